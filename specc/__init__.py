@@ -1,0 +1,9 @@
+"""specc compiles LLM-serving plans: text → syntax tree → typed IR → plan → results → report.
+
+Every folder is one stage; a module imports only from stages before its own (`tests/test_architecture.py`).
+Read `specc.compilation` first: it strings the stages together.
+"""
+
+from specc._version import __version__
+
+__all__ = ["__version__"]

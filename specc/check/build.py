@@ -1,0 +1,406 @@
+"""Builds the IR: from blocks with statements to typed classes, whatever the vocabulary is."""
+
+from pathlib import Path as FilePath
+from typing import Any
+
+import attrs
+from attrs import Factory, define
+
+from specc.check import rules
+from specc.check.convert import convert, to_number
+from specc.check.evaluate import Evaluator, Items, Symbol, kind_of
+from specc.check.huggingface import read_config
+from specc.check.merge import MergedBlock, Written, merge
+from specc.check.modules import Found, Loader, Module
+from specc.check.problems import AlreadyReportedError, ProblemError, Problems, planned, problem
+from specc.diagnostics import Diagnostic, Label, Span, did_you_mean
+from specc.ir import KINDS, Document, Model, Study
+from specc.ir.vocabulary import (
+    BlocksType,
+    BlockType,
+    Entry,
+    LimitType,
+    Node,
+    NumberType,
+    ReferencesType,
+    ReferenceType,
+    entries,
+)
+from specc.syntax import Assertion, Block, Constraint, Expectation, Field, Let, Statement, Use
+from specc.syntax import Path as NamePath
+from specc.workspace import Workspace
+
+
+def check(workspace: Workspace, path: FilePath) -> tuple[Document | None, list[Diagnostic]]:
+    """Check a spec and all files that it uses.
+
+    Returns:
+        Its document (None if anything is wrong) and every problem found.
+    """
+    problems = Problems()
+    loader = Loader(workspace, problems)
+    root = loader.load(path)
+    if root is None:
+        return None, problems.found
+    builder = _Builder(workspace, problems)
+    built: list[Node] = []
+    for module in loader.modules.values():
+        if not module.is_library:
+            nodes = builder.module(module)
+            if module is root:
+                built = nodes
+    studies = tuple(node for node in built if isinstance(node, Study))
+    found = sorted(problems.found, key=lambda d: _order(d, list(loader.modules.values())))
+    if any(diagnostic.is_error for diagnostic in found):
+        return None, found
+    return Document(studies), found
+
+
+def _order(diagnostic: Diagnostic, modules: list[Module]) -> tuple[int, int]:
+    """Sort by file, in the order they were loaded, then by place."""
+    span = diagnostic.span
+    sources = [module.tree.source for module in modules]
+    if span is None or span.source not in sources:
+        return -1, 0
+    return sources.index(span.source), span.start
+
+
+@define
+class _Builder:
+    """Builds each block of a file once."""
+
+    workspace: Workspace
+    problems: Problems
+    evaluator: Evaluator = Factory(
+        lambda self: Evaluator(self.problems), takes_self=True
+    )
+    _built: dict[int, Node | None] = Factory(dict)
+
+    def module(self, module: Module) -> list[Node]:
+        """Build every block of a module; return those without problems."""
+        for statement in module.tree.statements:
+            self._check_top_level(statement)
+        found = [Found(block, module) for block in module.blocks.values()]
+        nodes = [self.block(f) for f in found if f.node.kind.text in KINDS]
+        for let in module.lets.values():
+            self._evaluate_let(let, module)
+        return [node for node in nodes if node is not None]
+
+    def _evaluate_let(self, let: Let, module: Module) -> None:
+        name = NamePath(let.name.span, (let.name,))
+        try:
+            self.evaluator.value(name, module)
+        except ProblemError as error:
+            self.problems.report(error)
+        except AlreadyReportedError:
+            pass
+
+    def block(self, found: Found[Block]) -> Node | None:
+        """Build the block of a definition; None if it has problems, which are reported."""
+        key = id(found.node)
+        if key not in self._built:
+            self._built[key] = None
+            merged = merge(found.node, found.module, self.problems)
+            before = len(self.problems.found)
+            node = self._node(KINDS[merged.kind], merged)
+            for diagnostic in rules.problems_of(node) if node is not None else ():
+                self.problems.add(diagnostic)
+            clean = not any(d.is_error for d in self.problems.found[before:])
+            self._built[key] = node if clean else None
+        return self._built[key]
+
+    def _check_top_level(self, statement: Statement) -> None:
+        match statement:
+            case Use() | Let():
+                return
+            case Block() if statement.kind.text not in KINDS:
+                self._report(
+                    statement.kind.span,
+                    "E0201",
+                    f"there is no kind of block '{statement.kind.text}'",
+                    help=did_you_mean(statement.kind.text, KINDS, "kind"),
+                )
+            case Block() if statement.name is None:
+                kind = statement.kind.text
+                self._report(
+                    statement.kind.span,
+                    "E0207",
+                    f"this {kind} has no name",
+                    help=f"write {kind} some_name {{ … }}",
+                )
+            case Block():
+                return
+            case Assertion():
+                self._report_planned(statement.span, "an assertion")
+            case _:
+                self._report(
+                    statement.span,
+                    "E0202",
+                    "this has no place outside of a block",
+                    help="a file holds use, let and blocks; a value of your own is 'let x = …'",
+                )
+
+    def _node(self, cls: type[Node], merged: MergedBlock) -> Node | None:
+        """Build one block; None if a value is wrong or missing."""
+        for statement in merged.others:
+            self._report_statement(statement, merged)
+        values: dict[str, Any] = {}
+        spans: dict[str, Span] = {"": merged.span}
+        failed = False
+        if cls is Model:
+            failed = not self._read_config(merged, values)
+        known = entries(cls)
+        for name, (attribute, entry) in known.items():
+            try:
+                self._field(attribute, entry, merged, values, spans)
+            except ProblemError as error:
+                self.problems.report(error)
+                failed = True
+            except AlreadyReportedError:
+                failed = True
+        failed |= self._report_unknown(cls, merged)
+        if failed:
+            return None
+        missing = [
+            name
+            for name, (attribute, _) in known.items()
+            if name not in values and attribute.default is attrs.NOTHING
+        ]
+        if missing:
+            self._report_missing(merged, missing)
+            return None
+        return cls(name=merged.name, doc=merged.doc, spans=spans, **values)
+
+    def _field(
+        self,
+        attribute: "attrs.Attribute[Any]",
+        entry: Entry,
+        merged: MergedBlock,
+        values: dict[str, Any],
+        spans: dict[str, Span],
+    ) -> None:
+        """Put the value of one field into `values`, if the block gives it."""
+        name = attribute.name
+        match entry.type:
+            case BlockType(cls=cls):
+                child = merged.children.get((name, ""))
+                if child is not None:
+                    values[name] = self._required(self._node(cls, child))
+                    spans[name] = child.span
+            case BlocksType(kind=kind, cls=cls):
+                children = [c for (k, _), c in merged.children.items() if k == kind]
+                if children:
+                    nodes = [self._node(cls, child) for child in children]
+                    values[name] = tuple(self._required(node) for node in nodes)
+            case LimitType(dimension=dimension):
+                written = merged.constraints.get(name)
+                if written is not None and isinstance(written.node, Constraint):
+                    bound = self._limit(written.node, written.module, NumberType(dimension, above=0))
+                    values[name], spans[name] = bound, written.node.span
+            case _:
+                written = merged.fields.get(name)
+                if written is not None and isinstance(written.node, Field):
+                    spans[name] = written.node.value.span
+                    value = self._value(entry, written.node, written.module, name)
+                    if value is None and attribute.default is not None:
+                        raise problem(spans[name], "E0301", f"'{name}' cannot be 'auto'")
+                    values[name] = value
+
+    @staticmethod
+    def _required(node: Node | None) -> Node:
+        if node is None:
+            raise AlreadyReportedError
+        return node
+
+    def _value(self, entry: Entry, node: Field, module: Module, name: str) -> Any:
+        value = self.evaluator.value(node.value, module)
+        span = node.value.span
+        match entry.type:
+            case ReferenceType(kind=kind):
+                return self._reference(kind, value, span, module, name)
+            case ReferencesType(kind=kind):
+                items = value.values if isinstance(value, Items) else ((value, span),)
+                return tuple(self._reference(kind, v, at, module, name) for v, at in items)
+            case type_:
+                return convert(type_, value, span, name)
+
+    def _reference(self, kind: str, value: Any, span: Span, module: Module, name: str) -> Node:
+        if not isinstance(value, Symbol):
+            raise problem(
+                span, "E0301", f"'{name}' takes the name of a {kind}", label=f"this is {kind_of(value)}"
+            )
+        found = module.find_block(value.path)
+        if found is None:
+            raise problem(
+                span,
+                "E0203",
+                f"there is no {kind} '{value.path.text}'",
+                help=self._where_to_find(kind, value.path.text, module),
+            )
+        if found.node.kind.text != kind:
+            raise problem(
+                span,
+                "E0205",
+                f"'{name}' takes a {kind}, but '{value.path.text}' is a {found.node.kind.text}",
+                second=Label(found.node.kind.span, "defined here"),
+            )
+        return self._required(self.block(found))
+
+    def _where_to_find(self, kind: str, name: str, module: Module) -> str:
+        known = module.names_of(kind)
+        if not known and f"{kind}s" in self.workspace.standard_modules():
+            return f"the standard library has {kind}s: add 'use std.{kind}s' at the top"
+        return did_you_mean(name, known, kind)
+
+    def _limit(self, node: Constraint, module: Module, type_: NumberType) -> Any:
+        name = node.path.text
+        if node.operator not in ("<=", "<"):
+            raise problem(
+                node.span,
+                "E0403",
+                f"'{name}' is limited from above",
+                label=f"'{node.operator}' does not do that",
+                help=f"write {name} <= {node.bound.span.text}",
+            )
+        value = self.evaluator.value(node.bound, module)
+        bound = to_number(type_, value, node.bound.span, name)
+        if bound is None:
+            raise problem(node.bound.span, "E0301", f"a limit of '{name}' cannot be 'auto'")
+        return bound
+
+    def _read_config(self, merged: MergedBlock, values: dict[str, Any]) -> bool:
+        """Read the fields that the `config` of a model gives; tell whether it went well."""
+        written = merged.fields.get("config")
+        if written is None or not isinstance(written.node, Field):
+            return True
+        span = written.node.value.span
+        try:
+            name = convert(
+                entries(Model)["config"][1].type,
+                self.evaluator.value(written.node.value, written.module),
+                span,
+                "config",
+            )
+            folder = self.workspace.folder_of(span.source)
+            values.update(read_config(self.workspace, folder / name, span))
+        except ProblemError as error:
+            self.problems.report(error)
+            return False
+        except AlreadyReportedError:
+            return False
+        return True
+
+    def _report_unknown(self, cls: type[Node], merged: MergedBlock) -> bool:
+        """Report what the class does not have; tell whether there was any."""
+        known = entries(cls)
+        found = False
+        for name, written in merged.fields.items():
+            found |= self._report_field(cls, known, merged, name, written)
+        for path, written in merged.constraints.items():
+            found |= self._report_constraint(known, merged, path, written)
+        for (kind, _), child in merged.children.items():
+            found |= self._report_child(cls, known, merged, kind, child)
+        return found
+
+    def _report_field(
+        self, cls: type[Node], known: dict[str, Any], merged: MergedBlock, name: str, written: Written
+    ) -> bool:
+        span = written.node.path.span
+        type_ = known[name][1].type if name in known else None
+        if isinstance(type_, LimitType):
+            self._report(
+                written.node.span,
+                "E0403",
+                f"'{name}' is a limit, not a value",
+                help=f"write {name} <= {written.node.span.text.partition('=')[2].strip()}",
+            )
+        elif isinstance(type_, BlockType):
+            self._report(
+                span, "E0301", f"'{name}' is a block", help=f"write {name} {{ … }}"
+            )
+        elif type_ is not None:
+            return False
+        elif name in cls.planned:
+            self._report_planned(span, cls.planned[name])
+        else:
+            self._report(
+                span,
+                "E0202",
+                f"a {merged.kind} has no field '{name}'",
+                help=did_you_mean(name, [*known, *cls.planned], "field"),
+            )
+        return True
+
+    def _report_constraint(
+        self, known: dict[str, Any], merged: MergedBlock, path: str, written: Written
+    ) -> bool:
+        metric, _, statistic = path.partition(".")
+        limits = [n for n, (_, entry) in known.items() if isinstance(entry.type, LimitType)]
+        span = written.node.path.span
+        if metric in limits and not statistic:
+            return False
+        if metric in limits:
+            self._report_planned(span, f"the statistic '{statistic}' of an objective")
+        elif limits:
+            self._report(
+                span,
+                "E0202",
+                f"there is no objective '{path}'",
+                help=did_you_mean(path, limits, "objective"),
+            )
+        else:
+            self._report(
+                written.node.span,
+                "E0202",
+                f"a {merged.kind} has no constraints",
+                help="constraints stand in the block 'slo' of a workload; a value is given with '='",
+            )
+        return True
+
+    def _report_child(
+        self,
+        cls: type[Node],
+        known: dict[str, Any],
+        merged: MergedBlock,
+        kind: str,
+        child: MergedBlock,
+    ) -> bool:
+        blocks = {n for n, (_, e) in known.items() if isinstance(e.type, BlockType)}
+        repeated = {e.type.kind for _, e in known.values() if isinstance(e.type, BlocksType)}
+        if kind in repeated or (kind in blocks and not child.name):
+            return False
+        if kind in cls.planned:
+            self._report_planned(child.span, cls.planned[kind])
+        elif kind in blocks:
+            self._report(
+                child.span, "E0202", f"the block '{kind}' has no name", help=f"write {kind} {{ … }}"
+            )
+        else:
+            self._report(
+                child.span,
+                "E0202",
+                f"a {merged.kind} has no block '{kind}'",
+                help=did_you_mean(kind, [*blocks, *repeated, *cls.planned], "block"),
+            )
+        return True
+
+    def _report_statement(self, statement: Statement, merged: MergedBlock) -> None:
+        if merged.kind == "study" and not isinstance(statement, Use | Let):
+            what = "an expectation" if isinstance(statement, Expectation) else "this statement"
+            self._report_planned(statement.span, what)
+        elif isinstance(statement, Use | Let):
+            self._report(statement.span, "E0202", "'use' and 'let' stand outside of blocks")
+        else:
+            self._report(statement.span, "E0202", f"this has no place in a {merged.kind}")
+
+    def _report_missing(self, merged: MergedBlock, missing: list[str]) -> None:
+        names = ", ".join(f"'{name}'" for name in missing)
+        title = f"{merged.kind} '{merged.name}'" if merged.name else f"block '{merged.kind}'"
+        plural = "fields" if len(missing) > 1 else "field"
+        self._report(merged.span, "E0401", f"the {title} lacks the {plural} {names}")
+
+    def _report_planned(self, span: Span, what: str) -> None:
+        self.problems.report(planned(span, what))
+
+    def _report(self, span: Span, code: str, message: str, **parts: str) -> None:
+        self.problems.add(Diagnostic.at(span, code, message, **parts))

@@ -1,0 +1,227 @@
+"""Fits a value to the type of its field, or says why it does not fit."""
+
+from enum import Enum
+from typing import Any
+
+from specc.check.evaluate import Interval, Items, Symbol, Value, kind_of
+from specc.check.problems import ProblemError, planned, problem
+from specc.diagnostics import Span, did_you_mean
+from specc.ir.vocabulary import (
+    BooleanType,
+    ChoiceType,
+    IntervalType,
+    NumberType,
+    SizesType,
+    TextsType,
+    TextType,
+)
+from specc.units import DIMENSIONLESS, Dimension, Number, Quantity, units_of
+
+MOST_SIZES = 4096
+AUTO = "auto"
+
+_COUNT = NumberType(DIMENSIONLESS, whole=True, at_least=1)
+
+
+def convert(type_: Any, value: Value, span: Span, field: str) -> Any:
+    """Return `value` as the plain Python value of a field of `type_`.
+
+    References are resolved by the builder, not here.
+
+    Raises:
+        ProblemError: the value does not fit; the diagnostic names the field.
+    """
+    match type_:
+        case NumberType():
+            return to_number(type_, value, span, field)
+        case ChoiceType():
+            return _choice(type_, value, span, field)
+        case SizesType():
+            return _sizes(value, span, field)
+        case IntervalType():
+            return _interval(value, span, field)
+        case BooleanType() if isinstance(value, bool):
+            return value
+        case TextType() if isinstance(value, str):
+            return value
+        case TextsType() if isinstance(value, Items):
+            return tuple(_text(item, at, field) for item, at in value.values)
+        case BooleanType():
+            raise _wrong(field, "true or false", value, span)
+        case TextsType():
+            raise _wrong(field, 'a list of texts, such as ["a", "b"]', value, span)
+        case _:
+            return _text(value, span, field)
+
+
+def to_number(type_: NumberType, value: Value, span: Span, field: str) -> Number | None:
+    """Return a number in base units after checking dimension, wholeness and range."""
+    if isinstance(value, Symbol) and value.path.text == AUTO:
+        return None
+    quantity = _quantity(value, span, field, type_.dimension)
+    number = quantity.value
+    if type_.whole:
+        if number != int(number):
+            raise problem(span, "E0301", f"'{field}' takes a whole number", label="not whole")
+        number = int(number)
+    reason = _out_of_range(type_, number)
+    if reason:
+        raise problem(
+            span,
+            "E0402",
+            f"'{field}' is out of its range",
+            label=reason,
+            help=f"it must be {_range_text(type_)}",
+        )
+    return number
+
+
+def dimension_problem(
+    field: str, wanted: Dimension, quantity: Quantity, span: Span
+) -> ProblemError:
+    """Say that a quantity has the wrong dimension or lacks its unit."""
+    units = ", ".join(units_of(wanted))
+    if quantity.dimension == DIMENSIONLESS and quantity.unit != "%":
+        example = (units_of(wanted) or [wanted.symbol])[0]
+        return problem(
+            span,
+            "E0303",
+            f"'{field}' needs a unit",
+            label=f"a plain number; {wanted} is needed",
+            help=f"write {span.text} {example}" + (f" (units: {units})" if "," in units else ""),
+        )
+    help_ = f"units that fit: {units}" if units else "write the number without a unit"
+    return problem(
+        span,
+        "E0302",
+        f"'{field}' is {wanted}, not {quantity.dimension}",
+        label=f"this is {quantity.dimension}",
+        help=help_,
+    )
+
+
+def _quantity(value: Value, span: Span, field: str, wanted: Dimension) -> Quantity:
+    if not isinstance(value, Quantity):
+        if isinstance(value, Symbol):
+            raise problem(
+                span,
+                "E0203",
+                f"there is no '{value.path.text}' here",
+                why=f"'{field}' takes {_a_number_of(wanted)}, or the name of a 'let' that has one",
+            )
+        raise _wrong(field, _a_number_of(wanted), value, span)
+    if value.dimension == wanted:
+        return value
+    raise dimension_problem(field, wanted, value, span)
+
+
+def _a_number_of(dimension: Dimension) -> str:
+    units = units_of(dimension)
+    return f"a number with a unit ({', '.join(units)})" if units else "a plain number"
+
+
+def _out_of_range(type_: NumberType, number: Number) -> str:
+    if type_.at_least is not None and number < type_.at_least:
+        return "too small"
+    if type_.above is not None and number <= type_.above:
+        return "too small"
+    if type_.at_most is not None and number > type_.at_most:
+        return "too large"
+    if type_.below is not None and number >= type_.below:
+        return "too large"
+    return ""
+
+
+def _range_text(type_: NumberType) -> str:
+    parts = []
+    unit = f" {units_of(type_.dimension)[0]}" if units_of(type_.dimension) else ""
+    if type_.dimension == DIMENSIONLESS:
+        unit = ""
+    for bound, words in (
+        (type_.at_least, "at least"),
+        (type_.above, "more than"),
+        (type_.at_most, "at most"),
+        (type_.below, "less than"),
+    ):
+        if bound is not None:
+            parts.append(f"{words} {bound:g}{unit if bound else ''}")
+    return " and ".join(parts)
+
+
+def _choice(type_: ChoiceType, value: Value, span: Span, field: str) -> Enum:
+    names: dict[str, Enum] = {member.value: member for member in type_.choices}
+    if not isinstance(value, Symbol):
+        known = ", ".join(names)
+        raise _wrong(field, f"one of {known}", value, span)
+    chosen = names.get(value.path.text)
+    if chosen is None and value.path.text in type_.planned:
+        raise planned(span, f"'{field} = {value.path.text}'")
+    if chosen is None:
+        raise problem(
+            span,
+            "E0306",
+            f"'{field}' has no choice '{value.path.text}'",
+            help=did_you_mean(value.path.text, names, "choice"),
+        )
+    return chosen
+
+
+def _sizes(value: Value, span: Span, field: str) -> tuple[int, ...] | None:
+    if isinstance(value, Symbol) and value.path.text == AUTO:
+        return None
+    if isinstance(value, Interval):
+        return _steps(value, span, field)
+    items = value.values if isinstance(value, Items) else ((value, span),)
+    if not items:
+        raise problem(span, "E0402", f"'{field}' is an empty list", help="name at least one size")
+    sizes = [_count(item, at, field) for item, at in items]
+    return tuple(sorted(set(sizes)))
+
+
+def _steps(interval: Interval, span: Span, field: str) -> tuple[int, ...]:
+    low, high = _ends(interval, span, field)
+    step = 1 if interval.step is None else _count(interval.step, span, field)
+    if interval.geometric and step < 2:
+        raise problem(span, "E0402", f"'{field}' multiplies by {step}", help="use a factor above 1")
+    sizes = []
+    size = low
+    while size <= high:
+        sizes.append(size)
+        size = size * step if interval.geometric else size + step
+        if len(sizes) > MOST_SIZES:
+            raise problem(span, "E0402", f"'{field}' has more than {MOST_SIZES} sizes")
+    return tuple(sizes)
+
+
+def _interval(value: Value, span: Span, field: str) -> tuple[int, int]:
+    if isinstance(value, Interval):
+        if value.step is not None:
+            raise problem(span, "E0301", f"'{field}' takes a range without 'by'")
+        return _ends(value, span, field)
+    return 1, _count(value, span, field)
+
+
+def _ends(interval: Interval, span: Span, field: str) -> tuple[int, int]:
+    low, high = _count(interval.low, span, field), _count(interval.high, span, field)
+    if high < low:
+        raise problem(
+            span, "E0402", f"the range of '{field}' is empty", label=f"{high} is less than {low}"
+        )
+    return low, high
+
+
+def _count(value: Value, span: Span, field: str) -> int:
+    number = to_number(_COUNT, value, span, field)
+    if number is None:
+        raise problem(span, "E0301", f"'{field}' takes numbers in a list, not 'auto'")
+    return int(number)
+
+
+def _text(value: Value, span: Span, field: str) -> str:
+    if isinstance(value, str):
+        return value
+    raise _wrong(field, 'a text in quotes, such as "a"', value, span)
+
+
+def _wrong(field: str, wanted: str, value: Value, span: Span) -> ProblemError:
+    return problem(span, "E0301", f"'{field}' takes {wanted}", label=f"this is {kind_of(value)}")

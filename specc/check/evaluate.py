@@ -1,0 +1,224 @@
+"""Expressions → values: quantities, texts, lists, ranges, and names that a field interprets."""
+
+from typing import Union
+
+from attrs import define, field, frozen
+
+from specc.check.modules import Module
+from specc.check.problems import AlreadyReportedError, ProblemError, Problems, problem
+from specc.diagnostics import Diagnostic, Span, did_you_mean
+from specc.syntax import (
+    Binary,
+    Boolean,
+    Call,
+    Expression,
+    List,
+    Number,
+    Path,
+    Range,
+    String,
+    Unary,
+)
+from specc.units import (
+    TOKENS,
+    DimensionMismatchError,
+    NumberError,
+    Quantity,
+    UnknownUnitError,
+    parse_quantity,
+)
+from specc.units import UNITS as KNOWN_UNITS
+
+POWERS_OF_TWO_IN_THOUSANDS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+
+
+@frozen
+class Interval:
+    """A range of quantities, with its step if it has one."""
+
+    low: Quantity
+    high: Quantity
+    step: Quantity | None
+    geometric: bool
+
+
+@frozen
+class Symbol:
+    """A name that is no `let`: a choice or the name of a block, as the field decides."""
+
+    path: Path
+
+
+@frozen
+class Items:
+    """The values of a list, each with the span it was written at."""
+
+    values: tuple[tuple["Value", Span], ...]
+
+
+Value = Union[Quantity, str, bool, Items, Interval, Symbol]
+
+
+@define
+class Evaluator:
+    """Evaluates expressions in the scope of a module; each `let` once."""
+
+    problems: Problems
+    _lets: dict[int, Value | None] = field(factory=dict)
+    _evaluating: set[int] = field(factory=set)
+
+    def value(self, expression: Expression, module: Module) -> Value:  # noqa: PLR0912 - one case each
+        """Evaluate an expression.
+
+        Raises:
+            ProblemError: it has no value; AlreadyReportedError: that was reported before.
+        """
+        match expression:
+            case Number():
+                return self._number(expression)
+            case String():
+                return expression.value
+            case Boolean():
+                return expression.value
+            case Path():
+                return self._name(expression, module)
+            case List():
+                return Items(tuple((self.value(i, module), i.span) for i in expression.items))
+            case Range():
+                return self._range(expression, module)
+            case Unary(operator="-"):
+                return -self._quantity(expression.operand, module)
+            case Binary(operator="+" | "-" | "*" | "/"):
+                return self._arithmetic(expression, module)
+            case Binary() | Unary():
+                raise problem(
+                    expression.span,
+                    "E0301",
+                    "a comparison is no value of a field",
+                    help="comparisons stand in constraints, 'assert' and 'expect'",
+                )
+            case Call():
+                raise problem(
+                    expression.span,
+                    "E0501",
+                    f"'{expression.function.text}(…)' cannot be evaluated by this version",
+                    help="give the value itself",
+                )
+
+    def _number(self, node: Number) -> Quantity:
+        try:
+            quantity = parse_quantity(node.text)
+        except UnknownUnitError as error:
+            raise problem(
+                node.span,
+                "E0304",
+                f"there is no unit '{error.unit}'",
+                help=did_you_mean(error.unit, KNOWN_UNITS, "unit"),
+            ) from None
+        except NumberError as error:
+            raise problem(node.span, "E0305", str(error)) from None
+        self._hint_at_binary_multiple(node, quantity)
+        return quantity
+
+    def _hint_at_binary_multiple(self, node: Number, quantity: Quantity) -> None:
+        head = node.text.split("k")[0]
+        if quantity.dimension == TOKENS and "k" in node.text and head.isdigit():
+            thousands = int(head)
+            if thousands in POWERS_OF_TWO_IN_THOUSANDS[1:]:
+                self.problems.add(
+                    Diagnostic.at(
+                        node.span,
+                        "W0001",
+                        f"{thousands}k tok are {thousands * 1000} tokens",
+                        help=f"for {thousands * 1024} tokens write {thousands}Ki tok",
+                    )
+                )
+
+    def _name(self, path: Path, module: Module) -> Value:
+        found = module.find_let(path)
+        if found is None:
+            return Symbol(path)
+        let = found.node
+        key = id(let)
+        if key in self._lets:
+            value = self._lets[key]
+            if value is None:
+                raise AlreadyReportedError
+            return value
+        if key in self._evaluating:
+            raise problem(
+                path.span, "E0206", f"'{path.text}' is defined by itself", label="used here"
+            )
+        self._evaluating.add(key)
+        try:
+            self._lets[key] = value = self.value(let.value, found.module)
+        except ProblemError as error:
+            self._lets[key] = None
+            self.problems.report(error)
+            raise AlreadyReportedError from None
+        finally:
+            self._evaluating.discard(key)
+        return value
+
+    def _quantity(self, expression: Expression, module: Module) -> Quantity:
+        value = self.value(expression, module)
+        if isinstance(value, Quantity):
+            return value
+        if isinstance(value, Symbol):
+            raise problem(
+                expression.span,
+                "E0203",
+                f"there is no '{value.path.text}' to calculate with",
+                help=did_you_mean(value.path.text, module.lets, "'let'"),
+            )
+        raise problem(expression.span, "E0301", f"this is {kind_of(value)}, not a number")
+
+    def _arithmetic(self, node: Binary, module: Module) -> Quantity:
+        left = self._quantity(node.left, module)
+        right = self._quantity(node.right, module)
+        try:
+            match node.operator:
+                case "+":
+                    return left + right
+                case "-":
+                    return left - right
+                case "*":
+                    return left * right
+                case _:
+                    return left / right
+        except DimensionMismatchError as error:
+            raise problem(
+                node.span,
+                "E0302",
+                f"{error.left} and {error.right} cannot be added or subtracted",
+                label=f"{node.left.span.text} is {error.left}, "
+                f"{node.right.span.text} is {error.right}",
+            ) from None
+        except ZeroDivisionError:
+            raise problem(
+                node.right.span, "E0305", "a division by zero", label="this is zero"
+            ) from None
+        except (NumberError, OverflowError):
+            raise problem(node.span, "E0305", "the result is too large to hold") from None
+
+    def _range(self, node: Range, module: Module) -> Interval:
+        low, high = self._quantity(node.low, module), self._quantity(node.high, module)
+        step = self._quantity(node.step, module) if node.step else None
+        return Interval(low, high, step, node.geometric)
+
+
+def kind_of(value: Value) -> str:
+    """Say what a value is, for messages."""
+    match value:
+        case Quantity():
+            return "a number" if not value.dimension.exponents else str(value.dimension)
+        case str():
+            return "a text"
+        case bool():
+            return "a truth value"
+        case Items():
+            return "a list"
+        case Interval():
+            return "a range"
+        case Symbol():
+            return f"the name '{value.path.text}'"

@@ -1,0 +1,199 @@
+"""Modules: the files a spec uses, and the names that each of them sees."""
+
+from collections.abc import Callable
+from pathlib import Path as FilePath
+from typing import Generic, TypeVar
+
+from attrs import Factory, define, frozen
+
+from specc import syntax
+from specc.check.problems import ProblemError, Problems, problem
+from specc.diagnostics import Diagnostic, Label, Span, did_you_mean
+from specc.syntax import Block, File, Let, List, Path, String, Use
+from specc.workspace import STANDARD_LIBRARY, UnreadableError, Workspace
+
+T = TypeVar("T")
+
+
+@frozen(eq=False)
+class Found(Generic[T]):
+    """A definition and the module that it stands in."""
+
+    node: T
+    module: "Module"
+
+
+@define(eq=False)
+class Module:
+    """A parsed file with its definitions and the modules it uses."""
+
+    tree: File
+    is_library: bool
+    lets: dict[str, Let] = Factory(dict)
+    blocks: dict[str, Block] = Factory(dict)
+    aliases: dict[str, Block] = Factory(dict)
+    open_imports: list["Module"] = Factory(list)
+    named_imports: dict[str, "Module"] = Factory(dict)
+
+    def find_let(self, path: Path) -> Found[Let] | None:
+        """Find the `let` that a path names, here or in a used module."""
+        return self._find(path, lambda module, name: module.lets.get(name))
+
+    def find_block(self, path: Path) -> Found[Block] | None:
+        """Find the block that a path names, by its name or one of its aliases."""
+        return self._find(
+            path, lambda module, name: module.blocks.get(name) or module.aliases.get(name)
+        )
+
+    def names_of(self, kind: str) -> list[str]:
+        """List the names of the blocks of a kind that can be used here."""
+        names = [name for name, block in self.blocks.items() if block.kind.text == kind]
+        for module in self.open_imports:
+            names += module.names_of(kind)
+        for alias, module in self.named_imports.items():
+            names += [f"{alias}.{name}" for name in module.names_of(kind)]
+        return names
+
+    def _find(self, path: Path, lookup: "Callable[[Module, str], T | None]") -> Found[T] | None:
+        names = [name.text for name in path.names]
+        if len(names) == 2 and names[0] in self.named_imports:
+            return self.named_imports[names[0]]._find_name(names[1], lookup)
+        return self._find_name(names[0], lookup) if len(names) == 1 else None
+
+    def _find_name(self, name: str, lookup: "Callable[[Module, str], T | None]") -> Found[T] | None:
+        node = lookup(self, name)
+        if node is not None:
+            return Found(node, self)
+        for module in self.open_imports:
+            found = module._find_name(name, lookup)
+            if found is not None:
+                return found
+        return None
+
+
+@define
+class Loader:
+    """Reads and parses a spec and all that it uses, each file once."""
+
+    workspace: Workspace
+    problems: Problems
+    modules: dict[FilePath, Module] = Factory(dict)
+    _loading: dict[FilePath, Span | None] = Factory(dict)
+
+    def load(
+        self, path: FilePath, wanted_by: Span | None = None, *, is_library: bool = False
+    ) -> Module | None:
+        """Load the module of a file; None if it cannot be read, with the reason reported."""
+        key = path.resolve()
+        if key in self.modules:
+            return self.modules[key]
+        if key in self._loading:
+            self._report_cycle(key, wanted_by)
+            return None
+        try:
+            source = self.workspace.read(path, wanted_by)
+        except UnreadableError as error:
+            self.problems.add(error.diagnostic)
+            return None
+        tree, diagnostics = syntax.parse(source)
+        for diagnostic in diagnostics:
+            self.problems.add(diagnostic)
+        module = Module(tree, is_library)
+        self._loading[key] = wanted_by
+        self._define(module, path)
+        del self._loading[key]
+        self.modules[key] = module
+        return module
+
+    def _define(self, module: Module, path: FilePath) -> None:
+        for statement in module.tree.statements:
+            if isinstance(statement, Use):
+                self._use(module, statement, path)
+            elif isinstance(statement, Let):
+                self._define_name(module, statement.name, statement, module.lets)
+            elif isinstance(statement, Block) and statement.name is not None:
+                self._define_name(module, statement.name, statement, module.blocks)
+                for alias in _aliases(statement):
+                    module.aliases.setdefault(alias, statement)
+
+    def _define_name(
+        self, module: Module, name: syntax.Name, node: T, table: dict[str, T]
+    ) -> None:
+        earlier = module.lets.get(name.text) or module.blocks.get(name.text)
+        if earlier is None or earlier.name is None:
+            table[name.text] = node
+            return
+        self.problems.report(
+            problem(
+                name.span,
+                "E0204",
+                f"'{name.text}' is defined twice",
+                label="defined again here",
+                second=Label(earlier.name.span, "first defined here"),
+                help="give one of them another name",
+            )
+        )
+
+    def _use(self, module: Module, use: Use, path: FilePath) -> None:
+        try:
+            target, is_library = self._target(use, path)
+        except ProblemError as error:
+            self.problems.report(error)
+            return
+        used = self.load(target, use.target.span, is_library=is_library)
+        if used is None:
+            return
+        if use.alias is None:
+            module.open_imports.append(used)
+        else:
+            module.named_imports[use.alias.text] = used
+
+    def _target(self, use: Use, path: FilePath) -> tuple[FilePath, bool]:
+        target = use.target
+        if isinstance(target, String):
+            return path.parent / target.value, False
+        names = [name.text for name in target.names]
+        known = [f"{STANDARD_LIBRARY}.{name}" for name in self.workspace.standard_modules()]
+        if len(names) == 2 and names[0] == STANDARD_LIBRARY:
+            found = self.workspace.standard_module(names[1])
+            if found is not None:
+                return found, True
+        raise problem(
+            target.span,
+            "E0208",
+            f"there is no module '{target.text}'",
+            help=did_you_mean(target.text, known, "module")
+            + '; a file of your own is used by its path: use "./common.spec"',
+        )
+
+    def _report_cycle(self, key: FilePath, wanted_by: Span | None) -> None:
+        chain = list(self._loading)
+        chain = [*chain[chain.index(key) :], key]
+        labels = [Label(wanted_by, "this closes the circle")] if wanted_by else []
+        labels += [
+            Label(span, "used here")
+            for path in chain[1:-1]
+            if (span := self._loading[path]) is not None
+        ]
+        names = " → ".join(f"'{self.workspace.name_of(path)}'" for path in chain)
+        self.problems.add(
+            Diagnostic(
+                "E0005",
+                "files use each other in a circle",
+                tuple(labels),
+                why=names,
+                help="move what both need into a third file",
+            )
+        )
+
+
+def _aliases(block: Block) -> list[str]:
+    """Read the `aliases` of a block from its syntax, before anything is evaluated."""
+    return [
+        item.value
+        for statement in block.body
+        if isinstance(statement, syntax.Field) and statement.path.text == "aliases"
+        if isinstance(statement.value, List)
+        for item in statement.value.items
+        if isinstance(item, String)
+    ]

@@ -1,0 +1,59 @@
+"""The collector of problems, and the exception that leaves the value at hand."""
+
+from attrs import Factory, define
+
+from specc.diagnostics import Diagnostic, Label, Span
+
+
+class ProblemError(Exception):
+    """A value that cannot be had; carries its diagnostic. Caught at the field it belongs to."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(diagnostic.message)
+        self.diagnostic = diagnostic
+
+
+class AlreadyReportedError(Exception):
+    """A value that depends on something whose problem has been reported."""
+
+
+def problem(
+    span: Span,
+    code: str,
+    message: str,
+    *,
+    label: str = "",
+    why: str = "",
+    help: str = "",
+    second: Label | None = None,
+) -> ProblemError:
+    """Build the exception for a problem at a span, with the other half of a conflict."""
+    labels = (Label(span, label), *((second,) if second else ()))
+    return ProblemError(Diagnostic(code, message, labels, why, help))
+
+
+def planned(span: Span, what: str) -> ProblemError:
+    """Build the exception for something the language knows and this version cannot evaluate."""
+    return problem(
+        span,
+        "E0501",
+        f"{what} cannot be evaluated by this version",
+        why="nothing in a spec is ignored silently, so this stops the run",
+        help="take it out, or keep it in a comment",
+    )
+
+
+@define
+class Problems:
+    """Collects diagnostics in the order they were found, each once."""
+
+    found: list[Diagnostic] = Factory(list)
+
+    def add(self, diagnostic: Diagnostic) -> None:
+        """Record a diagnostic unless it is known already."""
+        if diagnostic not in self.found:
+            self.found.append(diagnostic)
+
+    def report(self, error: ProblemError) -> None:
+        """Record the diagnostic that an exception carries."""
+        self.add(error.diagnostic)

@@ -1,0 +1,14 @@
+"""The cost model: model × device × layout → latency and memory of a step.
+
+In: a `StepTable`, one row per step. Out: the time of every row with its shares, and its memory.
+A model is a list of operators (`dense.py`); an operator knows its work (`operators.py`); a
+calibration turns work into time (`reference.py`). Read `model.py` first.
+"""
+
+from specc.cost.layout import Layout
+from specc.cost.memory import MemoryModel, StepMemory
+from specc.cost.model import CostModel
+from specc.cost.steps import StepTable
+from specc.cost.times import StepTimes
+
+__all__ = ["CostModel", "Layout", "MemoryModel", "StepMemory", "StepTable", "StepTimes"]

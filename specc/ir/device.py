@@ -1,0 +1,84 @@
+"""Devices: peaks, memory, interconnect, and the calibration of the cost model on them."""
+
+from enum import Enum
+
+from attrs import frozen
+
+from specc.ir import vocabulary as v
+from specc.units import BYTES, FLOP_RATE, TIME, Bytes, BytesPerSecond, FlopPerSecond, Seconds
+
+_PEAK = {"above": 0}
+
+
+class Topology(Enum):
+    """How the members of an interconnect level are joined."""
+
+    FULL_MESH = "full_mesh"
+    SWITCHED = "switched"
+
+
+@frozen(kw_only=True)
+class CubeUnit(v.Node):
+    """Peak dense rates of the matrix (cube) unit; a missing rate means unsupported."""
+
+    fp16: FlopPerSecond = v.number(FLOP_RATE, "peak in fp16", **_PEAK)
+    bf16: FlopPerSecond = v.number(FLOP_RATE, "peak in bf16", **_PEAK)
+    int8: FlopPerSecond = v.number(FLOP_RATE, "peak in int8 (operations a second)", **_PEAK)
+    fp32: FlopPerSecond = v.number(FLOP_RATE, "peak in fp32", **_PEAK)
+    fp8: FlopPerSecond | None = v.number(FLOP_RATE, "peak in fp8", default=None, **_PEAK)
+    fp4: FlopPerSecond | None = v.number(FLOP_RATE, "peak in fp4", default=None, **_PEAK)
+
+
+@frozen(kw_only=True)
+class VectorUnit(v.Node):
+    """Peak rates of the vector unit."""
+
+    fp16: FlopPerSecond = v.number(FLOP_RATE, "peak in fp16", **_PEAK)
+    fp32: FlopPerSecond = v.number(FLOP_RATE, "peak in fp32", **_PEAK)
+
+
+@frozen(kw_only=True)
+class Level(v.Node):
+    """One level of the interconnect; levels are listed from the innermost outwards."""
+
+    size: int = v.count("members of this level: devices, or groups of the level below")
+    topology: Topology = v.choice(Topology, "how the members are joined")
+    bandwidth: BytesPerSecond = v.number(
+        BYTES / TIME, "bandwidth of a device at this level, one way", above=0
+    )
+    latency: Seconds = v.number(TIME, "latency of one message", at_least=0)
+    efficiency: float = v.fraction("share of the bandwidth that collectives reach")
+
+
+@frozen(kw_only=True)
+class ReferenceCalibration(v.Node):
+    """The flat roofline: one efficiency for all compute, one for all memory traffic."""
+
+    compute_efficiency: float = v.fraction("share of the peak rates that operators reach")
+    memory_efficiency: float = v.fraction("share of the memory bandwidth that operators reach")
+    cube_launch: Seconds = v.number(TIME, "fixed time of an operator on the cube unit", at_least=0)
+    vector_launch: Seconds = v.number(TIME, "fixed time of any other operator", at_least=0)
+    collective_launch: Seconds = v.number(TIME, "fixed time of a collective", at_least=0)
+
+
+@frozen(kw_only=True)
+class Device(v.Node):
+    """An accelerator as one rank sees it (on A3 that is one of the two dies of a card)."""
+
+    aliases: tuple[str, ...] = v.texts("names that other tools use for it")
+    memory: Bytes = v.number(BYTES, "memory of the device", whole=True, above=0)
+    memory_bandwidth: BytesPerSecond = v.number(BYTES / TIME, "peak memory bandwidth", above=0)
+    cube: CubeUnit = v.block(CubeUnit, "matrix unit", required=True)
+    vector: VectorUnit = v.block(VectorUnit, "vector unit", required=True)
+    reference: ReferenceCalibration = v.block(
+        ReferenceCalibration, "parameters of the reference calibration", required=True
+    )
+    levels: tuple[Level, ...] = v.blocks("level", Level, "interconnect, from the inside out")
+
+    @property
+    def largest_group(self) -> int:
+        """Devices that the interconnect joins."""
+        total = 1
+        for level in self.levels:
+            total *= level.size
+        return total

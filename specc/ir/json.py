@@ -1,0 +1,73 @@
+"""The JSON form of the IR: strict both ways. Enumerations are their values; spans stay out."""
+
+from enum import Enum
+from typing import Any, TypeVar, get_args, get_origin
+
+import attrs
+import cattrs
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+
+from specc.ir.vocabulary import Node
+
+T = TypeVar("T")
+
+
+class JsonFormError(ValueError):
+    """Data that is not the JSON form of the class asked for; says each place and problem."""
+
+
+def to_json(value: Any) -> Any:
+    """Return a value of the IR (or a frozen attrs class made of such) as plain data."""
+    return _CONVERTER.unstructure(value)
+
+
+def from_json(data: Any, cls: type[T]) -> T:
+    """Build a value from its JSON form; the inverse of `to_json`.
+
+    Raises:
+        JsonFormError: a key is missing or unknown, or a value has the wrong type.
+    """
+    try:
+        return _CONVERTER.structure(data, cls)
+    except (cattrs.BaseValidationError, TypeError, ValueError) as error:
+        details = cattrs.transform_error(error) if isinstance(error, Exception) else []
+        raise JsonFormError("; ".join(details)) from None
+
+
+def _strict(wanted: type) -> Any:
+    """Return a hook that takes exactly `wanted`: cattrs alone turns "3" and 3.7 into 3."""
+
+    def hook(value: Any, _type: object) -> Any:
+        if type(value) is wanted or (wanted is float and type(value) is int):
+            return wanted(value)
+        raise TypeError(f"{value!r} is not {wanted.__name__}")
+
+    return hook
+
+
+
+def _converter() -> cattrs.Converter:
+    converter = cattrs.Converter(forbid_extra_keys=True, prefer_attrib_converters=False)
+    for primitive in (int, float, bool, str):
+        converter.register_structure_hook(primitive, _strict(primitive))
+
+    @converter.register_structure_hook_factory(attrs.has)
+    def structure_fn(cls: type[Any]) -> Any:
+        spans = {"spans": override(omit=True)} if issubclass(cls, Node) else {}
+        return make_dict_structure_fn(
+            cls, converter, _cattrs_forbid_extra_keys=True, **spans  # type: ignore[arg-type]
+        )
+
+    @converter.register_unstructure_hook_factory(attrs.has)
+    def unstructure_fn(cls: type[Any]) -> Any:
+        spans = {"spans": override(omit=True)} if issubclass(cls, Node) else {}
+        return make_dict_unstructure_fn(cls, converter, **spans)  # type: ignore[arg-type]
+
+    converter.register_unstructure_hook(Enum, lambda value: value.value)
+    converter.register_unstructure_hook_func(
+        lambda cls: get_origin(cls) is tuple, lambda value: [converter.unstructure(v) for v in value]
+    )
+    return converter
+
+
+_CONVERTER = _converter()

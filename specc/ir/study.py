@@ -1,0 +1,36 @@
+"""Studies, and the document that holds all that one spec asks."""
+
+from attrs import frozen
+
+from specc.ir import vocabulary as v
+from specc.ir.deployment import Deployment
+from specc.ir.device import Device
+from specc.ir.model import Model
+from specc.ir.workload import Workload
+
+
+@frozen(kw_only=True)
+class Study(v.Node):
+    """One question: which deployment and layout serves this workload best?"""
+
+    planned = {"simulate": "a request-level simulation", "capacity": "a search for the capacity"}
+
+    workload: Workload = v.reference("workload", "the requests and their objectives")
+    deployments: tuple[Deployment, ...] = v.references("deployment", "what to compare")
+
+
+@frozen
+class Document:
+    """The typed meaning of one spec file: its studies, with all they refer to."""
+
+    studies: tuple[Study, ...]
+
+
+# The kinds of named blocks of a file.
+KINDS: dict[str, type[v.Node]] = {
+    "workload": Workload,
+    "model": Model,
+    "device": Device,
+    "deployment": Deployment,
+    "study": Study,
+}

@@ -1,0 +1,221 @@
+"""How a field of the language is declared: its type, dimension, range, default and meaning.
+
+A class of the vocabulary derives from `Node` and builds each field with one of the functions
+below. The metadata that they attach is all that the checker and the documentation know.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any, ClassVar
+
+import attrs
+from attrs import NOTHING, field, frozen
+
+from specc.diagnostics import Span
+from specc.units import DIMENSIONLESS, Dimension
+
+ENTRY = "specc"
+
+
+@frozen
+class NumberType:
+    """A number of a dimension, within bounds; whole if `whole`."""
+
+    dimension: Dimension
+    whole: bool = False
+    at_least: float | None = None
+    above: float | None = None
+    at_most: float | None = None
+    below: float | None = None
+
+
+@frozen
+class LimitType:
+    """An upper limit, written as a constraint: `ttft <= 2 s`."""
+
+    dimension: Dimension
+
+
+@frozen
+class TextType:
+    """A text in quotes."""
+
+
+@frozen
+class TextsType:
+    """A list of texts in quotes."""
+
+
+@frozen
+class BooleanType:
+    """`true` or `false`."""
+
+
+@frozen
+class ChoiceType:
+    """One of the values of an enumeration, written as a bare word.
+
+    `planned` are choices the language knows and this version does not evaluate.
+    """
+
+    choices: type[Enum]
+    planned: tuple[str, ...] = ()
+
+
+@frozen
+class SizesType:
+    """A set of positive whole numbers: one, a list, a range, or `auto` (None)."""
+
+
+@frozen
+class IntervalType:
+    """An inclusive range of positive whole numbers; one number is the upper end."""
+
+
+@frozen
+class ReferenceType:
+    """The name of a block of another kind."""
+
+    kind: str
+
+
+@frozen
+class ReferencesType:
+    """A list of names of blocks of another kind."""
+
+    kind: str
+
+
+@frozen
+class BlockType:
+    """A nested block."""
+
+    cls: type["Node"]
+
+
+@frozen
+class BlocksType:
+    """Nested named blocks of one kind, in their order."""
+
+    kind: str
+    cls: type["Node"]
+
+
+FieldType = (
+    NumberType
+    | LimitType
+    | TextType
+    | TextsType
+    | BooleanType
+    | ChoiceType
+    | SizesType
+    | IntervalType
+    | ReferenceType
+    | ReferencesType
+    | BlockType
+    | BlocksType
+)
+
+
+@frozen
+class Entry:
+    """A field of the language: its type and what it means."""
+
+    type: FieldType
+    doc: str
+
+
+@frozen(kw_only=True)
+class Node:
+    """A block of the language. `spans` tells where each value was written; it is not compared."""
+
+    # Fields the language knows and this version does not evaluate, with what they are.
+    planned: ClassVar[Mapping[str, str]] = {}
+
+    name: str = ""
+    doc: str = ""
+    spans: Mapping[str, Span] = field(factory=dict, eq=False, repr=False)
+
+
+def entries(cls: type[Node]) -> dict[str, tuple["attrs.Attribute[Any]", Entry]]:
+    """Return the fields of a block class by name, in their order."""
+    return {a.name: (a, a.metadata[ENTRY]) for a in attrs.fields(cls) if ENTRY in a.metadata}
+
+
+def _declared(type_: FieldType, doc: str, default: Any, **options: Any) -> Any:
+    if default is not NOTHING:
+        options["default"] = default
+    return field(metadata={ENTRY: Entry(type_, doc)}, **options)
+
+
+def number(dimension: Dimension, doc: str, *, default: Any = NOTHING, **bounds: Any) -> Any:
+    """Declare a number with a dimension; `bounds` are those of `NumberType`."""
+    return _declared(NumberType(dimension, **bounds), doc, default)
+
+
+def count(doc: str, *, default: Any = NOTHING) -> Any:
+    """Declare a positive whole number without a unit."""
+    return _declared(NumberType(DIMENSIONLESS, whole=True, at_least=1), doc, default)
+
+
+def fraction(doc: str, *, default: Any = NOTHING, **bounds: Any) -> Any:
+    """Declare a number in (0, 1], or within `bounds`."""
+    return number(DIMENSIONLESS, doc, default=default, **(bounds or {"above": 0, "at_most": 1}))
+
+
+def limit(dimension: Dimension, doc: str) -> Any:
+    """Declare an optional upper limit."""
+    return _declared(LimitType(dimension), doc, None)
+
+
+def text(doc: str, *, default: Any = NOTHING) -> Any:
+    """Declare a text."""
+    return _declared(TextType(), doc, default)
+
+
+def texts(doc: str) -> Any:
+    """Declare a list of texts, empty by default."""
+    return _declared(TextsType(), doc, ())
+
+
+def boolean(doc: str, *, default: bool) -> Any:
+    """Declare a truth value."""
+    return _declared(BooleanType(), doc, default)
+
+
+def choice(
+    choices: type[Enum], doc: str, *, default: Any = NOTHING, planned: tuple[str, ...] = ()
+) -> Any:
+    """Declare a choice."""
+    return _declared(ChoiceType(choices, planned), doc, default)
+
+
+def sizes(doc: str, *, default: Any) -> Any:
+    """Declare a set of sizes; the default None is `auto`."""
+    return _declared(SizesType(), doc, default)
+
+
+def interval(doc: str) -> Any:
+    """Declare an optional inclusive range of whole numbers."""
+    return _declared(IntervalType(), doc, None)
+
+
+def reference(kind: str, doc: str) -> Any:
+    """Declare the name of another block."""
+    return _declared(ReferenceType(kind), doc, NOTHING)
+
+
+def references(kind: str, doc: str) -> Any:
+    """Declare a list of names of other blocks."""
+    return _declared(ReferencesType(kind), doc, NOTHING)
+
+
+def block(cls: type[Node], doc: str, *, required: bool = False) -> Any:
+    """Declare a nested block; unless required it defaults to the block with all its defaults."""
+    default = NOTHING if required else cls()
+    return _declared(BlockType(cls), doc, default)
+
+
+def blocks(kind: str, cls: type[Node], doc: str) -> Any:
+    """Declare nested named blocks."""
+    return _declared(BlocksType(kind, cls), doc, NOTHING)

@@ -1,0 +1,61 @@
+"""Syntax: text → syntax tree with spans. Nothing here knows what a word means.
+
+In: a `Source`. Out: a `File` of nodes and the diagnostics of what could not be parsed; after an
+error parsing goes on at the next statement. Read `nodes.py` first, then `parser.py`.
+"""
+
+from specc.syntax.nodes import (
+    Assertion,
+    Binary,
+    Block,
+    Boolean,
+    Call,
+    Constraint,
+    Expectation,
+    Expression,
+    Field,
+    File,
+    Heading,
+    Let,
+    List,
+    Name,
+    Number,
+    Path,
+    Range,
+    Row,
+    Statement,
+    String,
+    Sweep,
+    SweepZip,
+    Unary,
+    Use,
+)
+from specc.syntax.parser import parse
+
+__all__ = [
+    "Assertion",
+    "Binary",
+    "Block",
+    "Boolean",
+    "Call",
+    "Constraint",
+    "Expectation",
+    "Expression",
+    "Field",
+    "File",
+    "Heading",
+    "Let",
+    "List",
+    "Name",
+    "Number",
+    "Path",
+    "Range",
+    "Row",
+    "Statement",
+    "String",
+    "Sweep",
+    "SweepZip",
+    "Unary",
+    "Use",
+    "parse",
+]

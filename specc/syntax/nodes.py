@@ -1,0 +1,210 @@
+"""The syntax tree. Every node carries its span; comparisons ignore it."""
+
+from typing import Union
+
+from attrs import field, frozen
+
+from specc.diagnostics import Source, Span
+
+
+@frozen
+class Node:
+    """What all nodes have: the text they came from."""
+
+    span: Span = field(eq=False, repr=False)
+
+
+@frozen
+class Name(Node):
+    """An identifier."""
+
+    text: str
+
+
+@frozen
+class Path(Node):
+    """Names joined by dots: `chat.slo.tpot`."""
+
+    names: tuple[Name, ...]
+
+    @property
+    def text(self) -> str:
+        """The path as written, without spaces."""
+        return ".".join(name.text for name in self.names)
+
+
+@frozen
+class Number(Node):
+    """A number with its multiplier and unit, as written."""
+
+    text: str
+
+
+@frozen
+class String(Node):
+    """A text in quotes; `value` is without them, escapes resolved."""
+
+    value: str
+
+
+@frozen
+class Boolean(Node):
+    """`true` or `false`."""
+
+    value: bool
+
+
+@frozen
+class List(Node):
+    """`[a, b, c]`."""
+
+    items: tuple["Expression", ...]
+
+
+@frozen
+class Range(Node):
+    """`low .. high`, `low .. high by step`, or `low .. high by *factor` (geometric)."""
+
+    low: "Expression"
+    high: "Expression"
+    step: "Expression | None"
+    geometric: bool
+
+
+@frozen
+class Unary(Node):
+    """`-x` or `not x`."""
+
+    operator: str
+    operand: "Expression"
+
+
+@frozen
+class Binary(Node):
+    """`x operator y`; operators are + - * / == != < <= > >= and or."""
+
+    operator: str
+    left: "Expression"
+    right: "Expression"
+
+
+@frozen
+class Argument(Node):
+    """One argument of a call, with its name if it has one."""
+
+    name: Name | None
+    value: "Expression"
+
+
+@frozen
+class Call(Node):
+    """`poisson(12 req/s)`."""
+
+    function: Path
+    arguments: tuple[Argument, ...]
+
+
+@frozen
+class Heading(Node):
+    """Words in a table cell that are no expression: `prefix hit`."""
+
+    words: tuple[Name, ...]
+
+
+Expression = Union[Path, Number, String, Boolean, List, Range, Unary, Binary, Call]
+Cell = Union[Expression, Heading]
+
+
+@frozen
+class Use(Node):
+    """`use std.devices`, `use "./common.spec" as common`."""
+
+    target: Path | String
+    alias: Name | None
+
+
+@frozen
+class Let(Node):
+    """`let nodes = 2`."""
+
+    name: Name
+    value: Expression
+
+
+@frozen
+class Block(Node):
+    """`kind name extends base { body }`. `doc` is the `##` comment above it."""
+
+    kind: Name
+    name: Name | None
+    base: Path | None
+    body: tuple["Statement", ...]
+    doc: str = ""
+
+
+@frozen
+class Field(Node):
+    """`path = value`."""
+
+    path: Path
+    value: Expression
+
+
+@frozen
+class Constraint(Node):
+    """`ttft.p90 <= 2 s`."""
+
+    path: Path
+    operator: str
+    bound: Expression
+
+
+@frozen
+class Row(Node):
+    """One line of a table."""
+
+    cells: tuple[Cell, ...]
+
+
+@frozen
+class Sweep(Node):
+    """`sweep chat.slo.tpot in [30 ms, 50 ms]`."""
+
+    path: Path
+    values: Expression
+
+
+@frozen
+class SweepZip(Node):
+    """`sweep zip { … }`: sweeps that advance together."""
+
+    sweeps: tuple[Sweep, ...]
+
+
+@frozen
+class Assertion(Node):
+    """`assert condition else "why"`: a fact of the spec."""
+
+    condition: Expression
+    reason: String | None
+
+
+@frozen
+class Expectation(Node):
+    """`expect condition else "why"`: a fact of the result."""
+
+    condition: Expression
+    reason: String | None
+
+
+Statement = Union[
+    Use, Let, Block, Field, Constraint, Row, Sweep, SweepZip, Assertion, Expectation
+]
+
+
+@frozen
+class File:
+    """A parsed file."""
+
+    source: Source = field(eq=False, repr=False)
+    statements: tuple[Statement, ...]

@@ -1,0 +1,297 @@
+"""The parser: lark's LALR tables, driven token by token so that it can recover after an error."""
+
+from collections.abc import Iterator
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Any
+
+from lark import Lark, Token
+from lark.exceptions import UnexpectedToken
+
+from specc import resources
+from specc.diagnostics import Diagnostic, Label, Source, Span
+from specc.syntax.builder import TreeBuilder
+from specc.syntax.comments import attach_documentation
+from specc.syntax.nodes import File
+
+if TYPE_CHECKING:
+    from lark.parsers.lalr_interactive_parser import InteractiveParser
+
+MOST_ERRORS = 50
+DEEPEST_NESTING = 64
+
+_OPENERS = {"LBRACE": "CLOSE", "OPEN_GROUP": "CLOSE_GROUP", "OPEN_LIST": "CLOSE_LIST"}
+_CLOSERS = {closer: opener for opener, closer in _OPENERS.items()}
+_BRACKETS = {"LBRACE": "{", "OPEN_GROUP": "(", "OPEN_LIST": "["}
+_KEYWORDS = {"USE", "LET", "SWEEP", "ASSERT", "EXPECT", "EXTENDS", "IN", "ZIP", "ELSE", "BY", "AS"}
+_KEYWORDS |= {"AND", "OR", "NOT", "TRUE", "FALSE"}
+
+
+def parse(source: Source) -> tuple[File, list[Diagnostic]]:
+    """Parse a source into its syntax tree.
+
+    After an error, parsing goes on at the next statement, so the tree holds what could be read.
+    """
+    return _Parse(source).run()
+
+
+class _LineEnds:
+    """Drops line ends inside ( ) and [ ]. A brace or an error resets it."""
+
+    always_accept = ("STRAY",)
+
+    def __init__(self) -> None:
+        self.depth = 0
+
+    def process(self, stream: Iterator[Token]) -> Iterator[Token]:
+        self.depth = 0
+        for token in stream:
+            if token.type in ("OPEN_GROUP", "OPEN_LIST"):
+                self.depth += 1
+            elif token.type in ("CLOSE_GROUP", "CLOSE_LIST"):
+                self.depth = max(0, self.depth - 1)
+            elif token.type in ("LBRACE", "CLOSE"):
+                self.depth = 0
+            elif token.type == "_END" and self.depth:
+                continue
+            yield token
+
+
+class _Engine:
+    """Lark's tables with the builder and the filter they call; built once, cached on disk."""
+
+    def __init__(self) -> None:
+        self.builder = TreeBuilder()
+        self.line_ends = _LineEnds()
+        grammar = (resources.folder("grammar") / "spec.lark").read_text(encoding="utf-8")
+        self.lark = Lark(
+            grammar,
+            parser="lalr",
+            lexer="basic",
+            transformer=self.builder,
+            postlex=self.line_ends,  # type: ignore[arg-type]
+            cache=_cache_file(),
+        )
+
+
+_engine: _Engine | None = None
+
+
+def _cache_file() -> str | bool:
+    """Return where lark keeps its tables (8 ms to load, 300 ms to build); False if nowhere."""
+    import platformdirs
+
+    folder = FilePath(platformdirs.user_cache_dir("specc", appauthor=False))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return str(folder / "grammar.lark")
+
+
+class _Parse:
+    def __init__(self, source: Source) -> None:
+        global _engine  # noqa: PLW0603 - the tables take 300 ms to build; one copy serves all
+        _engine = _engine or _Engine()
+        self.engine = _engine
+        self.engine.builder.source = source
+        self.source = source
+        self.diagnostics: list[Diagnostic] = []
+        self.open: list[Token] = []
+
+    def run(self) -> tuple[File, list[Diagnostic]]:
+        parser = self.engine.lark.parse_interactive(self.source.text)
+        tokens = parser.lexer_thread.lex(parser.parser_state)
+        for token in tokens:
+            self._track(token)
+            if len(self.open) > DEEPEST_NESTING:
+                self._report_depth(token)
+                return File(self.source, ()), self.diagnostics
+            if not self._fed(parser, token) and not self._recovered(parser, token, tokens):
+                return File(self.source, ()), self.diagnostics
+        statements = self._finish(parser)
+        return File(self.source, attach_documentation(self.source, statements)), self.diagnostics
+
+    def _fed(self, parser: "InteractiveParser", token: Token) -> bool:
+        """Feed a token; report it if the grammar has no place for it."""
+        state = parser.parser_state
+        before = state.state_stack[:], state.value_stack[:]
+        try:
+            parser.feed_token(token)
+        except UnexpectedToken:
+            # LALR may reduce before it notices the error; undo that.
+            state.state_stack[:], state.value_stack[:] = before
+            if token.type in _KEYWORDS and "NAME" in parser.accepts():
+                parser.feed_token(Token.new_borrow_pos("NAME", token, token))
+                return True
+            self._report(token, parser.accepts())
+            return False
+        return True
+
+    def _recovered(
+        self, parser: "InteractiveParser", wrong: Token, tokens: Iterator[Token]
+    ) -> bool:
+        """Skip to the end of the statement and drop what was read of it."""
+        if len(self.diagnostics) >= MOST_ERRORS:
+            return False
+        self.engine.line_ends.depth = 0
+        if wrong.type == "CLOSE" and not self.open:
+            return True  # a stray "}" is skipped alone
+        token: Token | None = wrong
+        depth = 0
+        while token is not None:
+            if token is not wrong:
+                self._track(token)
+            if token.type == "LBRACE":
+                depth += 1
+            elif token.type == "CLOSE":
+                depth -= 1
+            if depth < 0 or (depth == 0 and token.type == "_END"):
+                break
+            token = next(tokens, None)
+            self.engine.line_ends.depth = 0
+        if token is not None:
+            _unwind(parser, token)
+        return True
+
+    def _track(self, token: Token) -> None:
+        if token.type in _OPENERS:
+            self.open.append(token)
+        elif token.type in _CLOSERS:
+            while self.open and self.open[-1].type != _CLOSERS[token.type]:
+                if token.type != "CLOSE":
+                    return
+                self.open.pop()
+            if self.open:
+                self.open.pop()
+        elif token.type == "_END":
+            # A line end that came through ends every parenthesis left open by an error.
+            while self.open and self.open[-1].type != "LBRACE":
+                self.open.pop()
+
+    def _finish(self, parser: "InteractiveParser") -> tuple[Any, ...]:
+        """Feed the end of the file; close what is open, so that its statements are kept."""
+        closed = False
+        for _ in range(len(self.open) + 2):
+            try:
+                tree: tuple[Any, ...] = parser.feed_eof()
+            except UnexpectedToken:
+                if not closed:
+                    self._report_unclosed(parser)
+                closed = True
+                _unwind(parser, Token("CLOSE", "}", start_pos=len(self.source.text), end_pos=None))
+            else:
+                return tree
+        return ()
+
+    def _report(self, token: Token, accepted: set[str]) -> None:
+        span = self._span(token)
+        if token.type == "STRAY" and token == '"':
+            self._add(
+                span, "E0101", "a text in quotes is not closed", help='end it with " on its line'
+            )
+            return
+        if token.type == "CLOSE" and not self.open:
+            self._add(span, "E0102", "this '}' closes nothing", help="remove it")
+            return
+        found = "the end of the line" if token.type == "_END" else f"'{token}'"
+        self._add(
+            span,
+            "E0101",
+            f"{found} does not fit here",
+            label="unexpected",
+            why=_expected(accepted),
+            help=_advice(token, accepted),
+        )
+
+    def _report_unclosed(self, parser: "InteractiveParser") -> None:
+        end = Span(self.source, len(self.source.text.rstrip()), len(self.source.text.rstrip()) + 1)
+        if self.open:
+            opener = self.open[-1]
+            bracket = _BRACKETS[opener.type]
+            self.diagnostics.append(
+                Diagnostic(
+                    "E0102",
+                    f"this '{bracket}' is never closed",
+                    (Label(self._span(opener), "opened here"), Label(end, "the file ends here")),
+                    help=f"add its closing '{_closing(bracket)}'",
+                )
+            )
+        elif not self.diagnostics:
+            self._add(
+                end, "E0101", "the file ends in the middle", why=_expected(parser.accepts())
+            )
+
+    def _report_depth(self, token: Token) -> None:
+        self._add(
+            self._span(token),
+            "E0103",
+            f"brackets are nested more than {DEEPEST_NESTING} deep",
+            help="split the expression with let, or the block into several",
+        )
+
+    def _add(self, span: Span, code: str, message: str, **parts: str) -> None:
+        self.diagnostics.append(Diagnostic.at(span, code, message, **parts))
+
+    def _span(self, token: Token) -> Span:
+        start = token.start_pos or 0
+        return Span(self.source, start, start + (1 if token.type == "_END" else len(token)))
+
+
+def _unwind(parser: "InteractiveParser", token: Token) -> None:
+    """Drop the unfinished statement: pop states until `token` fits, then feed it."""
+    state = parser.parser_state
+    while len(state.state_stack) > 1:
+        trial = parser.copy(deepcopy_values=False)
+        try:
+            trial.feed_token(token)
+        except UnexpectedToken:
+            state.state_stack.pop()
+            state.value_stack.pop()
+            continue
+        parser.feed_token(token)
+        return
+
+
+_WORDS = {
+    "QUANTITY": "a number",
+    "NAME": "a name",
+    "STRING": "a text in quotes",
+    "COMPARE": "a comparison",
+    "_END": "the end of the line",
+    "$END": "the end of the file",
+    "LBRACE": "'{'",
+    "CLOSE": "'}'",
+    "EQUAL": "'='",
+    "OPEN_GROUP": "'('",
+    "CLOSE_GROUP": "')'",
+    "OPEN_LIST": "'['",
+    "CLOSE_LIST": "']'",
+    "BAR": "'|'",
+    "COMMA": "','",
+    "DOT": "'.'",
+}
+_VALUE = {"QUANTITY", "STRING", "OPEN_GROUP", "OPEN_LIST", "NAME"}
+
+
+def _expected(accepted: set[str]) -> str:
+    """Say what the grammar would take here, in a few words."""
+    parts = []
+    if accepted >= _VALUE:
+        accepted = accepted - _VALUE
+        parts.append("a value (a number, a name, a text, a list)")
+    parts += sorted(_WORDS[name] for name in accepted if name in _WORDS)
+    return "what fits here: " + ", ".join(parts) if parts else ""
+
+
+def _advice(token: Token, accepted: set[str]) -> str:
+    if token.type == "_END" and "EQUAL" in accepted:
+        return "a field is written 'name = value', a block 'kind name { … }'"
+    if token.type == "EQUAL" and accepted >= _VALUE:
+        return "one '=' gives a field its value; '==' compares"
+    if token == "'":
+        return 'texts stand in double quotes: "…"'
+    return ""
+
+
+def _closing(bracket: str) -> str:
+    return {"{": "}", "(": ")", "[": "]"}[bracket]

@@ -1,0 +1,55 @@
+"""Quantities with dimensions: what `8Ki tok`, `50 ms` and `1.6 TiB/s` mean.
+
+In: the text of a number and its unit. Out: `Quantity`, a value in base units (seconds, bytes,
+tokens, requests, FLOP, watts, a currency) with its `Dimension`. Read `quantity.py` first.
+"""
+
+from specc.units.dimension import (
+    BYTES,
+    DIMENSIONLESS,
+    FLOP_RATE,
+    REQUESTS,
+    TIME,
+    TOKENS,
+    Dimension,
+)
+from specc.units.quantity import (
+    DimensionMismatchError,
+    Number,
+    NumberError,
+    Quantity,
+    UnknownUnitError,
+    parse_quantity,
+)
+from specc.units.table import UNITS, Unit, units_of
+
+# What a plain number means, where no `Quantity` is needed any more: values in base units.
+Seconds = float
+Bytes = int
+Tokens = int
+BytesPerSecond = float
+FlopPerSecond = float
+
+__all__ = [
+    "BYTES",
+    "Bytes",
+    "BytesPerSecond",
+    "FlopPerSecond",
+    "Seconds",
+    "Tokens",
+    "DIMENSIONLESS",
+    "FLOP_RATE",
+    "REQUESTS",
+    "TIME",
+    "TOKENS",
+    "UNITS",
+    "Dimension",
+    "DimensionMismatchError",
+    "Number",
+    "NumberError",
+    "Quantity",
+    "Unit",
+    "UnknownUnitError",
+    "parse_quantity",
+    "units_of",
+]

@@ -1,0 +1,130 @@
+"""The workspace owns reading: files, their sizes, encodings and hashes. Nothing else opens input.
+
+In: paths. Out: `Source` texts, or a diagnostic that says why a file cannot be one. Every file
+that was read is remembered with its hash, for the provenance of a report.
+"""
+
+import hashlib
+import os
+from pathlib import Path, PurePath
+
+from attrs import Factory, define
+
+from specc import resources
+from specc.diagnostics import Diagnostic, Label, Source, Span
+
+LARGEST_FILE_BYTES = 16 * 2**20
+STANDARD_LIBRARY = "std"
+
+
+class UnreadableError(Exception):
+    """A file that cannot be a source; carries the diagnostic."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(diagnostic.message)
+        self.diagnostic = diagnostic
+
+
+@define
+class Workspace:
+    """Reads input files below and beside `root`, the folder of the spec that is compiled."""
+
+    root: Path
+    _hashes: dict[str, str] = Factory(dict)
+    _sources: dict[str, Source] = Factory(dict)
+    _folders: dict[str, Path] = Factory(dict)
+
+    def read(self, path: Path, wanted_by: Span | None = None) -> Source:
+        """Read a text file.
+
+        Raises:
+            UnreadableError: it is missing, a folder, too large, binary or not UTF-8. The
+                diagnostic points at `wanted_by`, the text that asked for the file.
+        """
+        name = self.name_of(path)
+        if name not in self._sources:
+            data = self._bytes(path, name, wanted_by)
+            self._hashes[self._recorded_name(path)] = hashlib.sha256(data).hexdigest()
+            self._sources[name] = Source(name, _decoded(data, name, wanted_by))
+            self._folders[name] = path.parent
+        return self._sources[name]
+
+    def folder_of(self, source: Source) -> Path:
+        """Return the folder of a source that was read; paths in it are relative to there."""
+        return self._folders[source.name]
+
+    def standard_module(self, name: str) -> Path | None:
+        """Return the path of `std.<name>`, or None if the standard library lacks it."""
+        path = resources.folder("specs/std") / f"{name}.spec"
+        return path if path.is_file() else None
+
+    @staticmethod
+    def standard_modules() -> list[str]:
+        """List the modules of the standard library."""
+        return sorted(p.stem for p in resources.folder("specs/std").glob("*.spec"))
+
+    def name_of(self, path: Path) -> str:
+        """Return what messages call a file: relative to where the user is, if it is below."""
+        if path.is_relative_to(resources.folder("specs/std")):
+            return self._recorded_name(path)
+        absolute = Path(os.path.normpath(path.absolute()))
+        here = Path.cwd()
+        return absolute.relative_to(here).as_posix() if absolute.is_relative_to(here) else str(path)
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of every file read so far, by its path relative to the root."""
+        return dict(sorted(self._hashes.items()))
+
+    def _recorded_name(self, path: Path) -> str:
+        library = resources.folder("specs/std")
+        if path.is_relative_to(library):
+            return (PurePath(STANDARD_LIBRARY) / path.relative_to(library)).as_posix()
+        return PurePath(os.path.relpath(path.absolute(), self.root.absolute())).as_posix()
+
+    def _bytes(self, path: Path, name: str, wanted_by: Span | None) -> bytes:
+        try:
+            if path.is_dir():
+                raise _unreadable("E0001", f"'{name}' is a folder, not a file", wanted_by)
+            with path.open("rb") as file:
+                data = file.read(LARGEST_FILE_BYTES + 1)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise _unreadable(
+                "E0001",
+                f"cannot read '{name}': {(reason or 'unknown reason').lower()}",
+                wanted_by,
+                help="check the path; it is relative to the file that names it"
+                if wanted_by
+                else "check the path",
+            ) from None
+        if len(data) > LARGEST_FILE_BYTES:
+            raise _unreadable(
+                "E0003",
+                f"'{name}' is larger than {LARGEST_FILE_BYTES // 2**20} MiB",
+                wanted_by,
+                help="a spec is a few kilobytes; is this the right file?",
+            )
+        return data
+
+
+def _decoded(data: bytes, name: str, wanted_by: Span | None) -> str:
+    if b"\0" in data:
+        raise _unreadable("E0002", f"'{name}' is a binary file", wanted_by, help=_UTF8)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        message = f"'{name}' is not UTF-8 text: byte 0x{data[error.start]:02x} in line {line}"
+        raise _unreadable("E0002", message, wanted_by, help=_UTF8) from None
+    return text.replace("\r\n", "\n")
+
+
+_UTF8 = "save the file as UTF-8 text"
+
+
+def _unreadable(
+    code: str, message: str, wanted_by: Span | None, help: str = ""
+) -> UnreadableError:
+    labels = (Label(wanted_by, "asked for here"),) if wanted_by else ()
+    return UnreadableError(Diagnostic(code, message, labels, help=help))
