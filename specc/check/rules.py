@@ -19,7 +19,7 @@ def problems_of(node: Node) -> Iterator[Diagnostic]:
 
 
 def _label(node: Node, field: str, text: str) -> Label:
-    return Label(node.spans.get(field, node.spans[""]), text)
+    return Label(node.spans[field] if field in node.spans else node.spans[""], text)
 
 
 def _model(model: Model) -> Iterator[Diagnostic]:
@@ -66,9 +66,26 @@ def _study(study: Study) -> Iterator[Diagnostic]:
         yield Diagnostic(
             "E0401", "the study names no deployment", (_label(study, "deployments", "empty"),)
         )
+    yield from _objective(study)
     for deployment in study.deployments:
         yield from _context(study.workload, deployment, study)
         yield from _chunks(study.workload, deployment)
+
+
+def _objective(study: Study) -> Iterator[Diagnostic]:
+    for deployment in study.deployments[1:]:
+        first = study.deployments[0]
+        if deployment.search.maximize is not first.search.maximize:
+            yield Diagnostic(
+                "E0406",
+                f"'{first.name}' and '{deployment.name}' maximize different things",
+                (
+                    _label(study, "deployments", "compared here"),
+                    _label(first.search, "maximize", f"'{first.name}'"),
+                    _label(deployment.search, "maximize", f"'{deployment.name}'"),
+                ),
+                why="a study ranks all its candidates by one objective",
+            )
 
 
 def _context(workload: Workload, deployment: Deployment, study: Study) -> Iterator[Diagnostic]:

@@ -8,7 +8,8 @@ calibration turns work into time (`reference.py`). Read `model.py` first.
 from specc.cost.layout import Layout
 from specc.cost.memory import MemoryModel, StepMemory
 from specc.cost.model import CostModel
+from specc.cost.reference import STEP_ERROR, STEP_ERROR_TEXT
 from specc.cost.steps import StepTable
 from specc.cost.times import StepTimes
 
-__all__ = ["CostModel", "Layout", "MemoryModel", "StepMemory", "StepTable", "StepTimes"]
+__all__ = ["STEP_ERROR", "STEP_ERROR_TEXT", "CostModel", "Layout", "MemoryModel", "StepMemory", "StepTable", "StepTimes"]

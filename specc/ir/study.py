@@ -3,7 +3,7 @@
 from attrs import frozen
 
 from specc.ir import vocabulary as v
-from specc.ir.deployment import Deployment
+from specc.ir.deployment import Deployment, Objective
 from specc.ir.device import Device
 from specc.ir.model import Model
 from specc.ir.workload import Workload
@@ -17,6 +17,11 @@ class Study(v.Node):
 
     workload: Workload = v.reference("workload", "the requests and their objectives")
     deployments: tuple[Deployment, ...] = v.references("deployment", "what to compare")
+
+    @property
+    def objective(self) -> Objective:
+        """What the study ranks by; the checker sees to it that its deployments agree."""
+        return self.deployments[0].search.maximize
 
 
 @frozen

@@ -1,0 +1,40 @@
+"""`specc plan`: what would be evaluated."""
+
+import argparse
+import json
+from pathlib import Path
+
+from specc.cli.main import OK, WRONG_INPUT
+from specc.cli.terminal import add_format_option, print_diagnostics
+from specc.compilation import Compilation, SpecError
+from specc.ir.json import to_json
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.description = "Show the candidates of a spec, and the pruned ones, without running it."
+    parser.epilog = "example: specc plan specs/qwen3-32b-chat.spec"
+    parser.add_argument("spec", type=Path, metavar="SPEC", help="the spec")
+    add_format_option(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the plan."""
+    compilation = Compilation(options.spec)
+    try:
+        plan = compilation.plan
+    except SpecError as error:
+        print_diagnostics(error.diagnostics, options.format)
+        return WRONG_INPUT
+    if options.format == "json":
+        print(json.dumps(to_json(plan), indent=1))
+        return OK
+    print_diagnostics(compilation.diagnostics, "text")
+    for planned in plan.studies:
+        search = planned.study.deployments[0].search.strategy.value
+        print(f"study {planned.study.name}: {len(planned.tasks)} candidates, {search} search")
+        for task in planned.tasks:
+            print(f"  {task.deployment.name:<16} {task.layout.label:<26} {task.key}")
+        for pruned in planned.pruned:
+            print(f"  {pruned.deployment:<16} {pruned.label:<26} pruned: {pruned.reason}")
+    return OK

@@ -1,0 +1,99 @@
+"""`specc run`: from a spec to its report."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from specc.cli.main import FAILED, INFEASIBLE, OK, WRONG_INPUT
+from specc.cli.terminal import add_format_option, print_diagnostics
+from specc.compilation import Compilation, SpecError
+from specc.diagnostics import Diagnostic
+
+if TYPE_CHECKING:
+    from specc.report import Report
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.description = "Check and evaluate a spec, and write its report beside it."
+    parser.epilog = "example: specc run specs/qwen3-32b-chat.spec --out reports"
+    parser.add_argument("spec", type=Path, metavar="SPEC", help="the spec")
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="where to write (default: beside the spec)"
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; fail if the files on disk are not what a run would write",
+    )
+    parser.add_argument(
+        "--csv", type=Path, metavar="FILE", help="also write every candidate as a row of a table"
+    )
+    add_format_option(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the spec; exit code 3 if a study has no feasible candidate."""
+    from specc.cli.progress import progress
+
+    compilation = Compilation(options.spec)
+    try:
+        plan = compilation.plan
+    except SpecError as error:
+        print_diagnostics(error.diagnostics, options.format)
+        return WRONG_INPUT
+    if options.format == "text":
+        print_diagnostics(compilation.diagnostics, "text")
+    with progress(sum(len(study.tasks) for study in plan.studies)) as advance:
+        compilation.progress = advance
+        report = compilation.report
+    folder = options.out or options.spec.parent
+    code = _check(report, folder) if options.check else _write(compilation, folder, options)
+    if code == OK and not compilation.results.feasible:
+        return INFEASIBLE
+    return code
+
+
+def _check(report: "Report", folder: Path) -> int:
+    from specc.report import stale_files
+
+    stale = stale_files(report, folder)
+    if stale:
+        names = ", ".join(f"'{path}'" for path in stale)
+        problem = Diagnostic(
+            "E0007", f"not what a run would write: {names}", help="run the spec again, and commit"
+        )
+        print_diagnostics([problem], "text")
+        return FAILED
+    print(f"{len(report.files)} files are current")
+    return OK
+
+
+def _write(compilation: Compilation, folder: Path, options: argparse.Namespace) -> int:
+    from specc.report import Report, WriteError, write_files
+
+    report = compilation.report
+    try:
+        written = write_files(report, folder)
+        if options.csv is not None:
+            from specc.report.frame import to_csv
+
+            table = Report({options.csv.name: to_csv(compilation.results)})
+            written += write_files(table, options.csv.parent)
+    except WriteError as error:
+        problem = Diagnostic(
+            "E0006",
+            f"cannot write '{error.path}': {error.reason.lower()}",
+            help="make room or choose another folder with --out",
+        )
+        print_diagnostics([problem], options.format)
+        return WRONG_INPUT
+    if options.format == "json":
+        name = next(name for name in report.files if name.endswith(".result.json"))
+        sys.stdout.write(report.files[name])
+    else:
+        from specc.cli.summary import print_summary
+
+        print_summary(compilation.results, written)
+    return OK

@@ -1,0 +1,59 @@
+"""The entry point: finds the command, imports its module, and turns its outcome into an exit code."""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from specc._version import __version__
+
+OK, FAILED, WRONG_INPUT, INFEASIBLE, INTERRUPTED = 0, 1, 2, 3, 130
+
+COMMANDS = {
+    "run": "check and evaluate a spec, and write its report",
+    "check": "check specs and print what is wrong with them",
+    "plan": "show what a run would evaluate, without running it",
+}
+
+_EPILOG = """\
+example:
+  specc run specs/qwen3-32b-chat.spec
+
+exit codes:
+  0  fine                 1  --check found stale files
+  2  the spec or the command line is wrong
+  3  no layout keeps to the limits         130  interrupted
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone (`specc … | head`); that is its right.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+
+
+def _run(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="specc",
+        description="Compile a serving plan into the best layout and batch size under its SLO.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"specc {__version__}")
+    commands = parser.add_subparsers(metavar="command", dest="command", required=True)
+    parsers = {name: commands.add_parser(name, help=text) for name, text in COMMANDS.items()}
+    chosen = next((a for a in arguments if not a.startswith("-")), None)
+    if chosen in COMMANDS:
+        command = importlib.import_module(f"specc.cli.commands.{chosen}")
+        command.configure(parsers[chosen])
+    options = parser.parse_args(arguments)
+    return int(command.run(options))

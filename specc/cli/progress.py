@@ -1,0 +1,51 @@
+"""A progress bar on a terminal, for work that takes longer than a second."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+PATIENCE_S = 1.0
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Callable[[], None]]:
+    """Yield a function to call after each of `total` pieces of work."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    bar = _LateBar(total)
+    try:
+        yield bar.advance
+    finally:
+        bar.close()
+
+
+class _LateBar:
+    """Appears only when the work takes long; rich is imported only then."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.done = 0
+        self.started = time.monotonic()
+        self.bar: object | None = None
+
+    def advance(self) -> None:
+        self.done += 1
+        if self.bar is None and time.monotonic() - self.started < PATIENCE_S:
+            return
+        from rich.console import Console
+        from rich.progress import Progress
+
+        if self.bar is None:
+            self.bar = Progress(console=Console(stderr=True), transient=True)
+            self.bar.start()
+            self.task = self.bar.add_task("evaluating candidates", total=self.total)
+        assert isinstance(self.bar, Progress)
+        self.bar.update(self.task, completed=self.done)
+
+    def close(self) -> None:
+        from rich.progress import Progress
+
+        if isinstance(self.bar, Progress):
+            self.bar.stop()

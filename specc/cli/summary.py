@@ -1,0 +1,58 @@
+"""The terminal's summary of a run: the answer and a table of candidates."""
+
+import os
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from specc.plan import Results
+from specc.report.view import StudyView, study_view
+from specc.report.view import Table as TableView
+
+
+WIDEST_TABLE = 200
+
+
+def print_summary(results: Results, written: list[Path]) -> None:
+    """Print each study's answer, its candidates, and where the report lies."""
+    # A row that is too wide for the terminal is better wrapped by it than cut by us.
+    console = Console(highlight=False, soft_wrap=True, width=WIDEST_TABLE)
+    for study in results.studies:
+        _print_study(console, study_view(study))
+    for path in written:
+        if path.suffix in (".md", ".html", ".json", ".csv"):
+            console.print(f"wrote {os.path.relpath(path)}", style="dim")
+
+
+def _print_study(console: Console, study: StudyView) -> None:
+    answer = study.answer
+    console.print()
+    console.print(Text(f"{study.name}: {study.question}", style="dim"))
+    style = "bold green" if answer.feasible else "bold red"
+    layout = f"{answer.layout}, " if answer.layout else ""
+    console.print(Text(f"{layout}{answer.headline}", style=style))
+    if answer.figures:
+        console.print(
+            Text(" · ".join(f"{f.title} {f.value} {f.unit} ({f.note})" for f in answer.figures))
+        )
+    for remark in answer.remarks:
+        console.print(Text(remark))
+    for table in (study.summary, study.infeasible):
+        if table is not None and table.rows:
+            console.print()
+            _print_table(console, table)
+    console.print()
+
+
+def _print_table(console: Console, source: TableView) -> None:
+    table = Table(
+        box=box.SIMPLE_HEAD, pad_edge=False, title=source.title, title_justify="left", title_style="")
+    for column in source.columns:
+        title = f"{column.title}\n{column.unit}"
+        table.add_column(title, justify="right" if column.numeric else "left", no_wrap=True)
+    for row in source.rows:
+        table.add_row(*(Text(cell) for cell in row.cells), style="bold" if row.best else "")
+    console.print(table)

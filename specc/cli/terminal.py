@@ -1,0 +1,46 @@
+"""What commands print: diagnostics for people or as JSON."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterable
+
+from specc.diagnostics import Diagnostic, render_terminal, to_json
+
+
+def add_format_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--format`."""
+    parser.add_argument(
+        "--format",
+        choices=("text", "json"),
+        default="text",
+        help="what to print: text for people (default) or JSON",
+    )
+
+
+def print_diagnostics(diagnostics: Iterable[Diagnostic], format_: str) -> None:
+    """Print diagnostics: text to standard error, JSON to standard output."""
+    diagnostics = list(diagnostics)
+    if format_ == "json":
+        print(json.dumps({"diagnostics": [to_json(d) for d in diagnostics]}, indent=1))
+        return
+    if diagnostics:
+        print(render_terminal(diagnostics, color=wants_color()), file=sys.stderr)
+        print(_count(diagnostics), file=sys.stderr)
+
+
+def wants_color() -> bool:
+    """Tell whether standard error is a terminal that may be coloured (NO_COLOR says no)."""
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+
+
+def _count(diagnostics: list[Diagnostic]) -> str:
+    errors = sum(d.is_error for d in diagnostics)
+    warnings = len(diagnostics) - errors
+    parts = [
+        f"{number} {name}{'s' if number > 1 else ''}"
+        for number, name in ((errors, "error"), (warnings, "warning"))
+        if number
+    ]
+    return " and ".join(parts)

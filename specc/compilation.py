@@ -1,0 +1,120 @@
+"""A compilation strings the stages together, each run when it is first asked for.
+
+    document ──▶ plan ──▶ results ──▶ report
+
+`check` needs no more than the document, and so does not pay for numpy.
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from specc.check import check
+from specc.diagnostics import Diagnostic, Label
+from specc.ir import Document
+from specc.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from specc.plan import Plan, Results
+    from specc.report import Report
+
+
+class Compilation:
+    """One spec on its way to a report.
+
+    Attributes:
+        path: the spec.
+        workspace: what reads it and the files it uses.
+        progress: called after each evaluated candidate.
+    """
+
+    def __init__(self, path: Path, progress: "Callable[[], None]" = lambda: None) -> None:
+        self.path = path
+        self.workspace = Workspace(path.parent)
+        self.progress = progress
+
+    @cached_property
+    def _checked(self) -> tuple[Document | None, list[Diagnostic]]:
+        return check(self.workspace, self.path)
+
+    @property
+    def document(self) -> Document | None:
+        """The typed meaning of the spec; None if it has errors."""
+        return self._checked[0]
+
+    @property
+    def diagnostics(self) -> list[Diagnostic]:
+        """All that was found wrong so far."""
+        return self._checked[1]
+
+    @cached_property
+    def plan(self) -> "Plan":
+        """The tasks to evaluate.
+
+        Raises:
+            SpecError: the spec has errors, no study, or a study without a possible layout.
+        """
+        from specc.plan import lower
+
+        if self.document is None:
+            raise SpecError(self.diagnostics)
+        if not self.document.studies:
+            raise SpecError(
+                [
+                    Diagnostic(
+                        "E0404",
+                        f"'{self.workspace.name_of(self.path)}' has no study to run",
+                        help="add one: study my_question { workload = …; deployments = [ … ] }",
+                    )
+                ]
+            )
+        plan = lower(self.document)
+        self._check_layouts(plan)
+        return plan
+
+    @cached_property
+    def results(self) -> "Results":
+        """What the tasks found."""
+        from specc.plan import run
+
+        return run(self.plan, self.progress)
+
+    @cached_property
+    def report(self) -> "Report":
+        """The files of the report."""
+        from specc.report import render
+
+        return render(self.results, self.path.name, self.workspace.hashes)
+
+    @staticmethod
+    def _check_layouts(plan: "Plan") -> None:
+        """Refuse a deployment of which every layout is pruned."""
+        problems = []
+        for planned in plan.studies:
+            for deployment in planned.study.deployments:
+                if any(task.deployment is deployment for task in planned.tasks):
+                    continue
+                reasons = [p.reason for p in planned.pruned if p.deployment == deployment.name]
+                parallel = deployment.parallel.spans
+                span = parallel.get("tp") or parallel.get("") or deployment.spans[""]
+                problems.append(
+                    Diagnostic(
+                        "E0406",
+                        f"'{deployment.name}' has no possible layout",
+                        (Label(span, "nothing here fits"),),
+                        why="; ".join(reasons),
+                        help="choose sizes that divide the devices and the heads of the model",
+                    )
+                )
+        if problems:
+            raise SpecError(problems)
+
+
+class SpecError(Exception):
+    """A spec that cannot be compiled further; carries the diagnostics."""
+
+    def __init__(self, diagnostics: list[Diagnostic]) -> None:
+        super().__init__(diagnostics[0].message if diagnostics else "")
+        self.diagnostics = diagnostics

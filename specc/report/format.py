@@ -1,0 +1,65 @@
+"""Numbers as reports show them. Rounding happens here, at the edge, and nowhere else."""
+
+import math
+from typing import Any
+
+SIGNIFICANT_DIGITS = 9
+
+
+def milliseconds(seconds: float) -> str:
+    """Show a time in ms: `49.80`, `15,543`."""
+    value = seconds * 1e3
+    return f"{value:,.2f}" if value < 1000 else f"{value:,.0f}"
+
+
+def duration(seconds: float) -> str:
+    """Show a time with the unit that suits it: `49.8 ms`, `15.5 s`."""
+    if seconds >= 1:
+        return f"{_short(seconds)} s"
+    return f"{_short(seconds * 1e3)} ms"
+
+
+def gibibytes(size: float) -> str:
+    """Show bytes in GiB: `23.66`."""
+    return f"{size / 2**30:,.2f}"
+
+
+def size(number: float) -> str:
+    """Show bytes with GiB: `10 GiB`, `31.98 GiB`."""
+    return f"{_short(number / 2**30)} GiB"
+
+
+def rate(number: float) -> str:
+    """Show tokens a second: `3,875`."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:,.1f}"
+
+
+def percent(share: float) -> str:
+    """Show a share: `47 %`; a small one with a digit more."""
+    value = share * 100
+    return f"{value:.0f} %" if abs(value) >= 10 or value == 0 else f"{value:.1f} %"
+
+
+def integer(number: float) -> str:
+    """Show a count with thousands apart."""
+    return f"{number:,}"
+
+
+def _short(value: float) -> str:
+    """Three significant digits, more for large numbers, without trailing zeros."""
+    if value == 0:
+        return "0"
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    text = f"{value:,.{digits}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def rounded(data: Any) -> Any:
+    """Round every float in plain data, so that files are the same on every machine."""
+    if isinstance(data, float):
+        return float(f"{data:.{SIGNIFICANT_DIGITS}g}")
+    if isinstance(data, dict):
+        return {key: rounded(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [rounded(value) for value in data]
+    return data

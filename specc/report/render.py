@@ -1,0 +1,96 @@
+"""Rendering: the view model through the templates."""
+
+import json
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from specc import resources
+from specc._version import __version__
+from specc.ir.json import to_json
+from specc.plan import Results
+from specc.report.files import Report
+from specc.report.format import rounded
+from specc.report.view import ReportView, view
+from specc.serving import DEFINITIONS
+
+RESULT_FORMAT = 1
+
+
+def render(results: Results, spec: str, hashes: dict[str, str]) -> Report:
+    """Render all files of a report.
+
+    Args:
+        results: what was found.
+        spec: the file name of the spec; the files are named after it.
+        hashes: SHA-256 of every input file, by path.
+    """
+    shown = view(results, spec, __version__, hashes)
+    environment = _environment()
+    stem = spec.removesuffix(".spec")
+    charts = _charts(environment, shown, f"{stem}.report.charts")
+    return Report(
+        {
+            f"{stem}.report.md": _text(environment, "report.md.j2", report=shown, charts=charts),
+            f"{stem}.report.html": _text(environment, "report.html.j2", report=shown),
+            f"{stem}.result.json": _result_json(results, spec, hashes),
+            **{path: text for named in charts.values() for path, text in named.values()},
+        }
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(resources.folder("templates")),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=lambda name: name is not None and (".html." in name or ".svg." in name),
+    )
+    environment.filters["md"] = _markdown_text
+    return environment
+
+
+def _markdown_text(text: str) -> str:
+    """Escape what Markdown would take for markup; a bar would end a table cell."""
+    for character in "\\|*_<>`[]":
+        text = text.replace(character, f"\\{character}")
+    return text
+
+
+def _charts(
+    environment: Environment, report: ReportView, folder: str
+) -> dict[str, dict[str, tuple[str, str]]]:
+    """Draw the picture files of each study: path and text, in light and in dark."""
+    drawn: dict[str, dict[str, tuple[str, str]]] = {}
+    for study in report.studies:
+        for picture in ("curves", "memory"):
+            name = f"{study.name}-{picture}"
+            drawn[name] = {
+                mode: (
+                    f"{folder}/{name}-{mode}.svg",
+                    _text(
+                        environment, "chart.svg.j2", study=study, picture=picture, dark=mode == "dark"
+                    ),
+                )
+                for mode in ("light", "dark")
+            }
+    return drawn
+
+
+def _text(environment: Environment, template: str, **context: Any) -> str:
+    return environment.get_template(template).render(**context)
+
+
+def _result_json(results: Results, spec: str, hashes: dict[str, str]) -> str:
+    data = {
+        "format": RESULT_FORMAT,
+        "specc": __version__,
+        "spec": spec,
+        "inputs": hashes,
+        "definitions": {name: d.text for name, d in DEFINITIONS.items()},
+        "units": "seconds, bytes, tokens, tokens a second, shares of 1",
+        **to_json(results),
+    }
+    return json.dumps(rounded(data), indent=1, ensure_ascii=False) + "\n"

@@ -1,0 +1,11 @@
+"""Search: the layouts a deployment may take, and the best batch size of each.
+
+In: a deployment and a serving model. Out: candidates with their best batch, the pruned ones with
+reasons, the infeasible ones with their nearest miss. It knows no hardware. Read `batch.py` first.
+"""
+
+from specc.search.batch import BatchSearch, search_batch
+from specc.search.goals import Goals, Miss
+from specc.search.space import Pruned, Space, layouts
+
+__all__ = ["BatchSearch", "Goals", "Miss", "Pruned", "Space", "layouts", "search_batch"]

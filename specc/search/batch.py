@@ -1,0 +1,178 @@
+"""Search over the batch size of one layout. All strategies return the same record."""
+
+from collections.abc import Callable
+
+import numpy as np
+from attrs import Factory, define, frozen
+from numpy.typing import NDArray
+
+from specc.ir import Search, Strategy
+from specc.search.goals import Goals, Miss
+from specc.serving import ServingTable
+
+Integers = NDArray[np.int64]
+Evaluate = Callable[[Integers], ServingTable]
+
+FIRST_RIGHT_EDGE = 512
+MOST_DOUBLINGS = 10
+
+
+@frozen
+class BatchSearch:
+    """The outcome of a search over the batch size.
+
+    Attributes:
+        table: every row that was probed, by rising batch.
+        feasible: which of them keep to all limits.
+        best: the row with the highest objective among these; None if there is none.
+        stopped_by: what the next larger batch than the largest feasible one breaks, the worst
+            first; `range` if the range of batch sizes ends there, `unknown` if not probed.
+        misses: if nothing is feasible, the limits that the row nearest to feasibility breaks.
+        nearest: that row.
+        probes: batch sizes evaluated.
+    """
+
+    table: ServingTable
+    feasible: NDArray[np.bool_]
+    best: int | None
+    stopped_by: str
+    misses: tuple[Miss, ...]
+    nearest: int | None
+    probes: int
+
+
+def search_batch(
+    search: Search, interval: tuple[int, int] | None, largest: int, evaluate: Evaluate, goals: Goals
+) -> BatchSearch:
+    """Find the best batch size of a layout.
+
+    Args:
+        search: the strategy and its settings.
+        interval: the range that the spec gives, inclusive; None leaves it open.
+        largest: a bound above which the memory cannot hold the requests.
+        evaluate: the serving model.
+        goals: limits and objective.
+
+    `exhaustive` evaluates the whole range at once and finds the best row even where feasibility
+    is not monotone. The others find the largest feasible batch, assuming it is: `binary` bisects
+    [1, 512] or the range given; `exponential` doubles its right edge until it is infeasible,
+    then bisects; `linear_exponential` cuts the doubling short by extrapolating each limit.
+    """
+    if search.strategy is Strategy.EXHAUSTIVE:
+        low, high = interval or (1, largest)
+        batches = np.arange(low, max(low, high) + 1)
+        return _outcome(evaluate(batches), goals, high)
+    probes = _Probes(evaluate, goals)
+    low, high = interval or (1, 2**MOST_DOUBLINGS * FIRST_RIGHT_EDGE)
+    match search.strategy:
+        case Strategy.BINARY:
+            high = interval[1] if interval else FIRST_RIGHT_EDGE
+            probes.bisect(low, high)
+        case Strategy.EXPONENTIAL:
+            probes.double(low, high, lambda _left, right: right)
+        case Strategy.LINEAR_EXPONENTIAL:
+            probes.double(low, high, _extrapolation(probes, search.slo_relax))
+    return _outcome(probes.table(), goals, high)
+
+
+@define
+class _Probes:
+    """Evaluates single batch sizes, each once."""
+
+    evaluate: Evaluate
+    goals: Goals
+    rows: dict[int, ServingTable] = Factory(dict)
+
+    def row(self, batch: int) -> ServingTable:
+        if batch not in self.rows:
+            self.rows[batch] = self.evaluate(np.array([batch]))
+        return self.rows[batch]
+
+    def is_feasible(self, batch: int) -> bool:
+        return bool(self.goals.feasible(self.row(batch))[0])
+
+    def bisect(self, low: int, high: int) -> None:
+        """Close in on the largest feasible batch in [low, high]."""
+        if not self.is_feasible(low):
+            return
+        left, right = low, high
+        while left < right:
+            middle = (left + right + 1) // 2
+            if self.is_feasible(middle):
+                left = middle
+            else:
+                right = middle - 1
+        if left < high:
+            self.row(left + 1)
+
+    def double(self, low: int, high: int, estimate: Callable[[int, int], int]) -> None:
+        """Double the right edge until it is infeasible, then bisect.
+
+        `estimate(left, right)` is a guess of the edge of feasibility. Once it lies within twice
+        the right edge it becomes that edge; a guess that proves feasible is doubled on.
+        """
+        if not self.is_feasible(low):
+            return
+        left, right = low, min(max(low, FIRST_RIGHT_EDGE), high)
+        for _ in range(MOST_DOUBLINGS):
+            guess = estimate(left, right)
+            if right < guess <= 2 * right:
+                left, right = (right, guess) if self.is_feasible(right) else (left, right)
+            elif low < guess < right:
+                left, right = (guess, right) if self.is_feasible(guess) else (left, guess)
+            if right >= high or not self.is_feasible(right):
+                break
+            left, right = right, min(2 * right, high)
+        self.bisect(left, min(right, high))
+
+    def table(self) -> ServingTable:
+        """Return all probed rows by rising batch, evaluated as one table."""
+        return self.evaluate(np.array(sorted(self.rows)))
+
+
+def _extrapolation(probes: _Probes, slo_relax: float) -> Callable[[int, int], int]:
+    """Return a guess of the edge: each limit extrapolated through two probes, the smallest wins.
+
+    Memory: B_r + available_r / memory a request. An SLO: (B_l + (limit - x_l) / slope) · relax + 1.
+    Where nothing bounds the batch the guess is the right edge itself, which doubling then moves.
+    """
+
+    def guess(left: int, right: int) -> int:
+        if left == right:
+            return right
+        first, second = probes.row(left), probes.row(right)
+        width = right - left
+        guesses = []
+        per_request = (first.memory.available[0] - second.memory.available[0]) / width
+        if per_request > 0:
+            guesses.append(right + second.memory.available[0] / per_request)
+        for name in ("ttft", "tpot"):
+            limit = getattr(probes.goals.slo, name)
+            slope = (getattr(second, name)[0] - getattr(first, name)[0]) / width
+            if limit is not None and slope > 0:
+                distance = left + (limit - getattr(first, name)[0]) / slope
+                guesses.append(distance * slo_relax + 1)
+        return max(left, int(min(guesses))) if guesses else right
+
+    return guess
+
+
+def _outcome(table: ServingTable, goals: Goals, high: int) -> BatchSearch:
+    feasible = goals.feasible(table)
+    if not feasible.any():
+        worst = np.max(list(goals.excess(table).values()), axis=0)
+        nearest = int(np.argmin(worst))
+        misses = goals.misses(table, nearest)
+        return BatchSearch(table, feasible, None, misses[0].limit, misses, nearest, len(table))
+    rows = np.flatnonzero(feasible)
+    best = int(rows[np.argmax(goals.value(table)[rows])])
+    stopped_by = _stopped_by(table, goals, int(rows[-1]), high)
+    return BatchSearch(table, feasible, best, stopped_by, (), None, len(table))
+
+
+def _stopped_by(table: ServingTable, goals: Goals, last: int, high: int) -> str:
+    """Say what keeps the batch from being larger than the last feasible row."""
+    if table.batch[last] >= high:
+        return "range"
+    misses = goals.misses(table, last + 1) if last + 1 < len(table) else ()
+    return misses[0].limit if misses else "unknown"
