@@ -1,6 +1,6 @@
 """specc compiles LLM-serving plans: text → syntax tree → typed IR → plan → results → report.
 
-Every folder is one stage; a module imports only from stages before its own (`tests/test_architecture.py`).
+Every folder is one stage, and a module imports only from stages before its own.
 Read `specc.compilation` first: it strings the stages together.
 """
 

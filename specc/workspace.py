@@ -123,8 +123,6 @@ def _decoded(data: bytes, name: str, wanted_by: Span | None) -> str:
 _UTF8 = "save the file as UTF-8 text"
 
 
-def _unreadable(
-    code: str, message: str, wanted_by: Span | None, help: str = ""
-) -> UnreadableError:
+def _unreadable(code: str, message: str, wanted_by: Span | None, help: str = "") -> UnreadableError:
     labels = (Label(wanted_by, "asked for here"),) if wanted_by else ()
     return UnreadableError(Diagnostic(code, message, labels, help=help))

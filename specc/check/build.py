@@ -65,15 +65,13 @@ def _order(diagnostic: Diagnostic, modules: list[Module]) -> tuple[int, int]:
     return sources.index(span.source), span.start
 
 
-@define
+@define(eq=False, repr=False)
 class _Builder:
     """Builds each block of a file once."""
 
     workspace: Workspace
     problems: Problems
-    evaluator: Evaluator = Factory(
-        lambda self: Evaluator(self.problems), takes_self=True
-    )
+    evaluator: Evaluator = Factory(lambda self: Evaluator(self.problems), takes_self=True)
     _built: dict[int, Node | None] = Factory(dict)
 
     def module(self, module: Module) -> list[Node]:
@@ -150,7 +148,7 @@ class _Builder:
         if cls is Model:
             failed = not self._read_config(merged, values)
         known = entries(cls)
-        for name, (attribute, entry) in known.items():
+        for attribute, entry in known.values():
             try:
                 self._field(attribute, entry, merged, values, spans)
             except ProblemError as error:
@@ -195,7 +193,9 @@ class _Builder:
             case LimitType(dimension=dimension):
                 written = merged.constraints.get(name)
                 if written is not None and isinstance(written.node, Constraint):
-                    bound = self._limit(written.node, written.module, NumberType(dimension, above=0))
+                    bound = self._limit(
+                        written.node, written.module, NumberType(dimension, above=0)
+                    )
                     values[name], spans[name] = bound, written.node.span
             case _:
                 written = merged.fields.get(name)
@@ -227,7 +227,10 @@ class _Builder:
     def _reference(self, kind: str, value: Any, span: Span, module: Module, name: str) -> Node:
         if not isinstance(value, Symbol):
             raise problem(
-                span, "E0301", f"'{name}' takes the name of a {kind}", label=f"this is {kind_of(value)}"
+                span,
+                "E0301",
+                f"'{name}' takes the name of a {kind}",
+                label=f"this is {kind_of(value)}",
             )
         found = module.find_block(value.path)
         if found is None:
@@ -303,7 +306,12 @@ class _Builder:
         return found
 
     def _report_field(
-        self, cls: type[Node], known: dict[str, Any], merged: MergedBlock, name: str, written: Written
+        self,
+        cls: type[Node],
+        known: dict[str, Any],
+        merged: MergedBlock,
+        name: str,
+        written: Written,
     ) -> bool:
         span = written.node.path.span
         type_ = known[name][1].type if name in known else None
@@ -315,9 +323,7 @@ class _Builder:
                 help=f"write {name} <= {written.node.span.text.partition('=')[2].strip()}",
             )
         elif isinstance(type_, BlockType):
-            self._report(
-                span, "E0301", f"'{name}' is a block", help=f"write {name} {{ … }}"
-            )
+            self._report(span, "E0301", f"'{name}' is a block", help=f"write {name} {{ … }}")
         elif type_ is not None:
             return False
         elif name in cls.planned:
@@ -353,7 +359,7 @@ class _Builder:
                 written.node.span,
                 "E0202",
                 f"a {merged.kind} has no constraints",
-                help="constraints stand in the block 'slo' of a workload; a value is given with '='",
+                help="constraints stand in the block 'slo' of a workload; values have '='",
             )
         return True
 

@@ -1,7 +1,5 @@
 """Expressions → values: quantities, texts, lists, ranges, and names that a field interprets."""
 
-from typing import Union
-
 from attrs import define, field, frozen
 
 from specc.check.modules import Module
@@ -32,7 +30,7 @@ from specc.units import UNITS as KNOWN_UNITS
 POWERS_OF_TWO_IN_THOUSANDS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Interval:
     """A range of quantities, with its step if it has one."""
 
@@ -42,24 +40,24 @@ class Interval:
     geometric: bool
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Symbol:
     """A name that is no `let`: a choice or the name of a block, as the field decides."""
 
     path: Path
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Items:
     """The values of a list, each with the span it was written at."""
 
     values: tuple[tuple["Value", Span], ...]
 
 
-Value = Union[Quantity, str, bool, Items, Interval, Symbol]
+Value = Quantity | str | bool | Items | Interval | Symbol
 
 
-@define
+@define(eq=False, repr=False)
 class Evaluator:
     """Evaluates expressions in the scope of a module; each `let` once."""
 
@@ -67,7 +65,7 @@ class Evaluator:
     _lets: dict[int, Value | None] = field(factory=dict)
     _evaluating: set[int] = field(factory=set)
 
-    def value(self, expression: Expression, module: Module) -> Value:  # noqa: PLR0912 - one case each
+    def value(self, expression: Expression, module: Module) -> Value:
         """Evaluate an expression.
 
         Raises:

@@ -3,7 +3,6 @@
 An architecture or a setting that is not understood is an error that names it and what is known.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +39,8 @@ def read_config(workspace: Workspace, path: Path, span: Span) -> dict[str, Any]:
         ProblemError: the file is no configuration of a supported architecture; the diagnostic
             points at `span`, the text that names the file.
     """
+    import json
+
     config = _load(workspace, path, span)
     architecture = _architecture(config, path, span)
     if architecture not in _DENSE:
@@ -75,6 +76,8 @@ def _load(workspace: Workspace, path: Path, span: Span) -> dict[str, Any]:
         source = workspace.read(path, span)
     except UnreadableError as error:
         raise ProblemError(error.diagnostic) from None
+    import json
+
     try:
         config = json.loads(source.text)
     except (json.JSONDecodeError, RecursionError) as error:
@@ -105,7 +108,7 @@ def _positive(
         return default
     if type(value) is int and value > 0:
         return value
-    found = "is missing" if value is None else f"is {json.dumps(value)}"
+    found = "is missing" if value is None else f"is {value!r}"
     raise problem(
         span,
         "E0004",

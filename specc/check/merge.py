@@ -8,7 +8,7 @@ from specc.diagnostics import Label, Span, did_you_mean
 from specc.syntax import Block, Constraint, Field, Name, Path, Statement
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Written:
     """A statement and the module whose names it sees."""
 
@@ -16,7 +16,7 @@ class Written:
     module: Module
 
 
-@define
+@define(eq=False, repr=False)
 class MergedBlock:
     """A block with what it inherits. Fields and constraints are keyed by their first name."""
 
@@ -95,9 +95,7 @@ def _overlay(merged: MergedBlock, block: Block, module: Module, problems: Proble
                 _check_once(("Block", *key), statement, written_here, problems)
                 if statement.base is not None:
                     problems.report(
-                        problem(
-                            statement.base.span, "E0205", "only blocks of a file extend others"
-                        )
+                        problem(statement.base.span, "E0205", "only blocks of a file extend others")
                     )
                 child = merged.children.setdefault(key, _empty(statement))
                 _overlay(child, statement, module, problems)

@@ -71,7 +71,7 @@ class Module:
         return None
 
 
-@define
+@define(eq=False, repr=False)
 class Loader:
     """Reads and parses a spec and all that it uses, each file once."""
 
@@ -95,7 +95,7 @@ class Loader:
         except UnreadableError as error:
             self.problems.add(error.diagnostic)
             return None
-        tree, diagnostics = syntax.parse(source)
+        tree, diagnostics = (syntax.parse_library if is_library else syntax.parse)(source)
         for diagnostic in diagnostics:
             self.problems.add(diagnostic)
         module = Module(tree, is_library)
@@ -116,9 +116,7 @@ class Loader:
                 for alias in _aliases(statement):
                     module.aliases.setdefault(alias, statement)
 
-    def _define_name(
-        self, module: Module, name: syntax.Name, node: T, table: dict[str, T]
-    ) -> None:
+    def _define_name(self, module: Module, name: syntax.Name, node: T, table: dict[str, T]) -> None:
         earlier = module.lets.get(name.text) or module.blocks.get(name.text)
         if earlier is None or earlier.name is None:
             table[name.text] = node

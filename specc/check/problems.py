@@ -43,7 +43,7 @@ def planned(span: Span, what: str) -> ProblemError:
     )
 
 
-@define
+@define(eq=False, repr=False)
 class Problems:
     """Collects diagnostics in the order they were found, each once."""
 

@@ -12,7 +12,6 @@ from specc.plan import Results
 from specc.report.view import StudyView, study_view
 from specc.report.view import Table as TableView
 
-
 WIDEST_TABLE = 200
 
 
@@ -49,7 +48,12 @@ def _print_study(console: Console, study: StudyView) -> None:
 
 def _print_table(console: Console, source: TableView) -> None:
     table = Table(
-        box=box.SIMPLE_HEAD, pad_edge=False, title=source.title, title_justify="left", title_style="")
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        title=source.title,
+        title_justify="left",
+        title_style="",
+    )
     for column in source.columns:
         title = f"{column.title}\n{column.unit}"
         table.add_column(title, justify="right" if column.numeric else "left", no_wrap=True)

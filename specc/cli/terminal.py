@@ -1,12 +1,11 @@
 """What commands print: diagnostics for people or as JSON."""
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Iterable
 
-from specc.diagnostics import Diagnostic, render_terminal, to_json
+from specc.diagnostics import Diagnostic
 
 
 def add_format_option(parser: argparse.ArgumentParser) -> None:
@@ -23,9 +22,15 @@ def print_diagnostics(diagnostics: Iterable[Diagnostic], format_: str) -> None:
     """Print diagnostics: text to standard error, JSON to standard output."""
     diagnostics = list(diagnostics)
     if format_ == "json":
+        import json
+
+        from specc.diagnostics.render import to_json
+
         print(json.dumps({"diagnostics": [to_json(d) for d in diagnostics]}, indent=1))
         return
     if diagnostics:
+        from specc.diagnostics.render import render_terminal
+
         print(render_terminal(diagnostics, color=wants_color()), file=sys.stderr)
         print(_count(diagnostics), file=sys.stderr)
 

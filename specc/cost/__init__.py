@@ -12,4 +12,13 @@ from specc.cost.reference import STEP_ERROR, STEP_ERROR_TEXT
 from specc.cost.steps import StepTable
 from specc.cost.times import StepTimes
 
-__all__ = ["STEP_ERROR", "STEP_ERROR_TEXT", "CostModel", "Layout", "MemoryModel", "StepMemory", "StepTable", "StepTimes"]
+__all__ = [
+    "STEP_ERROR",
+    "STEP_ERROR_TEXT",
+    "CostModel",
+    "Layout",
+    "MemoryModel",
+    "StepMemory",
+    "StepTable",
+    "StepTimes",
+]

@@ -40,9 +40,7 @@ def operators(model: Model, layout: Layout, quant: Quantisation) -> tuple[Operat
 
 def _embedding(model: Model) -> Iterator[Operator]:
     h, d = model.hidden_size, model.head_dim
-    yield Elementwise(
-        name="embedding", repeat=1, rows=Rows.TOKENS, row_bytes=2 * h * HALF + INT64
-    )
+    yield Elementwise(name="embedding", repeat=1, rows=Rows.TOKENS, row_bytes=2 * h * HALF + INT64)
     # The compiled graph charges a gather with its whole table, for cosine and for sine.
     yield Elementwise(
         name="rope_table",
@@ -115,9 +113,7 @@ def _output(model: Model, shard: Shard, layout: Layout) -> Iterator[Operator]:
     h = model.hidden_size
     yield _norm("final_norm", h, 1, quantised=False)
     # Prefill needs the last token of each request; the gather is charged with all of them.
-    yield Elementwise(
-        name="last_token", repeat=1, rows=Rows.PREFILL_TOKENS, row_bytes=h * HALF
-    )
+    yield Elementwise(name="last_token", repeat=1, rows=Rows.PREFILL_TOKENS, row_bytes=h * HALF)
     yield Gemm(
         name="lm_head",
         repeat=1,

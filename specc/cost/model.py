@@ -29,9 +29,7 @@ class CostModel:
         return cls(
             dense.operators(deployment.model, layout, deployment.quant),
             ReferenceRules(deployment.device),
-            MemoryModel(
-                deployment.model, layout, deployment.quant, deployment.engine.block_size
-            ),
+            MemoryModel(deployment.model, layout, deployment.quant, deployment.engine.block_size),
         )
 
     def times(self, steps: StepTable) -> StepTimes:
@@ -54,5 +52,3 @@ class CostModel:
     def _times(self, steps: StepTable) -> StepTimes:
         parts = ((op.repeat, time) for op, time in self.operator_times(steps))
         return StepTimes.sum(parts, len(steps))
-
-

@@ -18,7 +18,6 @@ from specc.cost.times import StepTimes
 from specc.ir import Device
 from specc.units import FlopPerSecond, Seconds
 
-
 # Mean absolute error of the same rules, as their planner publishes them with its benchmark cases:
 # 19 single forward steps on Atlas servers (github.com/Ascend/msmodeling, benchmark cases).
 STEP_ERROR = 0.095
@@ -52,7 +51,7 @@ class ReferenceRules:
     ) -> StepTimes:
         by_memory = memory >= matrix + vector
         busy = np.where(by_memory, memory, matrix + vector)
-        launch = self._launch(operator) * (busy > 0)
+        launch: Column = self._launch(operator) * (busy > 0).astype(np.float64)
         return StepTimes(
             total=busy + launch,
             matrix=np.where(by_memory, 0.0, matrix),
@@ -68,7 +67,7 @@ class ReferenceRules:
         sent = collective_time(operator.kind, held, operator.group, path)
         moved = self._memory_time(operator.work(steps).moved_bytes)
         busy = np.maximum(sent, moved) * (held > 0)
-        launch = self.device.reference.collective_launch * (held > 0)
+        launch: Column = self.device.reference.collective_launch * (held > 0).astype(np.float64)
         zero = np.zeros_like(busy)
         return StepTimes(busy + launch, zero, zero, zero, busy, launch)
 

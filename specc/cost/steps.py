@@ -36,7 +36,11 @@ class StepTable:
 
     @classmethod
     def prefill(
-        cls, requests: ArrayLike, new: ArrayLike, context: ArrayLike, block: int,
+        cls,
+        requests: ArrayLike,
+        new: ArrayLike,
+        context: ArrayLike,
+        block: int,
         kv_blocks: ArrayLike | None = None,
     ) -> "StepTable":
         """Steps that prefill `requests` sequences: `new` tokens each, attending to `context`.
@@ -55,7 +59,12 @@ class StepTable:
 
     @classmethod
     def _of_phase(
-        cls, phase: str, requests: ArrayLike, new: ArrayLike, context: ArrayLike, block: int,
+        cls,
+        phase: str,
+        requests: ArrayLike,
+        new: ArrayLike,
+        context: ArrayLike,
+        block: int,
         kv_blocks: ArrayLike | None,
     ) -> "StepTable":
         n, q, s = np.broadcast_arrays(

@@ -28,8 +28,8 @@ class StepTimes:
         """Add up operators, each as often as it runs."""
         totals = {f.name: np.zeros(rows) for f in fields(cls)}
         for repeat, part in times:
-            for name, total in totals.items():
-                total += repeat * getattr(part, name)
+            for name in totals:
+                totals[name] += repeat * getattr(part, name)
         return cls(**totals)
 
     @classmethod

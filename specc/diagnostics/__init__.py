@@ -2,12 +2,11 @@
 
 A `Diagnostic` is data: a stable code, one plain sentence, labelled spans, a reason and a remedy.
 Stages return diagnostics as values; only the CLI prints them. Read `diagnostic.py` first; every
-code is registered in `codes.py`.
+code is registered in `codes.py`; `render.py` makes text and JSON of them.
 """
 
 from specc.diagnostics.codes import CODES, Code, Severity
 from specc.diagnostics.diagnostic import Diagnostic, Label
-from specc.diagnostics.render import render_terminal, to_json
 from specc.diagnostics.span import Source, Span
 from specc.diagnostics.suggest import did_you_mean, nearest
 
@@ -21,6 +20,4 @@ __all__ = [
     "Span",
     "did_you_mean",
     "nearest",
-    "render_terminal",
-    "to_json",
 ]

@@ -1,6 +1,8 @@
 """Deployments: a model on devices, and the space of layouts and batch sizes to search."""
 
+from collections.abc import Mapping
 from enum import Enum
+from typing import ClassVar
 
 from attrs import frozen
 
@@ -50,7 +52,7 @@ class Objective(Enum):
 class Parallel(v.Node):
     """The space of parallel layouts: every combination whose product is the device count."""
 
-    planned = {
+    planned: ClassVar[Mapping[str, str]] = {
         "ep": "expert parallelism",
         "moe_tp": "tensor parallelism of experts",
         "moe_dp": "data parallelism of experts",
@@ -71,7 +73,7 @@ class Parallel(v.Node):
 class Engine(v.Node):
     """Settings of the serving engine."""
 
-    planned = {
+    planned: ClassVar[Mapping[str, str]] = {
         "prefill_admission": "admission of waiting requests (simulation)",
         "max_sequences": "a limit on sequences in the engine (simulation)",
         "max_model_length": "a context limit of the engine",
@@ -127,7 +129,7 @@ class Search(v.Node):
 class Deployment(v.Node):
     """A model served on devices of one kind."""
 
-    planned = {
+    planned: ClassVar[Mapping[str, str]] = {
         "prefill": "separate prefill instances",
         "decode": "separate decode instances",
         "fleet": "a fleet of instances",
@@ -136,17 +138,23 @@ class Deployment(v.Node):
 
     model: Model = v.reference("model", "the model")
     quant: Quantisation = v.choice(
-        Quantisation, "number formats of weights and activations", default=Quantisation.BF16,
+        Quantisation,
+        "number formats of weights and activations",
+        default=Quantisation.BF16,
         planned=("w8a8", "w8a16", "w4a8", "w4a16", "fp8", "mxfp4"),
     )
     device: Device = v.reference("device", "the device")
     devices: int = v.count("devices of the deployment (on A3: dies)")
     mode: Mode = v.choice(
-        Mode, "prefill and decode on the same devices", default=Mode.AGGREGATED,
+        Mode,
+        "prefill and decode on the same devices",
+        default=Mode.AGGREGATED,
         planned=("disaggregated", "pd_ratio", "prefill_only", "decode_only"),
     )
     calibration: Calibration = v.choice(
-        Calibration, "rules of the cost model", default=Calibration.REFERENCE,
+        Calibration,
+        "rules of the cost model",
+        default=Calibration.REFERENCE,
         planned=("calibrated",),
     )
     parallel: Parallel = v.block(Parallel, "the space of parallel layouts")

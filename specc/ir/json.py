@@ -1,7 +1,7 @@
 """The JSON form of the IR: strict both ways. Enumerations are their values; spans stay out."""
 
 from enum import Enum
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, TypeVar, get_origin
 
 import attrs
 import cattrs
@@ -38,12 +38,18 @@ def _strict(wanted: type) -> Any:
     """Return a hook that takes exactly `wanted`: cattrs alone turns "3" and 3.7 into 3."""
 
     def hook(value: Any, _type: object) -> Any:
-        if type(value) is wanted or (wanted is float and type(value) is int):
-            return wanted(value)
+        if type(value) is wanted:
+            return value
+        if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+            return float(value)
         raise TypeError(f"{value!r} is not {wanted.__name__}")
 
     return hook
 
+
+def _is_tuple(cls: object) -> bool:
+    origin: object = get_origin(cls)
+    return origin is tuple
 
 
 def _converter() -> cattrs.Converter:
@@ -55,7 +61,10 @@ def _converter() -> cattrs.Converter:
     def structure_fn(cls: type[Any]) -> Any:
         spans = {"spans": override(omit=True)} if issubclass(cls, Node) else {}
         return make_dict_structure_fn(
-            cls, converter, _cattrs_forbid_extra_keys=True, **spans  # type: ignore[arg-type]
+            cls,
+            converter,
+            _cattrs_forbid_extra_keys=True,
+            **spans,  # type: ignore[arg-type]
         )
 
     @converter.register_unstructure_hook_factory(attrs.has)
@@ -65,7 +74,8 @@ def _converter() -> cattrs.Converter:
 
     converter.register_unstructure_hook(Enum, lambda value: value.value)
     converter.register_unstructure_hook_func(
-        lambda cls: get_origin(cls) is tuple, lambda value: [converter.unstructure(v) for v in value]
+        _is_tuple,
+        lambda value: [converter.unstructure(v) for v in value],
     )
     return converter
 

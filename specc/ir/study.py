@@ -1,5 +1,8 @@
 """Studies, and the document that holds all that one spec asks."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from attrs import frozen
 
 from specc.ir import vocabulary as v
@@ -13,7 +16,10 @@ from specc.ir.workload import Workload
 class Study(v.Node):
     """One question: which deployment and layout serves this workload best?"""
 
-    planned = {"simulate": "a request-level simulation", "capacity": "a search for the capacity"}
+    planned: ClassVar[Mapping[str, str]] = {
+        "simulate": "a request-level simulation",
+        "capacity": "a search for the capacity",
+    }
 
     workload: Workload = v.reference("workload", "the requests and their objectives")
     deployments: tuple[Deployment, ...] = v.references("deployment", "what to compare")

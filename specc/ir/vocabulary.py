@@ -17,7 +17,7 @@ from specc.units import DIMENSIONLESS, Dimension
 ENTRY = "specc"
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class NumberType:
     """A number of a dimension, within bounds; whole if `whole`."""
 
@@ -29,29 +29,29 @@ class NumberType:
     below: float | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class LimitType:
     """An upper limit, written as a constraint: `ttft <= 2 s`."""
 
     dimension: Dimension
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class TextType:
     """A text in quotes."""
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class TextsType:
     """A list of texts in quotes."""
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class BooleanType:
     """`true` or `false`."""
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class ChoiceType:
     """One of the values of an enumeration, written as a bare word.
 
@@ -62,38 +62,38 @@ class ChoiceType:
     planned: tuple[str, ...] = ()
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class SizesType:
     """A set of positive whole numbers: one, a list, a range, or `auto` (None)."""
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class IntervalType:
     """An inclusive range of positive whole numbers; one number is the upper end."""
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class ReferenceType:
     """The name of a block of another kind."""
 
     kind: str
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class ReferencesType:
     """A list of names of blocks of another kind."""
 
     kind: str
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class BlockType:
     """A nested block."""
 
     cls: type["Node"]
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class BlocksType:
     """Nested named blocks of one kind, in their order."""
 
@@ -117,7 +117,7 @@ FieldType = (
 )
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Entry:
     """A field of the language: its type and what it means."""
 

@@ -1,5 +1,8 @@
 """Workloads: what the requests look like and what they are promised."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from attrs import frozen
 
 from specc.ir import vocabulary as v
@@ -18,7 +21,7 @@ class Slo(v.Node):
 class Workload(v.Node):
     """Requests of one shape."""
 
-    planned = {
+    planned: ClassVar[Mapping[str, str]] = {
         "requests": "a table of request lengths",
         "simulate": "a request-level simulation",
         "images": "requests with images",

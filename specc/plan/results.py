@@ -105,9 +105,7 @@ class StudyResult:
 
     def best_of(self, deployment: str) -> Candidate | None:
         """The best feasible candidate of one deployment."""
-        return next(
-            (c for c in self.candidates if c.feasible and c.deployment == deployment), None
-        )
+        return next((c for c in self.candidates if c.feasible and c.deployment == deployment), None)
 
 
 @frozen

@@ -107,7 +107,8 @@ def _axis(end: float, first: float, last: float) -> tuple[tuple[Tick, ...], _Sca
     step = _round_step(end / 6)
     scale = (first, (last - first) / end)
     ticks = tuple(
-        Tick(_place(i * step, scale), f"{i * step:,.10g}") for i in range(math.floor(end / step) + 1)
+        Tick(_place(i * step, scale), f"{i * step:,.10g}")
+        for i in range(math.floor(end / step) + 1)
     )
     return ticks, scale
 
@@ -132,9 +133,7 @@ def _series(
 ) -> Series:
     curve = candidate.curve
     rows = list(zip(getattr(curve, metric), curve.throughput, curve.feasible, strict=True))
-    pixels = [
-        (_place(x * 1e3, x_scale), _place(y, y_scale), ok) for x, y, ok in rows if x <= right
-    ]
+    pixels = [(_place(x * 1e3, x_scale), _place(y, y_scale), ok) for x, y, ok in rows if x <= right]
     best = None
     if candidate.feasible:
         x, y = getattr(candidate.point, metric), candidate.point.throughput

@@ -54,7 +54,9 @@ def write_files(report: Report, folder: Path) -> list[Path]:
 def stale_files(report: Report, folder: Path) -> list[Path]:
     """Return the files that are missing on disk or differ from the report."""
     return [
-        folder / name for name, text in report.files.items() if _read(folder / name) != text.encode()
+        folder / name
+        for name, text in report.files.items()
+        if _read(folder / name) != text.encode()
     ]
 
 

@@ -71,7 +71,11 @@ def _charts(
                 mode: (
                     f"{folder}/{name}-{mode}.svg",
                     _text(
-                        environment, "chart.svg.j2", study=study, picture=picture, dark=mode == "dark"
+                        environment,
+                        "chart.svg.j2",
+                        study=study,
+                        picture=picture,
+                        dark=mode == "dark",
                     ),
                 )
                 for mode in ("light", "dark")

@@ -176,6 +176,10 @@ def _answer(result: StudyResult) -> Answer:
     remarks = [_arithmetic(best), f"A larger batch is stopped by {_LIMITS[best.stopped_by]}."]
     remarks += _runner_up(result, best)
     remarks += _overflow(best)
+    remarks.append(
+        f"Single steps of this cost model are off by {show.percent(STEP_ERROR)} on average; "
+        "see How sure this is."
+    )
     return Answer(
         True, headline, best.parallel, _figures(best, result.study.workload.slo), tuple(remarks)
     )
@@ -240,7 +244,11 @@ def _latency_figure(title: str, value: float, limit: float | None) -> Figure:
     if limit is None:
         return Figure(title, number, unit, "no limit set")
     return Figure(
-        title, number, unit, f"limit {show.duration(limit)}", round(min(100, 100 * value / limit), 1)
+        title,
+        number,
+        unit,
+        f"limit {show.duration(limit)}",
+        round(min(100, 100 * value / limit), 1),
     )
 
 
@@ -260,12 +268,10 @@ def _no_answer(result: StudyResult) -> Answer:
 
 
 def _miss(miss: Miss) -> str:
-    value, allowed = show.duration, show.duration
-    if miss.limit == "memory":
-        value = allowed = show.size
+    text = show.size if miss.limit == "memory" else show.duration
     name = "memory" if miss.limit == "memory" else miss.limit.upper()
     return (
-        f"{name} {value(miss.value)} where {allowed(miss.allowed)} are allowed "
+        f"{name} {text(miss.value)} where {text(miss.allowed)} are allowed "
         f"({show.percent(miss.excess)} above)"
     )
 
@@ -383,9 +389,7 @@ def _candidates(feasible: Sequence[Candidate], several: bool) -> Table:
     return Table("Candidates, each at its best batch", columns, rows)
 
 
-def _details(
-    feasible: Sequence[Candidate], label: Callable[[Candidate], str]
-) -> Iterable[Table]:
+def _details(feasible: Sequence[Candidate], label: Callable[[Candidate], str]) -> Iterable[Table]:
     name = Column("Candidate", numeric=False)
     yield Table(
         "Memory of a device",

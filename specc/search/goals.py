@@ -40,7 +40,8 @@ class Goals:
 
     def feasible(self, table: ServingTable) -> NDArray[np.bool_]:
         """Return which rows keep to every limit."""
-        return np.max(list(self.excess(table).values()), axis=0) <= 0
+        worst: Column = np.max(list(self.excess(table).values()), axis=0)
+        return worst <= 0
 
     def value(self, table: ServingTable) -> Column:
         """Return the objective of each row."""

@@ -88,7 +88,7 @@ class Aggregated:
         return ttft, latency[requests], requests, _rows(times, requests - 1)
 
     def _prefill_latencies(self, most: int) -> tuple[Column, StepTimes]:
-        """Return the latency of prefilling 0 … `most` requests on a replica, and the times of 1 …."""
+        """Return latencies of prefilling 0 … `most` requests on a replica, and times of 1 … ."""
         times = self.cost.times(self._prefill_steps(np.arange(1, most + 1)))
         return np.concatenate([[0.0], times.total]), times
 
@@ -112,9 +112,7 @@ class Aggregated:
         resident = np.ceil((self.workload.input + 1) * batch / block)
         return self.cost.memory(self._prefill_steps(requests, resident))
 
-    def _memory(
-        self, batch: Integers, requests: Integers, decode_steps: StepTable
-    ) -> MemoryParts:
+    def _memory(self, batch: Integers, requests: Integers, decode_steps: StepTable) -> MemoryParts:
         prefill = self._prefill_memory(batch, requests)
         decode = self.cost.memory(decode_steps)
         tighter = prefill.total > decode.total

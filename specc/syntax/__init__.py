@@ -4,6 +4,7 @@ In: a `Source`. Out: a `File` of nodes and the diagnostics of what could not be 
 error parsing goes on at the next statement. Read `nodes.py` first, then `parser.py`.
 """
 
+from specc.syntax.library import parse_library
 from specc.syntax.nodes import (
     Assertion,
     Binary,
@@ -58,4 +59,5 @@ __all__ = [
     "Unary",
     "Use",
     "parse",
+    "parse_library",
 ]

@@ -1,27 +1,42 @@
 """The syntax tree. Every node carries its span; comparisons ignore it."""
 
-from typing import Union
-
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 from specc.diagnostics import Source, Span
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Node:
     """What all nodes have: the text they came from."""
 
-    span: Span = field(eq=False, repr=False)
+    span: Span
+
+    # Written once here: attrs would compile the same for each of two dozen classes, which costs a
+    # tenth of the start of `specc check`.
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Node) and (type(self), self._parts()) == (
+            type(other),
+            other._parts(),
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{name}={value!r}" for name, value in self._parts())
+        return f"{type(self).__name__}({parts})"
+
+    def _parts(self) -> list[tuple[str, object]]:
+        return [(a.name, getattr(self, a.name)) for a in fields(type(self)) if a.name != "span"]
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Name(Node):
     """An identifier."""
 
     text: str
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Path(Node):
     """Names joined by dots: `chat.slo.tpot`."""
 
@@ -33,35 +48,35 @@ class Path(Node):
         return ".".join(name.text for name in self.names)
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Number(Node):
     """A number with its multiplier and unit, as written."""
 
     text: str
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class String(Node):
     """A text in quotes; `value` is without them, escapes resolved."""
 
     value: str
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Boolean(Node):
     """`true` or `false`."""
 
     value: bool
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class List(Node):
     """`[a, b, c]`."""
 
     items: tuple["Expression", ...]
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Range(Node):
     """`low .. high`, `low .. high by step`, or `low .. high by *factor` (geometric)."""
 
@@ -71,7 +86,7 @@ class Range(Node):
     geometric: bool
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Unary(Node):
     """`-x` or `not x`."""
 
@@ -79,7 +94,7 @@ class Unary(Node):
     operand: "Expression"
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Binary(Node):
     """`x operator y`; operators are + - * / == != < <= > >= and or."""
 
@@ -88,7 +103,7 @@ class Binary(Node):
     right: "Expression"
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Argument(Node):
     """One argument of a call, with its name if it has one."""
 
@@ -96,7 +111,7 @@ class Argument(Node):
     value: "Expression"
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Call(Node):
     """`poisson(12 req/s)`."""
 
@@ -104,18 +119,18 @@ class Call(Node):
     arguments: tuple[Argument, ...]
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Heading(Node):
     """Words in a table cell that are no expression: `prefix hit`."""
 
     words: tuple[Name, ...]
 
 
-Expression = Union[Path, Number, String, Boolean, List, Range, Unary, Binary, Call]
-Cell = Union[Expression, Heading]
+Expression = Path | Number | String | Boolean | List | Range | Unary | Binary | Call
+Cell = Expression | Heading
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Use(Node):
     """`use std.devices`, `use "./common.spec" as common`."""
 
@@ -123,7 +138,7 @@ class Use(Node):
     alias: Name | None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Let(Node):
     """`let nodes = 2`."""
 
@@ -131,7 +146,7 @@ class Let(Node):
     value: Expression
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Block(Node):
     """`kind name extends base { body }`. `doc` is the `##` comment above it."""
 
@@ -142,7 +157,7 @@ class Block(Node):
     doc: str = ""
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Field(Node):
     """`path = value`."""
 
@@ -150,7 +165,7 @@ class Field(Node):
     value: Expression
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Constraint(Node):
     """`ttft.p90 <= 2 s`."""
 
@@ -159,14 +174,14 @@ class Constraint(Node):
     bound: Expression
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Row(Node):
     """One line of a table."""
 
     cells: tuple[Cell, ...]
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Sweep(Node):
     """`sweep chat.slo.tpot in [30 ms, 50 ms]`."""
 
@@ -174,14 +189,14 @@ class Sweep(Node):
     values: Expression
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class SweepZip(Node):
     """`sweep zip { … }`: sweeps that advance together."""
 
     sweeps: tuple[Sweep, ...]
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Assertion(Node):
     """`assert condition else "why"`: a fact of the spec."""
 
@@ -189,7 +204,7 @@ class Assertion(Node):
     reason: String | None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Expectation(Node):
     """`expect condition else "why"`: a fact of the result."""
 
@@ -197,9 +212,9 @@ class Expectation(Node):
     reason: String | None
 
 
-Statement = Union[
-    Use, Let, Block, Field, Constraint, Row, Sweep, SweepZip, Assertion, Expectation
-]
+Statement = (
+    Use | Let | Block | Field | Constraint | Row | Sweep | SweepZip | Assertion | Expectation
+)
 
 
 @frozen

@@ -1,11 +1,11 @@
 """The parser: lark's LALR tables, driven token by token so that it can recover after an error."""
 
 from collections.abc import Iterator
-from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
 from lark import Lark, Token
 from lark.exceptions import UnexpectedToken
+from lark.parsers.lalr_analysis import Shift
 
 from specc import resources
 from specc.diagnostics import Diagnostic, Label, Source, Span
@@ -68,7 +68,7 @@ class _Engine:
             parser="lalr",
             lexer="basic",
             transformer=self.builder,
-            postlex=self.line_ends,  # type: ignore[arg-type]
+            postlex=self.line_ends,
             cache=_cache_file(),
         )
 
@@ -78,14 +78,8 @@ _engine: _Engine | None = None
 
 def _cache_file() -> str | bool:
     """Return where lark keeps its tables (8 ms to load, 300 ms to build); False if nowhere."""
-    import platformdirs
-
-    folder = FilePath(platformdirs.user_cache_dir("specc", appauthor=False))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return False
-    return str(folder / "grammar.lark")
+    folder = resources.cache_folder()
+    return str(folder / "grammar.lark") if folder else False
 
 
 class _Parse:
@@ -113,18 +107,12 @@ class _Parse:
 
     def _fed(self, parser: "InteractiveParser", token: Token) -> bool:
         """Feed a token; report it if the grammar has no place for it."""
-        state = parser.parser_state
-        before = state.state_stack[:], state.value_stack[:]
-        try:
-            parser.feed_token(token)
-        except UnexpectedToken:
-            # LALR may reduce before it notices the error; undo that.
-            state.state_stack[:], state.value_stack[:] = before
-            if token.type in _KEYWORDS and "NAME" in parser.accepts():
-                parser.feed_token(Token.new_borrow_pos("NAME", token, token))
-                return True
-            self._report(token, parser.accepts())
-            return False
+        if not _fits(parser, token.type):
+            if token.type not in _KEYWORDS or not _fits(parser, "NAME"):
+                self._report(token, parser.accepts())
+                return False
+            token = Token.new_borrow_pos("NAME", token, token)
+        parser.feed_token(token)
         return True
 
     def _recovered(
@@ -136,6 +124,16 @@ class _Parse:
         self.engine.line_ends.depth = 0
         if wrong.type == "CLOSE" and not self.open:
             return True  # a stray "}" is skipped alone
+        if self._unclosed_before(wrong):
+            # The bracket ended with its line; what follows is a statement of its own.
+            while self.open[-1].type != "LBRACE":
+                self.open.pop()
+                if not self.open:
+                    break
+            _unwind(parser, Token("_END", "\n"))
+            if _fits(parser, wrong.type):
+                parser.feed_token(wrong)
+                return True
         token: Token | None = wrong
         depth = 0
         while token is not None:
@@ -193,6 +191,9 @@ class _Parse:
         if token.type == "CLOSE" and not self.open:
             self._add(span, "E0102", "this '}' closes nothing", help="remove it")
             return
+        if self._unclosed_before(token):
+            self._report_bracket(self.open[-1], span, "something else begins here")
+            return
         found = "the end of the line" if token.type == "_END" else f"'{token}'"
         self._add(
             span,
@@ -206,20 +207,27 @@ class _Parse:
     def _report_unclosed(self, parser: "InteractiveParser") -> None:
         end = Span(self.source, len(self.source.text.rstrip()), len(self.source.text.rstrip()) + 1)
         if self.open:
-            opener = self.open[-1]
-            bracket = _BRACKETS[opener.type]
-            self.diagnostics.append(
-                Diagnostic(
-                    "E0102",
-                    f"this '{bracket}' is never closed",
-                    (Label(self._span(opener), "opened here"), Label(end, "the file ends here")),
-                    help=f"add its closing '{_closing(bracket)}'",
-                )
-            )
+            self._report_bracket(self.open[-1], end, "the file ends here")
         elif not self.diagnostics:
-            self._add(
-                end, "E0101", "the file ends in the middle", why=_expected(parser.accepts())
+            self._add(end, "E0101", "the file ends in the middle", why=_expected(parser.accepts()))
+
+    def _report_bracket(self, opener: Token, end: Span, remark: str) -> None:
+        bracket = _BRACKETS[opener.type]
+        self.diagnostics.append(
+            Diagnostic(
+                "E0102",
+                f"this '{bracket}' is never closed",
+                (Label(self._span(opener), "opened here"), Label(end, remark)),
+                help=f"add its closing '{_closing(bracket)}'",
             )
+        )
+
+    def _unclosed_before(self, token: Token) -> bool:
+        """Tell whether a parenthesis of an earlier line is still open at a token."""
+        if not self.open or self.open[-1].type == "LBRACE" or token.type == "$END":
+            return False
+        opened, here = self.open[-1].line, token.line
+        return opened is not None and here is not None and opened < here
 
     def _report_depth(self, token: Token) -> None:
         self._add(
@@ -240,16 +248,33 @@ class _Parse:
 def _unwind(parser: "InteractiveParser", token: Token) -> None:
     """Drop the unfinished statement: pop states until `token` fits, then feed it."""
     state = parser.parser_state
-    while len(state.state_stack) > 1:
-        trial = parser.copy(deepcopy_values=False)
-        try:
-            trial.feed_token(token)
-        except UnexpectedToken:
-            state.state_stack.pop()
-            state.value_stack.pop()
-            continue
-        parser.feed_token(token)
-        return
+    while not _fits(parser, token.type):
+        if len(state.state_stack) == 1:
+            return
+        state.state_stack.pop()
+        state.value_stack.pop()
+    parser.feed_token(token)
+
+
+def _fits(parser: "InteractiveParser", token_type: str) -> bool:
+    """Tell whether a token would be shifted, without reducing anything.
+
+    LALR reduces before it notices an error, and lark's values share lists, so a token that does
+    not fit must not be fed at all.
+    """
+    states = parser.parser_state.parse_conf.states
+    stack = parser.parser_state.state_stack
+    copied = False
+    while (entry := states[stack[-1]].get(token_type)) is not None:
+        action, rule = entry
+        if action is Shift:
+            return True
+        if not copied:
+            stack, copied = stack[:], True
+        if rule.expansion:
+            del stack[-len(rule.expansion) :]
+        stack.append(states[stack[-1]][rule.origin.name][1])
+    return False
 
 
 _WORDS = {
@@ -284,8 +309,10 @@ def _expected(accepted: set[str]) -> str:
 
 
 def _advice(token: Token, accepted: set[str]) -> str:
-    if token.type == "_END" and "EQUAL" in accepted:
+    if "LBRACE" in accepted and "EQUAL" in accepted:
         return "a field is written 'name = value', a block 'kind name { … }'"
+    if "LBRACE" in accepted:
+        return "a block is written 'kind name { … }'"
     if token.type == "EQUAL" and accepted >= _VALUE:
         return "one '=' gives a field its value; '==' compares"
     if token == "'":

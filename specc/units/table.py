@@ -1,4 +1,4 @@
-"""The table of units. Ours, because pint costs 0.8 s to import and takes bytes for plain numbers."""
+"""The table of units. Ours: pint costs 0.8 s to import and takes bytes for plain numbers."""
 
 from attrs import frozen
 

@@ -1,0 +1,61 @@
+"""Shared fixtures."""
+
+from pathlib import Path
+
+import pytest
+
+from specc.check import check
+from specc.diagnostics import Diagnostic
+from specc.ir import Document
+from specc.workspace import Workspace
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = ROOT.parent / "shared" / "reference"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _cache_of_this_run(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the caches of a test run apart from the user's, so that it starts cold."""
+    import os
+
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def reference_data() -> Path:
+    """The folder of measured data that lies beside some checkouts."""
+    if not REFERENCE.is_dir():
+        pytest.skip("the measured reference data is not beside this checkout")
+    return REFERENCE
+
+
+@pytest.fixture
+def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Check the text of a spec; returns its document and diagnostics."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(text: str) -> tuple[Document | None, list[Diagnostic]]:
+        path = tmp_path / "plan.spec"
+        path.write_text(text, encoding="utf-8")
+        return check(Workspace(tmp_path), Path("plan.spec"))
+
+    return run
+
+
+SMALL = """
+use std.devices
+use std.models
+workload chat {{ input = 3500 tok; output = 1500 tok; slo {{ {slo} }} }}
+deployment eight {{
+    model = qwen3_32b; quant = w8a8_dynamic; device = test_device; devices = 8
+    parallel {{ tp = [1, 2, 4, 8] }}
+    {extra}
+}}
+study layouts {{ workload = chat; deployments = [eight] }}
+"""
+
+
+@pytest.fixture
+def small_spec():
+    """The text of a small valid spec with given objectives and extra settings."""
+    return lambda slo="tpot <= 50 ms", extra="": SMALL.format(slo=slo, extra=extra)

@@ -1,0 +1,34 @@
+"""A module imports only from floors below its own, and the light commands stay light."""
+
+import subprocess
+import sys
+
+import pytest
+from importlinter.cli import lint_imports
+
+from tests.conftest import ROOT
+
+
+def test_imports_point_downward_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.syspath_prepend(str(ROOT))
+    assert lint_imports(config_filename="pyproject.toml", no_cache=True) == 0
+
+
+def _modules_of(code: str) -> set[str]:
+    script = f"import sys\n{code}\nprint('\\n'.join(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return set(done.stdout.split())
+
+
+def test_check_needs_no_numbers() -> None:
+    loaded = _modules_of("from specc.cli import main; main(['check', 'specs/qwen3-32b-chat.spec'])")
+    assert "specc.check.build" in loaded
+    assert not loaded & {"numpy", "pandas", "jinja2", "rich", "cattrs"}
+
+
+def test_help_needs_no_compiler() -> None:
+    code = "from specc.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass"
+    assert not _modules_of(code) & {"lark", "attrs", "specc.compilation", "numpy"}
