@@ -164,8 +164,9 @@ class _Builder:
             for name, (attribute, _) in known.items()
             if name not in values and attribute.default is attrs.NOTHING
         ]
-        if missing:
+        if missing and not merged.lacks_base:
             self._report_missing(merged, missing)
+        if missing:
             return None
         return cls(name=merged.name, doc=merged.doc, spans=spans, **values)
 
@@ -332,8 +333,8 @@ class _Builder:
             self._report(
                 span,
                 "E0202",
-                f"a {merged.kind} has no field '{name}'",
-                help=did_you_mean(name, [*known, *cls.planned], "field"),
+                f"{_a(merged.kind)} has no field '{name}'",
+                help=did_you_mean(name, known, "field", more=cls.planned),
             )
         return True
 
@@ -358,7 +359,7 @@ class _Builder:
             self._report(
                 written.node.span,
                 "E0202",
-                f"a {merged.kind} has no constraints",
+                f"{_a(merged.kind)} has no constraints",
                 help="constraints stand in the block 'slo' of a workload; values have '='",
             )
         return True
@@ -379,14 +380,19 @@ class _Builder:
             self._report_planned(child.span, cls.planned[kind])
         elif kind in blocks:
             self._report(
-                child.span, "E0202", f"the block '{kind}' has no name", help=f"write {kind} {{ … }}"
+                child.span,
+                "E0202",
+                f"the block '{kind}' takes no name",
+                help=f"write {kind} {{ … }}",
             )
         else:
             self._report(
                 child.span,
                 "E0202",
-                f"a {merged.kind} has no block '{kind}'",
-                help=did_you_mean(kind, [*blocks, *repeated, *cls.planned], "block"),
+                f"'{kind}' is a field, not a block"
+                if kind in known
+                else f"{_a(merged.kind)} has no block '{kind}'",
+                help=did_you_mean(kind, [*blocks, *repeated], "block", more=cls.planned),
             )
         return True
 
@@ -397,7 +403,7 @@ class _Builder:
         elif isinstance(statement, Use | Let):
             self._report(statement.span, "E0202", "'use' and 'let' stand outside of blocks")
         else:
-            self._report(statement.span, "E0202", f"this has no place in a {merged.kind}")
+            self._report(statement.span, "E0202", f"this has no place in {_a(merged.kind)}")
 
     def _report_missing(self, merged: MergedBlock, missing: list[str]) -> None:
         names = ", ".join(f"'{name}'" for name in missing)
@@ -410,3 +416,7 @@ class _Builder:
 
     def _report(self, span: Span, code: str, message: str, **parts: str) -> None:
         self.problems.add(Diagnostic.at(span, code, message, **parts))
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"

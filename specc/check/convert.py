@@ -15,7 +15,7 @@ from specc.ir.vocabulary import (
     TextsType,
     TextType,
 )
-from specc.units import DIMENSIONLESS, Dimension, Number, Quantity, units_of
+from specc.units import DIMENSIONLESS, Dimension, Number, Quantity, typical_unit, units_of
 
 MOST_SIZES = 4096
 AUTO = "auto"
@@ -64,6 +64,8 @@ def to_number(type_: NumberType, value: Value, span: Span, field: str) -> Number
         if number != int(number):
             raise problem(span, "E0301", f"'{field}' takes a whole number", label="not whole")
         number = int(number)
+    else:
+        number = float(number)
     reason = _out_of_range(type_, number)
     if reason:
         raise problem(
@@ -71,7 +73,7 @@ def to_number(type_: NumberType, value: Value, span: Span, field: str) -> Number
             "E0402",
             f"'{field}' is out of its range",
             label=reason,
-            help=f"it must be {_range_text(type_)}",
+            help=f"it must be {_range_text(type_, quantity.unit)}",
         )
     return number
 
@@ -82,12 +84,12 @@ def dimension_problem(
     """Say that a quantity has the wrong dimension or lacks its unit."""
     units = ", ".join(units_of(wanted))
     if quantity.dimension == DIMENSIONLESS and quantity.unit != "%":
-        example = (units_of(wanted) or [wanted.symbol])[0]
+        example = typical_unit(wanted)
         return problem(
             span,
             "E0303",
             f"'{field}' needs a unit",
-            label=f"a plain number; {wanted} is needed",
+            label="without a unit",
             help=f"write {span.text} {example}" + (f" (units: {units})" if "," in units else ""),
         )
     help_ = f"units that fit: {units}" if units else "write the number without a unit"
@@ -116,8 +118,9 @@ def _quantity(value: Value, span: Span, field: str, wanted: Dimension) -> Quanti
 
 
 def _a_number_of(dimension: Dimension) -> str:
-    units = units_of(dimension)
-    return f"a number with a unit ({', '.join(units)})" if units else "a plain number"
+    if dimension == DIMENSIONLESS:
+        return "a plain number"
+    return f"a number with a unit ({', '.join(units_of(dimension))})"
 
 
 def _out_of_range(type_: NumberType, number: Number) -> str:
@@ -132,11 +135,11 @@ def _out_of_range(type_: NumberType, number: Number) -> str:
     return ""
 
 
-def _range_text(type_: NumberType) -> str:
+def _range_text(type_: NumberType, written_unit: str) -> str:
     parts = []
-    unit = f" {units_of(type_.dimension)[0]}" if units_of(type_.dimension) else ""
-    if type_.dimension == DIMENSIONLESS:
-        unit = ""
+    scale, unit = 1, typical_unit(type_.dimension)
+    if written_unit == "%":
+        scale, unit = 100, "%"
     for bound, words in (
         (type_.at_least, "at least"),
         (type_.above, "more than"),
@@ -144,7 +147,7 @@ def _range_text(type_: NumberType) -> str:
         (type_.below, "less than"),
     ):
         if bound is not None:
-            parts.append(f"{words} {bound:g}{unit if bound else ''}")
+            parts.append(f"{words} {bound * scale:g} {unit if bound else ''}".rstrip())
     return " and ".join(parts)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from specc.check.problems import ProblemError, problem
-from specc.diagnostics import Span, did_you_mean
+from specc.diagnostics import Span, list_known
 from specc.workspace import UnreadableError, Workspace
 
 # Architecture → whether it normalises each query and key head.
@@ -48,7 +48,7 @@ def read_config(workspace: Workspace, path: Path, span: Span) -> dict[str, Any]:
             span,
             "E0004",
             f"the architecture '{architecture}' of '{path.name}' is not supported",
-            help=did_you_mean(architecture, _DENSE, "architecture"),
+            help=list_known(_DENSE, "architecture"),
         )
     for key, value in _UNDERSTOOD.items():
         if config.get(key, value) != value:

@@ -28,29 +28,34 @@ class MergedBlock:
     constraints: dict[str, Written] = Factory(dict)
     children: dict[tuple[str, str], "MergedBlock"] = Factory(dict)
     others: list[Statement] = Factory(list)
+    lacks_base: bool = False
 
 
 def merge(block: Block, module: Module, problems: Problems) -> MergedBlock:
     """Return a block with the statements of its chain of bases, the nearest one winning."""
-    chain = _chain(block, module, problems)
     merged = _empty(block)
+    chain = _chain(block, module, problems, merged)
     for node, home in reversed(chain):
         _overlay(merged, node, home, problems)
     return merged
 
 
-def _chain(block: Block, module: Module, problems: Problems) -> list[tuple[Block, Module]]:
+def _chain(
+    block: Block, module: Module, problems: Problems, merged: MergedBlock
+) -> list[tuple[Block, Module]]:
     chain = [(block, module)]
     while (base := chain[-1][0].base) is not None:
         try:
             found = _base(base, *chain[-1])
         except ProblemError as error:
             problems.report(error)
+            merged.lacks_base = True
             break
         if any(found[0] is node for node, _ in chain):
             problems.report(
                 problem(base.span, "E0206", f"'{base.text}' extends itself", label="in a circle")
             )
+            merged.lacks_base = True
             break
         chain.append(found)
     return chain

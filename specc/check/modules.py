@@ -98,6 +98,15 @@ class Loader:
         tree, diagnostics = (syntax.parse_library if is_library else syntax.parse)(source)
         for diagnostic in diagnostics:
             self.problems.add(diagnostic)
+        if not tree.statements and not diagnostics:
+            self.problems.add(
+                Diagnostic.at(
+                    Span(source, 0, 1),
+                    "W0002",
+                    f"'{source.name}' says nothing",
+                    help="a spec holds use, let and blocks; specs/README.md has examples",
+                )
+            )
         module = Module(tree, is_library)
         self._loading[key] = wanted_by
         self._define(module, path)
@@ -160,8 +169,8 @@ class Loader:
             target.span,
             "E0208",
             f"there is no module '{target.text}'",
-            help=did_you_mean(target.text, known, "module")
-            + '; a file of your own is used by its path: use "./common.spec"',
+            why='a file of your own is used by its path: use "./common.spec"',
+            help=did_you_mean(target.text, known, "module"),
         )
 
     def _report_cycle(self, key: FilePath, wanted_by: Span | None) -> None:

@@ -18,8 +18,13 @@ def problems_of(node: Node) -> Iterator[Diagnostic]:
             yield from _study(node)
 
 
-def _label(node: Node, field: str, text: str) -> Label:
-    return Label(node.spans[field] if field in node.spans else node.spans[""], text)
+def _label(node: Node, field: str, text: str, parent: Node | None = None) -> Label:
+    """Point at a field; if it has its default at the block, and else at the block around that."""
+    span = node.spans.get(field) or node.spans.get("")
+    if span is None:
+        assert parent is not None
+        span = parent.spans[""]
+    return Label(span, text)
 
 
 def _model(model: Model) -> Iterator[Diagnostic]:
@@ -81,8 +86,8 @@ def _objective(study: Study) -> Iterator[Diagnostic]:
                 f"'{first.name}' and '{deployment.name}' maximize different things",
                 (
                     _label(study, "deployments", "compared here"),
-                    _label(first.search, "maximize", f"'{first.name}'"),
-                    _label(deployment.search, "maximize", f"'{deployment.name}'"),
+                    _label(first.search, "maximize", f"'{first.name}'", first),
+                    _label(deployment.search, "maximize", f"'{deployment.name}'", deployment),
                 ),
                 why="a study ranks all its candidates by one objective",
             )

@@ -15,6 +15,7 @@ from specc.cost.operators import (
     Communication,
     Elementwise,
     Format,
+    Gather,
     Gemm,
     Operator,
     Rows,
@@ -112,8 +113,7 @@ def _mlp(model: Model, shard: Shard, layout: Layout, quantised: bool) -> Iterato
 def _output(model: Model, shard: Shard, layout: Layout) -> Iterator[Operator]:
     h = model.hidden_size
     yield _norm("final_norm", h, 1, quantised=False)
-    # Prefill needs the last token of each request; the gather is charged with all of them.
-    yield Elementwise(name="last_token", repeat=1, rows=Rows.PREFILL_TOKENS, row_bytes=h * HALF)
+    yield Gather(name="last_token", repeat=1, row_bytes=h * HALF)
     yield Gemm(
         name="lm_head",
         repeat=1,

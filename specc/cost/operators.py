@@ -29,7 +29,6 @@ class Rows(Enum):
 
     TOKENS = "tokens"
     SAMPLED = "sampled"
-    PREFILL_TOKENS = "prefill_tokens"
 
 
 class Collective(Enum):
@@ -95,6 +94,18 @@ class Elementwise(Operator):
         m: Column = getattr(steps, self.rows.value)
         moved = (m * self.row_bytes + self.fixed_bytes) * (m > 0)
         return Work(np.zeros_like(m), m * self.row_vector_flop, moved)
+
+
+@frozen(kw_only=True)
+class Gather(Operator):
+    """Picks the last token of each prefilled request; charged with reading all of them."""
+
+    row_bytes: int
+
+    def work(self, steps: StepTable) -> Work:
+        picked = steps.prefill_requests
+        moved = (steps.prefill_tokens + picked) * self.row_bytes + picked * INT64
+        return Work(np.zeros_like(moved), np.zeros_like(moved), moved)
 
 
 @frozen(kw_only=True)

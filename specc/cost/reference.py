@@ -12,7 +12,7 @@ import numpy as np
 from attrs import frozen
 
 from specc.cost.collectives import collective_time, link
-from specc.cost.operators import Communication, Elementwise, Format, Gemm, Operator
+from specc.cost.operators import Attention, Communication, Elementwise, Format, Gemm, Operator
 from specc.cost.steps import Column, StepTable
 from specc.cost.times import StepTimes
 from specc.ir import Device
@@ -85,5 +85,5 @@ class ReferenceRules:
 
     def _launch(self, operator: Operator) -> Seconds:
         calibration = self.device.reference
-        vector = isinstance(operator, Elementwise)
-        return calibration.vector_launch if vector else calibration.cube_launch
+        on_cube = isinstance(operator, Gemm | Attention)
+        return calibration.cube_launch if on_cube else calibration.vector_launch

@@ -8,7 +8,7 @@ code is registered in `codes.py`; `render.py` makes text and JSON of them.
 from specc.diagnostics.codes import CODES, Code, Severity
 from specc.diagnostics.diagnostic import Diagnostic, Label
 from specc.diagnostics.span import Source, Span
-from specc.diagnostics.suggest import did_you_mean, nearest
+from specc.diagnostics.suggest import did_you_mean, list_known, nearest
 
 __all__ = [
     "CODES",
@@ -19,5 +19,6 @@ __all__ = [
     "Source",
     "Span",
     "did_you_mean",
+    "list_known",
     "nearest",
 ]

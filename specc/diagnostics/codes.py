@@ -39,7 +39,6 @@ CODES: dict[str, Code] = {
         ("E0005", "a file includes itself"),
         ("E0006", "a results file cannot be written"),
         ("E0007", "a results file is stale"),
-        ("E0008", "the command line is wrong"),
         # E01: syntax
         ("E0101", "the text does not follow the grammar"),
         ("E0102", "a bracket is not closed"),
@@ -65,7 +64,6 @@ CODES: dict[str, Code] = {
         ("E0402", "a value is out of its range"),
         ("E0403", "a service-level objective has the wrong direction"),
         ("E0404", "the spec has no study to run"),
-        ("E0405", "an assertion does not hold"),
         ("E0406", "values contradict each other"),
         ("E0407", "a context is longer than the model allows"),
         # E05: known to the language, not evaluated yet
@@ -73,5 +71,6 @@ CODES: dict[str, Code] = {
     ),
     **_warnings(
         ("W0001", "a number of thousands looks like a power of two"),
+        ("W0002", "a file is empty"),
     ),
 }

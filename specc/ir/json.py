@@ -29,9 +29,11 @@ def from_json(data: Any, cls: type[T]) -> T:
     """
     try:
         return _CONVERTER.structure(data, cls)
-    except (cattrs.BaseValidationError, TypeError, ValueError) as error:
-        details = cattrs.transform_error(error) if isinstance(error, Exception) else []
-        raise JsonFormError("; ".join(details)) from None
+    except cattrs.BaseValidationError as error:
+        raise JsonFormError("; ".join(cattrs.transform_error(error))) from None
+    except (AttributeError, TypeError, ValueError) as error:
+        # What is no object at all stops the generated code before it validates.
+        raise JsonFormError(f"not the form of {cls.__name__}: {error}") from None
 
 
 def _strict(wanted: type) -> Any:

@@ -45,7 +45,7 @@ def _rank(candidate: Candidate, objective: Objective) -> tuple[bool, float]:
     """Order: feasible ones by the falling objective, then the others by what they miss least."""
     if candidate.feasible:
         return False, -float(getattr(candidate.point, objective.value))
-    return True, candidate.misses[0].excess
+    return True, max(miss.excess for miss in candidate.misses)
 
 
 def evaluate(task: Task) -> Candidate:

@@ -77,7 +77,7 @@ def latency_charts(
 ) -> list[LineChart]:
     """Draw throughput over a latency metric, a chart for each deployment, on common axes."""
     curves = [(c, getattr(c.curve, metric), c.curve.throughput) for c in candidates]
-    right = limit * _HEADROOM if limit else _typical_end(candidates, metric)
+    right = _right_end(candidates, metric, limit)
     top = max(
         (y for _, xs, ys in curves for x, y in zip(xs, ys, strict=True) if x <= right), default=1.0
     )
@@ -123,9 +123,12 @@ def _place(value: float, scale: _Scale) -> float:
     return round(scale[0] + scale[1] * value, 1)
 
 
-def _typical_end(candidates: Sequence[Candidate], metric: str) -> float:
-    """Without a limit, show curves a little beyond the best point that lies farthest out."""
-    return 1.15 * max(float(getattr(c.point, metric)) for c in candidates)
+def _right_end(candidates: Sequence[Candidate], metric: str, limit: float | None) -> float:
+    """Show curves beyond the limit; where there is none, or all miss it, beyond the points."""
+    shown = [float(getattr(c.point, metric)) for c in candidates]
+    if limit is None or min(shown) > limit:
+        return 1.15 * max(shown)
+    return limit * _HEADROOM
 
 
 def _series(

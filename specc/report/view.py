@@ -271,9 +271,14 @@ def _miss(miss: Miss) -> str:
     text = show.size if miss.limit == "memory" else show.duration
     name = "memory" if miss.limit == "memory" else miss.limit.upper()
     return (
-        f"{name} {text(miss.value)} where {text(miss.allowed)} are allowed "
-        f"({show.percent(miss.excess)} above)"
+        f"{name} {text(miss.value)} where {text(miss.allowed)} are allowed ({_excess(miss.excess)})"
     )
+
+
+def _excess(excess: float) -> str:
+    if excess > 1:
+        return f"{1 + excess:.1f} times the limit"
+    return f"{show.percent(excess)} above"
 
 
 def _comparison(result: StudyResult) -> Table:

@@ -27,7 +27,7 @@ class BatchSearch:
         best: the row with the highest objective among these; None if there is none.
         stopped_by: what the next larger batch than the largest feasible one breaks, the worst
             first; `range` if the range of batch sizes ends there, `unknown` if not probed.
-        misses: if nothing is feasible, the limits that the row nearest to feasibility breaks.
+        misses: if nothing is feasible, the limits that the row nearest to it breaks.
         nearest: that row.
         probes: batch sizes evaluated.
     """

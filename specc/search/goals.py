@@ -50,13 +50,13 @@ class Goals:
         return table.throughput
 
     def misses(self, table: ServingTable, row: int) -> tuple[Miss, ...]:
-        """Return the limits that a row breaks, the worst first."""
+        """Return the limits that a row breaks: memory first (nothing runs), then the worst."""
         found = []
         for limit, column in self.excess(table).items():
             excess = float(column[row])
             if excess > 0:
                 found.append(self._miss(table, row, limit, excess))
-        return tuple(sorted(found, key=lambda miss: -miss.excess))
+        return tuple(sorted(found, key=lambda miss: (miss.limit != "memory", -miss.excess)))
 
     def _miss(self, table: ServingTable, row: int, limit: str, excess: float) -> Miss:
         if limit == "memory":

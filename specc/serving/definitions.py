@@ -17,8 +17,8 @@ DEFINITIONS: dict[str, Definition] = {
         "TTFT",
         "ms",
         "Mean time to first token. All requests of the batch arrive together and are prefilled in "
-        "waves, back to back, with nobody decoding meanwhile; the mean is over the requests' "
-        "own wave.",
+        "waves, back to back, with nobody decoding meanwhile; the mean is over requests, "
+        "each counted to the end of its wave.",
     ),
     "tpot": Definition(
         "TPOT",

@@ -21,7 +21,7 @@ from specc.units.quantity import (
     UnknownUnitError,
     parse_quantity,
 )
-from specc.units.table import UNITS, Unit, units_of
+from specc.units.table import UNITS, Unit, typical_unit, units_of
 
 # What a plain number means, where no `Quantity` is needed any more: values in base units.
 Seconds = float
@@ -51,5 +51,6 @@ __all__ = [
     "Unit",
     "UnknownUnitError",
     "parse_quantity",
+    "typical_unit",
     "units_of",
 ]

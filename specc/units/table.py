@@ -65,6 +65,16 @@ UNITS: dict[str, Unit] = {
 }
 
 
+_TYPICAL = {TIME: "ms", BYTES: "GiB", BYTES / TIME: "GB/s", FLOP_RATE: "TFLOPS"}
+
+
+def typical_unit(dimension: Dimension) -> str:
+    """Return the unit that an example would use; empty for a plain number."""
+    if dimension == DIMENSIONLESS:
+        return ""
+    return _TYPICAL.get(dimension) or (units_of(dimension) or [dimension.symbol])[0]
+
+
 def units_of(dimension: Dimension) -> list[str]:
     """List the units, simple and rates, that have this dimension, smallest first."""
     simple = [(u.scale, name) for name, u in UNITS.items() if u.dimension == dimension]

@@ -108,7 +108,24 @@ def test_any_text_is_parsed_or_diagnosed(text: str) -> None:
 
 def test_any_damage_to_a_spec_is_parsed_or_diagnosed() -> None:
     generator = random.Random(7)
-    tokens = ["{", "}", "(", ")", "[", "]", "=", "|", '"', "..", "by", "\n", ";", "use", "8 Ki", "#"]
+    tokens = [
+        "{",
+        "}",
+        "(",
+        ")",
+        "[",
+        "]",
+        "=",
+        "|",
+        '"',
+        "..",
+        "by",
+        "\n",
+        ";",
+        "use",
+        "8 Ki",
+        "#",
+    ]
     for _ in range(600):
         text = LANGUAGE
         for _ in range(generator.randint(1, 4)):

@@ -1,0 +1,205 @@
+"""The command line as a person uses it: output, exit codes, and what happens when it goes wrong."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def specc(tmp_path: Path):
+    """Run specc in a folder of its own."""
+
+    def run(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "specc", *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **options},
+        )
+
+    return run
+
+
+@pytest.fixture
+def spec(tmp_path: Path, small_spec) -> Path:
+    path = tmp_path / "plan.spec"
+    path.write_text(small_spec())
+    return path
+
+
+def test_a_run_prints_the_answer_and_writes_the_report(specc, spec, snapshot) -> None:
+    done = specc("run", "plan.spec")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == snapshot
+    names = {p.name for p in spec.parent.iterdir()}
+    assert {"plan.report.md", "plan.report.html", "plan.result.json"} <= names
+
+
+def test_the_plan(specc, spec, snapshot) -> None:
+    spec.write_text(spec.read_text().replace("[1, 2, 4, 8]", "[1, 3, 8]"))
+    done = specc("plan", "plan.spec")
+    assert done.returncode == 0
+    assert re.sub(r"[0-9a-f]{16}", "…", done.stdout) == snapshot
+    plan = json.loads(specc("plan", "plan.spec", "--format", "json").stdout)
+    assert len(plan["studies"][0]["tasks"]) == 2
+
+
+def test_another_folder_and_a_table(specc, spec) -> None:
+    done = specc("run", "plan.spec", "--out", "reports/june", "--csv", "all.csv")
+    assert done.returncode == 0
+    assert (spec.parent / "reports/june/plan.report.md").is_file()
+    assert not (spec.parent / "plan.report.md").exists()
+    assert len((spec.parent / "all.csv").read_text().splitlines()) == 5
+
+
+def test_check_of_reports_fails_when_they_are_stale(specc, spec) -> None:
+    assert specc("run", "plan.spec", "--check").returncode == 1
+    specc("run", "plan.spec")
+    assert specc("run", "plan.spec", "--check").returncode == 0
+    spec.write_text(spec.read_text().replace("50 ms", "49 ms"))
+    before = (spec.parent / "plan.report.md").read_bytes()
+    done = specc("run", "plan.spec", "--check")
+    assert done.returncode == 1
+    assert "E0007" in done.stderr
+    assert (spec.parent / "plan.report.md").read_bytes() == before
+
+
+def test_json_output_is_the_result_file(specc, spec) -> None:
+    done = specc("run", "plan.spec", "--format", "json")
+    assert done.stdout == (spec.parent / "plan.result.json").read_text()
+
+
+def test_a_typo_is_an_error_one_can_act_on(specc, spec) -> None:
+    spec.write_text(spec.read_text().replace("qwen3_32b", "qwen3_32"))
+    for command in ("run", "check", "plan"):
+        done = specc(command, "plan.spec")
+        assert done.returncode == 2
+        assert "plan.spec:6:13" in done.stderr
+        assert "did you mean 'qwen3_32b'?" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert [p.name for p in spec.parent.iterdir()] == ["plan.spec"]
+    found = json.loads(specc("check", "plan.spec", "--format", "json").stdout)["diagnostics"]
+    assert [(d["code"], d["labels"][0]["line"]) for d in found] == [("E0203", 6)]
+
+
+def test_nothing_feasible_has_a_code_of_its_own_and_a_report(specc, spec) -> None:
+    spec.write_text(spec.read_text().replace("50 ms", "5 ms"))
+    done = specc("run", "plan.spec")
+    assert done.returncode == 3
+    assert "No layout keeps to the limits" in done.stdout
+    assert (spec.parent / "plan.report.md").is_file()
+
+
+def test_a_spec_without_a_study(specc, spec) -> None:
+    spec.write_text("use std.devices\n")
+    assert specc("check", "plan.spec").returncode == 0
+    done = specc("run", "plan.spec")
+    assert done.returncode == 2
+    assert "E0404" in done.stderr
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\x01", b"\xff\xfe", b"(" * 5000, b"a" * 100_000])
+def test_what_is_no_spec_is_diagnosed(specc, spec, content: bytes) -> None:
+    spec.write_bytes(content)
+    done = specc("run", "plan.spec")
+    assert done.returncode == 2
+    assert "error[E0" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr) < 3000
+
+
+def test_missing_file_folder_and_wrong_options(specc, spec) -> None:
+    for arguments in (["run", "none.spec"], ["run", "."], ["check", "none.spec"], ["run"], ["fly"]):
+        done = specc(*arguments)
+        assert done.returncode == 2
+        assert done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_help_shows_commands_and_an_example(specc) -> None:
+    assert "specc run specs/qwen3-32b-chat.spec" in specc("--help").stdout
+    for command in ("run", "check", "plan"):
+        assert "example: specc" in specc(command, "--help").stdout
+    assert specc("--version").stdout.startswith("specc 0.")
+
+
+def test_colour_only_where_it_is_wanted(specc, spec) -> None:
+    spec.write_text("x")
+    assert "\x1b[" not in specc("check", "plan.spec").stderr
+
+
+def test_a_folder_that_cannot_be_written(specc, spec) -> None:
+    (spec.parent / "file").write_text("")
+    done = specc("run", "plan.spec", "--out", "file/reports")
+    assert done.returncode == 2
+    assert "E0006" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_home_without_room_for_caches(specc, spec) -> None:
+    assert specc("run", "plan.spec", XDG_CACHE_HOME="/proc/none").returncode == 0
+
+
+def test_a_damaged_cache_is_made_anew(specc, spec, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    assert specc("check", "plan.spec", XDG_CACHE_HOME=str(cache)).returncode == 0
+    files = [p for p in cache.rglob("*") if p.is_file()]
+    assert len(files) == 3
+    for path in files:
+        path.write_bytes(b"rubbish")
+    done = specc("check", "plan.spec", XDG_CACHE_HOME=str(cache))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_two_runs_at_once_leave_whole_files(spec) -> None:
+    command = [sys.executable, "-m", "specc", "run", "plan.spec"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    runs = [
+        subprocess.Popen(command, cwd=spec.parent, env=environment, stdout=subprocess.DEVNULL)
+        for _ in range(3)
+    ]
+    assert [run.wait() for run in runs] == [0, 0, 0]
+    json.loads((spec.parent / "plan.result.json").read_text())
+    assert not [p for p in spec.parent.iterdir() if p.name.startswith(".")]
+
+
+def test_an_interrupt_writes_nothing_and_says_so(tmp_path: Path, small_spec) -> None:
+    slow = small_spec(extra="engine { decode_batch = 1 .. 4000000 }")
+    (tmp_path / "plan.spec").write_text(slow)
+    run = subprocess.Popen(
+        [sys.executable, "-m", "specc", "run", "plan.spec"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(1.5)
+    run.send_signal(signal.SIGINT)
+    _, errors = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert errors.strip() == "interrupted; nothing was written"
+    assert [p.name for p in tmp_path.iterdir()] == ["plan.spec"]
+
+
+def test_a_reader_that_leaves_early_is_no_error(spec) -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m specc plan plan.spec --format json | head -c 10",
+        shell=True,
+        cwd=spec.parent,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""

@@ -1,0 +1,171 @@
+"""Reports: their text, that they are the same every time, self-contained, and written whole."""
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from specc.compilation import Compilation
+from specc.report import Report, WriteError, stale_files, write_files
+from specc.report.format import duration, gibibytes, milliseconds, percent, rate, rounded, size
+from specc.report.frame import frame
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def render(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Render the report of the text of a spec."""
+
+    def run(text: str, folder: str = "a") -> dict[str, str]:
+        path = tmp_path / folder / "plan.spec"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        monkeypatch.chdir(path.parent)
+        return Compilation(Path("plan.spec")).report.files
+
+    return run
+
+
+def test_the_markdown_report(render, small_spec, snapshot) -> None:
+    assert _without_hashes(render(small_spec())["plan.report.md"]) == snapshot
+
+
+def _without_hashes(text: str) -> str:
+    return re.sub(r"[0-9a-f]{64}", "…", text)
+
+
+def test_the_result_file(render, small_spec, snapshot) -> None:
+    result = json.loads(_without_hashes(render(small_spec())["plan.result.json"]))
+    for candidate in result["studies"][0]["candidates"]:
+        assert re.fullmatch("[0-9a-f]{16}", candidate.pop("task"))
+        candidate["curve"] = {name: len(values) for name, values in candidate["curve"].items()}
+    result["studies"][0]["study"] = "…"
+    assert result == snapshot
+
+
+def test_a_report_without_an_answer(render, small_spec, snapshot) -> None:
+    text = render(small_spec(slo="ttft <= 10 ms; tpot <= 5 ms"))["plan.report.md"]
+    assert text.partition("### Inputs")[0] == snapshot
+
+
+def test_a_comparison_of_devices(render, snapshot) -> None:
+    text = render((ROOT / "specs" / "qwen3-32b-chat.spec").read_text())["plan.report.md"]
+    assert text.partition("**Candidates")[0] == snapshot
+
+
+def test_every_file_is_the_same_every_time_and_everywhere(render, small_spec) -> None:
+    first, second = render(small_spec(), "a"), render(small_spec(), "b")
+    assert first == second
+    assert len(first) == 7
+
+
+def test_no_file_names_a_folder_of_this_machine_or_a_clock(render, small_spec, tmp_path) -> None:
+    for text in render(small_spec()).values():
+        assert str(tmp_path) not in text
+        assert str(ROOT) not in text
+        assert not re.search(r"\b20\d\d-\d\d-\d\d\b", text)
+
+
+class _Resources(HTMLParser):
+    """Collects what a page would fetch, and whether its elements are closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.fetched += [v or "" for name, v in attrs if name in ("src", "href", "srcset")]
+        if tag not in ("meta", "br", "img", "source", "link"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+
+def test_the_page_is_self_contained_and_well_formed(render, small_spec) -> None:
+    page = render(small_spec())["plan.report.html"]
+    parser = _Resources()
+    parser.feed(page)
+    assert parser.fetched == []
+    assert parser.open == []
+    assert "url(" not in page
+    assert "<script" not in page
+
+
+def test_names_cannot_break_out_of_the_page_or_a_table(render, small_spec) -> None:
+    text = small_spec().replace("workload chat", "## <b>a|b</b> *x*\nworkload chat")
+    files = render(text)
+    assert "<b>a" not in files["plan.report.html"]
+    assert "\\<b\\>a\\|b" in files["plan.report.md"]
+
+
+def test_markdown_tables_have_equal_columns(render, small_spec) -> None:
+    lines = render(small_spec())["plan.report.md"].splitlines()
+    width = None
+    for line in lines:
+        if not line.startswith("|"):
+            width = None
+            continue
+        cells = len(re.findall(r"(?<!\\)\|", line))
+        assert width in (None, cells), line
+        width = cells
+
+
+def test_pictures_that_markdown_names_exist(render, small_spec) -> None:
+    files = render(small_spec())
+    named = re.findall(r'(?:src|srcset)="([^"]+)"', files["plan.report.md"])
+    assert len(named) == 4
+    assert set(named) <= set(files)
+
+
+def test_one_changed_number_changes_the_report(render, small_spec) -> None:
+    assert (
+        render(small_spec())["plan.report.md"]
+        != render(small_spec("tpot <= 49 ms"))["plan.report.md"]
+    )
+
+
+def test_the_long_table(tmp_path: Path, small_spec) -> None:
+    path = tmp_path / "plan.spec"
+    path.write_text(small_spec())
+    table = frame(Compilation(path).results)
+    assert list(table["batch"]) == [193, 91, 37, 11]
+    assert list(table["memory_reserved"]) == [10 * 2**30] * 4
+    assert {"device", "devices", "effective_input", "chunk_budget", "decode_memory"} <= set(table)
+
+
+def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    old = Report({"a.md": "old", "b.md": "old"})
+    write_files(old, tmp_path)
+    (tmp_path / "c").write_text("a file where a folder is needed")
+    with pytest.raises(WriteError) as caught:
+        write_files(Report({"a.md": "new", "b.md": "new", "c/d.svg": "new"}), tmp_path)
+    assert caught.value.path == tmp_path / "c" / "d.svg"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.md", "b.md", "c"]
+    assert stale_files(old, tmp_path) == []
+
+
+def test_stale_files_are_missing_or_different(tmp_path: Path) -> None:
+    report = Report({"a.md": "text", "b.md": "text", "c/d.md": "text"})
+    write_files(report, tmp_path)
+    assert stale_files(report, tmp_path) == []
+    (tmp_path / "a.md").write_text("other")
+    shutil.rmtree(tmp_path / "c")
+    assert stale_files(report, tmp_path) == [tmp_path / "a.md", tmp_path / "c/d.md"]
+
+
+def test_numbers_as_reports_show_them() -> None:
+    assert [milliseconds(s) for s in (0.0498, 15.543, 0.0000123)] == ["49.80", "15,543", "0.01"]
+    assert [duration(s) for s in (0.05, 15.543, 2, 0.0498)] == ["50 ms", "15.5 s", "2 s", "49.8 ms"]
+    assert gibibytes(10 * 2**30) == "10.00"
+    assert [size(b) for b in (10 * 2**30, 34339348480)] == ["10 GiB", "32 GiB"]
+    assert [rate(r) for r in (3875.2, 99.96, 7.25)] == ["3,875", "100.0", "7.2"]
+    assert [percent(p) for p in (0.473, 0.058, 0)] == ["47 %", "5.8 %", "0 %"]
+    assert rounded({"a": [0.1 + 0.2, 1], "b": "x"}) == {"a": [0.3, 1], "b": "x"}
