@@ -1,5 +1,6 @@
 """Reports: their text, that they are the same every time, self-contained, and written whole."""
 
+import errno
 import json
 import re
 import shutil
@@ -150,6 +151,23 @@ def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert caught.value.path == tmp_path / "c" / "d.svg"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.md", "b.md", "c"]
     assert stale_files(old, tmp_path) == []
+
+
+def test_a_full_disk_leaves_the_old_files(tmp_path: Path, monkeypatch) -> None:
+    old = Report({"a.md": "old", "b.md": "old"})
+    write_files(old, tmp_path)
+    calls = iter([None, OSError(errno.ENOSPC, "No space left on device")])
+
+    def sync(_handle: int) -> None:
+        error = next(calls)
+        if error:
+            raise error
+
+    monkeypatch.setattr("os.fsync", sync)
+    with pytest.raises(WriteError, match="No space left"):
+        write_files(Report({"a.md": "new", "b.md": "new"}), tmp_path)
+    assert stale_files(old, tmp_path) == []
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.md", "b.md"]
 
 
 def test_stale_files_are_missing_or_different(tmp_path: Path) -> None:
