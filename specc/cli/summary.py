@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from specc.plan import Results
+from specc.report.tables import Table as TableView
 from specc.report.view import StudyView, study_view
-from specc.report.view import Table as TableView
 
 WIDEST_TABLE = 200
 
