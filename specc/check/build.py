@@ -12,6 +12,7 @@ from specc.check.evaluate import Evaluator, Items, Symbol, kind_of
 from specc.check.huggingface import read_config
 from specc.check.merge import MergedBlock, Written, merge
 from specc.check.modules import Found, Loader, Module
+from specc.check.overrides import Overrides, Setting, variants
 from specc.check.problems import AlreadyReportedError, ProblemError, Problems, planned, problem
 from specc.diagnostics import Diagnostic, Label, Span, did_you_mean
 from specc.ir import KINDS, Document, Model, Study
@@ -26,7 +27,19 @@ from specc.ir.vocabulary import (
     ReferenceType,
     entries,
 )
-from specc.syntax import Assertion, Block, Constraint, Expectation, Field, Let, Statement, Use
+from specc.syntax import (
+    Assertion,
+    Block,
+    Constraint,
+    Expression,
+    Field,
+    Let,
+    List,
+    Statement,
+    Sweep,
+    SweepZip,
+    Use,
+)
 from specc.syntax import Path as NamePath
 from specc.workspace import Workspace
 
@@ -72,17 +85,79 @@ class _Builder:
     workspace: Workspace
     problems: Problems
     evaluator: Evaluator = Factory(lambda self: Evaluator(self.problems), takes_self=True)
+    overrides: Overrides = Factory(Overrides)
     _built: dict[int, Node | None] = Factory(dict)
 
     def module(self, module: Module) -> list[Node]:
         """Build every block of a module; return those without problems."""
         for statement in module.tree.statements:
             self._check_top_level(statement)
-        found = [Found(block, module) for block in module.blocks.values()]
-        nodes = [self.block(f) for f in found if f.node.kind.text in KINDS]
+        nodes: list[Node] = []
+        for block in module.blocks.values():
+            if block.kind.text in KINDS:
+                nodes += self._variants(Found(block, module))
         for let in module.lets.values():
             self._evaluate_let(let, module)
-        return [node for node in nodes if node is not None]
+        self._check_assertions(module, nodes)
+        return nodes
+
+    def _variants(self, found: Found[Block]) -> list[Node]:
+        """Build a block; a study with sweeps once for every combination of their values."""
+        sweeps = [s for s in found.node.body if isinstance(s, Sweep | SweepZip)]
+        if not sweeps or found.node.kind.text != "study":
+            node = self.block(found)
+            return [] if node is None else [node]
+        try:
+            combinations = variants(sweeps, found.module, self.evaluator)
+            nodes = [self._variant(found, settings) for settings in combinations]
+        except ProblemError as error:
+            self.problems.report(error)
+            return []
+        except AlreadyReportedError:
+            return []
+        built = [node for node in nodes if node is not None]
+        self._check_that_sweeps_matter(sweeps, built)
+        return built
+
+    def _variant(self, found: Found[Block], settings: tuple[Setting, ...]) -> Node | None:
+        overrides = self.overrides.extended()
+        for setting in settings:
+            overrides.add(setting.path, setting.value, found.module)
+        builder = _Builder(self.workspace, self.problems, self.evaluator, overrides)
+        node = builder.block(found)
+        if node is None:
+            return None
+        texts = tuple((setting.path.text, setting.text) for setting in settings)
+        return attrs.evolve(node, settings=texts)  # type: ignore[call-arg]
+
+    def _check_that_sweeps_matter(self, sweeps: list[Sweep | SweepZip], built: list[Node]) -> None:
+        """Report sweeps after which every variant of the study is the same."""
+        plain = [attrs.evolve(node, settings=()) for node in built]  # type: ignore[call-arg]
+        if len(plain) > 1 and all(node == plain[0] for node in plain):
+            self._report(
+                sweeps[0].span,
+                "E0406",
+                "this sweep changes nothing in the study",
+                why="the study does not use what it sets, or all values are the same",
+            )
+
+    def _check_assertions(self, module: Module, nodes: list[Node]) -> None:
+        assertions = [s for s in module.tree.statements if isinstance(s, Assertion)]
+        if not assertions:
+            return
+        from specc.check.formulas import check_assertion
+
+        by_name = {node.name: node for node in nodes}
+        for assertion in assertions:
+            try:
+                problem_ = check_assertion(assertion, module, self.evaluator, by_name)
+            except ProblemError as error:
+                self.problems.report(error)
+            except AlreadyReportedError:
+                continue
+            else:
+                if problem_ is not None:
+                    self.problems.add(problem_)
 
     def _evaluate_let(self, let: Let, module: Module) -> None:
         name = NamePath(let.name.span, (let.name,))
@@ -98,7 +173,7 @@ class _Builder:
         key = id(found.node)
         if key not in self._built:
             self._built[key] = None
-            merged = merge(found.node, found.module, self.problems)
+            merged = merge(found.node, found.module, self.problems, self.overrides)
             before = len(self.problems.found)
             node = self._node(KINDS[merged.kind], merged)
             for diagnostic in rules.problems_of(node) if node is not None else ():
@@ -129,7 +204,7 @@ class _Builder:
             case Block():
                 return
             case Assertion():
-                self._report_planned(statement.span, "an assertion")
+                return
             case _:
                 self._report(
                     statement.span,
@@ -140,9 +215,11 @@ class _Builder:
 
     def _node(self, cls: type[Node], merged: MergedBlock) -> Node | None:
         """Build one block; None if a value is wrong or missing."""
+        values: dict[str, Any] = {}
+        if cls is Study:
+            self._expectations(merged, values)
         for statement in merged.others:
             self._report_statement(statement, merged)
-        values: dict[str, Any] = {}
         spans: dict[str, Span] = {"": merged.span}
         failed = False
         if cls is Model:
@@ -192,15 +269,13 @@ class _Builder:
                     nodes = [self._node(cls, child) for child in children]
                     values[name] = tuple(self._required(node) for node in nodes)
             case LimitType(dimension=dimension):
-                written = merged.constraints.get(name)
-                if written is not None and isinstance(written.node, Constraint):
-                    bound = self._limit(
-                        written.node, written.module, NumberType(dimension, above=0)
-                    )
-                    values[name], spans[name] = bound, written.node.span
+                limit = merged.constraints.get(name)
+                if limit is not None:
+                    bound = self._limit(limit.node, limit.module, NumberType(dimension, above=0))
+                    values[name], spans[name] = bound, limit.node.span
             case _:
                 written = merged.fields.get(name)
-                if written is not None and isinstance(written.node, Field):
+                if written is not None:
                     spans[name] = written.node.value.span
                     value = self._value(entry, written.node, written.module, name)
                     if value is None and attribute.default is not None:
@@ -275,7 +350,7 @@ class _Builder:
     def _read_config(self, merged: MergedBlock, values: dict[str, Any]) -> bool:
         """Read the fields that the `config` of a model gives; tell whether it went well."""
         written = merged.fields.get("config")
-        if written is None or not isinstance(written.node, Field):
+        if written is None:
             return True
         span = written.node.value.span
         try:
@@ -300,8 +375,8 @@ class _Builder:
         found = False
         for name, written in merged.fields.items():
             found |= self._report_field(cls, known, merged, name, written)
-        for path, written in merged.constraints.items():
-            found |= self._report_constraint(known, merged, path, written)
+        for path, limit in merged.constraints.items():
+            found |= self._report_constraint(known, merged, path, limit)
         for (kind, _), child in merged.children.items():
             found |= self._report_child(cls, known, merged, kind, child)
         return found
@@ -312,7 +387,7 @@ class _Builder:
         known: dict[str, Any],
         merged: MergedBlock,
         name: str,
-        written: Written,
+        written: Written[Field],
     ) -> bool:
         span = written.node.path.span
         type_ = known[name][1].type if name in known else None
@@ -339,7 +414,7 @@ class _Builder:
         return True
 
     def _report_constraint(
-        self, known: dict[str, Any], merged: MergedBlock, path: str, written: Written
+        self, known: dict[str, Any], merged: MergedBlock, path: str, written: Written[Constraint]
     ) -> bool:
         metric, _, statistic = path.partition(".")
         limits = [n for n, (_, entry) in known.items() if isinstance(entry.type, LimitType)]
@@ -396,11 +471,30 @@ class _Builder:
             )
         return True
 
+    def _expectations(self, merged: MergedBlock, values: dict[str, Any]) -> None:
+        """Put the expectations of a study into `values`."""
+        if not merged.claims:
+            return
+        from specc.check.formulas import to_expectation
+
+        names = merged.fields.get("deployments")
+        deployments = _names_in(names.node.value) if names else []
+        expectations = []
+        for claim in merged.claims:
+            try:
+                expectations.append(
+                    to_expectation(claim.node, claim.module, self.evaluator, deployments)
+                )
+            except ProblemError as error:
+                self.problems.report(error)
+            except AlreadyReportedError:
+                continue
+        values["expectations"] = tuple(expectations)
+
     def _report_statement(self, statement: Statement, merged: MergedBlock) -> None:
-        if merged.kind == "study" and not isinstance(statement, Use | Let):
-            what = "an expectation" if isinstance(statement, Expectation) else "this statement"
-            self._report_planned(statement.span, what)
-        elif isinstance(statement, Use | Let):
+        if merged.kind == "study" and isinstance(statement, Sweep | SweepZip):
+            return
+        if isinstance(statement, Use | Let):
             self._report(statement.span, "E0202", "'use' and 'let' stand outside of blocks")
         else:
             self._report(statement.span, "E0202", f"this has no place in {_a(merged.kind)}")
@@ -416,6 +510,12 @@ class _Builder:
 
     def _report(self, span: Span, code: str, message: str, **parts: str) -> None:
         self.problems.add(Diagnostic.at(span, code, message, **parts))
+
+
+def _names_in(expression: Expression) -> list[str]:
+    """Return the names that a list of names, or one name, holds."""
+    items = expression.items if isinstance(expression, List) else (expression,)
+    return [item.text.rpartition(".")[2] for item in items if isinstance(item, NamePath)]
 
 
 def _a(noun: str) -> str:

@@ -10,6 +10,7 @@ from specc.syntax import (
     Boolean,
     Call,
     Expression,
+    Given,
     List,
     Number,
     Path,
@@ -72,6 +73,9 @@ class Evaluator:
             ProblemError: it has no value; AlreadyReportedError: that was reported before.
         """
         match expression:
+            case Given():
+                value: Value = expression.value
+                return value
             case Number():
                 return self._number(expression)
             case String():

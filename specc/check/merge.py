@@ -1,18 +1,23 @@
 """`extends`: the statements of a block over those of its base."""
 
+from typing import Generic, TypeVar
+
 from attrs import Factory, define, frozen
 
 from specc.check.modules import Module
+from specc.check.overrides import Overrides
 from specc.check.problems import ProblemError, Problems, problem
 from specc.diagnostics import Label, Span, did_you_mean
-from specc.syntax import Block, Constraint, Field, Name, Path, Statement
+from specc.syntax import Block, Constraint, Expectation, Field, Name, Path, Statement
+
+S = TypeVar("S", bound=Statement)
 
 
 @frozen(eq=False, repr=False)
-class Written:
+class Written(Generic[S]):
     """A statement and the module whose names it sees."""
 
-    node: Field | Constraint
+    node: S
     module: Module
 
 
@@ -24,19 +29,22 @@ class MergedBlock:
     name: str
     doc: str
     span: Span
-    fields: dict[str, Written] = Factory(dict)
-    constraints: dict[str, Written] = Factory(dict)
+    fields: dict[str, Written[Field]] = Factory(dict)
+    constraints: dict[str, Written[Constraint]] = Factory(dict)
     children: dict[tuple[str, str], "MergedBlock"] = Factory(dict)
+    claims: list[Written[Expectation]] = Factory(list)
     others: list[Statement] = Factory(list)
     lacks_base: bool = False
 
 
-def merge(block: Block, module: Module, problems: Problems) -> MergedBlock:
+def merge(block: Block, module: Module, problems: Problems, overrides: Overrides) -> MergedBlock:
     """Return a block with the statements of its chain of bases, the nearest one winning."""
     merged = _empty(block)
     chain = _chain(block, module, problems, merged)
     for node, home in reversed(chain):
         _overlay(merged, node, home, problems)
+        for layer, origin in overrides.of(node):
+            _overlay(merged, layer, origin, problems)
     return merged
 
 
@@ -104,6 +112,8 @@ def _overlay(merged: MergedBlock, block: Block, module: Module, problems: Proble
                     )
                 child = merged.children.setdefault(key, _empty(statement))
                 _overlay(child, statement, module, problems)
+            case Expectation():
+                merged.claims.append(Written(statement, module))
             case _:
                 merged.others.append(statement)
 

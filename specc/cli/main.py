@@ -22,7 +22,7 @@ example:
   specc run specs/qwen3-32b-chat.spec
 
 exit codes:
-  0  fine                 1  --check found stale files
+  0  fine                 1  an expect fails, or --check found stale files
   2  the spec or the command line is wrong
   3  no layout keeps to the limits         130  interrupted
 """

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from specc.plan import Results
 from specc.report.tables import Table as TableView
-from specc.report.view import StudyView, study_view
+from specc.report.view import StudyView, study_views
 
 WIDEST_TABLE = 200
 
@@ -19,8 +19,14 @@ def print_summary(results: Results, written: list[Path]) -> None:
     """Print each study's answer, its candidates, and where the report lies."""
     # A row that is too wide for the terminal is better wrapped by it than cut by us.
     console = Console(highlight=False, soft_wrap=True, width=WIDEST_TABLE)
-    for study in results.studies:
-        _print_study(console, study_view(study))
+    for study in study_views(results):
+        if study.sweep is not None:
+            _print_table(console, study.sweep)
+        if not study.is_variant:
+            _print_study(console, study)
+        elif study.expectations is not None and not study.expected:
+            console.print(Text(study.question, style="bold red"))
+            _print_table(console, study.expectations)
     for path in written:
         if path.suffix in (".md", ".html", ".json", ".csv"):
             console.print(f"wrote {os.path.relpath(path)}", style="dim")
@@ -39,7 +45,7 @@ def _print_study(console: Console, study: StudyView) -> None:
         )
     for remark in answer.remarks:
         console.print(Text(remark))
-    for table in (study.summary, study.infeasible):
+    for table in (study.summary, study.infeasible, study.expectations):
         if table is not None and table.rows:
             console.print()
             _print_table(console, table)

@@ -64,6 +64,7 @@ CODES: dict[str, Code] = {
         ("E0402", "a value is out of its range"),
         ("E0403", "a service-level objective has the wrong direction"),
         ("E0404", "the spec has no study to run"),
+        ("E0405", "an assertion does not hold"),
         ("E0406", "values contradict each other"),
         ("E0407", "a context is longer than the model allows"),
         # E05: known to the language, not evaluated yet

@@ -7,6 +7,7 @@ import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
+from specc.ir.formula import Constant, Formula, Operation, Reference, Truth, Word
 from specc.ir.vocabulary import Node
 
 T = TypeVar("T")
@@ -54,6 +55,29 @@ def _is_tuple(cls: object) -> bool:
     return origin is tuple
 
 
+def _structure_formula(data: Any, _type: object) -> Formula:
+    """Tell the kinds of formulas apart by the key that each of them alone has."""
+    for key, cls in _FORMULAS.items():
+        if key in data:
+            return _CONVERTER.structure(data, cls)
+    raise ValueError("no formula")
+
+
+def _structure_number(value: Any, _type: object) -> int | float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    raise TypeError(f"{value!r} is not a number")
+
+
+_FORMULAS: dict[str, type[Formula]] = {
+    "operator": Operation,
+    "path": Reference,
+    "word": Word,
+    "truth": Truth,
+    "value": Constant,
+}
+
+
 def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True, prefer_attrib_converters=False)
     for primitive in (int, float, bool, str):
@@ -74,6 +98,8 @@ def _converter() -> cattrs.Converter:
         spans = {"spans": override(omit=True)} if issubclass(cls, Node) else {}
         return make_dict_unstructure_fn(cls, converter, **spans)  # type: ignore[arg-type]
 
+    converter.register_structure_hook(Formula, _structure_formula)
+    converter.register_structure_hook(int | float, _structure_number)
     converter.register_unstructure_hook(Enum, lambda value: value.value)
     converter.register_unstructure_hook_func(
         _is_tuple,

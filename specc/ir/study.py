@@ -8,6 +8,7 @@ from attrs import frozen
 from specc.ir import vocabulary as v
 from specc.ir.deployment import Deployment, Objective
 from specc.ir.device import Device
+from specc.ir.formula import Expectation
 from specc.ir.model import Model
 from specc.ir.workload import Workload
 
@@ -15,6 +16,10 @@ from specc.ir.workload import Workload
 @frozen(kw_only=True)
 class Study(v.Node):
     """One question: which deployment and layout serves this workload best?"""
+
+    expectations: tuple[Expectation, ...] = ()
+    # What a sweep set in this variant of the study: pairs of path and value.
+    settings: tuple[tuple[str, str], ...] = ()
 
     planned: ClassVar[Mapping[str, str]] = {
         "simulate": "a request-level simulation",

@@ -6,7 +6,7 @@ A task is data: hashable, JSON-serialisable, and running it is a pure function o
 """
 
 from specc.plan.lower import Plan, PlannedStudy, PrunedCandidate, Task, lower
-from specc.plan.results import Candidate, Results, StudyResult
+from specc.plan.results import Candidate, Results, StudyResult, Verdict
 from specc.plan.run import run
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Results",
     "StudyResult",
     "Task",
+    "Verdict",
     "lower",
     "run",
 ]

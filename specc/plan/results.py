@@ -91,12 +91,23 @@ class Candidate:
 
 
 @frozen
+class Verdict:
+    """Whether an expectation is met; `seen` tells the values it was judged on."""
+
+    expectation: str
+    met: bool
+    seen: str
+    reason: str
+
+
+@frozen
 class StudyResult:
     """The answer to one study: candidates, the best first, then the infeasible ones."""
 
     study: Study
     candidates: tuple[Candidate, ...]
     pruned: tuple[PrunedCandidate, ...]
+    verdicts: tuple[Verdict, ...] = ()
 
     @property
     def best(self) -> Candidate | None:
@@ -118,3 +129,8 @@ class Results:
     def feasible(self) -> bool:
         """Whether every study has a feasible candidate."""
         return all(study.best is not None for study in self.studies)
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether every expectation of every study is met."""
+        return all(verdict.met for study in self.studies for verdict in study.verdicts)

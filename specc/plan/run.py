@@ -6,6 +6,7 @@ import numpy as np
 
 from specc.cost import CostModel
 from specc.ir import Objective
+from specc.plan.expectations import judge
 from specc.plan.lower import Plan, PlannedStudy, Task
 from specc.plan.results import (
     BoundShares,
@@ -38,7 +39,8 @@ def _run_study(planned: PlannedStudy, progress: Progress) -> StudyResult:
         progress()
     objective = planned.study.objective
     candidates.sort(key=lambda candidate: _rank(candidate, objective))
-    return StudyResult(planned.study, tuple(candidates), planned.pruned)
+    verdicts = tuple(judge(e, candidates) for e in planned.study.expectations)
+    return StudyResult(planned.study, tuple(candidates), planned.pruned, verdicts)
 
 
 def _rank(candidate: Candidate, objective: Objective) -> tuple[bool, float]:

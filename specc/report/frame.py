@@ -13,7 +13,7 @@ def frame(results: Results) -> pd.DataFrame:
     """Return a row for each candidate of each study, in SI units, the best of a study first."""
     return pd.DataFrame(
         [
-            {"study": study.study.name, **_row(candidate)}
+            {"study": study.study.name, **dict(study.study.settings), **_row(candidate)}
             for study in results.studies
             for candidate in study.candidates
         ]

@@ -66,7 +66,7 @@ def _charts(
     drawn: dict[str, dict[str, tuple[str, str]]] = {}
     for study in report.studies:
         for picture in ("curves", "memory"):
-            name = f"{study.name}-{picture}"
+            name = f"{study.slug}-{picture}"
             drawn[name] = {
                 mode: (
                     f"{folder}/{name}-{mode}.svg",

@@ -286,6 +286,53 @@ def _excess(excess: float) -> str:
     return f"{show.percent(excess)} above"
 
 
+def verdict_table(result: StudyResult) -> Table:
+    """Show what the study expects of its result, and whether that is met."""
+    columns = (
+        Column("Expected", numeric=False),
+        Column("Met", numeric=False),
+        Column("Seen", numeric=False),
+        Column("Because", numeric=False),
+    )
+    rows = tuple(
+        Row((v.expectation, "yes" if v.met else "NO", v.seen, v.reason)) for v in result.verdicts
+    )
+    return Table("Expectations", columns, rows)
+
+
+def sweep_table(results: Sequence[StudyResult]) -> Table:
+    """Set the best candidate of each variant of a swept study beside the others."""
+    names = [path for path, _ in results[0].study.settings]
+    columns = (
+        *(Column(name, numeric=False) for name in names),
+        Column("Best", numeric=False),
+        Column("Batch"),
+        Column("Throughput", "tok/s"),
+        Column("per device", "tok/s"),
+        Column("TTFT", "ms"),
+        Column("TPOT", "ms"),
+    )
+    return Table("Sweep", columns, tuple(_variant_row(result) for result in results))
+
+
+def _variant_row(result: StudyResult) -> Row:
+    values = tuple(value for _, value in result.study.settings)
+    best = result.best
+    if best is None:
+        return Row((*values, "no layout keeps to the limits", *["–"] * 5))
+    return Row(
+        (
+            *values,
+            f"{best.deployment}, {best.parallel}",
+            show.integer(best.point.batch),
+            show.rate(best.point.throughput),
+            show.rate(best.point.throughput_per_device),
+            show.milliseconds(best.point.ttft),
+            show.milliseconds(best.point.tpot),
+        )
+    )
+
+
 def pruned_table(result: StudyResult) -> Table:
     """Show what was dropped before evaluation, and why."""
     return Table(

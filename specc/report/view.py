@@ -20,6 +20,8 @@ from specc.report.tables import (
     miss_text,
     pruned_table,
     summary,
+    sweep_table,
+    verdict_table,
 )
 from specc.serving import DEFINITIONS, Definition
 
@@ -59,9 +61,14 @@ class StudyView:
     """One study."""
 
     name: str
+    slug: str
+    is_variant: bool
+    expected: bool
     doc: str
     question: str
     answer: Answer
+    sweep: Table | None
+    expectations: Table | None
     comparison: Table | None
     summary: Table
     candidates: Table
@@ -92,15 +99,24 @@ def view(results: Results, spec: str, version: str, hashes: dict[str, str]) -> R
     return ReportView(
         title=spec.removesuffix(".spec"),
         version=version,
-        studies=tuple(study_view(study) for study in results.studies),
+        studies=tuple(study_views(results)),
         definitions=tuple(DEFINITIONS.values()),
         accuracy=STEP_ERROR_TEXT,
         provenance=tuple(hashes.items()),
     )
 
 
-def study_view(result: StudyResult) -> StudyView:
-    """Build the view of one study."""
+def study_views(results: Results) -> list[StudyView]:
+    """Build the views of all studies; the first variant of a swept one shows the sweep too."""
+    views = []
+    for name in dict.fromkeys(result.study.name for result in results.studies):
+        variants = [result for result in results.studies if result.study.name == name]
+        for number, result in enumerate(variants, start=1):
+            views.append(_study(result, variants, number if len(variants) > 1 else None))
+    return views
+
+
+def _study(result: StudyResult, variants: list[StudyResult], index: int | None) -> StudyView:
     study = result.study
     feasible = [c for c in result.candidates if c.feasible]
     infeasible = [c for c in result.candidates if not c.feasible]
@@ -114,9 +130,14 @@ def study_view(result: StudyResult) -> StudyView:
 
     return StudyView(
         name=study.name,
+        slug=study.name if index is None else f"{study.name}-{index}",
+        is_variant=index is not None,
+        expected=all(verdict.met for verdict in result.verdicts),
         doc=study.doc,
         question=_question(study),
         answer=_answer(result),
+        sweep=sweep_table(variants) if len(variants) > 1 and result is variants[0] else None,
+        expectations=verdict_table(result) if result.verdicts else None,
         comparison=comparison(result) if several else None,
         summary=summary(feasible, label),
         candidates=candidate_table(feasible, several),
@@ -134,8 +155,9 @@ def study_view(result: StudyResult) -> StudyView:
 def _question(study: Study) -> str:
     workload = study.workload
     hit = f", {show.percent(workload.prefix_hit)} of it cached" if workload.prefix_hit else ""
+    settings = "".join(f"{path} = {value}: " for path, value in study.settings)
     return (
-        f"{show.integer(workload.input)} tokens of prompt{hit}, "
+        f"{settings}{show.integer(workload.input)} tokens of prompt{hit}, "
         f"{show.integer(workload.output)} of answer; {objectives(workload.slo)}"
     )
 

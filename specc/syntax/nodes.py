@@ -1,5 +1,7 @@
 """The syntax tree. Every node carries its span; comparisons ignore it."""
 
+from typing import Any
+
 from attrs import field, fields, frozen
 
 from specc.diagnostics import Source, Span
@@ -120,13 +122,20 @@ class Call(Node):
 
 
 @frozen(eq=False, repr=False)
+class Given(Node):
+    """A value that was computed, not written: one step of a sweep over a range."""
+
+    value: Any
+
+
+@frozen(eq=False, repr=False)
 class Heading(Node):
     """Words in a table cell that are no expression: `prefix hit`."""
 
     words: tuple[Name, ...]
 
 
-Expression = Path | Number | String | Boolean | List | Range | Unary | Binary | Call
+Expression = Path | Number | String | Boolean | List | Range | Unary | Binary | Call | Given
 Cell = Expression | Heading
 
 

@@ -74,6 +74,19 @@ class Quantity:
     def __neg__(self) -> "Quantity":
         return Quantity(-self.value, self.dimension, self.unit)
 
+    def __str__(self) -> str:
+        """Show the value in the unit it was written in, else in base units."""
+        unit = self.unit or self.dimension.symbol
+        try:
+            scale, dimension = _unit(unit)
+        except UnknownUnitError:
+            scale, dimension = 1, self.dimension
+        if dimension != self.dimension:
+            scale, unit = 1, self.dimension.symbol
+        # Twelve digits hide what binary fractions leave of a decimal value.
+        number = f"{self.value / scale:,.12g}"
+        return f"{number}{'' if unit == '%' else ' '}{unit}".rstrip()
+
     def compared(self, other: "Quantity") -> int:
         """Return -1, 0 or 1 as self is less than, equal to or greater than `other`.
 

@@ -11,7 +11,18 @@ from specc.diagnostics.render import render_terminal
 from specc.workspace import Workspace
 
 WRONG = Path(__file__).parent / "wrong"
-CASES = ["units", "names", "values", "rules", "not_yet", "places", "circle", "configs", "empty"]
+CASES = [
+    "units",
+    "names",
+    "values",
+    "rules",
+    "not_yet",
+    "places",
+    "circle",
+    "configs",
+    "empty",
+    "claims",
+]
 
 
 @pytest.fixture

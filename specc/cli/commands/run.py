@@ -34,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the spec; exit code 3 if a study has no feasible candidate."""
+    """Run the spec; exit code 3 if a study has no feasible candidate, 1 if it fails an `expect`."""
     from specc.cli.progress import progress
 
     compilation = Compilation(options.spec)
@@ -50,9 +50,11 @@ def run(options: argparse.Namespace) -> int:
         report = compilation.report
     folder = options.out or options.spec.parent
     code = _check(report, folder) if options.check else _write(compilation, folder, options)
-    if code == OK and not compilation.results.feasible:
+    if code != OK:
+        return code
+    if not compilation.results.feasible:
         return INFEASIBLE
-    return code
+    return OK if compilation.results.as_expected else FAILED
 
 
 def _check(report: "Report", folder: Path) -> int:

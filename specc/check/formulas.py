@@ -1,0 +1,212 @@
+"""Conditions: the syntax of `assert` and `expect` → formulas, checked with sample values."""
+
+from collections.abc import Callable
+from enum import Enum
+
+from specc.check.evaluate import Evaluator, Symbol, kind_of
+from specc.check.modules import Module
+from specc.check.problems import planned, problem
+from specc.diagnostics import Diagnostic, Label, Span, did_you_mean
+from specc.ir.formula import (
+    RESULT_FACTS,
+    Constant,
+    Expectation,
+    Fact,
+    Formula,
+    FormulaError,
+    Operation,
+    Reference,
+    Truth,
+    Word,
+    evaluate,
+    references,
+)
+from specc.ir.vocabulary import LimitType, Node, NumberType, entries
+from specc.syntax import Assertion, Binary, Boolean, Expression, Path, String, Unary
+from specc.syntax import Expectation as ExpectationNode
+from specc.units import Quantity
+
+Namer = Callable[[Path], Formula]
+
+
+def to_expectation(
+    node: ExpectationNode, module: Module, evaluator: Evaluator, deployments: list[str]
+) -> Expectation:
+    """Return the expectation of a study, with the names of results checked.
+
+    Raises:
+        ProblemError: it names no fact of a result, or its parts do not fit together.
+    """
+    spans: dict[int, Span] = {}
+
+    def named(path: Path) -> Formula:
+        return _result_fact(path, deployments)
+
+    formula = _formula(node.condition, module, evaluator, named, spans)
+    _evaluated(formula, _sample, spans, node.condition.span)
+    return Expectation(condition=formula, reason=node.reason.value if node.reason else "")
+
+
+def check_assertion(
+    node: Assertion, module: Module, evaluator: Evaluator, nodes: dict[str, Node]
+) -> Diagnostic | None:
+    """Return the problem of an assertion that does not hold, with the values it saw.
+
+    Raises:
+        ProblemError: it names no fact of the spec, or its parts do not fit together.
+    """
+    spans: dict[int, Span] = {}
+    facts: dict[str, Fact] = {}
+
+    def named(path: Path) -> Formula:
+        facts[path.text] = _spec_fact(path, module, nodes)
+        return Reference(path.text, path.text)
+
+    formula = _formula(node.condition, module, evaluator, named, spans)
+    if _evaluated(formula, facts.__getitem__, spans, node.condition.span):
+        return None
+    lets = [
+        f"{part.text} is {evaluate(part, facts.__getitem__)}"
+        for part in _parts(formula)
+        if isinstance(part, Constant) and part.text != str(evaluate(part, facts.__getitem__))
+    ]
+    seen = [f"{path} is {facts[path]}" for path in references(formula)] + lets
+    return Diagnostic(
+        "E0405",
+        node.reason.value if node.reason else "an assertion does not hold",
+        (Label(node.condition.span, "not true"),),
+        why=", ".join(dict.fromkeys(seen)),
+    )
+
+
+def _parts(formula: Formula) -> list[Formula]:
+    if not isinstance(formula, Operation):
+        return [formula]
+    return [part for operand in formula.operands for part in _parts(operand)]
+
+
+def _formula(
+    node: Expression, module: Module, evaluator: Evaluator, named: Namer, spans: dict[int, Span]
+) -> Formula:
+    text = node.span.text
+    match node:
+        case Binary(operator=operator):
+            sides = (node.left, node.right)
+            operands = tuple(_formula(s, module, evaluator, named, spans) for s in sides)
+            formula: Formula = Operation(text, operator, operands)
+        case Unary(operator=operator):
+            operand = _formula(node.operand, module, evaluator, named, spans)
+            formula = Operation(text, operator, (operand,))
+        case String():
+            formula = Word(text, node.value)
+        case Boolean():
+            formula = Truth(text, node.value)
+        case _:
+            formula = _atom(node, module, evaluator, named)
+    spans[id(formula)] = node.span
+    return formula
+
+
+def _atom(node: Expression, module: Module, evaluator: Evaluator, named: Namer) -> Formula:
+    value = evaluator.value(node, module)
+    text = node.span.text
+    match value:
+        case Symbol(path=path):
+            return named(path)
+        case Quantity():
+            return Constant(text, value.value, value.dimension.exponents, value.unit)
+        case bool():
+            return Truth(text, value)
+        case str():
+            return Word(text, value)
+        case _:
+            raise problem(node.span, "E0301", f"{kind_of(value)} cannot be compared")
+
+
+def _evaluated(
+    formula: Formula, fact: Callable[[str], Fact], spans: dict[int, Span], whole: Span
+) -> bool:
+    try:
+        value = evaluate(formula, fact)
+    except FormulaError as error:
+        raise problem(spans[id(error.formula)], "E0302", str(error)) from None
+    if isinstance(value, bool):
+        return value
+    raise problem(
+        whole, "E0301", "this is no condition", help="a condition compares: a <= b, a == b"
+    )
+
+
+def _result_fact(path: Path, deployments: list[str]) -> Formula:
+    names = [name.text for name in path.names]
+    if len(names) == 1:
+        return Word(path.text, path.text)
+    if names[0] != "best" and names[0] in deployments:
+        names = names[1:]
+    if names[0] != "best" or len(names) < 2:
+        raise problem(
+            path.span,
+            "E0203",
+            f"there is no result '{path.text}'",
+            help="write best.throughput, or DEPLOYMENT.best.throughput for one of the deployments",
+        )
+    if names[1] not in RESULT_FACTS:
+        raise problem(
+            path.span,
+            "E0203",
+            f"a candidate has no '{names[1]}'",
+            help=did_you_mean(names[1], RESULT_FACTS, "fact"),
+        )
+    if len(names) > 2:
+        raise planned(path.span, f"the statistic '{names[2]}' of a result")
+    return Reference(path.text, path.text)
+
+
+def _sample(path: str) -> Fact:
+    dimension = RESULT_FACTS[path.rpartition(".")[2]]
+    return "" if dimension is None else Quantity(1, dimension)
+
+
+def _spec_fact(path: Path, module: Module, nodes: dict[str, Node]) -> Fact:
+    names = [name.text for name in path.names]
+    node: Node | None = nodes.get(names[0])
+    if node is None and module.find_block(Path(path.names[0].span, path.names[:1])):
+        raise problem(path.span, "E0203", f"'{names[0]}' has problems of its own")
+    if node is None:
+        raise problem(
+            path.span,
+            "E0203",
+            f"there is no '{names[0]}' here",
+            help=did_you_mean(names[0], [*module.lets, *nodes], "name"),
+        )
+    for depth, name in enumerate(names[1:], start=1):
+        known = entries(type(node))
+        if name not in known:
+            what = ".".join(names[:depth])
+            raise problem(
+                path.names[depth].span,
+                "E0202",
+                f"'{what}' has no field '{name}'",
+                help=did_you_mean(name, known, "field"),
+            )
+        value = getattr(node, name)
+        if isinstance(value, Node) and depth < len(names) - 1:
+            node = value
+            continue
+        if depth < len(names) - 1:
+            raise problem(path.span, "E0202", f"'{name}' has no fields")
+        return _fact_of(value, known[name][1].type, path)
+    raise problem(path.span, "E0301", f"'{path.text}' is a block; name one of its fields")
+
+
+def _fact_of(value: object, type_: object, path: Path) -> Fact:
+    if isinstance(type_, NumberType | LimitType) and isinstance(value, int | float):
+        return Quantity(value, type_.dimension)
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, Node):
+        return value.name
+    if isinstance(value, bool | str):
+        return value
+    what = "is not set" if value is None else "cannot be compared"
+    raise problem(path.span, "E0301", f"'{path.text}' {what}")
