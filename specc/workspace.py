@@ -117,7 +117,7 @@ def _decoded(data: bytes, name: str, wanted_by: Span | None) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         message = f"'{name}' is not UTF-8 text: byte 0x{data[error.start]:02x} in line {line}"
         raise _unreadable("E0002", message, wanted_by, help=_UTF8) from None
-    return text.replace("\r\n", "\n")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 _UTF8 = "save the file as UTF-8 text"

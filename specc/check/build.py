@@ -223,7 +223,7 @@ class _Builder:
         spans: dict[str, Span] = {"": merged.span}
         failed = False
         if cls is Model:
-            failed = not self._read_config(merged, values)
+            failed = not self._read_config(merged, values, spans)
         known = entries(cls)
         for attribute, entry in known.values():
             try:
@@ -301,26 +301,30 @@ class _Builder:
                 return convert(type_, value, span, name)
 
     def _reference(self, kind: str, value: Any, span: Span, module: Module, name: str) -> Node:
-        if not isinstance(value, Symbol):
-            raise problem(
-                span,
-                "E0301",
-                f"'{name}' takes the name of a {kind}",
-                label=f"this is {kind_of(value)}",
-            )
-        found = module.find_block(value.path)
+        match value:
+            case Symbol(path=path):
+                found, text = module.find_block(path), path.text
+            case str():  # an alias that is no word of the language: "Qwen/Qwen3-8B"
+                found, text = module.find_alias(value), value
+            case _:
+                raise problem(
+                    span,
+                    "E0301",
+                    f"'{name}' takes the name of a {kind}",
+                    label=f"this is {kind_of(value)}",
+                )
         if found is None:
             raise problem(
                 span,
                 "E0203",
-                f"there is no {kind} '{value.path.text}'",
-                help=self._where_to_find(kind, value.path.text, module),
+                f"there is no {kind} '{text}'",
+                help=self._where_to_find(kind, text, module),
             )
         if found.node.kind.text != kind:
             raise problem(
                 span,
                 "E0205",
-                f"'{name}' takes a {kind}, but '{value.path.text}' is a {found.node.kind.text}",
+                f"'{name}' takes a {kind}, but '{text}' is a {found.node.kind.text}",
                 second=Label(found.node.kind.span, "defined here"),
             )
         return self._required(self.block(found))
@@ -347,7 +351,9 @@ class _Builder:
             raise problem(node.bound.span, "E0301", f"a limit of '{name}' cannot be 'auto'")
         return bound
 
-    def _read_config(self, merged: MergedBlock, values: dict[str, Any]) -> bool:
+    def _read_config(
+        self, merged: MergedBlock, values: dict[str, Any], spans: dict[str, Span]
+    ) -> bool:
         """Read the fields that the `config` of a model gives; tell whether it went well."""
         written = merged.fields.get("config")
         if written is None:
@@ -361,7 +367,9 @@ class _Builder:
                 "config",
             )
             folder = self.workspace.folder_of(span.source)
-            values.update(read_config(self.workspace, folder / name, span))
+            read = read_config(self.workspace, folder / name, span)
+            values.update(read)
+            spans.update(dict.fromkeys(read, span))
         except ProblemError as error:
             self.problems.report(error)
             return False

@@ -18,6 +18,7 @@ from specc.ir.vocabulary import (
 from specc.units import DIMENSIONLESS, Dimension, Number, Quantity, typical_unit, units_of
 
 MOST_SIZES = 4096
+LARGEST_INTERVAL = 1_000_000
 AUTO = "auto"
 
 _COUNT = NumberType(DIMENSIONLESS, whole=True, at_least=1)
@@ -92,7 +93,9 @@ def dimension_problem(
             label="without a unit",
             help=f"write {span.text} {example}" + (f" (units: {units})" if "," in units else ""),
         )
-    help_ = f"units that fit: {units}" if units else "write the number without a unit"
+    help_ = f"units that fit: {units}" if units else f"its unit is {wanted.symbol}"
+    if wanted == DIMENSIONLESS:
+        help_ = "write the number without a unit"
     return problem(
         span,
         "E0302",
@@ -196,12 +199,22 @@ def _steps(interval: Interval, span: Span, field: str) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def _interval(value: Value, span: Span, field: str) -> tuple[int, int]:
+def _interval(value: Value, span: Span, field: str) -> tuple[int, int] | None:
+    if isinstance(value, Symbol) and value.path.text == AUTO:
+        return None
     if isinstance(value, Interval):
         if value.step is not None:
             raise problem(span, "E0301", f"'{field}' takes a range without 'by'")
-        return _ends(value, span, field)
-    return 1, _count(value, span, field)
+        return _limited(_ends(value, span, field), span, field)
+    return _limited((1, _count(value, span, field)), span, field)
+
+
+def _limited(ends: tuple[int, int], span: Span, field: str) -> tuple[int, int]:
+    if ends[1] > LARGEST_INTERVAL:
+        raise problem(
+            span, "E0402", f"'{field}' is out of its range", help=f"at most {LARGEST_INTERVAL:,}"
+        )
+    return ends
 
 
 def _ends(interval: Interval, span: Span, field: str) -> tuple[int, int]:

@@ -28,6 +28,7 @@ from specc.units import (
 )
 from specc.units import UNITS as KNOWN_UNITS
 
+DEEPEST_EXPRESSION = 100
 POWERS_OF_TWO_IN_THOUSANDS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
@@ -65,6 +66,7 @@ class Evaluator:
     problems: Problems
     _lets: dict[int, Value | None] = field(factory=dict)
     _evaluating: set[int] = field(factory=set)
+    _depth: int = 0
 
     def value(self, expression: Expression, module: Module) -> Value:
         """Evaluate an expression.
@@ -72,6 +74,20 @@ class Evaluator:
         Raises:
             ProblemError: it has no value; AlreadyReportedError: that was reported before.
         """
+        if self._depth > DEEPEST_EXPRESSION:
+            raise problem(
+                expression.span,
+                "E0103",
+                f"a value is nested more than {DEEPEST_EXPRESSION} deep",
+                help="split it with 'let'; a chain of definitions counts too",
+            )
+        self._depth += 1
+        try:
+            return self._value(expression, module)
+        finally:
+            self._depth -= 1
+
+    def _value(self, expression: Expression, module: Module) -> Value:
         match expression:
             case Given():
                 value: Value = expression.value

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from enum import Enum
 
-from specc.check.evaluate import Evaluator, Symbol, kind_of
+from specc.check.evaluate import DEEPEST_EXPRESSION, Evaluator, Symbol, kind_of
 from specc.check.modules import Module
 from specc.check.problems import planned, problem
 from specc.diagnostics import Diagnostic, Label, Span, did_you_mean
@@ -42,7 +42,7 @@ def to_expectation(
     def named(path: Path) -> Formula:
         return _result_fact(path, deployments)
 
-    formula = _formula(node.condition, module, evaluator, named, spans)
+    formula = _whole_formula(node.condition, module, evaluator, named, spans)
     _evaluated(formula, _sample, spans, node.condition.span)
     return Expectation(condition=formula, reason=node.reason.value if node.reason else "")
 
@@ -62,7 +62,7 @@ def check_assertion(
         facts[path.text] = _spec_fact(path, module, nodes)
         return Reference(path.text, path.text)
 
-    formula = _formula(node.condition, module, evaluator, named, spans)
+    formula = _whole_formula(node.condition, module, evaluator, named, spans)
     if _evaluated(formula, facts.__getitem__, spans, node.condition.span):
         return None
     lets = [
@@ -83,6 +83,19 @@ def _parts(formula: Formula) -> list[Formula]:
     if not isinstance(formula, Operation):
         return [formula]
     return [part for operand in formula.operands for part in _parts(operand)]
+
+
+def _whole_formula(
+    node: Expression, module: Module, evaluator: Evaluator, named: Namer, spans: dict[int, Span]
+) -> Formula:
+    depth, inner = 0, node
+    while isinstance(inner, Binary | Unary) and depth <= DEEPEST_EXPRESSION:
+        depth, inner = depth + 1, inner.left if isinstance(inner, Binary) else inner.operand
+    if depth > DEEPEST_EXPRESSION:
+        raise problem(
+            node.span, "E0103", f"a condition has more than {DEEPEST_EXPRESSION} parts in a row"
+        )
+    return _formula(node, module, evaluator, named, spans)
 
 
 def _formula(

@@ -51,7 +51,7 @@ def read_config(workspace: Workspace, path: Path, span: Span) -> dict[str, Any]:
             help=list_known(_DENSE, "architecture"),
         )
     for key, value in _UNDERSTOOD.items():
-        if config.get(key, value) != value:
+        if config.get(key) not in (None, value):
             raise problem(
                 span,
                 "E0004",
@@ -80,7 +80,7 @@ def _load(workspace: Workspace, path: Path, span: Span) -> dict[str, Any]:
 
     try:
         config = json.loads(source.text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         place = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
         raise problem(span, "E0004", f"'{path.name}' is not valid JSON{place}") from None
     if not isinstance(config, dict):

@@ -2,13 +2,16 @@
 
 from typing import Generic, TypeVar
 
+import attrs
 from attrs import Factory, define, frozen
 
 from specc.check.modules import Module
 from specc.check.overrides import Overrides
 from specc.check.problems import ProblemError, Problems, problem
 from specc.diagnostics import Label, Span, did_you_mean
-from specc.syntax import Block, Constraint, Expectation, Field, Name, Path, Statement
+from specc.ir import KINDS
+from specc.ir.vocabulary import BlocksType, BlockType, Node, entries
+from specc.syntax import Block, Constraint, Expectation, Field, Path, Statement
 
 S = TypeVar("S", bound=Statement)
 
@@ -42,9 +45,10 @@ def merge(block: Block, module: Module, problems: Problems, overrides: Overrides
     merged = _empty(block)
     chain = _chain(block, module, problems, merged)
     for node, home in reversed(chain):
-        _overlay(merged, node, home, problems)
+        cls = KINDS.get(node.kind.text)
+        _Layer(home, problems).overlay(merged, node, cls)
         for layer, origin in overrides.of(node):
-            _overlay(merged, layer, origin, problems)
+            _Layer(origin, problems).overlay(merged, layer, cls)
     return merged
 
 
@@ -95,64 +99,84 @@ def _empty(block: Block) -> MergedBlock:
     return MergedBlock(block.kind.text, name, block.doc, header)
 
 
-def _overlay(merged: MergedBlock, block: Block, module: Module, problems: Problems) -> None:
-    written_here: dict[tuple[str, ...], Span] = {}
-    for statement in block.body:
-        match statement:
-            case Field() | Constraint():
-                path = [name.text for name in statement.path.names]
-                _check_once((type(statement).__name__, *path), statement, written_here, problems)
-                _place(merged, statement, module)
-            case Block():
-                key = (statement.kind.text, statement.name.text if statement.name else "")
-                _check_once(("Block", *key), statement, written_here, problems)
-                if statement.base is not None:
-                    problems.report(
-                        problem(statement.base.span, "E0205", "only blocks of a file extend others")
-                    )
-                child = merged.children.setdefault(key, _empty(statement))
-                _overlay(child, statement, module, problems)
-            case Expectation():
-                merged.claims.append(Written(statement, module))
-            case _:
-                merged.others.append(statement)
+@define(eq=False, repr=False)
+class _Layer:
+    """One block being laid over what it inherits; a field may be given once in it."""
 
+    module: Module
+    problems: Problems
+    written: dict[tuple[str, ...], Span] = Factory(dict)
 
-def _place(merged: MergedBlock, statement: Field | Constraint, module: Module) -> None:
-    """File a statement; `engine.chunk_budget = …` goes into the block `engine`."""
-    first, *rest = statement.path.names
-    if rest and isinstance(statement, Field):
-        child = merged.children.setdefault(
-            (first.text, ""), MergedBlock(first.text, "", "", first.span)
-        )
-        inner = Field(statement.span, _path(rest), statement.value)
-        _place(child, inner, module)
-    elif isinstance(statement, Field):
-        merged.fields[first.text] = Written(statement, module)
-    else:
-        merged.constraints[statement.path.text] = Written(statement, module)
+    def overlay(
+        self,
+        merged: MergedBlock,
+        block: Block,
+        cls: type[Node] | None,
+        prefix: tuple[str, ...] = (),
+    ) -> None:
+        for statement in block.body:
+            match statement:
+                case Field() | Constraint():
+                    names = [name.text for name in statement.path.names]
+                    self._check_once((type(statement).__name__, *prefix, *names), statement)
+                    self._place(merged, statement, cls)
+                case Block():
+                    key = (statement.kind.text, statement.name.text if statement.name else "")
+                    inside = (*prefix, *filter(None, key))
+                    self._check_once(("Block", *inside), statement)
+                    if statement.base is not None:
+                        self.problems.report(
+                            problem(
+                                statement.base.span, "E0205", "only blocks of a file extend others"
+                            )
+                        )
+                    child = merged.children.setdefault(key, _empty(statement))
+                    self.overlay(child, statement, _class_of(cls, key[0]), inside)
+                case Expectation():
+                    merged.claims.append(Written(statement, self.module))
+                case _:
+                    merged.others.append(statement)
 
-
-def _path(names: list[Name]) -> Path:
-    return Path(names[0].span.to(names[-1].span), tuple(names))
-
-
-def _check_once(
-    key: tuple[str, ...],
-    statement: Field | Constraint | Block,
-    written: dict[tuple[str, ...], Span],
-    problems: Problems,
-) -> None:
-    span = statement.kind.span if isinstance(statement, Block) else statement.path.span
-    if key in written:
-        problems.report(
-            problem(
-                span,
-                "E0204",
-                f"'{' '.join(filter(None, key[1:]))}' is given twice",
-                label="again here",
-                second=Label(written[key], "first here"),
-                help="remove one of them",
+    def _place(
+        self, merged: MergedBlock, statement: Field | Constraint, cls: type[Node] | None
+    ) -> None:
+        """File a statement; `engine.chunk_budget = …` goes into the block `engine`."""
+        first, *rest = statement.path.names
+        inner = _class_of(cls, first.text)
+        if rest and (isinstance(statement, Field) or inner is not None):
+            child = merged.children.setdefault(
+                (first.text, ""), MergedBlock(first.text, "", "", first.span)
             )
-        )
-    written.setdefault(key, span)
+            path = Path(rest[0].span.to(rest[-1].span), tuple(rest))
+            self._place(child, attrs.evolve(statement, path=path), inner)
+        elif isinstance(statement, Field):
+            merged.fields[first.text] = Written(statement, self.module)
+        else:
+            merged.constraints[statement.path.text] = Written(statement, self.module)
+
+    def _check_once(self, key: tuple[str, ...], statement: Field | Constraint | Block) -> None:
+        span = statement.kind.span if isinstance(statement, Block) else statement.path.span
+        first = self.written.setdefault(key, span)
+        if first is not span:
+            self.problems.report(
+                problem(
+                    span,
+                    "E0204",
+                    f"'{'.'.join(key[1:])}' is given twice",
+                    label="again here",
+                    second=Label(first, "first here"),
+                    help="remove one of them",
+                )
+            )
+
+
+def _class_of(cls: type[Node] | None, name: str) -> type[Node] | None:
+    """Return the class of a nested block, if the vocabulary has it."""
+    if cls is None:
+        return None
+    for field_name, (_, entry) in entries(cls).items():
+        if isinstance(entry.type, BlockType) and field_name == name:
+            return entry.type.cls
+        if isinstance(entry.type, BlocksType) and entry.type.kind == name:
+            return entry.type.cls
+    return None

@@ -1,5 +1,6 @@
 """Modules: the files a spec uses, and the names that each of them sees."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path as FilePath
 from typing import Generic, TypeVar
@@ -13,6 +14,8 @@ from specc.syntax import Block, File, Let, List, Path, String, Use
 from specc.workspace import STANDARD_LIBRARY, UnreadableError, Workspace
 
 T = TypeVar("T")
+
+DEEPEST_USE = 64
 
 
 @frozen(eq=False)
@@ -43,6 +46,12 @@ class Module:
         """Find the block that a path names, by its name or one of its aliases."""
         return self._find(
             path, lambda module, name: module.blocks.get(name) or module.aliases.get(name)
+        )
+
+    def find_alias(self, text: str) -> Found[Block] | None:
+        """Find the block that has a text among its aliases, or as its name."""
+        return self._find_name(
+            text, lambda module, name: module.aliases.get(name) or module.blocks.get(name)
         )
 
     def names_of(self, kind: str) -> list[str]:
@@ -84,11 +93,16 @@ class Loader:
         self, path: FilePath, wanted_by: Span | None = None, *, is_library: bool = False
     ) -> Module | None:
         """Load the module of a file; None if it cannot be read, with the reason reported."""
-        key = path.resolve()
+        key = FilePath(os.path.realpath(path))
         if key in self.modules:
             return self.modules[key]
         if key in self._loading:
             self._report_cycle(key, wanted_by)
+            return None
+        if len(self._loading) >= DEEPEST_USE and wanted_by is not None:
+            self.problems.report(
+                problem(wanted_by, "E0103", f"files use files more than {DEEPEST_USE} deep")
+            )
             return None
         try:
             source = self.workspace.read(path, wanted_by)
@@ -127,6 +141,8 @@ class Loader:
 
     def _define_name(self, module: Module, name: syntax.Name, node: T, table: dict[str, T]) -> None:
         earlier = module.lets.get(name.text) or module.blocks.get(name.text)
+        if earlier is None:
+            earlier = self._imported(module, name.text)
         if earlier is None or earlier.name is None:
             table[name.text] = node
             return
@@ -141,6 +157,15 @@ class Loader:
             )
         )
 
+    @staticmethod
+    def _imported(module: Module, name: str) -> Let | Block | None:
+        """Return what a used module defines under a name; to hide it would mislead a reader."""
+        for used in module.open_imports:
+            found = used.lets.get(name) or used.blocks.get(name)
+            if found is not None:
+                return found
+        return None
+
     def _use(self, module: Module, use: Use, path: FilePath) -> None:
         try:
             target, is_library = self._target(use, path)
@@ -151,9 +176,30 @@ class Loader:
         if used is None:
             return
         if use.alias is None:
+            self._check_clashes(module, used, use)
             module.open_imports.append(used)
+        elif use.alias.text in module.named_imports:
+            self.problems.report(
+                problem(use.alias.span, "E0204", f"'{use.alias.text}' names two modules")
+            )
         else:
             module.named_imports[use.alias.text] = used
+
+    def _check_clashes(self, module: Module, used: Module, use: Use) -> None:
+        """Report names that a module would get from two files."""
+        for name, node in {**used.lets, **used.blocks}.items():
+            for other in module.open_imports:
+                known = other.lets.get(name) or other.blocks.get(name)
+                if known is not None and known is not node and known.name is not None:
+                    self.problems.report(
+                        problem(
+                            use.target.span,
+                            "E0204",
+                            f"two files that are used here define '{name}'",
+                            second=Label(known.name.span, "the other one"),
+                            help=f"give one of them an alias: use {use.target.span.text} as other",
+                        )
+                    )
 
     def _target(self, use: Use, path: FilePath) -> tuple[FilePath, bool]:
         target = use.target

@@ -28,7 +28,7 @@ def print_summary(results: Results, written: list[Path]) -> None:
             console.print(Text(study.question, style="bold red"))
             _print_table(console, study.expectations)
     for path in written:
-        if path.suffix in (".md", ".html", ".json", ".csv"):
+        if path.suffix != ".svg":
             console.print(f"wrote {os.path.relpath(path)}", style="dim")
 
 

@@ -19,26 +19,28 @@ class Link:
     latency: Seconds
 
 
-def innermost_level(device: Device, group: int) -> Level:
-    """Return the innermost level whose span holds `group` neighbouring ranks.
+def innermost_level(device: Device, group: int) -> tuple[Level, int]:
+    """Return the innermost level whose span holds `group` neighbouring ranks, and the members used.
+
+    A member of a level is a device, or a group of the level below.
 
     Raises:
         ValueError: the group is larger than the interconnect.
     """
     span = 1
     for level in device.levels:
-        span *= level.size
+        below, span = span, span * level.size
         if group <= span:
-            return level
+            return level, -(-group // below)
     raise ValueError(f"a group of {group} does not fit into {device.name}, which joins {span}")
 
 
 def link(device: Device, group: int) -> Link:
     """Return the effective link of a group: on a full mesh it uses the links to its members."""
-    level = innermost_level(device, group)
+    level, members = innermost_level(device, group)
     bandwidth = level.bandwidth * level.efficiency
     if level.topology is Topology.FULL_MESH:
-        bandwidth *= (group - 1) / (level.size - 1)
+        bandwidth *= (members - 1) / (level.size - 1)
     return Link(bandwidth, level.latency)
 
 

@@ -86,8 +86,8 @@ class Engine(v.Node):
 
     chunk_budget: Tokens | None = v.number(
         TOKENS,
-        "most new tokens that one replica takes in a prefill step; `auto` tries 4, 2 and 1 times "
-        "the prompt and takes the first whose prefill fits the memory",
+        "new tokens that a replica takes in a prefill step; `auto` tries 4, 2 and 1 times the "
+        "tokens of a prompt and takes the first whose prefill fits the memory",
         default=None,
         whole=True,
         at_least=1,

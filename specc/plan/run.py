@@ -21,7 +21,6 @@ from specc.search import BatchSearch, Goals, search_batch
 from specc.serving import Aggregated, ServingTable, choose_budget
 from specc.units import Tokens
 
-LARGEST_BATCH = 16384
 CURVE_POINTS = 64
 
 Progress = Callable[[], None]
@@ -100,12 +99,12 @@ def evaluate(task: Task) -> Candidate:
 
 
 def _memory_bound(serving: Aggregated) -> int:
-    """Return a batch size that the memory of a device cannot hold, or `LARGEST_BATCH`."""
+    """Return a batch size that the memory of a device cannot hold."""
     memory = serving.cost.memory_model
     free = serving.memory - serving.reserved - memory.weight_bytes
     context = serving.workload.input + serving.workload.output // 2
     requests = free // (memory.kv_token_bytes * context)
-    return int(min(max(1, requests + 1), LARGEST_BATCH))
+    return int(max(1, requests + 1))
 
 
 def _point(table: ServingTable, row: int) -> Point:

@@ -1,6 +1,7 @@
 """The files of a report: written whole or not at all, or compared with what is on disk."""
 
 import contextlib
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -9,60 +10,96 @@ from attrs import frozen
 
 
 class WriteError(Exception):
-    """A file of the report that cannot be written; `path` and the reason."""
+    """A file of the report that cannot be written: its path, the reason, and what to do."""
 
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(reason)
+    def __init__(self, path: Path, error: OSError) -> None:
         self.path = path
-        self.reason = reason
+        self.reason = error.strerror or str(error)
+        self.remedy = _REMEDIES.get(error.errno or 0, "choose another folder with --out")
+        super().__init__(self.reason)
+
+
+_REMEDIES = {
+    errno.ENOSPC: "make room, or choose another folder with --out",
+    errno.ENAMETOOLONG: "shorten the name of the spec or of its study",
+    errno.EEXIST: "a file stands where a folder is needed; --out takes a folder",
+    errno.ENOTDIR: "a file stands where a folder is needed; --out takes a folder",
+    errno.EISDIR: "a folder stands where a file is needed",
+    errno.EBUSY: "a folder stands where a file is needed",
+}
 
 
 @frozen
 class Report:
-    """The text of each file, by its path relative to the folder of the report."""
+    """The text of each file by its path, and the folder in which no other file belongs."""
 
     files: dict[str, str]
+    own_folder: str = ""
 
 
-def write_files(report: Report, folder: Path) -> list[Path]:
-    """Write all files of a report; each replaces the old one only once all are complete.
+def write_files(report: Report, folder: Path, others: dict[Path, str] | None = None) -> list[Path]:
+    """Write the files of a report, and `others` by their own paths; all or none.
+
+    Each replaces the old one only once all are complete. What an earlier run left in the folder of
+    the report's own is removed.
 
     Raises:
-        WriteError: the folder cannot be made or a file not written; the old files stay.
+        WriteError: a folder cannot be made or a file not written; the old files stay.
     """
+    targets = {**{folder / name: text for name, text in report.files.items()}, **(others or {})}
     staged: list[tuple[Path, Path]] = []
+    made: list[Path] = []
+    target = folder
     try:
-        for name, text in report.files.items():
-            target = folder / name
-            try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                staged.append((_stage(target, text), target))
-            except OSError as error:
-                raise WriteError(target, error.strerror or str(error)) from None
+        for target, text in targets.items():
+            made += _make(target.parent)
+            staged.append((_stage(target, text), target))
         for source, target in staged:
-            try:
-                source.replace(target)
-            except OSError as error:
-                raise WriteError(target, error.strerror or str(error)) from None
+            source.replace(target)
+    except OSError as error:
+        raise WriteError(target, error) from None
     finally:
         for source, _ in staged:
             with contextlib.suppress(OSError):
                 source.unlink(missing_ok=True)
-    return [target for _, target in staged]
+        for path in reversed(made):
+            with contextlib.suppress(OSError):
+                path.rmdir()  # only what is empty after a failure
+    for path in _leftovers(report, folder):
+        with contextlib.suppress(OSError):
+            path.unlink()
+    return list(targets)
 
 
 def stale_files(report: Report, folder: Path) -> list[Path]:
-    """Return the files that are missing on disk or differ from the report."""
-    return [
+    """Return the files that are missing on disk, differ from the report, or are left over."""
+    stale = [
         folder / name
         for name, text in report.files.items()
         if _read(folder / name) != text.encode()
     ]
+    return stale + _leftovers(report, folder)
+
+
+def _leftovers(report: Report, folder: Path) -> list[Path]:
+    if not report.own_folder:
+        return []
+    wanted = {folder / name for name in report.files}
+    return sorted(p for p in (folder / report.own_folder).glob("*.svg") if p not in wanted)
+
+
+def _make(folder: Path) -> list[Path]:
+    """Make a folder; return those that were not there, the outermost first."""
+    missing = [p for p in (folder, *folder.parents) if not p.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    return missing[::-1]
 
 
 def _stage(target: Path, text: str) -> Path:
     """Write a text beside its target, synced, and return where."""
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    handle, name = tempfile.mkstemp(prefix=".specc-", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(text.encode())

@@ -37,7 +37,14 @@ def rate(number: float) -> str:
 def percent(share: float) -> str:
     """Show a share: `47 %`; a small one with a digit more."""
     value = share * 100
+    if 99.5 <= value < 100:
+        return f"{math.floor(value * 100) / 100:g} %"
     return f"{value:.0f} %" if abs(value) >= 10 or value == 0 else f"{value:.1f} %"
+
+
+def counted(number: int, noun: str) -> str:
+    """Show a count with its noun: `1 device`, `8 devices`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def integer(number: float) -> str:
@@ -49,6 +56,8 @@ def _short(value: float) -> str:
     """Three significant digits, more for large numbers, without trailing zeros."""
     if value == 0:
         return "0"
+    if abs(value) >= 1e7:
+        return f"{value:.3g}"
     digits = max(0, 2 - math.floor(math.log10(abs(value))))
     text = f"{value:,.{digits}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -60,7 +60,10 @@ def _deployment(deployment: Deployment) -> Iterable[tuple[str, str]]:
     batch = engine.decode_batch
     yield "Batch", f"{batch[0]} to {batch[1]}" if batch else "1 to what the memory holds"
     budget = engine.chunk_budget
-    yield "Chunk budget", f"{show.integer(budget)} tok" if budget else "4, 2 or 1 prompts"
+    yield (
+        "Chunk budget",
+        f"{show.integer(budget)} tok" if budget else "auto: 4, 2 or 1 times the tokens of a prompt",
+    )
     yield "Reserved memory", show.size(engine.reserved_memory)
     yield "KV-cache block", f"{engine.block_size} tok"
     yield "Search", f"{search.strategy.value}, maximizes {search.maximize.value.replace('_', ' ')}"

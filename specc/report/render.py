@@ -27,15 +27,17 @@ def render(results: Results, spec: str, hashes: dict[str, str]) -> Report:
     """
     shown = view(results, spec, __version__, hashes)
     environment = _environment()
-    stem = spec.removesuffix(".spec")
-    charts = _charts(environment, shown, f"{stem}.report.charts")
+    stem = spec.removesuffix(".spec") or spec
+    folder = f"{stem}.report.charts"
+    charts = _charts(environment, shown, folder)
     return Report(
         {
             f"{stem}.report.md": _text(environment, "report.md.j2", report=shown, charts=charts),
             f"{stem}.report.html": _text(environment, "report.html.j2", report=shown),
             f"{stem}.result.json": _result_json(results, spec, hashes),
             **{path: text for named in charts.values() for path, text in named.values()},
-        }
+        },
+        own_folder=folder,
     )
 
 

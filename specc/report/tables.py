@@ -281,6 +281,8 @@ def miss_text(miss: Miss) -> str:
 
 
 def _excess(excess: float) -> str:
+    if excess > 1000:
+        return "more than 1,000 times the limit"
     if excess > 1:
         return f"{1 + excess:.1f} times the limit"
     return f"{show.percent(excess)} above"

@@ -157,7 +157,7 @@ def _question(study: Study) -> str:
     hit = f", {show.percent(workload.prefix_hit)} of it cached" if workload.prefix_hit else ""
     settings = "".join(f"{path} = {value}: " for path, value in study.settings)
     return (
-        f"{settings}{show.integer(workload.input)} tokens of prompt{hit}, "
+        f"{settings}{show.counted(workload.input, 'token')} of prompt{hit}, "
         f"{show.integer(workload.output)} of answer; {objectives(workload.slo)}"
     )
 
@@ -186,12 +186,12 @@ def _arithmetic(best: Candidate) -> str:
     replicas = best.dp * best.pp
     if replicas == 1:
         return (
-            f"One replica of {best.tp} devices keeps {show.integer(best.point.batch)} "
-            "requests in flight."
+            f"One replica of {show.counted(best.tp, 'device')} keeps "
+            f"{show.counted(best.point.batch, 'request')} in flight."
         )
     return (
         f"{best.devices} devices = {replicas} replicas × TP {best.tp}; "
-        f"{show.integer(best.point.batch)} requests in flight on each, "
+        f"{show.counted(best.point.batch, 'request')} in flight on each, "
         f"{show.integer(best.point.concurrency)} in total."
     )
 
@@ -204,7 +204,8 @@ def _runner_up(result: StudyResult, best: Candidate) -> list[str]:
     name = result.study.objective.value
     gap = 1 - getattr(second.point, name) / getattr(best.point, name)
     where = f"{second.deployment}, " if len(result.study.deployments) > 1 else ""
-    text = f"Next best: {where}{second.parallel} with {show.percent(gap)} less."
+    less = f"{show.percent(gap)} less" if gap > 0 else "the same"
+    text = f"Next best: {where}{second.parallel} with {less}."
     if gap < STEP_ERROR:
         text += " That is within the error of the cost model: measure both before deciding."
     return [text]

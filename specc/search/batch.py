@@ -13,6 +13,7 @@ from specc.serving import ServingTable
 Integers = NDArray[np.int64]
 Evaluate = Callable[[Integers], ServingTable]
 
+LARGEST_BATCH = 16384
 FIRST_RIGHT_EDGE = 512
 MOST_DOUBLINGS = 10
 
@@ -59,8 +60,8 @@ def search_batch(
     then bisects; `linear_exponential` cuts the doubling short by extrapolating each limit.
     """
     if search.strategy is Strategy.EXHAUSTIVE:
-        low, high = interval or (1, largest)
-        batches = np.arange(low, max(low, high) + 1)
+        low, high = interval or (1, LARGEST_BATCH)
+        batches = np.arange(low, max(low, min(high, largest)) + 1)
         return _outcome(evaluate(batches), goals, high)
     probes = _Probes(evaluate, goals)
     low, high = interval or (1, 2**MOST_DOUBLINGS * FIRST_RIGHT_EDGE)

@@ -15,9 +15,10 @@ class Aggregated:
     """The closed form of aggregated serving.
 
     All C = batch · DP requests arrive together. Prefill runs in waves of
-    W = ⌊budget · DP / new⌋ requests, n = C div W full ones of latency L_W and a rest of r = C mod
-    W with latency L_r; then all decode together, every step costing L_d, that at the mean context
-    input + ⌊output/2⌋ + 1. So
+    W = ⌊budget · DP / new⌋ requests, as the reference planner has it: the fullest replica takes
+    ⌈W / DP⌉, which may be one prompt above its own budget. n = C div W full waves take L_W each,
+    a rest of r = C mod W requests takes L_r. Then all decode together; every step costs L_d, that
+    at the mean context input + ⌊output/2⌋ + 1. So
         TTFT = [W·L_W·n(n+1)/2 + r·(n·L_W + L_r)] / C,
         end-to-end = TTFT + L_d · output,
         TPOT = end-to-end / output,   throughput = C · output / end-to-end.

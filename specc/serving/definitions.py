@@ -46,7 +46,11 @@ DEFINITIONS: dict[str, Definition] = {
         "Concurrency", "", "Requests in flight in the deployment: batch × DP × PP."
     ),
     "chunk_budget": Definition(
-        "Chunk budget", "tok", "Most new prompt tokens that one replica takes in a prefill step."
+        "Chunk budget",
+        "tok",
+        "New prompt tokens a replica takes in a prefill step. Waves fill the budgets of all "
+        "replicas together, ⌊budget × DP / computed prompt⌋ requests, so the fullest replica may "
+        "take one prompt more than its own budget holds.",
     ),
     "available": Definition(
         "Available",

@@ -50,7 +50,7 @@ class Dimension:
     def __str__(self) -> str:
         """Name the dimension as a person would: `time`, `data size per time`."""
         if not self.exponents:
-            return "plain number"
+            return "a plain number"
         above = [_NAMES.get(s, s) for s, p in self.exponents if p > 0]
         below = [_NAMES.get(s, s) for s, p in self.exponents if p < 0]
         if not all(abs(p) == 1 for _, p in self.exponents):

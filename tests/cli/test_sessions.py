@@ -75,6 +75,103 @@ def test_check_of_reports_fails_when_they_are_stale(specc, spec) -> None:
     assert (spec.parent / "plan.report.md").read_bytes() == before
 
 
+def test_a_table_never_replaces_another_file(specc, spec) -> None:
+    before = spec.read_bytes()
+    for name in ("plan.spec", "plan.report.md", "./plan.result.json", "other.spec"):
+        done = specc("run", "plan.spec", "--csv", name)
+        assert done.returncode == 2
+        assert "E0006" in done.stderr
+    assert spec.read_bytes() == before
+    assert specc("run", "plan.spec", "--csv", "a.csv", "--check").returncode == 2
+
+
+def test_warnings_go_to_standard_error_beside_json(specc, spec) -> None:
+    spec.write_text(spec.read_text().replace("3500 tok", "4k tok"))
+    for command in ("run", "plan"):
+        done = specc(command, "plan.spec", "--format", "json")
+        json.loads(done.stdout)
+        assert "W0001" in done.stderr
+    stale = specc("run", "plan.spec", "--check", "--format", "json", "--out", "none")
+    assert "none/plan.report.md" in json.loads(stale.stdout)["stale"]
+
+
+def test_an_expectation_that_fails_is_told_with_its_values(specc, spec) -> None:
+    text = spec.read_text()
+    spec.write_text(
+        text.replace(
+            "[eight] }",
+            """[eight]
+        expect best.throughput >= 3 tok/s and best.tp == 8
+        expect eight.best.ttft <= 2 s else "agreed with the product team" }""",
+        )
+    )
+    done = specc("run", "plan.spec")
+    assert done.returncode == 1
+    assert "eight.best.ttft is 15.543 s" in done.stdout
+    assert "agreed with the product team" in done.stdout
+    spec.write_text(spec.read_text().replace("<= 2 s", "<= 20 s"))
+    assert specc("run", "plan.spec").returncode == 0
+
+
+def test_a_sweep_sets_its_variants_side_by_side(specc, spec) -> None:
+    text = spec.read_text()
+    spec.write_text(
+        text.replace(
+            "[eight] }",
+            """[eight]
+        sweep chat.slo.tpot in [30 ms, 50 ms]
+        sweep zip {
+            sweep chat.input in [1000 tok, 3500 tok]
+            sweep chat.output in [100 tok, 1500 tok]
+        }
+    }""",
+        )
+    )
+    done = specc("run", "plan.spec")
+    assert done.returncode == 0
+    rows = [line.split() for line in done.stdout.splitlines() if line.startswith((" 30", " 50"))]
+    assert [row[:6] for row in rows] == [
+        ["30", "ms", "1000", "tok", "100", "tok"],
+        ["30", "ms", "3500", "tok", "1500", "tok"],
+        ["50", "ms", "1000", "tok", "100", "tok"],
+        ["50", "ms", "3500", "tok", "1500", "tok"],
+    ]
+    assert "3,875" in rows[3]
+    result = json.loads((spec.parent / "plan.result.json").read_text())
+    assert [s["study"]["settings"][0] for s in result["studies"]] == [
+        ["chat.slo.tpot", "30 ms"], ["chat.slo.tpot", "30 ms"],
+        ["chat.slo.tpot", "50 ms"], ["chat.slo.tpot", "50 ms"],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "let x = " + "+".join(["1"] * 5000),
+        "let x = " + "-" * 3000 + "1",
+        "\n".join(f"let a{i} = a{i - 1}" for i in range(1, 3000)) + "\nlet a0 = a2999",
+        "assert " + " and ".join(["1 == 1"] * 3000),
+    ],
+    ids=["sum", "minus", "chain", "condition"],
+)
+def test_depth_is_diagnosed(specc, spec, text: str) -> None:
+    spec.write_text(text)
+    done = specc("check", "plan.spec")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert re.search("E0103|E0206", done.stderr)
+
+
+def test_a_chain_of_files_and_a_link_to_itself(specc, spec) -> None:
+    for number in range(100):
+        (spec.parent / f"u{number}.spec").write_text(f'use "u{number + 1}.spec"\n')
+    done = specc("check", "u0.spec")
+    assert (done.returncode, "E0103" in done.stderr) == (2, True)
+    (spec.parent / "loop.spec").symlink_to("loop.spec")
+    done = specc("check", "loop.spec")
+    assert (done.returncode, "E0001" in done.stderr) == (2, True)
+
+
 def test_json_output_is_the_result_file(specc, spec) -> None:
     done = specc("run", "plan.spec", "--format", "json")
     assert done.stdout == (spec.parent / "plan.result.json").read_text()
@@ -175,8 +272,8 @@ def test_two_runs_at_once_leave_whole_files(spec) -> None:
 
 
 def test_an_interrupt_writes_nothing_and_says_so(tmp_path: Path, small_spec) -> None:
-    slow = small_spec(extra="engine { decode_batch = 1 .. 4000000 }")
-    (tmp_path / "plan.spec").write_text(slow)
+    many = "; sweep chat.output in 1 tok .. 999 tok by 1 tok }"
+    (tmp_path / "plan.spec").write_text(small_spec().rstrip()[:-1] + many)
     run = subprocess.Popen(
         [sys.executable, "-m", "specc", "run", "plan.spec"],
         cwd=tmp_path,

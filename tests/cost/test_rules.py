@@ -92,9 +92,9 @@ def test_an_operator_without_work_takes_no_time() -> None:
 
 
 def test_the_innermost_level_that_holds_the_group() -> None:
-    assert innermost_level(DEVICE, 8).name == "node"
-    assert innermost_level(DEVICE, 9).name == "rack"
-    assert innermost_level(DEVICE, 32).name == "rack"
+    assert innermost_level(DEVICE, 8)[0].name == "node"
+    assert innermost_level(DEVICE, 9) == (DEVICE.levels[1], 2)
+    assert innermost_level(DEVICE, 32)[0].name == "rack"
     with pytest.raises(ValueError, match="does not fit"):
         innermost_level(DEVICE, 33)
 
@@ -103,6 +103,10 @@ def test_a_full_mesh_offers_the_links_to_the_members_alone() -> None:
     assert link(DEVICE, 8).bandwidth == pytest.approx(35e9)
     assert link(DEVICE, 2).bandwidth == pytest.approx(35e9 / 7)
     assert link(DEVICE, 16).bandwidth == pytest.approx(10e9)
+    outer = attrs.evolve(DEVICE.levels[1], topology=Topology.FULL_MESH)
+    meshed = attrs.evolve(DEVICE, levels=(DEVICE.levels[0], outer))
+    assert link(meshed, 16).bandwidth == pytest.approx(10e9 / 3)
+    assert link(meshed, 32).bandwidth == pytest.approx(10e9)
 
 
 def test_all_reduce_takes_the_better_of_ring_and_tree() -> None:

@@ -179,11 +179,31 @@ def test_stale_files_are_missing_or_different(tmp_path: Path) -> None:
     assert stale_files(report, tmp_path) == [tmp_path / "a.md", tmp_path / "c/d.md"]
 
 
+def test_pictures_of_an_earlier_run_are_left_over_and_removed(tmp_path: Path) -> None:
+    first = Report({"c/a.svg": "a", "c/b.svg": "b", "x.svg": "x"}, own_folder="c")
+    second = Report({"c/a.svg": "a"}, own_folder="c")
+    write_files(first, tmp_path)
+    assert stale_files(second, tmp_path) == [tmp_path / "c/b.svg"]
+    write_files(second, tmp_path)
+    assert stale_files(second, tmp_path) == []
+    assert (tmp_path / "x.svg").is_file()
+
+
+def test_a_failed_run_leaves_no_folders(tmp_path: Path) -> None:
+    name = "a/b/" + "x" * 300
+    with pytest.raises(WriteError, match="too long") as caught:
+        write_files(Report({name: "text"}), tmp_path)
+    assert "shorten" in caught.value.remedy
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_numbers_as_reports_show_them() -> None:
     assert [milliseconds(s) for s in (0.0498, 15.543, 0.0000123)] == ["49.80", "15,543", "0.01"]
     assert [duration(s) for s in (0.05, 15.543, 2, 0.0498)] == ["50 ms", "15.5 s", "2 s", "49.8 ms"]
     assert gibibytes(10 * 2**30) == "10.00"
     assert [size(b) for b in (10 * 2**30, 34339348480)] == ["10 GiB", "32 GiB"]
     assert [rate(r) for r in (3875.2, 99.96, 7.25)] == ["3,875", "100.0", "7.2"]
-    assert [percent(p) for p in (0.473, 0.058, 0)] == ["47 %", "5.8 %", "0 %"]
+    assert [percent(p) for p in (0.473, 0.058, 0, 0.9999, 1)] == [
+        "47 %", "5.8 %", "0 %", "99.99 %", "100 %",
+    ]  # fmt: skip
     assert rounded({"a": [0.1 + 0.2, 1], "b": "x"}) == {"a": [0.3, 1], "b": "x"}

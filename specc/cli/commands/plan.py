@@ -26,12 +26,13 @@ def run(options: argparse.Namespace) -> int:
     except SpecError as error:
         print_diagnostics(error.diagnostics, options.format)
         return WRONG_INPUT
+    print_diagnostics(compilation.diagnostics, "text")
     if options.format == "json":
         print(json.dumps(to_json(plan), indent=1))
         return OK
-    print_diagnostics(compilation.diagnostics, "text")
     for planned in plan.studies:
-        search = planned.study.deployments[0].search.strategy.value
+        used = {d.search.strategy.value for d in planned.study.deployments}
+        search = " and ".join(sorted(used))
         print(f"study {planned.study.name}: {len(planned.tasks)} candidates, {search} search")
         for task in planned.tasks:
             print(f"  {task.deployment.name:<16} {task.layout.label:<26} {task.key}")

@@ -22,12 +22,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="where to write (default: beside the spec)"
     )
-    parser.add_argument(
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument(
         "--check",
         action="store_true",
         help="write nothing; fail if the files on disk are not what a run would write",
     )
-    parser.add_argument(
+    kind.add_argument(
         "--csv", type=Path, metavar="FILE", help="also write every candidate as a row of a table"
     )
     add_format_option(parser)
@@ -43,13 +44,15 @@ def run(options: argparse.Namespace) -> int:
     except SpecError as error:
         print_diagnostics(error.diagnostics, options.format)
         return WRONG_INPUT
-    if options.format == "text":
-        print_diagnostics(compilation.diagnostics, "text")
+    print_diagnostics(compilation.diagnostics, "text")
     with progress(sum(len(study.tasks) for study in plan.studies)) as advance:
         compilation.progress = advance
         report = compilation.report
     folder = options.out or options.spec.parent
-    code = _check(report, folder) if options.check else _write(compilation, folder, options)
+    if options.check:
+        code = _check(report, folder, options.format)
+    else:
+        code = _write(compilation, folder, options)
     if code != OK:
         return code
     if not compilation.results.feasible:
@@ -57,37 +60,35 @@ def run(options: argparse.Namespace) -> int:
     return OK if compilation.results.as_expected else FAILED
 
 
-def _check(report: "Report", folder: Path) -> int:
+def _check(report: "Report", folder: Path, format_: str) -> int:
     from specc.report import stale_files
 
     stale = stale_files(report, folder)
-    if stale:
+    if format_ == "json":
+        import json
+
+        print(json.dumps({"stale": [path.as_posix() for path in stale]}, indent=1))
+    elif stale:
         names = ", ".join(f"'{path}'" for path in stale)
         problem = Diagnostic(
             "E0007", f"not what a run would write: {names}", help="run the spec again, and commit"
         )
         print_diagnostics([problem], "text")
-        return FAILED
-    print(f"{len(report.files)} files are current")
-    return OK
+    else:
+        print(f"{len(report.files)} files are current")
+    return FAILED if stale else OK
 
 
 def _write(compilation: Compilation, folder: Path, options: argparse.Namespace) -> int:
-    from specc.report import Report, WriteError, write_files
+    from specc.report import WriteError, write_files
 
     report = compilation.report
     try:
-        written = write_files(report, folder)
-        if options.csv is not None:
-            from specc.report.frame import to_csv
-
-            table = Report({options.csv.name: to_csv(compilation.results)})
-            written += write_files(table, options.csv.parent)
+        others = _csv(compilation, folder, options.csv) if options.csv is not None else {}
+        written = write_files(report, folder, others)
     except WriteError as error:
         problem = Diagnostic(
-            "E0006",
-            f"cannot write '{error.path}': {error.reason.lower()}",
-            help="make room or choose another folder with --out",
+            "E0006", f"cannot write '{error.path}': {error.reason.lower()}", help=error.remedy
         )
         print_diagnostics([problem], options.format)
         return WRONG_INPUT
@@ -99,3 +100,14 @@ def _write(compilation: Compilation, folder: Path, options: argparse.Namespace) 
 
         print_summary(compilation.results, written)
     return OK
+
+
+def _csv(compilation: Compilation, folder: Path, path: Path) -> dict[Path, str]:
+    """Return the table of candidates by its path, which must be no other file of the run."""
+    from specc.report import WriteError
+    from specc.report.frame import to_csv
+
+    taken = [compilation.path, *(folder / name for name in compilation.report.files)]
+    if path.resolve() in [other.resolve() for other in taken] or path.suffix == ".spec":
+        raise WriteError(path, FileExistsError(0, "this is another file of the run"))
+    return {path: to_csv(compilation.results)}
