@@ -15,7 +15,7 @@ from specc.ir import Document
 from specc.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from specc.plan import Plan, Results
     from specc.report import Report
@@ -26,18 +26,25 @@ class Compilation:
 
     Attributes:
         path: the spec.
+        overrides: fields set from outside, each as `path=value`.
         workspace: what reads it and the files it uses.
         progress: called after each evaluated candidate.
     """
 
-    def __init__(self, path: Path, progress: "Callable[[], None]" = lambda: None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        overrides: "Sequence[str]" = (),
+        progress: "Callable[[], None]" = lambda: None,
+    ) -> None:
         self.path = path
+        self.overrides = tuple(overrides)
         self.workspace = Workspace(path.parent)
         self.progress = progress
 
     @cached_property
     def _checked(self) -> tuple[Document | None, list[Diagnostic]]:
-        return check(self.workspace, self.path)
+        return check(self.workspace, self.path, self.overrides)
 
     @property
     def document(self) -> Document | None:
@@ -86,7 +93,7 @@ class Compilation:
         """The files of the report."""
         from specc.report import render
 
-        return render(self.results, self.path.name, self.workspace.hashes)
+        return render(self.results, self.path.name, self.workspace.hashes, self.overrides)
 
     @staticmethod
     def _check_layouts(plan: "Plan") -> None:

@@ -1,5 +1,6 @@
 """Builds the IR: from blocks with statements to typed classes, whatever the vocabulary is."""
 
+from collections.abc import Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -9,12 +10,12 @@ from attrs import Factory, define
 from specc.check import rules
 from specc.check.convert import convert, to_number
 from specc.check.evaluate import Evaluator, Items, Symbol, kind_of
-from specc.check.huggingface import read_config
 from specc.check.merge import MergedBlock, Written, merge
 from specc.check.modules import Found, Loader, Module
 from specc.check.overrides import Overrides, Setting, variants
 from specc.check.problems import AlreadyReportedError, ProblemError, Problems, planned, problem
-from specc.diagnostics import Diagnostic, Label, Span, did_you_mean
+from specc.check.unused import unused
+from specc.diagnostics import Diagnostic, Label, Source, Span, did_you_mean
 from specc.ir import KINDS, Document, Model, Study
 from specc.ir.vocabulary import (
     BlocksType,
@@ -39,13 +40,18 @@ from specc.syntax import (
     Sweep,
     SweepZip,
     Use,
+    parse,
 )
 from specc.syntax import Path as NamePath
 from specc.workspace import Workspace
 
 
-def check(workspace: Workspace, path: FilePath) -> tuple[Document | None, list[Diagnostic]]:
+def check(
+    workspace: Workspace, path: FilePath, overrides: Sequence[str] = ()
+) -> tuple[Document | None, list[Diagnostic]]:
     """Check a spec and all files that it uses.
+
+    `overrides` set fields from outside, each as `path=value`; they are checked like the source.
 
     Returns:
         Its document (None if anything is wrong) and every problem found.
@@ -56,6 +62,8 @@ def check(workspace: Workspace, path: FilePath) -> tuple[Document | None, list[D
     if root is None:
         return None, problems.found
     builder = _Builder(workspace, problems)
+    for override in overrides:
+        _override(override, root, builder)
     built: list[Node] = []
     for module in loader.modules.values():
         if not module.is_library:
@@ -63,10 +71,32 @@ def check(workspace: Workspace, path: FilePath) -> tuple[Document | None, list[D
             if module is root:
                 built = nodes
     studies = tuple(node for node in built if isinstance(node, Study))
+    for diagnostic in unused(root):
+        problems.add(diagnostic)
     found = sorted(problems.found, key=lambda d: _order(d, list(loader.modules.values())))
     if any(diagnostic.is_error for diagnostic in found):
         return None, found
     return Document(studies), found
+
+
+def _override(text: str, root: Module, builder: "_Builder") -> None:
+    """Put an override of the command line over the block that it names."""
+    tree, diagnostics = parse(Source("--set", text))
+    for diagnostic in diagnostics:
+        builder.problems.add(diagnostic)
+    try:
+        match tree.statements:
+            case [Field(path=path, value=value)]:
+                builder.overrides.add(path, value, root)
+            case _ if not diagnostics:
+                raise problem(
+                    Span(tree.source, 0, len(text)),
+                    "E0008",
+                    "this overrides nothing",
+                    help="write PATH=VALUE: --set workload.chat.output=2000tok",
+                )
+    except ProblemError as error:
+        builder.problems.report(error)
 
 
 def _order(diagnostic: Diagnostic, modules: list[Module]) -> tuple[int, int]:
@@ -160,9 +190,8 @@ class _Builder:
                     self.problems.add(problem_)
 
     def _evaluate_let(self, let: Let, module: Module) -> None:
-        name = NamePath(let.name.span, (let.name,))
         try:
-            self.evaluator.value(name, module)
+            self.evaluator.let(Found(let, module), let.name.span)
         except ProblemError as error:
             self.problems.report(error)
         except AlreadyReportedError:
@@ -366,6 +395,8 @@ class _Builder:
                 span,
                 "config",
             )
+            from specc.check.huggingface import read_config
+
             folder = self.workspace.folder_of(span.source)
             read = read_config(self.workspace, folder / name, span)
             values.update(read)

@@ -2,7 +2,7 @@
 
 from attrs import define, field, frozen
 
-from specc.check.modules import Module
+from specc.check.modules import Found, Module
 from specc.check.problems import AlreadyReportedError, ProblemError, Problems, problem
 from specc.diagnostics import Diagnostic, Span, did_you_mean
 from specc.syntax import (
@@ -11,6 +11,7 @@ from specc.syntax import (
     Call,
     Expression,
     Given,
+    Let,
     List,
     Number,
     Path,
@@ -156,6 +157,10 @@ class Evaluator:
         found = module.find_let(path)
         if found is None:
             return Symbol(path)
+        return self.let(found, path.span)
+
+    def let(self, found: Found[Let], used_at: Span) -> Value:
+        """Return the value of a `let`; raises as `value` does."""
         let = found.node
         key = id(let)
         if key in self._lets:
@@ -165,7 +170,7 @@ class Evaluator:
             return value
         if key in self._evaluating:
             raise problem(
-                path.span, "E0206", f"'{path.text}' is defined by itself", label="used here"
+                used_at, "E0206", f"'{let.name.text}' is defined by itself", label="used here"
             )
         self._evaluating.add(key)
         try:

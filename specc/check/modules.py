@@ -37,6 +37,9 @@ class Module:
     aliases: dict[str, Block] = Factory(dict)
     open_imports: list["Module"] = Factory(list)
     named_imports: dict[str, "Module"] = Factory(dict)
+    uses: list[tuple[Use, "Module"]] = Factory(list)
+    # What was found through this module: identities of lets and of used modules.
+    found: set[int] = Factory(set)
 
     def find_let(self, path: Path) -> Found[Let] | None:
         """Find the `let` that a path names, here or in a used module."""
@@ -66,16 +69,19 @@ class Module:
     def _find(self, path: Path, lookup: "Callable[[Module, str], T | None]") -> Found[T] | None:
         names = [name.text for name in path.names]
         if len(names) == 2 and names[0] in self.named_imports:
+            self.found.add(id(self.named_imports[names[0]]))
             return self.named_imports[names[0]]._find_name(names[1], lookup)
         return self._find_name(names[0], lookup) if len(names) == 1 else None
 
     def _find_name(self, name: str, lookup: "Callable[[Module, str], T | None]") -> Found[T] | None:
         node = lookup(self, name)
         if node is not None:
+            self.found.add(id(node))
             return Found(node, self)
         for module in self.open_imports:
             found = module._find_name(name, lookup)
             if found is not None:
+                self.found.add(id(module))
                 return found
         return None
 
@@ -175,6 +181,7 @@ class Loader:
         used = self.load(target, use.target.span, is_library=is_library)
         if used is None:
             return
+        module.uses.append((use, used))
         if use.alias is None:
             self._check_clashes(module, used, use)
             module.open_imports.append(used)

@@ -14,6 +14,7 @@ OK, FAILED, WRONG_INPUT, INFEASIBLE, INTERRUPTED = 0, 1, 2, 3, 130
 COMMANDS = {
     "run": "check and evaluate a spec, and write its report",
     "check": "check specs and print what is wrong with them",
+    "fmt": "bring specs into the one layout",
     "plan": "show what a run would evaluate, without running it",
 }
 

@@ -18,6 +18,17 @@ def add_format_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_set_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--set`."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="PATH=VALUE",
+        help="set a field, as if it stood in the spec: --set workload.chat.output=2000tok",
+    )
+
+
 def print_diagnostics(diagnostics: Iterable[Diagnostic], format_: str) -> None:
     """Print diagnostics: text to standard error, JSON to standard output."""
     diagnostics = list(diagnostics)

@@ -39,6 +39,8 @@ CODES: dict[str, Code] = {
         ("E0005", "a file includes itself"),
         ("E0006", "a results file cannot be written"),
         ("E0007", "a results file is stale"),
+        ("E0008", "an override is malformed"),
+        ("E0009", "the formatter failed its own check"),
         # E01: syntax
         ("E0101", "the text does not follow the grammar"),
         ("E0102", "a bracket is not closed"),
@@ -73,5 +75,8 @@ CODES: dict[str, Code] = {
     **_warnings(
         ("W0001", "a number of thousands looks like a power of two"),
         ("W0002", "a file is empty"),
+        ("W0003", "a let is not used"),
+        ("W0004", "a used file is not used"),
+        ("W0005", "git ignores the file"),
     ),
 }

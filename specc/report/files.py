@@ -2,11 +2,11 @@
 
 import contextlib
 import errno
-import os
-import tempfile
 from pathlib import Path
 
 from attrs import frozen
+
+from specc.atomic import stage
 
 
 class WriteError(Exception):
@@ -53,7 +53,7 @@ def write_files(report: Report, folder: Path, others: dict[Path, str] | None = N
     try:
         for target, text in targets.items():
             made += _make(target.parent)
-            staged.append((_stage(target, text), target))
+            staged.append((stage(target, text), target))
         for source, target in staged:
             source.replace(target)
     except OSError as error:
@@ -93,26 +93,6 @@ def _make(folder: Path) -> list[Path]:
     missing = [p for p in (folder, *folder.parents) if not p.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     return missing[::-1]
-
-
-def _stage(target: Path, text: str) -> Path:
-    """Write a text beside its target, synced, and return where."""
-    if target.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    handle, name = tempfile.mkstemp(prefix=".specc-", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
-    return Path(name)
 
 
 def _read(path: Path) -> bytes | None:

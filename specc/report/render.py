@@ -1,6 +1,7 @@
 """Rendering: the view model through the templates."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -17,15 +18,18 @@ from specc.serving import DEFINITIONS
 RESULT_FORMAT = 1
 
 
-def render(results: Results, spec: str, hashes: dict[str, str]) -> Report:
+def render(
+    results: Results, spec: str, hashes: dict[str, str], overrides: Sequence[str] = ()
+) -> Report:
     """Render all files of a report.
 
     Args:
         results: what was found.
         spec: the file name of the spec; the files are named after it.
         hashes: SHA-256 of every input file, by path.
+        overrides: fields set from the command line, as they were written.
     """
-    shown = view(results, spec, __version__, hashes)
+    shown = view(results, spec, __version__, hashes, overrides)
     environment = _environment()
     stem = spec.removesuffix(".spec") or spec
     folder = f"{stem}.report.charts"
@@ -34,7 +38,7 @@ def render(results: Results, spec: str, hashes: dict[str, str]) -> Report:
         {
             f"{stem}.report.md": _text(environment, "report.md.j2", report=shown, charts=charts),
             f"{stem}.report.html": _text(environment, "report.html.j2", report=shown),
-            f"{stem}.result.json": _result_json(results, spec, hashes),
+            f"{stem}.result.json": _result_json(results, spec, hashes, overrides),
             **{path: text for named in charts.values() for path, text in named.values()},
         },
         own_folder=folder,
@@ -89,12 +93,15 @@ def _text(environment: Environment, template: str, **context: Any) -> str:
     return environment.get_template(template).render(**context)
 
 
-def _result_json(results: Results, spec: str, hashes: dict[str, str]) -> str:
+def _result_json(
+    results: Results, spec: str, hashes: dict[str, str], overrides: Sequence[str]
+) -> str:
     data = {
         "format": RESULT_FORMAT,
         "specc": __version__,
         "spec": spec,
         "inputs": hashes,
+        "overrides": list(overrides),
         "definitions": {name: d.text for name, d in DEFINITIONS.items()},
         "units": "seconds, bytes, tokens, tokens a second, shares of 1",
         **to_json(results),

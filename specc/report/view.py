@@ -92,9 +92,16 @@ class ReportView:
     definitions: tuple[Definition, ...]
     accuracy: str
     provenance: tuple[tuple[str, str], ...]
+    overrides: tuple[str, ...]
 
 
-def view(results: Results, spec: str, version: str, hashes: dict[str, str]) -> ReportView:
+def view(
+    results: Results,
+    spec: str,
+    version: str,
+    hashes: dict[str, str],
+    overrides: Sequence[str] = (),
+) -> ReportView:
     """Build the view model of results."""
     return ReportView(
         title=spec.removesuffix(".spec"),
@@ -103,6 +110,7 @@ def view(results: Results, spec: str, version: str, hashes: dict[str, str]) -> R
         definitions=tuple(DEFINITIONS.values()),
         accuracy=STEP_ERROR_TEXT,
         provenance=tuple(hashes.items()),
+        overrides=tuple(overrides),
     )
 
 

@@ -34,6 +34,22 @@ def parse(source: Source) -> tuple[File, list[Diagnostic]]:
     return _Parse(source).run()
 
 
+def all_tokens(source: Source) -> list[Token]:
+    """Return every token of a source, comments and white space included, without parsing."""
+    tables = _tables()
+    tables.line_ends.keeps_all = True
+    try:
+        return list(tables.lark.lex(source.text, dont_ignore=True))
+    finally:
+        tables.line_ends.keeps_all = False
+
+
+def _tables() -> "_Engine":
+    global _engine  # noqa: PLW0603 - the tables take 300 ms to build; one copy serves all
+    _engine = _engine or _Engine()
+    return _engine
+
+
 class _LineEnds:
     """Drops line ends inside ( ) and [ ]. A brace or an error resets it."""
 
@@ -41,6 +57,7 @@ class _LineEnds:
 
     def __init__(self) -> None:
         self.depth = 0
+        self.keeps_all = False
 
     def process(self, stream: Iterator[Token]) -> Iterator[Token]:
         self.depth = 0
@@ -51,7 +68,7 @@ class _LineEnds:
                 self.depth = max(0, self.depth - 1)
             elif token.type in ("LBRACE", "CLOSE"):
                 self.depth = 0
-            elif token.type == "_END" and self.depth:
+            elif token.type == "_END" and self.depth and not self.keeps_all:
                 continue
             yield token
 
@@ -84,9 +101,7 @@ def _cache_file() -> str | bool:
 
 class _Parse:
     def __init__(self, source: Source) -> None:
-        global _engine  # noqa: PLW0603 - the tables take 300 ms to build; one copy serves all
-        _engine = _engine or _Engine()
-        self.engine = _engine
+        self.engine = _tables()
         self.engine.builder.source = source
         self.source = source
         self.diagnostics: list[Diagnostic] = []

@@ -20,6 +20,7 @@ from specc.units.quantity import (
     Quantity,
     UnknownUnitError,
     parse_quantity,
+    spaced_quantity,
 )
 from specc.units.table import UNITS, Unit, typical_unit, units_of
 
@@ -51,6 +52,7 @@ __all__ = [
     "Unit",
     "UnknownUnitError",
     "parse_quantity",
+    "spaced_quantity",
     "typical_unit",
     "units_of",
 ]

@@ -126,6 +126,16 @@ def parse_quantity(text: str) -> Quantity:
     return Quantity(_scaled(value, scale), dimension, unit)
 
 
+def spaced_quantity(text: str) -> str:
+    """Return a quantity as it is best written: `2000tok` as `2000 tok`, `50 %` as `50%`."""
+    match = _QUANTITY.match(text)
+    if match is None:
+        return text
+    unit = match["unit"] or ""
+    gap = " " if unit and unit != "%" else ""
+    return f"{match['number']}{match['multiplier'] or ''}{gap}{unit}"
+
+
 def _unit(text: str) -> tuple[Number, Dimension]:
     if not text:
         return 1, DIMENSIONLESS

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from specc.cli.main import OK, WRONG_INPUT
-from specc.cli.terminal import add_format_option, print_diagnostics
+from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics
 from specc.compilation import Compilation
 from specc.diagnostics import Diagnostic
 
@@ -14,6 +14,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = "Check specs and print what is wrong with them."
     parser.epilog = "example: specc check specs/*.spec"
     parser.add_argument("specs", nargs="+", type=Path, metavar="SPEC", help="a spec to check")
+    add_set_option(parser)
     add_format_option(parser)
 
 
@@ -21,7 +22,7 @@ def run(options: argparse.Namespace) -> int:
     """Check the specs; exit code 2 if one has errors."""
     found: list[Diagnostic] = []
     for path in options.specs:
-        found += [d for d in Compilation(path).diagnostics if d not in found]
+        found += [d for d in Compilation(path, options.set).diagnostics if d not in found]
     print_diagnostics(found, options.format)
     if any(diagnostic.is_error for diagnostic in found):
         return WRONG_INPUT

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from specc.cli.main import OK, WRONG_INPUT
-from specc.cli.terminal import add_format_option, print_diagnostics
+from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics
 from specc.compilation import Compilation, SpecError
 from specc.ir.json import to_json
 
@@ -15,12 +15,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = "Show the candidates of a spec, and the pruned ones, without running it."
     parser.epilog = "example: specc plan specs/qwen3-32b-chat.spec"
     parser.add_argument("spec", type=Path, metavar="SPEC", help="the spec")
+    add_set_option(parser)
     add_format_option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the plan."""
-    compilation = Compilation(options.spec)
+    compilation = Compilation(options.spec, options.set)
     try:
         plan = compilation.plan
     except SpecError as error:

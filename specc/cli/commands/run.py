@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specc.cli.main import FAILED, INFEASIBLE, OK, WRONG_INPUT
-from specc.cli.terminal import add_format_option, print_diagnostics
+from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics
 from specc.compilation import Compilation, SpecError
 from specc.diagnostics import Diagnostic
 
@@ -31,6 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     kind.add_argument(
         "--csv", type=Path, metavar="FILE", help="also write every candidate as a row of a table"
     )
+    add_set_option(parser)
     add_format_option(parser)
 
 
@@ -38,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     """Run the spec; exit code 3 if a study has no feasible candidate, 1 if it fails an `expect`."""
     from specc.cli.progress import progress
 
-    compilation = Compilation(options.spec)
+    compilation = Compilation(options.spec, options.set)
     try:
         plan = compilation.plan
     except SpecError as error:

@@ -1,0 +1,45 @@
+"""Writing files so that nobody ever sees half of one."""
+
+import contextlib
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+
+def stage(target: Path, text: str) -> Path:
+    """Write a text beside its target, synced, and return where; rename it to finish.
+
+    Raises:
+        OSError: it cannot be written; nothing is left.
+    """
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    handle, name = tempfile.mkstemp(prefix=".specc-", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+    return Path(name)
+
+
+def replace_text(target: Path, text: str) -> None:
+    """Replace the text of a file in one step.
+
+    Raises:
+        OSError: it cannot be written; the old text stays.
+    """
+    staged = stage(target, text)
+    try:
+        staged.replace(target)
+    except BaseException:
+        staged.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,96 @@
+"""`specc fmt`: the one layout."""
+
+import argparse
+import difflib
+import sys
+from pathlib import Path
+
+from specc.cli.main import FAILED, OK, WRONG_INPUT
+from specc.cli.terminal import print_diagnostics
+from specc.diagnostics import Diagnostic, Source
+from specc.syntax import parse
+from specc.syntax.formatter import FormatError, format_source
+from specc.workspace import UnreadableError, Workspace
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.description = "Bring specs into the one layout. Only white space changes."
+    parser.epilog = "example: specc fmt specs/*.spec; cat a.spec | specc fmt -"
+    parser.add_argument(
+        "specs",
+        nargs="+",
+        metavar="SPEC",
+        help="a spec, a folder of specs, or - for standard input",
+    )
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument(
+        "--check", action="store_true", help="write nothing; fail if a file would change"
+    )
+    kind.add_argument("--diff", action="store_true", help="write nothing; show what would change")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Format; exit code 2 if a file cannot be, 1 if --check or --diff found one to change."""
+    codes = [OK]
+    for name in options.specs:
+        for path in sorted(Path(name).glob("**/*.spec")) if Path(name).is_dir() else [name]:
+            codes.append(_format(str(path), options))
+    return max(codes)
+
+
+def _format(name: str, options: argparse.Namespace) -> int:
+    path = Path(name)
+    try:
+        source = _standard_input() if name == "-" else Workspace(path.parent).read(path)
+    except UnreadableError as error:
+        print_diagnostics([error.diagnostic], "text")
+        return WRONG_INPUT
+    _, diagnostics = parse(source)
+    if diagnostics:
+        print_diagnostics(diagnostics, "text")
+        print(f"'{source.name}' was left as it is", file=sys.stderr)
+        return WRONG_INPUT
+    try:
+        text = format_source(source)
+    except FormatError as error:
+        problem = Diagnostic(
+            "E0009", f"'{source.name}' cannot be formatted: {error}", help="please report this"
+        )
+        print_diagnostics([problem], "text")
+        return WRONG_INPUT
+    return _deliver(source, path, text, options)
+
+
+def _standard_input() -> Source:
+    text = sys.stdin.buffer.read().decode("utf-8", errors="replace")
+    return Source("-", text.replace("\r\n", "\n"))
+
+
+def _deliver(source: Source, path: Path, text: str, options: argparse.Namespace) -> int:
+    changed = text != source.text
+    if options.diff:
+        before, after = (t.splitlines(keepends=True) for t in (source.text, text))
+        sys.stdout.writelines(difflib.unified_diff(before, after, source.name, source.name))
+    elif options.check:
+        if changed:
+            print(f"would change {source.name}")
+    elif source.name == "-":
+        sys.stdout.write(text)
+        return OK
+    elif changed:
+        return _write(path, text)
+    return FAILED if changed else OK
+
+
+def _write(path: Path, text: str) -> int:
+    from specc.atomic import replace_text
+
+    try:
+        replace_text(path, text)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        print_diagnostics([Diagnostic("E0006", f"cannot write '{path}': {reason}")], "text")
+        return WRONG_INPUT
+    print(f"formatted {path}")
+    return OK
