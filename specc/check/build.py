@@ -71,8 +71,10 @@ def check(
             if module is root:
                 built = nodes
     studies = tuple(node for node in built if isinstance(node, Study))
-    for diagnostic in unused(root):
-        problems.add(diagnostic)
+    if not any(diagnostic.is_error for diagnostic in problems.found):
+        # What is not used because of an error is no news.
+        for diagnostic in unused(root):
+            problems.add(diagnostic)
     found = sorted(problems.found, key=lambda d: _order(d, list(loader.modules.values())))
     if any(diagnostic.is_error for diagnostic in found):
         return None, found

@@ -14,6 +14,9 @@ OK, FAILED, WRONG_INPUT, INFEASIBLE, INTERRUPTED = 0, 1, 2, 3, 130
 COMMANDS = {
     "run": "check and evaluate a spec, and write its report",
     "check": "check specs and print what is wrong with them",
+    "explain": "explain a diagnostic or a field of the language",
+    "docs": "print the reference of the language",
+    "init": "write a first spec to edit",
     "fmt": "bring specs into the one layout",
     "plan": "show what a run would evaluate, without running it",
 }

@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from specc.diagnostics import Diagnostic
 
 
-def add_format_option(parser: argparse.ArgumentParser) -> None:
-    """Add `--format`."""
+def add_format_option(parser: argparse.ArgumentParser, *more: str) -> None:
+    """Add `--format` with text, json and `more`."""
     parser.add_argument(
         "--format",
-        choices=("text", "json"),
+        choices=("text", "json", *more),
         default="text",
-        help="what to print: text for people (default) or JSON",
+        help="what to print: text for people (default), or data for tools",
     )
 
 
@@ -38,6 +38,14 @@ def print_diagnostics(diagnostics: Iterable[Diagnostic], format_: str) -> None:
         from specc.diagnostics.render import to_json
 
         print(json.dumps({"diagnostics": [to_json(d) for d in diagnostics]}, indent=1))
+        return
+    if format_ == "sarif":
+        import json
+
+        from specc._version import __version__
+        from specc.diagnostics.sarif import to_sarif
+
+        print(json.dumps(to_sarif(diagnostics, __version__), indent=1))
         return
     if diagnostics:
         from specc.diagnostics.render import render_terminal

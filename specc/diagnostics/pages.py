@@ -115,7 +115,7 @@ PAGES: dict[str, Page] = {
     ),
     "E0205": Page(
         "The name exists, but it is of another kind than the field takes.",
-        _LIBRARY
+        "use std.devices\n"
         + _WORKLOAD
         + "deployment a { model = test_device; device = test_device; devices = 1 }",
         _LIBRARY

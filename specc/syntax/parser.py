@@ -224,7 +224,12 @@ class _Parse:
         if self.open:
             self._report_bracket(self.open[-1], end, "the file ends here")
         elif not self.diagnostics:
-            self._add(end, "E0101", "the file ends in the middle", why=_expected(parser.accepts()))
+            self._add(
+                end,
+                "E0101",
+                "the text ends in the middle of a statement",
+                why=_expected(parser.accepts()),
+            )
 
     def _report_bracket(self, opener: Token, end: Span, remark: str) -> None:
         bracket = _BRACKETS[opener.type]

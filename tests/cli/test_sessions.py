@@ -75,6 +75,107 @@ def test_check_of_reports_fails_when_they_are_stale(specc, spec) -> None:
     assert (spec.parent / "plan.report.md").read_bytes() == before
 
 
+def test_an_override_is_checked_like_the_text(specc, spec) -> None:
+    done = specc("plan", "plan.spec", "--set", "deployment.eight.devices=4", "--format", "json")
+    tasks = json.loads(done.stdout)["studies"][0]["tasks"]
+    assert {task["deployment"]["devices"] for task in tasks} == {4}
+    for option, code, place in (
+        ("chat.slo.tpot=3GiB", "E0302", "--set:1:15"),
+        ("chat.slo.tpto=3ms", "E0202", "--set:1:10"),
+        ("cha.input=3tok", "E0203", "--set:1:1"),
+        ("workload=3", "E0203", "--set:1:1"),
+        ("let a = 1", "E0008", "--set:1:1"),
+        ("chat.input=", "E0101", "--set:1:12"),
+    ):
+        done = specc("check", "plan.spec", "--set", option)
+        assert done.returncode == 2
+        assert f"error[{code}]" in done.stderr
+        assert place in done.stderr
+    specc("run", "plan.spec", "--set", "chat.input=1Ki tok")
+    assert "`--set chat.input=1Ki tok`" in (spec.parent / "plan.report.md").read_text()
+    result = json.loads((spec.parent / "plan.result.json").read_text())
+    assert result["overrides"] == ["chat.input=1Ki tok"]
+    assert result["studies"][0]["study"]["workload"]["input"] == 1024
+
+
+def test_an_override_of_a_base_reaches_what_extends_it(specc, spec) -> None:
+    text = spec.read_text().replace("study", "deployment more extends eight { devices = 4 }\nstudy")
+    spec.write_text(text.replace("[eight]", "[eight, more]"))
+    done = specc("plan", "plan.spec", "--set", "eight.parallel.tp=2", "--format", "json")
+    tasks = json.loads(done.stdout)["studies"][0]["tasks"]
+    assert [(t["deployment"]["name"], t["layout"]["tp"]) for t in tasks] == [
+        ("eight", 2), ("more", 2),
+    ]  # fmt: skip
+
+
+def test_fmt_writes_checks_shows_and_refuses(specc, spec, tmp_path: Path) -> None:
+    before = spec.read_text()
+    assert specc("fmt", "plan.spec", "--check").returncode == 1
+    shown = specc("fmt", "plan.spec", "--diff")
+    assert (shown.returncode, spec.read_text()) == (1, before)
+    assert "+++ plan.spec" in shown.stdout
+    assert specc("fmt", ".").returncode == 0
+    assert spec.read_text() != before
+    assert specc("fmt", "plan.spec", "--check").returncode == 0
+    (tmp_path / "wrong.spec").write_text("let a = = 1\n")
+    done = specc("fmt", "wrong.spec")
+    assert done.returncode == 2
+    assert "left as it is" in done.stderr
+    assert (tmp_path / "wrong.spec").read_text() == "let a = = 1\n"
+
+
+def test_fmt_of_standard_input(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "specc", "fmt", "-"],
+        input="let a=1", capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.stdout == "let a = 1\n"
+
+
+def test_stages_can_be_looked_at(specc, spec) -> None:
+    tokens = json.loads(specc("check", "plan.spec", "--emit", "tokens").stdout)
+    assert {"type": "NAME", "text": "workload", "line": 4, "column": 1} in tokens
+    tree = json.loads(specc("check", "plan.spec", "--emit", "tree").stdout)
+    assert [node["node"] for node in tree] == ["Use", "Use", "Block", "Block", "Block"]
+    ir = json.loads(specc("check", "plan.spec", "--emit", "ir").stdout)
+    assert ir["studies"][0]["workload"]["slo"]["tpot"] == 0.05
+    plan = json.loads(specc("check", "plan.spec", "--emit", "plan").stdout)
+    assert len(plan["studies"][0]["tasks"]) == 4
+    spec.write_text("let a = = 1")
+    done = specc("check", "plan.spec", "--emit", "ir")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert json.loads(specc("check", "plan.spec", "--emit", "tree").stdout) == []
+
+
+def test_sarif_for_code_hosts(specc, spec) -> None:
+    spec.write_text("let a = = 1")
+    log = json.loads(specc("check", "plan.spec", "--format", "sarif").stdout)
+    assert log["runs"][0]["results"][0]["ruleId"] == "E0101"
+
+
+def test_explain_and_docs(specc) -> None:
+    assert "Wrong:" in specc("explain", "e0302").stdout
+    assert "tpot <= 50 ms" in specc("explain", "workload.slo.tpot").stdout
+    done = specc("explain", "workload.slo.tpto")
+    assert (done.returncode, "workload.slo.tpot" in done.stderr) == (2, True)
+    assert "### deployment" in specc("docs").stdout
+
+
+def test_init_writes_a_spec_that_runs_and_what_git_must_know(specc, tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_text("*.pyc\n*.spec")
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    (tmp_path / "old.spec").write_text("let a = 1\n")
+    assert "W0005" in specc("check", "old.spec").stderr
+    assert specc("init", "first.spec").returncode == 0
+    assert (tmp_path / ".gitignore").read_text() == "*.pyc\n*.spec\n!*.spec\n"
+    done = specc("check", "first.spec", "old.spec")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert specc("fmt", "first.spec", "--check").returncode == 0
+    assert specc("run", "first.spec").returncode == 0
+    assert specc("init", "first.spec").returncode == 2
+
+
 def test_a_table_never_replaces_another_file(specc, spec) -> None:
     before = spec.read_bytes()
     for name in ("plan.spec", "plan.report.md", "./plan.result.json", "other.spec"):
@@ -226,7 +327,7 @@ def test_missing_file_folder_and_wrong_options(specc, spec) -> None:
 
 def test_help_shows_commands_and_an_example(specc) -> None:
     assert "specc run specs/qwen3-32b-chat.spec" in specc("--help").stdout
-    for command in ("run", "check", "plan"):
+    for command in ("run", "check", "plan", "fmt", "explain", "docs", "init"):
         assert "example: specc" in specc(command, "--help").stdout
     assert specc("--version").stdout.startswith("specc 0.")
 

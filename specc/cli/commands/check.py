@@ -3,9 +3,10 @@
 import argparse
 from pathlib import Path
 
+from specc.cli.git import ignored
 from specc.cli.main import OK, WRONG_INPUT
 from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics
-from specc.compilation import Compilation
+from specc.compilation import Compilation, SpecError
 from specc.diagnostics import Diagnostic
 
 
@@ -13,20 +14,69 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = "Check specs and print what is wrong with them."
     parser.epilog = "example: specc check specs/*.spec"
-    parser.add_argument("specs", nargs="+", type=Path, metavar="SPEC", help="a spec to check")
+    parser.add_argument(
+        "specs", nargs="+", type=Path, metavar="SPEC", help="a spec, or a folder of specs"
+    )
     add_set_option(parser)
-    add_format_option(parser)
+    parser.add_argument(
+        "--emit",
+        choices=("tokens", "tree", "ir", "plan"),
+        help="print what a stage makes of the spec, as JSON",
+    )
+    add_format_option(parser, "sarif")
 
 
 def run(options: argparse.Namespace) -> int:
     """Check the specs; exit code 2 if one has errors."""
     found: list[Diagnostic] = []
-    for path in options.specs:
-        found += [d for d in Compilation(path, options.set).diagnostics if d not in found]
+    for path in _files(options.specs):
+        compilation = Compilation(path, options.set)
+        found += [d for d in compilation.diagnostics if d not in found]
+        warning = ignored(path)
+        if warning is not None:
+            found.append(warning)
+        if options.emit:
+            _emit(compilation, options.emit)
+    if options.emit:
+        print_diagnostics(found, "text")
+        return WRONG_INPUT if any(diagnostic.is_error for diagnostic in found) else OK
     print_diagnostics(found, options.format)
     if any(diagnostic.is_error for diagnostic in found):
         return WRONG_INPUT
     if options.format == "text":
-        count = len(options.specs)
+        count = len(_files(options.specs))
         print(f"{count} spec{'s' if count > 1 else ''} checked, no errors")
     return OK
+
+
+def _files(paths: list[Path]) -> list[Path]:
+    """Return the specs among paths; a folder stands for all specs below it."""
+    return [
+        file
+        for path in paths
+        for file in (sorted(path.glob("**/*.spec")) if path.is_dir() else [path])
+    ]
+
+
+def _emit(compilation: Compilation, stage: str) -> None:
+    """Print what a stage made of a spec, if it came that far."""
+    import json
+
+    from specc.ir.json import to_json
+    from specc.syntax import parse
+    from specc.syntax.emit import tokens_json, tree_json
+    from specc.workspace import UnreadableError
+
+    data: object = None
+    try:
+        if stage in ("tokens", "tree"):
+            source = compilation.workspace.read(compilation.path)
+            data = tokens_json(source) if stage == "tokens" else tree_json(parse(source)[0])
+        elif stage == "ir" and compilation.document is not None:
+            data = to_json(compilation.document)
+        elif stage == "plan":
+            data = to_json(compilation.plan)
+    except (SpecError, UnreadableError):
+        return
+    if data is not None:
+        print(json.dumps(data, indent=1, ensure_ascii=False))

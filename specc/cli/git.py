@@ -1,0 +1,43 @@
+"""Asks git whether it ignores a spec: the usual Python ignore list hides *.spec."""
+
+from pathlib import Path
+
+from specc.diagnostics import Diagnostic
+
+
+def ignored(path: Path) -> Diagnostic | None:
+    """Return a warning if git ignores a file."""
+    folder = path.absolute().parent
+    if not _may_be_ignored(folder):
+        return None
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            ["git", "check-ignore", "-q", "--", path.name],
+            cwd=folder,
+            capture_output=True,
+            check=False,
+        )
+    except OSError:
+        return None
+    if done.returncode != 0:
+        return None
+    return Diagnostic(
+        "W0005",
+        f"git ignores '{path}', so it will not be committed",
+        help="add the line !*.spec to .gitignore, after the one that ignores it",
+    )
+
+
+def _may_be_ignored(folder: Path) -> bool:
+    """Look at the ignore files up to the root of the repository; asking git costs 10 ms."""
+    for parent in (folder, *folder.parents):
+        try:
+            if "spec" in (parent / ".gitignore").read_text(encoding="utf-8", errors="replace"):
+                return True
+        except OSError:
+            pass
+        if (parent / ".git").exists():
+            return False
+    return False

@@ -1,0 +1,235 @@
+"""The reference of the language, made from the vocabulary: nothing is written down twice."""
+
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any
+
+import attrs
+from attrs import frozen
+
+from specc.ir.study import KINDS
+from specc.ir.vocabulary import (
+    BlocksType,
+    BlockType,
+    BooleanType,
+    ChoiceType,
+    Entry,
+    FieldType,
+    IntervalType,
+    LimitType,
+    Node,
+    NumberType,
+    ReferencesType,
+    ReferenceType,
+    SizesType,
+    TextsType,
+    TextType,
+    entries,
+)
+from specc.units import (
+    BYTES,
+    DIMENSIONLESS,
+    FLOP_RATE,
+    TIME,
+    TOKENS,
+    Dimension,
+    Quantity,
+    typical_unit,
+    units_of,
+)
+
+
+@frozen
+class FieldPage:
+    """What there is to say about a field or a block of the language."""
+
+    path: str
+    type: str
+    default: str
+    doc: str
+    example: str
+
+
+def pages() -> Iterator[FieldPage]:
+    """Yield the pages of all kinds and their fields, a block before what is in it."""
+    for kind, cls in KINDS.items():
+        yield FieldPage(
+            kind, "block with a name", "", _first_line(cls), f"{kind} my_{kind} {{ … }}"
+        )
+        yield from _fields(kind, cls)
+
+
+def page(path: str) -> FieldPage | None:
+    """Return the page of a kind or a field such as `workload.slo.tpot`."""
+    return next((p for p in pages() if p.path == path), None)
+
+
+def markdown() -> str:
+    """Return the reference as Markdown, a section for each kind."""
+    sections = []
+    for kind, cls in KINDS.items():
+        rows = "\n".join(_row(p, kind) for p in _fields(kind, cls))
+        planned = _planned(kind, cls)
+        sections.append(
+            f"### {kind}\n{_first_line(cls)}\n\n"
+            "| field | type | default | meaning | example |\n| --- | --- | --- | --- | --- |\n"
+            f"{rows}\n{planned}"
+        )
+    return "\n".join(sections)
+
+
+def _row(page_: FieldPage, kind: str) -> str:
+    cells = (
+        f"`{page_.path.removeprefix(kind + '.')}`",
+        page_.type,
+        f"`{page_.default}`" if page_.default else "",
+        page_.doc,
+        f"`{page_.example}`",
+    )
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _planned(kind: str, cls: type[Node], prefix: str = "") -> str:
+    names = [f"`{prefix}{name}` ({what})" for name, what in cls.planned.items()]
+    for name, (_, entry) in entries(cls).items():
+        if isinstance(entry.type, BlockType):
+            inner = entry.type.cls.planned.items()
+            names += [f"`{prefix}{name}.{field}` ({what})" for field, what in inner]
+        if isinstance(entry.type, ChoiceType) and entry.type.planned:
+            choices = ", ".join(entry.type.planned)
+            names.append(f"`{prefix}{name}` = {choices}")
+    return f"\nKnown, but not evaluated by this version: {', '.join(names)}.\n" if names else ""
+
+
+def _fields(prefix: str, cls: type[Node]) -> Iterator[FieldPage]:
+    for name, (attribute, entry) in entries(cls).items():
+        word = entry.type.kind if isinstance(entry.type, BlocksType) else name
+        path = f"{prefix}.{word}"
+        yield FieldPage(
+            path, type_text(entry.type), _default(attribute, entry), entry.doc, example(word, entry)
+        )
+        if isinstance(entry.type, BlockType | BlocksType):
+            yield from _fields(path, entry.type.cls)
+
+
+def type_text(type_: FieldType) -> str:
+    """Say in a few words what a field takes."""
+    match type_:
+        case NumberType():
+            return _number_text(type_)
+        case LimitType(dimension=dimension):
+            return f"upper limit, {dimension} ({_units(dimension)})"
+        case ChoiceType(choices=choices):
+            return "one of " + ", ".join(str(member.value) for member in choices)
+        case SizesType():
+            return "whole numbers: one, a list, a range, or auto"
+        case IntervalType():
+            return "range of whole numbers, both ends included; one number is the upper end"
+        case BooleanType():
+            return "true or false"
+        case TextType():
+            return "text"
+        case TextsType():
+            return "list of texts"
+        case ReferenceType(kind=kind):
+            return f"name of a {kind}"
+        case ReferencesType(kind=kind):
+            return f"names of {kind}s, one or a list"
+        case BlockType():
+            return "block"
+        case BlocksType():
+            return "blocks with names"
+
+
+def _number_text(type_: NumberType) -> str:
+    dimension = type_.dimension
+    kind = "whole number" if type_.whole else "number"
+    if dimension != DIMENSIONLESS:
+        kind = f"{dimension} ({_units(dimension)})"
+    bounds = [
+        f"{sign} {Quantity(bound, dimension, typical_unit(dimension)) if bound else 0}"
+        for sign, bound in (
+            ("≥", type_.at_least),
+            (">", type_.above),
+            ("≤", type_.at_most),
+            ("<", type_.below),
+        )
+        if bound is not None
+    ]
+    return f"{kind}, {', '.join(bounds)}" if bounds else kind
+
+
+def _units(dimension: Dimension) -> str:
+    units = units_of(dimension)
+    return ", ".join(units) if len(units) <= 5 else f"{typical_unit(dimension)} and the like"
+
+
+def _default(attribute: "attrs.Attribute[Any]", entry: Entry) -> str:
+    value = attribute.default
+    if value is attrs.NOTHING or isinstance(entry.type, BlockType | TextsType | TextType):
+        return ""
+    if value is None:
+        if isinstance(entry.type, LimitType):
+            return "no limit"
+        return (
+            "none" if isinstance(entry.type, NumberType) and "`auto`" not in entry.doc else "auto"
+        )
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(entry.type, NumberType):
+        unit = typical_unit(entry.type.dimension)
+        return str(Quantity(value, entry.type.dimension, unit))
+    return ", ".join(str(item) for item in value)
+
+
+_SAMPLES: dict[Dimension, str] = {
+    TIME: "50 ms",
+    BYTES: "10 GiB",
+    TOKENS: "2Ki tok",
+    BYTES / TIME: "196 GB/s",
+    FLOP_RATE: "376 TFLOPS",
+}
+_NAMES = {"model": "qwen3_32b", "device": "atlas_800_a3_752t_die", "workload": "chat"}
+
+
+def example(name: str, entry: Entry) -> str:
+    """Return the field with a value that it takes."""
+    match entry.type:
+        case NumberType():
+            return f"{name} = {_sample(entry.type)}"
+        case LimitType(dimension=dimension):
+            return f"{name} <= {_SAMPLES[dimension]}"
+        case ChoiceType(choices=choices):
+            return f"{name} = {next(iter(choices)).value}"
+        case SizesType():
+            return f"{name} = [1, 2, 4]"
+        case IntervalType():
+            return f"{name} = 1 .. 256"
+        case BooleanType():
+            return f"{name} = true"
+        case TextType():
+            return f'{name} = "config.json"'
+        case TextsType():
+            return f'{name} = ["OTHER_NAME"]'
+        case ReferenceType(kind=kind):
+            return f"{name} = {_NAMES.get(kind, f'my_{kind}')}"
+        case ReferencesType(kind=kind):
+            return f"{name} = [my_{kind}]"
+        case BlocksType():
+            return f"{name} node {{ … }}"
+        case BlockType():
+            return f"{name} {{ … }}"
+
+
+def _sample(type_: NumberType) -> str:
+    if type_.dimension != DIMENSIONLESS:
+        return _SAMPLES[type_.dimension]
+    if type_.whole:
+        return "8"
+    return "2" if type_.at_least == 1 else "70%"
+
+
+def _first_line(cls: type[Node]) -> str:
+    return (cls.__doc__ or "").strip().splitlines()[0]

@@ -1,0 +1,75 @@
+"""The reference in `grammar/README.md` is the one that the vocabulary gives.
+
+python -m tests.test_reference      writes it
+"""
+
+import re
+
+import pytest
+
+from specc.check import check
+from specc.ir.documentation import FieldPage, markdown, page, pages
+from specc.workspace import Workspace
+from tests.conftest import ROOT
+
+README = ROOT / "grammar" / "README.md"
+MARKED = re.compile(r"(<!-- specc docs -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def _renewed(text: str) -> str:
+    return MARKED.sub(lambda match: f"{match[1]}\n{markdown()}\n{match[2]}", text)
+
+
+def test_the_reference_is_current() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert MARKED.search(text)
+    assert _renewed(text) == text
+
+
+def test_one_entry() -> None:
+    assert page("workload.slo.tpot") == FieldPage(
+        "workload.slo.tpot",
+        "upper limit, time (us, ms, s, min, h)",
+        "no limit",
+        "time per output token",
+        "tpot <= 50 ms",
+    )
+    assert page("device.level.latency").type == "time (us, ms, s, min, h), ≥ 0"
+    assert page("deployment.engine.reserved_memory").default == "10 GiB"
+    assert page("none") is None
+
+
+REQUIRED = """
+use std.devices
+use std.models
+workload chat { input = 3500 tok; output = 1500 tok }
+model my_model extends qwen3_8b { }
+device my_device extends test_device { }
+deployment my_deployment { model = qwen3_8b; device = test_device; devices = 8 }
+study my_study { workload = chat; deployments = my_deployment }
+"""
+
+
+@pytest.mark.parametrize("entry", list(pages()), ids=lambda p: p.path)
+def test_every_example_is_accepted(entry: FieldPage, tmp_path) -> None:
+    """The example of a field, set over a complete block, gives no error but a missing file."""
+    kind, *blocks = entry.path.split(".")
+    if not blocks or "…" in entry.example:
+        return
+    statement = entry.example
+    for block in reversed(blocks[:-1]):
+        name = "level node" if block == "level" else block
+        statement = f"{name} {{ {statement} }}"
+    target = {"workload": "chat"}.get(kind, f"my_{kind}")
+    text = REQUIRED + f"{kind} sample extends {target} {{ {statement} }}\n"
+    path = tmp_path / "plan.spec"
+    path.write_text(text)
+    _, diagnostics = check(Workspace(tmp_path), path)
+    errors = [d for d in diagnostics if d.is_error]
+    # Values alone are tried here: a config.json that is not there and heads that do not divide
+    # are other matters.
+    assert {d.code for d in errors} <= {"E0001", "E0406", "E0407", "E0501"}, errors
+
+
+if __name__ == "__main__":
+    README.write_text(_renewed(README.read_text(encoding="utf-8")), encoding="utf-8")
