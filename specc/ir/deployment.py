@@ -48,7 +48,7 @@ class Objective(Enum):
     THROUGHPUT_PER_DEVICE = "throughput_per_device"
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Parallel(v.Node):
     """The space of parallel layouts: every combination whose product is the device count."""
 
@@ -69,7 +69,7 @@ class Parallel(v.Node):
     )
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Engine(v.Node):
     """Settings of the serving engine."""
 
@@ -108,7 +108,7 @@ class Engine(v.Node):
     )
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Search(v.Node):
     """How the best batch size of every layout is found."""
 
@@ -125,7 +125,7 @@ class Search(v.Node):
     )
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Deployment(v.Node):
     """A model served on devices of one kind."""
 

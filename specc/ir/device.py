@@ -17,7 +17,7 @@ class Topology(Enum):
     SWITCHED = "switched"
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class CubeUnit(v.Node):
     """Peak dense rates of the matrix (cube) unit; a missing rate means unsupported."""
 
@@ -29,7 +29,7 @@ class CubeUnit(v.Node):
     fp4: FlopPerSecond | None = v.number(FLOP_RATE, "peak in fp4", default=None, **_PEAK)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class VectorUnit(v.Node):
     """Peak rates of the vector unit."""
 
@@ -37,7 +37,7 @@ class VectorUnit(v.Node):
     fp32: FlopPerSecond = v.number(FLOP_RATE, "peak in fp32", **_PEAK)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Level(v.Node):
     """One level of the interconnect; levels are listed from the innermost outwards."""
 
@@ -50,7 +50,7 @@ class Level(v.Node):
     efficiency: float = v.fraction("share of the bandwidth that collectives reach")
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class ReferenceCalibration(v.Node):
     """The flat roofline: one efficiency for all compute, one for all memory traffic."""
 
@@ -61,7 +61,7 @@ class ReferenceCalibration(v.Node):
     collective_launch: Seconds = v.number(TIME, "fixed time of a collective", at_least=0)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Device(v.Node):
     """An accelerator as one rank sees it (on A3 that is one of the two dies of a card)."""
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from attrs import field, frozen
 
+from specc.records import Record
 from specc.units import (
     BYTES,
     DIMENSIONLESS,
@@ -17,14 +18,14 @@ from specc.units import (
 Fact = Quantity | str | bool
 
 
-@frozen
-class Formula:
+@frozen(eq=False, repr=False)
+class Formula(Record):
     """What all formulas have: the text they were written as."""
 
     text: str = field(eq=False)
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Constant(Formula):
     """A number: its value in base units and its dimension as (symbol, power) pairs."""
 
@@ -33,28 +34,28 @@ class Constant(Formula):
     unit: str
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Word(Formula):
     """A text or a bare name that stands for itself."""
 
     word: str
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Truth(Formula):
     """`true` or `false`."""
 
     truth: bool
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Reference(Formula):
     """The name of a fact, such as `best.throughput`."""
 
     path: str
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Operation(Formula):
     """An operator on one or two operands."""
 
@@ -62,8 +63,8 @@ class Operation(Formula):
     operands: tuple[Formula, ...]
 
 
-@frozen(kw_only=True)
-class Expectation:
+@frozen(kw_only=True, eq=False, repr=False)
+class Expectation(Record):
     """A condition that the result must meet; `reason` says who wants it."""
 
     condition: Formula

@@ -6,7 +6,7 @@ from specc.ir import vocabulary as v
 from specc.units import TOKENS, Tokens
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Model(v.Node):
     """A dense decoder: grouped-query attention and a SwiGLU MLP in every layer."""
 

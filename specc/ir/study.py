@@ -13,7 +13,7 @@ from specc.ir.model import Model
 from specc.ir.workload import Workload
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Study(v.Node):
     """One question: which deployment and layout serves this workload best?"""
 

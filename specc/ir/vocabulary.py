@@ -12,6 +12,7 @@ import attrs
 from attrs import NOTHING, field, frozen
 
 from specc.diagnostics import Span
+from specc.records import Record
 from specc.units import DIMENSIONLESS, Dimension
 
 ENTRY = "specc"
@@ -125,8 +126,8 @@ class Entry:
     doc: str
 
 
-@frozen(kw_only=True)
-class Node:
+@frozen(kw_only=True, eq=False, repr=False)
+class Node(Record):
     """A block of the language. `spans` tells where each value was written; it is not compared."""
 
     # Fields the language knows and this version does not evaluate, with what they are.

@@ -9,7 +9,7 @@ from specc.ir import vocabulary as v
 from specc.units import TIME, TOKENS, Seconds, Tokens
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Slo(v.Node):
     """Service-level objectives on the means over requests; without one there is no limit."""
 
@@ -17,7 +17,7 @@ class Slo(v.Node):
     tpot: Seconds | None = v.limit(TIME, "time per output token")
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Workload(v.Node):
     """Requests of one shape."""
 

@@ -2,33 +2,17 @@
 
 from typing import Any
 
-from attrs import field, fields, frozen
+from attrs import field, frozen
 
 from specc.diagnostics import Source, Span
+from specc.records import Record
 
 
 @frozen(eq=False, repr=False)
-class Node:
+class Node(Record):
     """What all nodes have: the text they came from."""
 
-    span: Span
-
-    # Written once here: attrs would compile the same for each of two dozen classes, which costs a
-    # tenth of the start of `specc check`.
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Node) and (type(self), self._parts()) == (
-            type(other),
-            other._parts(),
-        )
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        parts = ", ".join(f"{name}={value!r}" for name, value in self._parts())
-        return f"{type(self).__name__}({parts})"
-
-    def _parts(self) -> list[tuple[str, object]]:
-        return [(a.name, getattr(self, a.name)) for a in fields(type(self)) if a.name != "span"]
+    span: Span = field(eq=False)
 
 
 @frozen(eq=False, repr=False)
