@@ -16,7 +16,7 @@ from specc.check.overrides import Overrides, Setting, variants
 from specc.check.problems import AlreadyReportedError, ProblemError, Problems, planned, problem
 from specc.check.unused import unused
 from specc.diagnostics import Diagnostic, Label, Source, Span, did_you_mean
-from specc.ir import KINDS, Document, Model, Study
+from specc.ir import KINDS, Document, Model, Study, Workload
 from specc.ir.vocabulary import (
     BlocksType,
     BlockType,
@@ -36,6 +36,7 @@ from specc.syntax import (
     Field,
     Let,
     List,
+    Row,
     Statement,
     Sweep,
     SweepZip,
@@ -492,7 +493,9 @@ class _Builder:
         repeated = {e.type.kind for _, e in known.values() if isinstance(e.type, BlocksType)}
         if kind in repeated or (kind in blocks and not child.name):
             return False
-        if kind in cls.planned:
+        if kind == "requests" and cls is Workload:
+            self._check_table(child)
+        elif kind in cls.planned:
             self._report_planned(child.span, cls.planned[kind])
         elif kind in blocks:
             self._report(
@@ -531,6 +534,19 @@ class _Builder:
             except AlreadyReportedError:
                 continue
         values["expectations"] = tuple(expectations)
+
+    def _check_table(self, child: MergedBlock) -> None:
+        """Check a table of lengths cell by cell, and say that it cannot be evaluated yet."""
+        from specc.check.tables import check_requests
+
+        rows = [statement for statement in child.others if isinstance(statement, Row)]
+        for statement in child.others:
+            if not isinstance(statement, Row):
+                self._report_statement(statement, child)
+        before = len(self.problems.found)
+        check_requests(rows, child.span, child.module, self.evaluator, self.problems)
+        if len(self.problems.found) == before:
+            self._report_planned(child.span, Workload.planned["requests"])
 
     def _report_statement(self, statement: Statement, merged: MergedBlock) -> None:
         if merged.kind == "study" and isinstance(statement, Sweep | SweepZip):

@@ -10,12 +10,13 @@ from specc.ir.vocabulary import (
     BooleanType,
     ChoiceType,
     IntervalType,
+    LengthsType,
     NumberType,
     SizesType,
     TextsType,
     TextType,
 )
-from specc.units import DIMENSIONLESS, Dimension, Number, Quantity, typical_unit, units_of
+from specc.units import DIMENSIONLESS, TOKENS, Dimension, Number, Quantity, typical_unit, units_of
 
 MOST_SIZES = 4096
 LARGEST_INTERVAL = 1_000_000
@@ -41,6 +42,8 @@ def convert(type_: Any, value: Value, span: Span, field: str) -> Any:
             return _sizes(value, span, field)
         case IntervalType():
             return _interval(value, span, field)
+        case LengthsType():
+            return _lengths(value, span, field)
         case BooleanType() if isinstance(value, bool):
             return value
         case TextType() if isinstance(value, str):
@@ -215,6 +218,35 @@ def _limited(ends: tuple[int, int], span: Span, field: str) -> tuple[int, int]:
             span, "E0402", f"'{field}' is out of its range", help=f"at most {LARGEST_INTERVAL:,}"
         )
     return ends
+
+
+def _lengths(value: Value, span: Span, field: str) -> tuple[int, int]:
+    """Return a half-open range of tokens; one length n is [n, n + 1)."""
+    if not isinstance(value, Interval):
+        length = _tokens(value, span, field, at_least=1)
+        return length, length + 1
+    if value.step is not None:
+        raise problem(span, "E0301", f"'{field}' takes a range without 'by'")
+    low = _tokens(value.low, span, field, at_least=0)
+    high = _tokens(value.high, span, field, at_least=0)
+    if high <= low:
+        raise problem(
+            span,
+            "E0402",
+            f"the range of '{field}' is empty",
+            label=f"no length is at least {low} and below {high}",
+            why="a range of lengths is half open: its end does not belong to it",
+        )
+    return low, high
+
+
+def _tokens(value: Value, span: Span, field: str, at_least: int) -> int:
+    if isinstance(value, Quantity) and not value.dimension.exponents and value.unit != "%":
+        value = Quantity(value.value, TOKENS)  # the column fixes the unit
+    number = to_number(NumberType(TOKENS, whole=True, at_least=at_least), value, span, field)
+    if number is None:
+        raise problem(span, "E0301", f"'{field}' cannot be 'auto'")
+    return int(number)
 
 
 def _ends(interval: Interval, span: Span, field: str) -> tuple[int, int]:

@@ -38,11 +38,18 @@ class MergedBlock:
     claims: list[Written[Expectation]] = Factory(list)
     others: list[Statement] = Factory(list)
     lacks_base: bool = False
+    _module: Module | None = None
+
+    @property
+    def module(self) -> Module:
+        """The module whose names the statements of a nested block see."""
+        assert self._module is not None
+        return self._module
 
 
 def merge(block: Block, module: Module, problems: Problems, overrides: Overrides) -> MergedBlock:
     """Return a block with the statements of its chain of bases, the nearest one winning."""
-    merged = _empty(block)
+    merged = _empty(block, module)
     chain = _chain(block, module, problems, merged)
     for node, home in reversed(chain):
         cls = KINDS.get(node.kind.text)
@@ -93,10 +100,10 @@ def _base(base: Path, block: Block, module: Module) -> tuple[Block, Module]:
     return found.node, found.module
 
 
-def _empty(block: Block) -> MergedBlock:
+def _empty(block: Block, module: Module) -> MergedBlock:
     header = block.kind.span if block.name is None else block.kind.span.to(block.name.span)
     name = "" if block.name is None else block.name.text
-    return MergedBlock(block.kind.text, name, block.doc, header)
+    return MergedBlock(block.kind.text, name, block.doc, header, module=module)
 
 
 @define(eq=False, repr=False)
@@ -130,7 +137,7 @@ class _Layer:
                                 statement.base.span, "E0205", "only blocks of a file extend others"
                             )
                         )
-                    child = merged.children.setdefault(key, _empty(statement))
+                    child = merged.children.setdefault(key, _empty(statement, self.module))
                     self.overlay(child, statement, _class_of(cls, key[0]), inside)
                 case Expectation():
                     merged.claims.append(Written(statement, self.module))

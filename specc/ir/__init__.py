@@ -19,7 +19,7 @@ from specc.ir.deployment import (
 from specc.ir.device import CubeUnit, Device, Level, ReferenceCalibration, Topology, VectorUnit
 from specc.ir.model import Model
 from specc.ir.study import KINDS, Document, Study
-from specc.ir.workload import Slo, Workload
+from specc.ir.workload import LengthBin, Slo, Workload
 
 __all__ = [
     "KINDS",
@@ -29,6 +29,7 @@ __all__ = [
     "Device",
     "Document",
     "Engine",
+    "LengthBin",
     "Level",
     "Mode",
     "Model",

@@ -16,6 +16,7 @@ from specc.ir.vocabulary import (
     Entry,
     FieldType,
     IntervalType,
+    LengthsType,
     LimitType,
     Node,
     NumberType,
@@ -131,6 +132,8 @@ def type_text(type_: FieldType) -> str:
             return "text"
         case TextsType():
             return "list of texts"
+        case LengthsType():
+            return "tokens: one length, or a range a .. b, half open"
         case ReferenceType(kind=kind):
             return f"name of a {kind}"
         case ReferencesType(kind=kind):
@@ -217,6 +220,8 @@ def example(name: str, entry: Entry) -> str:
             return f"{name} = {_NAMES.get(kind, f'my_{kind}')}"
         case ReferencesType(kind=kind):
             return f"{name} = [my_{kind}]"
+        case LengthsType():
+            return f"{name} = 2Ki .. 8Ki"
         case BlocksType():
             return f"{name} node {{ … }}"
         case BlockType():

@@ -88,6 +88,11 @@ class ReferencesType:
 
 
 @frozen(eq=False, repr=False)
+class LengthsType:
+    """Tokens: one length, or a half-open range `a .. b`; in a table the unit may be left out."""
+
+
+@frozen(eq=False, repr=False)
 class BlockType:
     """A nested block."""
 
@@ -113,6 +118,7 @@ FieldType = (
     | IntervalType
     | ReferenceType
     | ReferencesType
+    | LengthsType
     | BlockType
     | BlocksType
 )
@@ -209,6 +215,11 @@ def reference(kind: str, doc: str) -> Any:
 def references(kind: str, doc: str) -> Any:
     """Declare a list of names of other blocks."""
     return _declared(ReferencesType(kind), doc, NOTHING)
+
+
+def lengths(doc: str) -> Any:
+    """Declare a column of lengths in tokens."""
+    return _declared(LengthsType(), doc, NOTHING)
 
 
 def block(cls: type[Node], doc: str, *, required: bool = False) -> Any:

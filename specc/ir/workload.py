@@ -6,7 +6,7 @@ from typing import ClassVar
 from attrs import frozen
 
 from specc.ir import vocabulary as v
-from specc.units import TIME, TOKENS, Seconds, Tokens
+from specc.units import DIMENSIONLESS, TIME, TOKENS, Seconds, Tokens
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -15,6 +15,20 @@ class Slo(v.Node):
 
     ttft: Seconds | None = v.limit(TIME, "time to first token")
     tpot: Seconds | None = v.limit(TIME, "time per output token")
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class LengthBin(v.Node):
+    """A row of the table `requests`: a share of the requests and their lengths, half open."""
+
+    share: float = v.number(
+        DIMENSIONLESS, "weight of the bin; weights are normalised", above=0, at_most=1e9
+    )
+    input: tuple[Tokens, Tokens] = v.lengths("tokens of a prompt, [a, b) or one length")
+    output: tuple[Tokens, Tokens] = v.lengths("tokens of an answer, [a, b) or one length")
+    prefix_hit: float = v.fraction(
+        "share of the prompt found in the prefix cache", default=0.0, at_least=0, below=1
+    )
 
 
 @frozen(kw_only=True, eq=False, repr=False)

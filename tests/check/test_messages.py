@@ -22,6 +22,7 @@ CASES = [
     "configs",
     "empty",
     "claims",
+    "tables",
 ]
 
 

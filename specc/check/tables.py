@@ -1,0 +1,151 @@
+"""Tables: a header of column names in any order, and rows whose cells are checked one by one."""
+
+from itertools import combinations
+from typing import Any
+
+import attrs
+
+from specc.check.convert import convert
+from specc.check.evaluate import Evaluator
+from specc.check.modules import Module
+from specc.check.problems import AlreadyReportedError, ProblemError, Problems, problem
+from specc.diagnostics import Label, Span, did_you_mean
+from specc.ir import LengthBin
+from specc.ir.vocabulary import Entry, Node, entries
+from specc.syntax import Heading, Path, Row
+from specc.syntax.nodes import Cell
+
+
+def check_requests(
+    rows: list[Row], block: Span, module: Module, evaluator: Evaluator, problems: Problems
+) -> list[LengthBin]:
+    """Check the table of request lengths; return its bins, those without problems."""
+    if len(rows) < 2:
+        problems.report(
+            problem(
+                block,
+                "E0401",
+                "the table has no bins",
+                help="write a header | share | input | output | and at least one row under it",
+            )
+        )
+        return []
+    columns = _header(rows[0], LengthBin, problems)
+    if columns is None:
+        return []
+    bins = []
+    for row in rows[1:]:
+        values = _row(row, columns, module, evaluator, problems)
+        if values is not None:
+            spans = {
+                "": row.span,
+                **{name: cell.span for (name, _), cell in zip(columns, row.cells, strict=True)},
+            }
+            bins.append(LengthBin(spans=spans, **values))
+    for first, second in _overlaps(bins):
+        problems.report(
+            problem(
+                second.spans["input"],
+                "E0406",
+                "two bins overlap",
+                label="these lengths",
+                second=Label(first.spans["input"], "and these have some in common"),
+                help="a range is half open, so the next may begin where this one ends",
+            )
+        )
+    return bins
+
+
+def _header(row: Row, cls: type[Node], problems: Problems) -> list[tuple[str, Entry]] | None:
+    """Return the columns in their order; None if one is unknown, doubled or missing."""
+    known = entries(cls)
+    columns: list[tuple[str, Entry]] = []
+    seen: dict[str, Span] = {}
+    failed = False
+    for cell in row.cells:
+        name = _column_name(cell)
+        if name in seen:
+            problems.report(
+                problem(
+                    cell.span,
+                    "E0204",
+                    f"the column '{cell.span.text}' is given twice",
+                    second=Label(seen[name], "first here"),
+                )
+            )
+            failed = True
+        elif name not in known:
+            shown = [field.replace("_", " ") for field in known]
+            problems.report(
+                problem(
+                    cell.span,
+                    "E0202",
+                    f"there is no column '{cell.span.text}'",
+                    help=did_you_mean(cell.span.text, shown, "column"),
+                )
+            )
+            failed = True
+        else:
+            seen[name] = cell.span
+            columns.append((name, known[name][1]))
+    missing = [
+        f"'{name}'"
+        for name, (attribute, _) in known.items()
+        if name not in seen and attribute.default is attrs.NOTHING
+    ]
+    if missing and not failed:
+        problems.report(
+            problem(row.span, "E0401", f"the table lacks the column {', '.join(missing)}")
+        )
+    return None if failed or missing else columns
+
+
+def _column_name(cell: Cell) -> str:
+    words = (
+        cell.words if isinstance(cell, Heading) else cell.names if isinstance(cell, Path) else ()
+    )
+    return "_".join(word.text for word in words)
+
+
+def _row(
+    row: Row,
+    columns: list[tuple[str, Entry]],
+    module: Module,
+    evaluator: Evaluator,
+    problems: Problems,
+) -> dict[str, Any] | None:
+    if len(row.cells) != len(columns):
+        problems.report(
+            problem(
+                row.span,
+                "E0101",
+                f"this row has {len(row.cells)} cells, the header {len(columns)}",
+            )
+        )
+        return None
+    values: dict[str, Any] = {}
+    for cell, (name, entry) in zip(row.cells, columns, strict=True):
+        title = name.replace("_", " ")
+        try:
+            if isinstance(cell, Heading):
+                raise problem(cell.span, "E0301", f"'{title}' takes a value, not words")
+            value = evaluator.value(cell, module)
+            values[name] = convert(entry.type, value, cell.span, title)
+        except ProblemError as error:
+            problems.report(error)
+        except AlreadyReportedError:
+            continue
+    return values if len(values) == len(columns) else None
+
+
+def _overlaps(bins: list[LengthBin]) -> list[tuple[LengthBin, LengthBin]]:
+    """Return pairs of bins that share prompt lengths and answer lengths."""
+    return [
+        (first, second)
+        for first, second in combinations(bins, 2)
+        if _meet(first.input, second.input) and _meet(first.output, second.output)
+    ]
+
+
+def _meet(a: tuple[int, int], b: tuple[int, int]) -> bool:
+    return max(a[0], b[0]) < min(a[1], b[1])
