@@ -30,9 +30,11 @@ class Workspace:
     """Reads input files below and beside `root`, the folder of the spec that is compiled."""
 
     root: Path
+    # Texts that stand for files: what an editor has open and not saved.
+    unsaved: dict[Path, str] = Factory(dict)
     _hashes: dict[str, str] = Factory(dict)
     _sources: dict[str, Source] = Factory(dict)
-    _folders: dict[str, Path] = Factory(dict)
+    _paths: dict[str, Path] = Factory(dict)
 
     def read(self, path: Path, wanted_by: Span | None = None) -> Source:
         """Read a text file.
@@ -43,15 +45,20 @@ class Workspace:
         """
         name = self.name_of(path)
         if name not in self._sources:
-            data = self._bytes(path, name, wanted_by)
+            text = self.unsaved.get(path.absolute())
+            data = self._bytes(path, name, wanted_by) if text is None else text.encode()
             self._hashes[self._recorded_name(path)] = hashlib.sha256(data).hexdigest()
             self._sources[name] = Source(name, _decoded(data, name, wanted_by))
-            self._folders[name] = path.parent
+            self._paths[name] = path
         return self._sources[name]
 
     def folder_of(self, source: Source) -> Path:
         """Return the folder of a source that was read; paths in it are relative to there."""
-        return self._folders[source.name]
+        return self.path_of(source).parent
+
+    def path_of(self, source: Source) -> Path:
+        """Return the path that a source was read from."""
+        return self._paths[source.name]
 
     def standard_module(self, name: str) -> Path | None:
         """Return the path of `std.<name>`, or None if the standard library lacks it."""

@@ -47,6 +47,25 @@ from specc.syntax import Path as NamePath
 from specc.workspace import Workspace
 
 
+@define(eq=False, repr=False)
+class Checked:
+    """What checking a spec found out, for tools that need more than its document.
+
+    Attributes:
+        root: the module of the spec; None if it could not be read.
+        document: its meaning; None if there are errors.
+        diagnostics: all problems, by place.
+        nodes: what was built, by the identity of its block.
+        evaluator: evaluates expressions of the spec.
+    """
+
+    root: Module | None
+    document: Document | None
+    diagnostics: list[Diagnostic]
+    nodes: dict[int, Node | None]
+    evaluator: Evaluator
+
+
 def check(
     workspace: Workspace, path: FilePath, overrides: Sequence[str] = ()
 ) -> tuple[Document | None, list[Diagnostic]]:
@@ -57,12 +76,18 @@ def check(
     Returns:
         Its document (None if anything is wrong) and every problem found.
     """
+    checked = check_all(workspace, path, overrides)
+    return checked.document, checked.diagnostics
+
+
+def check_all(workspace: Workspace, path: FilePath, overrides: Sequence[str] = ()) -> Checked:
+    """Check a spec as `check` does, and keep what was found on the way."""
     problems = Problems()
     loader = Loader(workspace, problems)
+    builder = _Builder(workspace, problems)
     root = loader.load(path)
     if root is None:
-        return None, problems.found
-    builder = _Builder(workspace, problems)
+        return Checked(None, None, problems.found, {}, builder.evaluator)
     for override in overrides:
         _override(override, root, builder)
     built: list[Node] = []
@@ -77,9 +102,9 @@ def check(
         for diagnostic in unused(root):
             problems.add(diagnostic)
     found = sorted(problems.found, key=lambda d: _order(d, list(loader.modules.values())))
-    if any(diagnostic.is_error for diagnostic in found):
-        return None, found
-    return Document(studies), found
+    wrong = any(diagnostic.is_error for diagnostic in found)
+    document = None if wrong else Document(studies)
+    return Checked(root, document, found, builder.built, builder.evaluator)
 
 
 def _override(text: str, root: Module, builder: "_Builder") -> None:
@@ -119,7 +144,7 @@ class _Builder:
     problems: Problems
     evaluator: Evaluator = Factory(lambda self: Evaluator(self.problems), takes_self=True)
     overrides: Overrides = Factory(Overrides)
-    _built: dict[int, Node | None] = Factory(dict)
+    built: dict[int, Node | None] = Factory(dict)
 
     def module(self, module: Module) -> list[Node]:
         """Build every block of a module; return those without problems."""
@@ -203,16 +228,16 @@ class _Builder:
     def block(self, found: Found[Block]) -> Node | None:
         """Build the block of a definition; None if it has problems, which are reported."""
         key = id(found.node)
-        if key not in self._built:
-            self._built[key] = None
+        if key not in self.built:
+            self.built[key] = None
             merged = merge(found.node, found.module, self.problems, self.overrides)
             before = len(self.problems.found)
             node = self._node(KINDS[merged.kind], merged)
             for diagnostic in rules.problems_of(node) if node is not None else ():
                 self.problems.add(diagnostic)
             clean = not any(d.is_error for d in self.problems.found[before:])
-            self._built[key] = node if clean else None
-        return self._built[key]
+            self.built[key] = node if clean else None
+        return self.built[key]
 
     def _check_top_level(self, statement: Statement) -> None:
         match statement:

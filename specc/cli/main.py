@@ -17,6 +17,7 @@ COMMANDS = {
     "explain": "explain a diagnostic or a field of the language",
     "docs": "print the reference of the language",
     "init": "write a first spec to edit",
+    "lsp": "serve editors, over standard input and output",
     "fmt": "bring specs into the one layout",
     "plan": "show what a run would evaluate, without running it",
 }

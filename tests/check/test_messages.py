@@ -53,7 +53,6 @@ def test_every_code_of_the_checker_is_shown_by_a_case(render) -> None:
         "E0404",
         "W0003",
         "W0004",
-        "E0101",
         "E0102",
         "E0103",
     }  # by their pages

@@ -1,0 +1,27 @@
+"""`specc lsp`: the language server."""
+
+import argparse
+import gc
+import sys
+
+from specc.cli.main import OK, WRONG_INPUT
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.description = "Serve editors over standard input and output (Language Server Protocol)."
+    parser.epilog = "example: specc lsp      (an editor starts it; needs: pip install 'specc[lsp]')"
+
+
+def run(_options: argparse.Namespace) -> int:
+    """Serve until the editor ends the session."""
+    try:
+        from specc.editor.server import create_server
+    except ModuleNotFoundError as error:
+        if error.name not in ("pygls", "lsprotocol"):
+            raise
+        print("the language server needs pygls: pip install 'specc[lsp]'", file=sys.stderr)
+        return WRONG_INPUT
+    gc.enable()  # a server lives long
+    create_server().start_io()
+    return OK

@@ -1,0 +1,210 @@
+"""The language server: translates between the protocol and `analysis.py`."""
+
+import os
+from pathlib import Path
+
+from lsprotocol import types as lsp
+from pygls import uris
+from pygls.lsp.server import LanguageServer
+from pygls.workspace import TextDocument
+
+from specc._version import __version__
+from specc.check.problems import AlreadyReportedError, ProblemError
+from specc.diagnostics import Diagnostic, Source, Span
+from specc.editor.analysis import Analysis, Symbol
+
+_KINDS = {
+    "kind": lsp.CompletionItemKind.Class,
+    "block": lsp.CompletionItemKind.Struct,
+    "field": lsp.CompletionItemKind.Field,
+    "choice": lsp.CompletionItemKind.EnumMember,
+    "variable": lsp.CompletionItemKind.Variable,
+    "module": lsp.CompletionItemKind.Module,
+    "keyword": lsp.CompletionItemKind.Keyword,
+}
+_SYMBOLS = {"let": lsp.SymbolKind.Variable, "field": lsp.SymbolKind.Field}
+
+
+class SpecServer(LanguageServer):
+    """The server with the analysis of each open document, renewed when its text changes."""
+
+    def __init__(self) -> None:
+        super().__init__("specc", __version__)
+        self.analyses: dict[str, tuple[int | None, Analysis]] = {}
+
+    def analysis(self, uri: str) -> Analysis:
+        """Return the analysis of a document as it stands now."""
+        document = self.workspace.get_text_document(uri)
+        known = self.analyses.get(uri)
+        if known is not None and known[0] == document.version and document.version is not None:
+            return known[1]
+        others = {
+            _path(other): other.source
+            for other in self.workspace.text_documents.values()
+            if other.uri != uri
+        }
+        fresh = Analysis(_path(document), document.source, others)
+        self.analyses[uri] = (document.version, fresh)
+        return fresh
+
+
+def create_server() -> SpecServer:
+    """Build the server with all that it can do."""
+    server = SpecServer()
+
+    @server.feature(lsp.TEXT_DOCUMENT_DID_OPEN)
+    @server.feature(lsp.TEXT_DOCUMENT_DID_CHANGE)
+    @server.feature(lsp.TEXT_DOCUMENT_DID_SAVE)
+    def changed(
+        params: lsp.DidOpenTextDocumentParams
+        | lsp.DidChangeTextDocumentParams
+        | lsp.DidSaveTextDocumentParams,
+    ) -> None:
+        _publish(server, params.text_document.uri)
+
+    @server.feature(lsp.TEXT_DOCUMENT_DID_CLOSE)
+    def closed(params: lsp.DidCloseTextDocumentParams) -> None:
+        server.analyses.pop(params.text_document.uri, None)
+
+    @server.feature(lsp.TEXT_DOCUMENT_HOVER)
+    def hover(params: lsp.HoverParams) -> lsp.Hover | None:
+        analysis, offset = _at(server, params)
+        try:
+            text = analysis.hover(offset)
+        except (ProblemError, AlreadyReportedError):
+            return None  # a value that has a problem of its own, which is shown there
+        if text is None:
+            return None
+        return lsp.Hover(lsp.MarkupContent(lsp.MarkupKind.Markdown, text))
+
+    @server.feature(
+        lsp.TEXT_DOCUMENT_COMPLETION, lsp.CompletionOptions(trigger_characters=[".", "=", " "])
+    )
+    def completion(params: lsp.CompletionParams) -> lsp.CompletionList:
+        analysis, offset = _at(server, params)
+        items = [
+            lsp.CompletionItem(
+                c.word, kind=_KINDS.get(c.kind, lsp.CompletionItemKind.Reference), detail=c.about
+            )
+            for c in analysis.completions(offset)
+        ]
+        return lsp.CompletionList(is_incomplete=False, items=items)
+
+    @server.feature(lsp.TEXT_DOCUMENT_DEFINITION)
+    def definition(params: lsp.DefinitionParams) -> lsp.Location | None:
+        analysis, offset = _at(server, params)
+        span = analysis.definition(offset)
+        if span is None:
+            return None
+        path = analysis.workspace.path_of(span.source)
+        return lsp.Location(_uri(path), _range(server, span))
+
+    @server.feature(lsp.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
+    def symbols(params: lsp.DocumentSymbolParams) -> list[lsp.DocumentSymbol]:
+        found = server.analysis(params.text_document.uri).symbols()
+        return [_symbol(server, symbol) for symbol in found]
+
+    @server.feature(lsp.TEXT_DOCUMENT_FORMATTING)
+    def formatting(params: lsp.DocumentFormattingParams) -> list[lsp.TextEdit]:
+        analysis = server.analysis(params.text_document.uri)
+        text = analysis.formatted()
+        if text is None or text == analysis.text:
+            return []
+        end = lsp.Position(analysis.text.count("\n") + 1, 0)
+        return [lsp.TextEdit(lsp.Range(lsp.Position(0, 0), end), text)]
+
+    @server.feature(
+        lsp.TEXT_DOCUMENT_CODE_ACTION,
+        lsp.CodeActionOptions(code_action_kinds=[lsp.CodeActionKind.QuickFix]),
+    )
+    def code_actions(params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
+        uri = params.text_document.uri
+        analysis = server.analysis(uri)
+        return [
+            lsp.CodeAction(
+                fix.title,
+                kind=lsp.CodeActionKind.QuickFix,
+                diagnostics=[_diagnostic(server, diagnostic)],
+                edit=lsp.WorkspaceEdit({uri: [lsp.TextEdit(_range(server, fix.span), fix.text)]}),
+            )
+            for diagnostic in analysis.diagnostics()
+            if _meets(_diagnostic(server, diagnostic).range, params.range)
+            for fix in analysis.fixes(diagnostic)
+        ]
+
+    return server
+
+
+def _publish(server: SpecServer, uri: str) -> None:
+    found = server.analysis(uri).diagnostics()
+    server.text_document_publish_diagnostics(
+        lsp.PublishDiagnosticsParams(
+            uri,
+            [_diagnostic(server, diagnostic) for diagnostic in found],
+            version=server.workspace.get_text_document(uri).version,
+        )
+    )
+
+
+def _diagnostic(server: SpecServer, diagnostic: Diagnostic) -> lsp.Diagnostic:
+    assert diagnostic.span is not None
+    parts = [diagnostic.message, diagnostic.why, diagnostic.help]
+    severity = (
+        lsp.DiagnosticSeverity.Error if diagnostic.is_error else lsp.DiagnosticSeverity.Warning
+    )
+    return lsp.Diagnostic(
+        _range(server, diagnostic.span),
+        "\n".join(part for part in parts if part),
+        severity=severity,
+        code=diagnostic.code,
+        source="specc",
+    )
+
+
+def _symbol(server: SpecServer, symbol: Symbol) -> lsp.DocumentSymbol:
+    place = _range(server, symbol.span)
+    return lsp.DocumentSymbol(
+        symbol.name,
+        _SYMBOLS.get(symbol.kind, lsp.SymbolKind.Class),
+        place,
+        place,
+        detail=symbol.kind,
+        children=[_symbol(server, child) for child in symbol.children],
+    )
+
+
+def _at(
+    server: SpecServer,
+    params: lsp.HoverParams | lsp.CompletionParams | lsp.DefinitionParams,
+) -> tuple[Analysis, int]:
+    document = server.workspace.get_text_document(params.text_document.uri)
+    analysis = server.analysis(document.uri)
+    return analysis, document.offset_at_position(params.position)
+
+
+def _range(server: SpecServer, span: Span) -> lsp.Range:
+    codec = server.workspace.position_codec
+    lines = span.source.text.splitlines(keepends=True)
+    return codec.range_to_client_units(
+        lines, lsp.Range(_position(span.source, span.start), _position(span.source, span.end))
+    )
+
+
+def _position(source: Source, offset: int) -> lsp.Position:
+    line, column = source.position(min(offset, len(source.text)))
+    return lsp.Position(line - 1, column - 1)
+
+
+def _meets(a: lsp.Range, b: lsp.Range) -> bool:
+    def key(position: lsp.Position) -> tuple[int, int]:
+        return position.line, position.character
+
+    return key(a.start) <= key(b.end) and key(b.start) <= key(a.end)
+
+
+def _path(document: TextDocument) -> Path:
+    return Path(document.path).absolute()
+
+
+def _uri(path: Path) -> str:
+    return uris.from_fs_path(os.path.realpath(path)) or ""
