@@ -132,7 +132,7 @@ def _order(diagnostic: Diagnostic, modules: list[Module]) -> tuple[int, int]:
     span = diagnostic.span
     sources = [module.tree.source for module in modules]
     if span is None or span.source not in sources:
-        return -1, 0
+        return len(sources), 0
     return sources.index(span.source), span.start
 
 
@@ -377,6 +377,8 @@ class _Builder:
                 f"there is no {kind} '{text}'",
                 help=self._where_to_find(kind, text, module),
             )
+        if found.node.kind.text not in KINDS:
+            raise AlreadyReportedError
         if found.node.kind.text != kind:
             raise problem(
                 span,
@@ -441,6 +443,8 @@ class _Builder:
         known = entries(cls)
         found = False
         for name, written in merged.fields.items():
+            if self.problems.is_full:
+                return True
             found |= self._report_field(cls, known, merged, name, written)
         for path, limit in merged.constraints.items():
             found |= self._report_constraint(known, merged, path, limit)
@@ -476,7 +480,8 @@ class _Builder:
                 span,
                 "E0202",
                 f"{_a(merged.kind)} has no field '{name}'",
-                help=did_you_mean(name, known, "field", more=cls.planned),
+                help=_where_it_stands(cls, name)
+                or did_you_mean(name, known, "field", more=cls.planned),
             )
         return True
 
@@ -522,6 +527,13 @@ class _Builder:
             self._check_table(child)
         elif kind in cls.planned:
             self._report_planned(child.span, cls.planned[kind])
+        elif kind in KINDS:
+            self._report(
+                child.span,
+                "E0202",
+                f"{_a(kind)} cannot stand inside of {_a(merged.kind)}",
+                help="is a '}' missing before it?",
+            )
         elif kind in blocks:
             self._report(
                 child.span,
@@ -592,6 +604,14 @@ class _Builder:
 
     def _report(self, span: Span, code: str, message: str, **parts: str) -> None:
         self.problems.add(Diagnostic.at(span, code, message, **parts))
+
+
+def _where_it_stands(cls: type[Node], name: str) -> str:
+    """Say which nested block has a field, if one does."""
+    for block, (_, entry) in entries(cls).items():
+        if isinstance(entry.type, BlockType) and name in entries(entry.type.cls):
+            return f"it stands in the block '{block}': write {block} {{ {name} … }}"
+    return ""
 
 
 def _names_in(expression: Expression) -> list[str]:

@@ -160,8 +160,14 @@ def _range_text(type_: NumberType, written_unit: str) -> str:
 def _choice(type_: ChoiceType, value: Value, span: Span, field: str) -> Enum:
     names: dict[str, Enum] = {member.value: member for member in type_.choices}
     if not isinstance(value, Symbol):
-        known = ", ".join(names)
-        raise _wrong(field, f"one of {known}", value, span)
+        if isinstance(value, str) and value in names:
+            raise problem(
+                span,
+                "E0301",
+                f"'{field}' takes a word, not a text",
+                help=f"write {value} without quotes",
+            )
+        raise _wrong(field, f"one of {', '.join(names)}", value, span)
     chosen = names.get(value.path.text)
     if chosen is None and value.path.text in type_.planned:
         raise planned(span, f"'{field} = {value.path.text}'")

@@ -13,6 +13,7 @@ from specc.syntax import (
     Given,
     Let,
     List,
+    Name,
     Number,
     Path,
     Range,
@@ -197,6 +198,8 @@ class Evaluator:
         raise problem(expression.span, "E0301", f"this is {kind_of(value)}, not a number")
 
     def _arithmetic(self, node: Binary, module: Module) -> Quantity:
+        if isinstance(node.left, Path) and "-" in node.span.text.replace(" -", ""):
+            self._check_for_a_dash_in_a_name(node, module)
         left = self._quantity(node.left, module)
         right = self._quantity(node.right, module)
         try:
@@ -223,6 +226,21 @@ class Evaluator:
             ) from None
         except (NumberError, OverflowError):
             raise problem(node.span, "E0305", "the result is too large to hold") from None
+
+    def _check_for_a_dash_in_a_name(self, node: Binary, module: Module) -> None:
+        """Report `qwen3-32b`, which reads as a difference, where `qwen3_32b` exists."""
+        text = node.span.text
+        meant = text.replace("-", "_")
+        if not meant.replace("_", "").isalnum():
+            return
+        path = Path(node.span, (Name(node.span, meant),))
+        if module.find_block(path) or module.find_let(path):
+            raise problem(
+                node.span,
+                "E0203",
+                f"'{text}' is a difference, not a name",
+                help=f"did you mean '{meant}'?",
+            )
 
     def _range(self, node: Range, module: Module) -> Interval:
         low, high = self._quantity(node.low, module), self._quantity(node.high, module)

@@ -4,6 +4,8 @@ from attrs import Factory, define
 
 from specc.diagnostics import Diagnostic, Label, Span
 
+MOST_PROBLEMS = 200
+
 
 class ProblemError(Exception):
     """A value that cannot be had; carries its diagnostic. Caught at the field it belongs to."""
@@ -45,14 +47,29 @@ def planned(span: Span, what: str) -> ProblemError:
 
 @define(eq=False, repr=False)
 class Problems:
-    """Collects diagnostics in the order they were found, each once."""
+    """Collects diagnostics in the order they were found, each once, up to `MOST_PROBLEMS`."""
 
     found: list[Diagnostic] = Factory(list)
+    _seen: set[tuple[object, ...]] = Factory(set)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether further problems would not be kept."""
+        return len(self.found) > MOST_PROBLEMS
 
     def add(self, diagnostic: Diagnostic) -> None:
         """Record a diagnostic unless it is known already."""
-        if diagnostic not in self.found:
-            self.found.append(diagnostic)
+        key = (diagnostic.code, diagnostic.message, diagnostic.labels)
+        if key in self._seen or self.is_full:
+            return
+        self._seen.add(key)
+        if len(self.found) == MOST_PROBLEMS:
+            diagnostic = Diagnostic(
+                "W0006",
+                f"only the first {MOST_PROBLEMS} problems are shown",
+                help="mend these first",
+            )
+        self.found.append(diagnostic)
 
     def report(self, error: ProblemError) -> None:
         """Record the diagnostic that an exception carries."""

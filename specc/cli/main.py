@@ -59,8 +59,10 @@ def _run(arguments: list[str]) -> int:
     )
     parser.add_argument("--version", action="version", version=f"specc {__version__}")
     commands = parser.add_subparsers(metavar="command", dest="command", required=True)
-    parsers = {name: commands.add_parser(name, help=text) for name, text in COMMANDS.items()}
     chosen = next((a for a in arguments if not a.startswith("-")), None)
+    # A command that was chosen needs no parsers of the others.
+    shown = {chosen: COMMANDS[chosen]} if chosen in COMMANDS else COMMANDS
+    parsers = {name: commands.add_parser(name, help=text) for name, text in shown.items()}
     if chosen in COMMANDS:
         command = importlib.import_module(f"specc.cli.commands.{chosen}")
         command.configure(parsers[chosen])

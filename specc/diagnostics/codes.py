@@ -78,5 +78,6 @@ CODES: dict[str, Code] = {
         ("W0003", "a let is not used"),
         ("W0004", "a used file is not used"),
         ("W0005", "git ignores the file"),
+        ("W0006", "there are more problems than are shown"),
     ),
 }

@@ -245,4 +245,8 @@ PAGES: dict[str, Page] = {
         "*.spec for PyInstaller. `specc init` writes the line that takes it back.",
         session="specc check plan.spec",
     ),
+    "W0006": Page(
+        "After 200 problems the rest is left out: many of them are likely to have one cause.",
+        session="specc check generated.spec",
+    ),
 }

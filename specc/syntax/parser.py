@@ -216,7 +216,7 @@ class _Parse:
             f"{found} does not fit here",
             label="unexpected",
             why=_expected(accepted),
-            help=_advice(token, accepted),
+            help=_advice(token, self.source.text[span.end : span.end + 1], accepted),
         )
 
     def _report_unclosed(self, parser: "InteractiveParser") -> None:
@@ -328,7 +328,16 @@ def _expected(accepted: set[str]) -> str:
     return "what fits here: " + ", ".join(parts) if parts else ""
 
 
-def _advice(token: Token, accepted: set[str]) -> str:
+def _advice(token: Token, following: str, accepted: set[str]) -> str:
+    """Guess what was meant; `following` is the text behind the token."""
+    if token == ":" and "EQUAL" in accepted:
+        return "a field has '=', not ':'"
+    if token.type == "SLASH" and following.startswith("/"):
+        return "a comment begins with '#'"
+    if token == "," and "_END" in accepted:
+        return "a statement ends with its line: remove the ','"
+    if token.type == "QUANTITY" and "NAME" in accepted and not accepted >= _VALUE:
+        return "a statement begins with a name: ttft <= 2 s"
     if "LBRACE" in accepted and "EQUAL" in accepted:
         return "a field is written 'name = value', a block 'kind name { … }'"
     if "LBRACE" in accepted:
