@@ -33,6 +33,10 @@ class SpecLexer(RegexLexer):
             (r'"(?:[^"\\\n]|\\.)*"', String.Double),
             (r"(use)(\s+)(std(?:\." + _NAME + ")*)", bygroups(Keyword, Whitespace, Name.Namespace)),
             (r"(let)(\s+)(" + _NAME + ")", bygroups(Keyword, Whitespace, Name.Variable)),
+            (
+                r"(extends)([ \t]+)(" + _NAME + r"(?:\." + _NAME + ")*)",
+                bygroups(Keyword, Whitespace, Name.Class),
+            ),
             (r"(?:use|as|let|extends|sweep|zip|in|by|assert|expect|else)\b", Keyword),
             (r"(?:and|or|not)\b", Operator.Word),
             (r"(?:true|false|auto)\b", Keyword.Constant),
@@ -42,10 +46,10 @@ class SpecLexer(RegexLexer):
                 bygroups(Number, Whitespace, Keyword.Type),
             ),
             (
-                "(" + _NAME + r")(\s+)(" + _NAME + r")(?=\s*(?:extends\b[^\n{]*)?\{)",
+                "(" + _NAME + r")([ \t]+)(" + _NAME + r")(?=[ \t]*(?:extends\b[^\n{]*)?\{)",
                 bygroups(Keyword.Declaration, Whitespace, Name.Class),
             ),
-            (_NAME + r"(?=\s*\{)", Keyword.Declaration),
+            (_NAME + r"(?=[ \t]*\{)", Keyword.Declaration),
             (_NAME + r"(?=(?:\." + _NAME + r")*\s*(?:=(?!=)|<=|>=|<|>))", Name.Attribute),
             (_NAME + r"(?=\()", Name.Function),
             (_NAME, Name),

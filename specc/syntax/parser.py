@@ -216,7 +216,7 @@ class _Parse:
             f"{found} does not fit here",
             label="unexpected",
             why=_expected(accepted),
-            help=_advice(token, self.source.text[span.end : span.end + 1], accepted),
+            help=_advice(token, self.source.text[max(0, span.start - 1) : span.end + 1], accepted),
         )
 
     def _report_unclosed(self, parser: "InteractiveParser") -> None:
@@ -328,11 +328,11 @@ def _expected(accepted: set[str]) -> str:
     return "what fits here: " + ", ".join(parts) if parts else ""
 
 
-def _advice(token: Token, following: str, accepted: set[str]) -> str:
-    """Guess what was meant; `following` is the text behind the token."""
+def _advice(token: Token, around: str, accepted: set[str]) -> str:
+    """Guess what was meant; `around` is the token with the characters beside it."""
     if token == ":" and "EQUAL" in accepted:
         return "a field has '=', not ':'"
-    if token.type == "SLASH" and following.startswith("/"):
+    if token == "/" and "//" in around:
         return "a comment begins with '#'"
     if token == "," and "_END" in accepted:
         return "a statement ends with its line: remove the ','"

@@ -50,6 +50,8 @@ BINS = """\
     }
     slo {"""
 
+STUDY = "study server_choice { workload = chat; deployments = a3 }"
+
 # name: what was there, what the tired engineer wrote
 MISTAKES = {
     "wrong unit": ("tpot <= 50 ms", "tpot <= 50 MB"),
@@ -62,7 +64,7 @@ MISTAKES = {
     "devices that tp cannot divide": ("8 * nodes", "8 * nodse"),
     "model name with a typo": ("qwen3_32b", "qwen3-32b"),
     "8k for 8192": ("output     = 1500 tok", "output     = 8k tok"),
-    "two workloads of one name": ("deployment a3 {", "workload chat { }\ndeployment a3 {"),
+    "two studies of one name": ("study server_choice {", f"{STUDY}\nstudy server_choice {{"),
     "file that uses itself": ("use std.models", 'use std.models\nuse "plan.spec"'),
     "prefix cache of 130 %": ("30%", "130%"),
     "equals in an objective": ("ttft <= 15 s", "ttft = 15 s"),
