@@ -10,10 +10,11 @@ from attrs import Factory, define
 from specc.check import rules
 from specc.check.convert import convert, to_number
 from specc.check.evaluate import Evaluator, Items, Symbol, kind_of
-from specc.check.merge import MergedBlock, Written, merge
+from specc.check.merge import MergedBlock, merge
+from specc.check.misplaced import Misplaced
 from specc.check.modules import Found, Loader, Module
 from specc.check.overrides import Overrides, Setting, variants
-from specc.check.problems import AlreadyReportedError, ProblemError, Problems, planned, problem
+from specc.check.problems import AlreadyReportedError, ProblemError, Problems, problem
 from specc.check.unused import unused
 from specc.diagnostics import Diagnostic, Label, Source, Span, did_you_mean
 from specc.ir import KINDS, Document, Model, Study, Workload
@@ -37,10 +38,8 @@ from specc.syntax import (
     Let,
     List,
     Row,
-    Statement,
     Sweep,
     SweepZip,
-    Use,
     parse,
 )
 from specc.syntax import Path as NamePath
@@ -144,12 +143,13 @@ class _Builder:
     problems: Problems
     evaluator: Evaluator = Factory(lambda self: Evaluator(self.problems), takes_self=True)
     overrides: Overrides = Factory(Overrides)
+    misplaced: Misplaced = Factory(lambda self: Misplaced(self.problems), takes_self=True)
     built: dict[int, Node | None] = Factory(dict)
 
     def module(self, module: Module) -> list[Node]:
         """Build every block of a module; return those without problems."""
         for statement in module.tree.statements:
-            self._check_top_level(statement)
+            self.misplaced.check_top_level(statement)
         nodes: list[Node] = []
         for block in module.blocks.values():
             if block.kind.text in KINDS:
@@ -192,7 +192,7 @@ class _Builder:
         """Report sweeps after which every variant of the study is the same."""
         plain = [attrs.evolve(node, settings=()) for node in built]  # type: ignore[call-arg]
         if len(plain) > 1 and all(node == plain[0] for node in plain):
-            self._report(
+            self.misplaced.report(
                 sweeps[0].span,
                 "E0406",
                 "this sweep changes nothing in the study",
@@ -239,44 +239,15 @@ class _Builder:
             self.built[key] = node if clean else None
         return self.built[key]
 
-    def _check_top_level(self, statement: Statement) -> None:
-        match statement:
-            case Use() | Let():
-                return
-            case Block() if statement.kind.text not in KINDS:
-                self._report(
-                    statement.kind.span,
-                    "E0201",
-                    f"there is no kind of block '{statement.kind.text}'",
-                    help=did_you_mean(statement.kind.text, KINDS, "kind"),
-                )
-            case Block() if statement.name is None:
-                kind = statement.kind.text
-                self._report(
-                    statement.kind.span,
-                    "E0207",
-                    f"this {kind} has no name",
-                    help=f"write {kind} some_name {{ … }}",
-                )
-            case Block():
-                return
-            case Assertion():
-                return
-            case _:
-                self._report(
-                    statement.span,
-                    "E0202",
-                    "this has no place outside of a block",
-                    help="a file holds use, let and blocks; a value of your own is 'let x = …'",
-                )
-
     def _node(self, cls: type[Node], merged: MergedBlock) -> Node | None:
         """Build one block; None if a value is wrong or missing."""
         values: dict[str, Any] = {}
         if cls is Study:
             self._expectations(merged, values)
         for statement in merged.others:
-            self._report_statement(statement, merged)
+            self.misplaced.report_statement(statement, merged)
+        if cls is Workload and ("requests", "") in merged.children:
+            self._check_table(merged.children["requests", ""])
         spans: dict[str, Span] = {"": merged.span}
         failed = False
         if cls is Model:
@@ -290,7 +261,7 @@ class _Builder:
                 failed = True
             except AlreadyReportedError:
                 failed = True
-        failed |= self._report_unknown(cls, merged)
+        failed |= self.misplaced.report_unknown(cls, merged)
         if failed:
             return None
         missing = [
@@ -299,7 +270,7 @@ class _Builder:
             if name not in values and attribute.default is attrs.NOTHING
         ]
         if missing and not merged.lacks_base:
-            self._report_missing(merged, missing)
+            self.misplaced.report_missing(merged, missing)
         if missing:
             return None
         return cls(name=merged.name, doc=merged.doc, spans=spans, **values)
@@ -438,120 +409,6 @@ class _Builder:
             return False
         return True
 
-    def _report_unknown(self, cls: type[Node], merged: MergedBlock) -> bool:
-        """Report what the class does not have; tell whether there was any."""
-        known = entries(cls)
-        found = False
-        for name, written in merged.fields.items():
-            if self.problems.is_full:
-                return True
-            found |= self._report_field(cls, known, merged, name, written)
-        for path, limit in merged.constraints.items():
-            found |= self._report_constraint(known, merged, path, limit)
-        for (kind, _), child in merged.children.items():
-            found |= self._report_child(cls, known, merged, kind, child)
-        return found
-
-    def _report_field(
-        self,
-        cls: type[Node],
-        known: dict[str, Any],
-        merged: MergedBlock,
-        name: str,
-        written: Written[Field],
-    ) -> bool:
-        span = written.node.path.span
-        type_ = known[name][1].type if name in known else None
-        if isinstance(type_, LimitType):
-            self._report(
-                written.node.span,
-                "E0403",
-                f"'{name}' is a limit, not a value",
-                help=f"write {name} <= {written.node.span.text.partition('=')[2].strip()}",
-            )
-        elif isinstance(type_, BlockType):
-            self._report(span, "E0301", f"'{name}' is a block", help=f"write {name} {{ … }}")
-        elif type_ is not None:
-            return False
-        elif name in cls.planned:
-            self._report_planned(span, cls.planned[name])
-        else:
-            self._report(
-                span,
-                "E0202",
-                f"{_a(merged.kind)} has no field '{name}'",
-                help=_where_it_stands(cls, name)
-                or did_you_mean(name, known, "field", more=cls.planned),
-            )
-        return True
-
-    def _report_constraint(
-        self, known: dict[str, Any], merged: MergedBlock, path: str, written: Written[Constraint]
-    ) -> bool:
-        metric, _, statistic = path.partition(".")
-        limits = [n for n, (_, entry) in known.items() if isinstance(entry.type, LimitType)]
-        span = written.node.path.span
-        if metric in limits and not statistic:
-            return False
-        if metric in limits:
-            self._report_planned(span, f"the statistic '{statistic}' of an objective")
-        elif limits:
-            self._report(
-                span,
-                "E0202",
-                f"there is no objective '{path}'",
-                help=did_you_mean(path, limits, "objective"),
-            )
-        else:
-            self._report(
-                written.node.span,
-                "E0202",
-                f"{_a(merged.kind)} has no constraints",
-                help="constraints stand in the block 'slo' of a workload; values have '='",
-            )
-        return True
-
-    def _report_child(
-        self,
-        cls: type[Node],
-        known: dict[str, Any],
-        merged: MergedBlock,
-        kind: str,
-        child: MergedBlock,
-    ) -> bool:
-        blocks = {n for n, (_, e) in known.items() if isinstance(e.type, BlockType)}
-        repeated = {e.type.kind for _, e in known.values() if isinstance(e.type, BlocksType)}
-        if kind in repeated or (kind in blocks and not child.name):
-            return False
-        if kind == "requests" and cls is Workload:
-            self._check_table(child)
-        elif kind in cls.planned:
-            self._report_planned(child.span, cls.planned[kind])
-        elif kind in KINDS:
-            self._report(
-                child.span,
-                "E0202",
-                f"{_a(kind)} cannot stand inside of {_a(merged.kind)}",
-                help="is a '}' missing before it?",
-            )
-        elif kind in blocks:
-            self._report(
-                child.span,
-                "E0202",
-                f"the block '{kind}' takes no name",
-                help=f"write {kind} {{ … }}",
-            )
-        else:
-            self._report(
-                child.span,
-                "E0202",
-                f"'{kind}' is a field, not a block"
-                if kind in known
-                else f"{_a(merged.kind)} has no block '{kind}'",
-                help=did_you_mean(kind, [*blocks, *repeated], "block", more=cls.planned),
-            )
-        return True
-
     def _expectations(self, merged: MergedBlock, values: dict[str, Any]) -> None:
         """Put the expectations of a study into `values`."""
         if not merged.claims:
@@ -579,46 +436,14 @@ class _Builder:
         rows = [statement for statement in child.others if isinstance(statement, Row)]
         for statement in child.others:
             if not isinstance(statement, Row):
-                self._report_statement(statement, child)
+                self.misplaced.report_statement(statement, child)
         before = len(self.problems.found)
         check_requests(rows, child.span, child.module, self.evaluator, self.problems)
         if len(self.problems.found) == before:
-            self._report_planned(child.span, Workload.planned["requests"])
-
-    def _report_statement(self, statement: Statement, merged: MergedBlock) -> None:
-        if merged.kind == "study" and isinstance(statement, Sweep | SweepZip):
-            return
-        if isinstance(statement, Use | Let):
-            self._report(statement.span, "E0202", "'use' and 'let' stand outside of blocks")
-        else:
-            self._report(statement.span, "E0202", f"this has no place in {_a(merged.kind)}")
-
-    def _report_missing(self, merged: MergedBlock, missing: list[str]) -> None:
-        names = ", ".join(f"'{name}'" for name in missing)
-        title = f"{merged.kind} '{merged.name}'" if merged.name else f"block '{merged.kind}'"
-        plural = "fields" if len(missing) > 1 else "field"
-        self._report(merged.span, "E0401", f"the {title} lacks the {plural} {names}")
-
-    def _report_planned(self, span: Span, what: str) -> None:
-        self.problems.report(planned(span, what))
-
-    def _report(self, span: Span, code: str, message: str, **parts: str) -> None:
-        self.problems.add(Diagnostic.at(span, code, message, **parts))
-
-
-def _where_it_stands(cls: type[Node], name: str) -> str:
-    """Say which nested block has a field, if one does."""
-    for block, (_, entry) in entries(cls).items():
-        if isinstance(entry.type, BlockType) and name in entries(entry.type.cls):
-            return f"it stands in the block '{block}': write {block} {{ {name} … }}"
-    return ""
+            self.misplaced.report_planned(child.span, Workload.planned["requests"])
 
 
 def _names_in(expression: Expression) -> list[str]:
     """Return the names that a list of names, or one name, holds."""
     items = expression.items if isinstance(expression, List) else (expression,)
     return [item.text.rpartition(".")[2] for item in items if isinstance(item, NamePath)]
-
-
-def _a(noun: str) -> str:
-    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
