@@ -31,13 +31,19 @@ def ignored(path: Path) -> Diagnostic | None:
 
 
 def _may_be_ignored(folder: Path) -> bool:
-    """Look at the ignore files up to the root of the repository; asking git costs 10 ms."""
+    """Read the ignore files up to the root of the repository; asking git takes 10 ms.
+
+    The nearest file that says something about specs decides, with its last word.
+    """
     for parent in (folder, *folder.parents):
         try:
-            if "spec" in (parent / ".gitignore").read_text(encoding="utf-8", errors="replace"):
-                return True
+            text = (parent / ".gitignore").read_text(encoding="utf-8", errors="replace")
         except OSError:
-            pass
+            text = ""
+        said = [line for line in map(str.strip, text.splitlines()) if "spec" in line]
+        said = [line for line in said if not line.startswith("#")]
+        if said:
+            return not said[-1].startswith("!")
         if (parent / ".git").exists():
             return False
     return False
