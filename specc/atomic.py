@@ -21,9 +21,7 @@ def stage(target: Path, text: str) -> Path:
             file.write(text.encode())
             file.flush()
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
+        os.chmod(name, _mode(target))
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(name)
@@ -37,9 +35,19 @@ def replace_text(target: Path, text: str) -> None:
     Raises:
         OSError: it cannot be written; the old text stays.
     """
+    target = Path(os.path.realpath(target))  # a link stays a link
     staged = stage(target, text)
     try:
         staged.replace(target)
     except BaseException:
         staged.unlink(missing_ok=True)
         raise
+
+
+def _mode(target: Path) -> int:
+    """Return the mode of a file that is there, else what a new file gets."""
+    with contextlib.suppress(OSError):
+        return target.stat().st_mode & 0o7777
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask

@@ -48,7 +48,7 @@ class Workspace:
             text = self.unsaved.get(path.absolute())
             data = self._bytes(path, name, wanted_by) if text is None else text.encode()
             self._hashes[self._recorded_name(path)] = hashlib.sha256(data).hexdigest()
-            self._sources[name] = Source(name, _decoded(data, name, wanted_by))
+            self._sources[name] = Source(name, decoded(data, name, wanted_by))
             self._paths[name] = path
         return self._sources[name]
 
@@ -115,7 +115,12 @@ class Workspace:
         return data
 
 
-def _decoded(data: bytes, name: str, wanted_by: Span | None) -> str:
+def decoded(data: bytes, name: str, wanted_by: Span | None) -> str:
+    """Return the text of a file, with line ends of one kind.
+
+    Raises:
+        UnreadableError: it is no UTF-8 text.
+    """
     if b"\0" in data:
         raise _unreadable("E0002", f"'{name}' is a binary file", wanted_by, help=_UTF8)
     try:

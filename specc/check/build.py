@@ -119,7 +119,7 @@ def _override(text: str, root: Module, builder: "_Builder") -> None:
                 raise problem(
                     Span(tree.source, 0, len(text)),
                     "E0008",
-                    "this overrides nothing",
+                    "an override sets one field",
                     help="write PATH=VALUE: --set workload.chat.output=2000tok",
                 )
     except ProblemError as error:
@@ -185,6 +185,12 @@ class _Builder:
         node = builder.block(found)
         if node is None:
             return None
+        others = [
+            builder.block(Found(block, found.module))
+            for block in found.module.blocks.values()
+            if block.kind.text in KINDS
+        ]
+        builder._check_assertions(found.module, [other for other in others if other is not None])
         texts = tuple((setting.path.text, setting.text) for setting in settings)
         return attrs.evolve(node, settings=texts)  # type: ignore[call-arg]
 

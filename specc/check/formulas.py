@@ -59,6 +59,9 @@ def check_assertion(
     facts: dict[str, Fact] = {}
 
     def named(path: Path) -> Formula:
+        block = module.find_block(path)
+        if block is not None and block.node.name is not None:
+            return Word(path.text, block.node.name.text)
         facts[path.text] = _spec_fact(path, module, nodes)
         return Reference(path.text, path.text)
 

@@ -88,7 +88,7 @@ def _base(base: Path, block: Block, module: Module) -> tuple[Block, Module]:
             base.span,
             "E0203",
             f"there is no {kind} '{base.text}' to extend",
-            help=did_you_mean(base.text, module.names_of(kind), kind),
+            help=did_you_mean(base.text, set(module.names_of(kind)) - {_name(block)}, kind),
         )
     if found.node.kind.text != kind:
         raise problem(
@@ -98,6 +98,10 @@ def _base(base: Path, block: Block, module: Module) -> tuple[Block, Module]:
             second=Label(found.node.kind.span, "defined here"),
         )
     return found.node, found.module
+
+
+def _name(block: Block) -> str:
+    return block.name.text if block.name else ""
 
 
 def _empty(block: Block, module: Module) -> MergedBlock:

@@ -52,7 +52,12 @@ class Misplaced:
 
     def report_unknown(self, cls: type[Node], merged: MergedBlock) -> bool:
         """Report what the class does not have; tell whether there was any."""
-        known = entries(cls)
+        # A repeated block is written by its kind (level), not by the name of the field (levels).
+        known = {
+            name: field
+            for name, field in entries(cls).items()
+            if not isinstance(field[1].type, BlocksType)
+        }
         found = False
         for name, written in merged.fields.items():
             if self.problems.is_full:
@@ -132,7 +137,8 @@ class Misplaced:
         child: MergedBlock,
     ) -> bool:
         blocks = {n for n, (_, e) in known.items() if isinstance(e.type, BlockType)}
-        repeated = {e.type.kind for _, e in known.values() if isinstance(e.type, BlocksType)}
+        every = entries(cls).values()
+        repeated = {e.type.kind for _, e in every if isinstance(e.type, BlocksType)}
         if kind in repeated or (kind in blocks and not child.name):
             return False
         if kind == "requests" and cls is Workload:

@@ -63,7 +63,7 @@ class Module:
         for module in self.open_imports:
             names += module.names_of(kind)
         for alias, module in self.named_imports.items():
-            names += [f"{alias}.{name}" for name in module.names_of(kind)]
+            names += [f"{alias}.{n}" for n in module.names_of(kind) if "." not in n]
         return names
 
     def _find(self, path: Path, lookup: "Callable[[Module, str], T | None]") -> Found[T] | None:

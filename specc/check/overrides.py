@@ -8,10 +8,10 @@ from itertools import product
 
 from attrs import Factory, define, frozen
 
-from specc.check.evaluate import Evaluator, Interval, Items, kind_of
+from specc.check.evaluate import Evaluator, Interval, Items, Value, kind_of
 from specc.check.modules import Module
 from specc.check.problems import problem
-from specc.diagnostics import did_you_mean
+from specc.diagnostics import Label, Span, did_you_mean
 from specc.ir import KINDS
 from specc.ir.vocabulary import BlocksType, BlockType, LimitType, Node, entries
 from specc.syntax import (
@@ -38,6 +38,7 @@ class Overrides:
     """Layers of statements over blocks."""
 
     _layers: dict[int, list[tuple[Block, Module]]] = Factory(dict)
+    _set_at: dict[tuple[int, str], Span] = Factory(dict)
 
     def add(self, path: Path, value: Expression, module: Module) -> None:
         """Set the field that a path names: `chat.slo.tpot` or `workload.chat.slo.tpot`.
@@ -46,6 +47,17 @@ class Overrides:
             ProblemError: there is no such block or field.
         """
         block, names = _target(path, module)
+        key = (id(block), ".".join(name.text for name in names))
+        if key in self._set_at:
+            raise problem(
+                path.span,
+                "E0204",
+                f"'{path.text}' is set twice",
+                label="again here",
+                second=Label(self._set_at[key], "first here"),
+                help="one sweep or one --set a field",
+            )
+        self._set_at[key] = path.span
         layer = _layer(block, names, value)
         self._layers.setdefault(id(block), []).append((layer, module))
 
@@ -55,7 +67,8 @@ class Overrides:
 
     def extended(self) -> "Overrides":
         """Return a copy to add to."""
-        return Overrides({key: list(layers) for key, layers in self._layers.items()})
+        layers = {key: list(layers) for key, layers in self._layers.items()}
+        return Overrides(layers, dict(self._set_at))
 
 
 @frozen(eq=False)
@@ -111,18 +124,21 @@ def _settings(sweep: Sweep, module: Module, evaluator: Evaluator) -> list[Settin
         settings = [Setting(sweep.path, item, item.span.text) for item in values.items]
     else:
         settings = [
-            Setting(sweep.path, Given(values.span, value), str(value))
-            for value in _expanded(values, module, evaluator)
+            Setting(sweep.path, Given(span, value), text)
+            for value, span, text in _expanded(values, module, evaluator)
         ]
     if not settings:
         raise problem(values.span, "E0402", "a sweep over nothing", help="name at least one value")
     return settings
 
 
-def _expanded(values: Expression, module: Module, evaluator: Evaluator) -> list[Quantity]:
+def _expanded(
+    values: Expression, module: Module, evaluator: Evaluator
+) -> list[tuple[Value, Span, str]]:
+    """Return the values of a named list or of a range, each with its place and its text."""
     value = evaluator.value(values, module)
     if isinstance(value, Items):
-        return [item for item, _ in value.values if isinstance(item, Quantity)]
+        return [(item, span, span.text) for item, span in value.values]
     if not isinstance(value, Interval) or value.step is None:
         raise problem(
             values.span,
@@ -131,7 +147,7 @@ def _expanded(values: Expression, module: Module, evaluator: Evaluator) -> list[
             label=f"this is {kind_of(value)}",
             help="write [30 ms, 50 ms], or 10 ms .. 50 ms by 10 ms",
         )
-    return _steps(value, values)
+    return [(step, values.span, str(step)) for step in _steps(value, values)]
 
 
 def _steps(interval: Interval, node: Expression) -> list[Quantity]:
@@ -186,6 +202,8 @@ def _nested(cls: type[Node], names: list[Name], value: Expression) -> Statement:
         inner = _nested(repeated[first.text], rest[1:], value)
         return Block(first.span, first, rest[0], None, (inner,))
     type_ = known[first.text][1].type if first.text in known else None
+    if isinstance(type_, BlocksType):
+        type_ = None
     if isinstance(type_, BlockType) and rest:
         return Block(first.span, first, None, None, (_nested(type_.cls, rest, value),))
     if type_ is None and first.text not in cls.planned:

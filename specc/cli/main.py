@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from specc._version import __version__
 
-OK, FAILED, WRONG_INPUT, INFEASIBLE, INTERRUPTED = 0, 1, 2, 3, 130
+OK, FAILED, WRONG_INPUT, INFEASIBLE, INTERRUPTED, READER_GONE = 0, 1, 2, 3, 130, 141
 
 COMMANDS = {
     "run": "check and evaluate a spec, and write its report",
@@ -29,7 +29,7 @@ example:
 exit codes:
   0  fine                 1  an expect fails, or --check found stale files
   2  the spec or the command line is wrong
-  3  no layout keeps to the limits         130  interrupted
+  3  a study has no layout within its limits   130  interrupted
 """
 
 
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader of our output has gone (`specc … | head`); that is its right.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+        return READER_GONE
 
 
 def _run(arguments: list[str]) -> int:

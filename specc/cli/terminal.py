@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 from specc.diagnostics import Diagnostic
 
@@ -27,6 +28,19 @@ def add_set_option(parser: argparse.ArgumentParser) -> None:
         metavar="PATH=VALUE",
         help="set a field, as if it stood in the spec: --set workload.chat.output=2000tok",
     )
+
+
+def spec_files(paths: Iterable[Path]) -> list[Path]:
+    """Return the specs among paths; a folder stands for all below it that are not hidden."""
+    found: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        below = sorted(path.glob("**/*.spec"))
+        hidden = [any(p.startswith(".") for p in file.relative_to(path).parts) for file in below]
+        found += [file for file, is_hidden in zip(below, hidden, strict=True) if not is_hidden]
+    return found
 
 
 def print_diagnostics(diagnostics: Iterable[Diagnostic], format_: str) -> None:

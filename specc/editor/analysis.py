@@ -92,7 +92,7 @@ class Analysis:
     def diagnostics(self) -> list[Diagnostic]:
         """Return the diagnostics whose place is in this file."""
         source = self.source
-        return [d for d in self.checked.diagnostics if d.span and d.span.source is source]
+        return [d for d in self.checked.diagnostics if not d.span or d.span.source is source]
 
     def fixes(self, diagnostic: Diagnostic) -> Iterator[Fix]:
         """Yield mends for a diagnostic that its help spells out."""

@@ -30,21 +30,20 @@ class SpecServer(LanguageServer):
 
     def __init__(self) -> None:
         super().__init__("specc", __version__)
-        self.analyses: dict[str, tuple[int | None, Analysis]] = {}
+        self.analyses: dict[str, tuple[object, Analysis]] = {}
 
     def analysis(self, uri: str) -> Analysis:
         """Return the analysis of a document as it stands now."""
         document = self.workspace.get_text_document(uri)
+        # What another open file says counts too.
+        documents = self.workspace.text_documents
+        state = sorted((other.uri, other.version or 0) for other in documents.values())
         known = self.analyses.get(uri)
-        if known is not None and known[0] == document.version and document.version is not None:
+        if known is not None and known[0] == state:
             return known[1]
-        others = {
-            _path(other): other.source
-            for other in self.workspace.text_documents.values()
-            if other.uri != uri
-        }
-        fresh = Analysis(_path(document), document.source, others)
-        self.analyses[uri] = (document.version, fresh)
+        others = {_path(other): _text(other) for other in documents.values() if other.uri != uri}
+        fresh = Analysis(_path(document), _text(document), others)
+        self.analyses[uri] = (state, fresh)
         return fresh
 
 
@@ -60,7 +59,8 @@ def create_server() -> SpecServer:
         | lsp.DidChangeTextDocumentParams
         | lsp.DidSaveTextDocumentParams,
     ) -> None:
-        _publish(server, params.text_document.uri)
+        for uri in {params.text_document.uri, *server.workspace.text_documents}:
+            _publish(server, uri)
 
     @server.feature(lsp.TEXT_DOCUMENT_DID_CLOSE)
     def closed(params: lsp.DidCloseTextDocumentParams) -> None:
@@ -147,13 +147,14 @@ def _publish(server: SpecServer, uri: str) -> None:
 
 
 def _diagnostic(server: SpecServer, diagnostic: Diagnostic) -> lsp.Diagnostic:
-    assert diagnostic.span is not None
+    start = lsp.Position(0, 0)
+    place = _range(server, diagnostic.span) if diagnostic.span else lsp.Range(start, start)
     parts = [diagnostic.message, diagnostic.why, diagnostic.help]
     severity = (
         lsp.DiagnosticSeverity.Error if diagnostic.is_error else lsp.DiagnosticSeverity.Warning
     )
     return lsp.Diagnostic(
-        _range(server, diagnostic.span),
+        place,
         "\n".join(part for part in parts if part),
         severity=severity,
         code=diagnostic.code,
@@ -179,12 +180,14 @@ def _at(
 ) -> tuple[Analysis, int]:
     document = server.workspace.get_text_document(params.text_document.uri)
     analysis = server.analysis(document.uri)
-    return analysis, document.offset_at_position(params.position)
+    lines = _lines(analysis.text)
+    place = server.workspace.position_codec.position_from_client_units(lines, params.position)
+    return analysis, sum(len(line) for line in lines[: place.line]) + place.character
 
 
 def _range(server: SpecServer, span: Span) -> lsp.Range:
     codec = server.workspace.position_codec
-    lines = span.source.text.splitlines(keepends=True)
+    lines = _lines(span.source.text)
     return codec.range_to_client_units(
         lines, lsp.Range(_position(span.source, span.start), _position(span.source, span.end))
     )
@@ -193,6 +196,18 @@ def _range(server: SpecServer, span: Span) -> lsp.Range:
 def _position(source: Source, offset: int) -> lsp.Position:
     line, column = source.position(min(offset, len(source.text)))
     return lsp.Position(line - 1, column - 1)
+
+
+def _lines(text: str) -> list[str]:
+    """Split where spans count lines: at line feeds alone."""
+    return [f"{line}\n" for line in text.split("\n")]
+
+
+def _text(document: TextDocument) -> str:
+    try:
+        return document.source.replace("\r\n", "\n").replace("\r", "\n")
+    except OSError:
+        return ""  # neither open nor on disk
 
 
 def _meets(a: lsp.Range, b: lsp.Range) -> bool:

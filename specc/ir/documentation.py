@@ -62,7 +62,19 @@ def pages() -> Iterator[FieldPage]:
 
 def page(path: str) -> FieldPage | None:
     """Return the page of a kind or a field such as `workload.slo.tpot`."""
-    return next((p for p in pages() if p.path == path), None)
+    return next((p for p in (*pages(), *_planned_pages()) if p.path == path), None)
+
+
+def _planned_pages() -> Iterator[FieldPage]:
+    later = "known to the language, not evaluated by this version"
+    classes = [(kind, cls) for kind, cls in KINDS.items()]
+    while classes:
+        path, cls = classes.pop()
+        for name, what in cls.planned.items():
+            yield FieldPage(f"{path}.{name}", later, "", what, "")
+        for name, (_, entry) in entries(cls).items():
+            if isinstance(entry.type, BlockType):
+                classes.append((f"{path}.{name}", entry.type.cls))
 
 
 def markdown() -> str:

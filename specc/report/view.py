@@ -163,7 +163,8 @@ def _study(result: StudyResult, variants: list[StudyResult], index: int | None) 
 def _question(study: Study) -> str:
     workload = study.workload
     hit = f", {show.percent(workload.prefix_hit)} of it cached" if workload.prefix_hit else ""
-    settings = "".join(f"{path} = {value}: " for path, value in study.settings)
+    settings = ", ".join(f"{path} = {value}" for path, value in study.settings)
+    settings += ": " if settings else ""
     return (
         f"{settings}{show.counted(workload.input, 'token')} of prompt{hit}, "
         f"{show.integer(workload.output)} of answer; {objectives(workload.slo)}"
@@ -179,6 +180,9 @@ def _answer(result: StudyResult) -> Answer:
         f"{show.rate(best.point.throughput)} tok/s"
     )
     remarks = [_arithmetic(best), f"A larger batch is stopped by {_LIMITS[best.stopped_by]}."]
+    failed = sum(not verdict.met for verdict in result.verdicts)
+    if failed:
+        remarks.append(f"{failed} of {show.counted(len(result.verdicts), 'expectation')} not met.")
     remarks += _runner_up(result, best)
     remarks += _overflow(best)
     remarks.append(

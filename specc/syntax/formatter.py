@@ -106,6 +106,8 @@ def _lines(tokens: Iterable[Token]) -> list[_Line]:
             continue
         if token.type == "_END":
             newlines = token.count("\n")
+            if newlines and _is_row(line) and stack and stack[-1] != "LBRACE":
+                continue  # a row is one line, whatever is inside of its cells
             if newlines:
                 finish()
                 blank = blank or newlines > 1

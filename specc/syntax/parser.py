@@ -68,7 +68,7 @@ class _LineEnds:
                 self.depth = max(0, self.depth - 1)
             elif token.type in ("LBRACE", "CLOSE"):
                 self.depth = 0
-            elif token.type == "_END" and self.depth and not self.keeps_all:
+            elif token.type == "_END" and self.depth and ";" not in token and not self.keeps_all:
                 continue
             yield token
 

@@ -1,11 +1,12 @@
 """`specc check`: diagnostics only."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from specc.cli.git import ignored
 from specc.cli.main import OK, WRONG_INPUT
-from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics
+from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics, spec_files
 from specc.compilation import Compilation, SpecError
 from specc.diagnostics import Diagnostic
 
@@ -29,7 +30,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Check the specs; exit code 2 if one has errors."""
     found: list[Diagnostic] = []
-    for path in _files(options.specs):
+    paths = spec_files(options.specs)
+    if options.emit and (len(paths) != 1 or options.format != "text"):
+        print("--emit prints one spec, as JSON: give one file and no --format", file=sys.stderr)
+        return WRONG_INPUT
+    for path in paths:
         compilation = Compilation(path, options.set)
         found += [d for d in compilation.diagnostics if d not in found]
         warning = ignored(path)
@@ -44,18 +49,9 @@ def run(options: argparse.Namespace) -> int:
     if any(diagnostic.is_error for diagnostic in found):
         return WRONG_INPUT
     if options.format == "text":
-        count = len(_files(options.specs))
+        count = len(paths)
         print(f"{count} spec{'s' if count > 1 else ''} checked, no errors")
     return OK
-
-
-def _files(paths: list[Path]) -> list[Path]:
-    """Return the specs among paths; a folder stands for all specs below it."""
-    return [
-        file
-        for path in paths
-        for file in (sorted(path.glob("**/*.spec")) if path.is_dir() else [path])
-    ]
 
 
 def _emit(compilation: Compilation, stage: str) -> None:

@@ -41,7 +41,8 @@ def run(options: argparse.Namespace) -> int:
     print(f"{found.path}: {found.doc}\n\n  type     {found.type}")
     if found.default:
         print(f"  default  {found.default}")
-    print(f"  example  {found.example}")
+    if found.example:
+        print(f"  example  {found.example}")
     return OK
 
 

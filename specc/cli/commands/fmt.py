@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 from specc.cli.main import FAILED, OK, WRONG_INPUT
-from specc.cli.terminal import print_diagnostics
+from specc.cli.terminal import print_diagnostics, spec_files
 from specc.diagnostics import Diagnostic, Source
 from specc.syntax import parse
 from specc.syntax.formatter import FormatError, format_source
-from specc.workspace import UnreadableError, Workspace
+from specc.workspace import UnreadableError, Workspace, decoded
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -34,8 +34,8 @@ def run(options: argparse.Namespace) -> int:
     """Format; exit code 2 if a file cannot be, 1 if --check or --diff found one to change."""
     codes = [OK]
     for name in options.specs:
-        for path in sorted(Path(name).glob("**/*.spec")) if Path(name).is_dir() else [name]:
-            codes.append(_format(str(path), options))
+        paths = spec_files([Path(name)]) if name != "-" else [Path(name)]
+        codes += [_format(str(path), options) for path in paths]
     return max(codes)
 
 
@@ -63,14 +63,14 @@ def _format(name: str, options: argparse.Namespace) -> int:
 
 
 def _standard_input() -> Source:
-    text = sys.stdin.buffer.read().decode("utf-8", errors="replace")
-    return Source("-", text.replace("\r\n", "\n"))
+    return Source("-", decoded(sys.stdin.buffer.read(), "standard input", None))
 
 
 def _deliver(source: Source, path: Path, text: str, options: argparse.Namespace) -> int:
-    changed = text != source.text
+    # Bytes, not characters: the one layout also has one kind of line end.
+    changed = text != source.text if source.name == "-" else path.read_bytes() != text.encode()
     if options.diff:
-        before, after = (t.splitlines(keepends=True) for t in (source.text, text))
+        before, after = _lines(source.text), _lines(text)
         sys.stdout.writelines(difflib.unified_diff(before, after, source.name, source.name))
     elif options.check:
         if changed:
@@ -81,6 +81,13 @@ def _deliver(source: Source, path: Path, text: str, options: argparse.Namespace)
     elif changed:
         return _write(path, text)
     return FAILED if changed else OK
+
+
+def _lines(text: str) -> list[str]:
+    """Split a text into lines as a patch has them."""
+    *lines, last = text.split("\n")
+    ended = [f"{line}\n" for line in lines]
+    return [*ended, f"{last}\n\\ No newline at end of file\n"] if last else ended
 
 
 def _write(path: Path, text: str) -> int:

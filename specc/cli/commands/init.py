@@ -91,7 +91,8 @@ def _write(path: Path, text: str) -> None:
 def _ensure(path: Path, line: str) -> None:
     """Add a line to a file unless it is there."""
     text = path.read_text(encoding="utf-8") if path.exists() else ""
-    if line in text.splitlines():
+    said = [known for known in text.splitlines() if known.endswith("*.spec") or known == line]
+    if said and said[-1] == line:
         return
     gap = "" if not text or text.endswith("\n") else "\n"
     _write(path, f"{text}{gap}{line}\n")
