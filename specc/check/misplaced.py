@@ -90,6 +90,12 @@ class Misplaced:
             self.report(span, "E0301", f"'{name}' is a block", help=f"write {name} {{ … }}")
         elif type_ is not None:
             return False
+        elif any(
+            isinstance(e.type, BlocksType) and e.type.kind == name for _, e in entries(cls).values()
+        ):
+            self.report(
+                span, "E0301", f"'{name}' is a block with a name", help=f"write {name} NAME {{ … }}"
+            )
         elif name in cls.planned:
             self.report_planned(span, cls.planned[name])
         else:

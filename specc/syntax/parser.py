@@ -209,7 +209,9 @@ class _Parse:
         if self._unclosed_before(token):
             self._report_bracket(self.open[-1], span, "something else begins here")
             return
-        found = "the end of the line" if token.type == "_END" else f"'{token}'"
+        found = f"'{token}'"
+        if token.type == "_END":
+            found = "';'" if token.startswith(";") else "the end of the line"
         self._add(
             span,
             "E0101",

@@ -23,6 +23,7 @@ CASES = [
     "empty",
     "claims",
     "tables",
+    "review",
 ]
 
 

@@ -401,3 +401,54 @@ def test_a_reader_that_leaves_early_is_no_error(spec) -> None:
         check=True,
     )
     assert done.stderr == ""
+
+
+def test_a_named_list_is_swept_whole(specc, spec) -> None:
+    text = spec.read_text().replace("[eight] }", "[eight]; sweep eight.model in names }")
+    spec.write_text(text + "let names = [qwen3_8b, qwen3_32b]\n")
+    assert specc("run", "plan.spec").returncode == 0
+    result = json.loads((spec.parent / "plan.result.json").read_text())
+    models = [study["candidates"][0]["model"] for study in result["studies"]]
+    assert models == ["qwen3_8b", "qwen3_32b"]
+
+
+def test_a_sweep_does_not_hide_what_the_command_line_sets(specc, spec) -> None:
+    text = spec.read_text().replace("[eight] }", "[eight]; sweep chat.input in [1 tok, 9 tok] }")
+    spec.write_text(text)
+    done = specc("check", "plan.spec", "--set", "chat.input=5tok")
+    assert (done.returncode, "E0204" in done.stderr) == (2, True)
+
+
+def test_fmt_keeps_links_and_modes_and_leaves_hidden_folders(specc, tmp_path: Path) -> None:
+    (tmp_path / ".venv").mkdir()
+    hidden, real, link = tmp_path / ".venv/a.spec", tmp_path / "real.spec", tmp_path / "link.spec"
+    hidden.write_text("let  a=1")
+    real.write_text("let  a=1")
+    real.chmod(0o640)
+    link.symlink_to("real.spec")
+    assert specc("fmt", "link.spec").returncode == 0
+    assert link.is_symlink()
+    assert (real.read_text(), real.stat().st_mode & 0o777) == ("let a = 1\n", 0o640)
+    real.write_bytes(b"let a = 1\r\n")
+    assert specc("fmt", ".", "--check").returncode == 1
+    assert specc("fmt", ".").returncode == 0
+    assert (real.read_bytes(), hidden.read_text()) == (b"let a = 1\n", "let  a=1")
+    assert "\\ No newline" in specc("fmt", ".venv/a.spec", "--diff").stdout
+
+
+def test_fmt_of_what_is_no_text(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "specc", "fmt", "-"],
+        input=b"# caf\xe9\nlet a=1", capture_output=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=tmp_path,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, b"")
+
+
+def test_emit_prints_one_document(specc, spec) -> None:
+    assert specc("check", "plan.spec", "plan.spec", "--emit", "ir").returncode == 2
+    assert specc("check", "plan.spec", "--emit", "ir", "--format", "json").returncode == 2
+
+
+def test_explain_knows_what_is_planned(specc) -> None:
+    assert "not evaluated by this version" in specc("explain", "deployment.parallel.ep").stdout

@@ -177,3 +177,37 @@ def test_columns_are_those_of_the_protocol(session) -> None:
 
     start = len('let a = ["😀", "重", ') + 1
     assert session(talk) == ("E0304", start, start + len("1 GIB"))
+
+
+def test_line_ends_of_windows_and_other_open_files(session, tmp_path: Path) -> None:
+    async def talk(client, uri, _first, published):
+        def change(version: int, address: str, text: str) -> None:
+            client.text_document_did_change(
+                lsp.DidChangeTextDocumentParams(
+                    lsp.VersionedTextDocumentIdentifier(version, address),
+                    [lsp.TextDocumentContentChangeWholeDocument(text)],
+                )
+            )
+
+        change(2, uri, TEXT.replace("\n", "\r\n"))
+        found = await client.text_document_hover_async(lsp.HoverParams(**_at(uri, "tpot")))
+        assert "time per output token" in found.contents.value
+
+        common = (tmp_path / "common.spec").as_uri()
+        client.text_document_did_open(
+            lsp.DidOpenTextDocumentParams(
+                lsp.TextDocumentItem(common, "specc", 1, "let shared = 4\n")
+            )
+        )
+        text = 'use "common.spec"\nlet mine = shared * 2\n'
+        change(3, uri, text)
+        place = {"text_document": lsp.TextDocumentIdentifier(uri)}
+        where = lsp.Position(1, 5)
+        found = await client.text_document_hover_async(lsp.HoverParams(position=where, **place))
+        assert "**8**" in found.contents.value
+        change(2, common, "let shared = 5\n")
+        found = await client.text_document_hover_async(lsp.HoverParams(position=where, **place))
+        assert "**10**" in found.contents.value
+        return True
+
+    assert session(talk)

@@ -153,3 +153,8 @@ def test_any_spec_keeps_its_tree(text: str) -> None:
     after, diagnostics = parse(Source("x", _format(text)))
     assert diagnostics == []
     assert after.statements == before.statements
+
+
+def test_a_row_stays_one_line_whatever_its_cells_hold() -> None:
+    text = "requests a {\n| share | input |\n| 5% | (1 +\n 2) |\n}\n"
+    assert "    | 5%    | (1 + 2) |\n" in _format(text)
