@@ -10,7 +10,7 @@ from specc.check.overrides import Overrides
 from specc.check.problems import ProblemError, Problems, problem
 from specc.diagnostics import Label, Span, did_you_mean
 from specc.ir import KINDS
-from specc.ir.vocabulary import BlocksType, BlockType, Node, entries
+from specc.ir.vocabulary import Node, nested_class
 from specc.syntax import Block, Constraint, Expectation, Field, Path, Statement
 
 S = TypeVar("S", bound=Statement)
@@ -142,7 +142,7 @@ class _Layer:
                             )
                         )
                     child = merged.children.setdefault(key, _empty(statement, self.module))
-                    self.overlay(child, statement, _class_of(cls, key[0]), inside)
+                    self.overlay(child, statement, nested_class(cls, key[0]), inside)
                 case Expectation():
                     merged.claims.append(Written(statement, self.module))
                 case _:
@@ -153,7 +153,7 @@ class _Layer:
     ) -> None:
         """File a statement; `engine.chunk_budget = …` goes into the block `engine`."""
         first, *rest = statement.path.names
-        inner = _class_of(cls, first.text)
+        inner = nested_class(cls, first.text)
         if rest and (isinstance(statement, Field) or inner is not None):
             child = merged.children.setdefault(
                 (first.text, ""), MergedBlock(first.text, "", "", first.span)
@@ -179,15 +179,3 @@ class _Layer:
                     help="remove one of them",
                 )
             )
-
-
-def _class_of(cls: type[Node] | None, name: str) -> type[Node] | None:
-    """Return the class of a nested block, if the vocabulary has it."""
-    if cls is None:
-        return None
-    for field_name, (_, entry) in entries(cls).items():
-        if isinstance(entry.type, BlockType) and field_name == name:
-            return entry.type.cls
-        if isinstance(entry.type, BlocksType) and entry.type.kind == name:
-            return entry.type.cls
-    return None

@@ -22,6 +22,7 @@ from specc.ir.vocabulary import (
     ReferencesType,
     ReferenceType,
     entries,
+    nested_class,
 )
 from specc.syntax import Block, Constraint, Field, Let, Name, Number, Statement, parse
 from specc.syntax import Path as NamePath
@@ -299,18 +300,9 @@ def _enclosing_classes(before: str) -> list[type[Node]] | None:
         elif not classes:
             classes.append(KINDS.get(match[1] or ""))
         else:
-            classes.append(_nested_class(classes[-1], match[1] or ""))
+            classes.append(nested_class(classes[-1], match[1] or ""))
     known = [cls for cls in classes if cls is not None]
     return known if len(known) == len(classes) else None
-
-
-def _nested_class(cls: type[Node] | None, name: str) -> type[Node] | None:
-    for field, (_, entry) in entries(cls).items() if cls else ():
-        if isinstance(entry.type, BlockType) and field == name:
-            return entry.type.cls
-        if isinstance(entry.type, BlocksType) and entry.type.kind == name:
-            return entry.type.cls
-    return None
 
 
 def _page_text(found: FieldPage) -> str:

@@ -149,6 +149,16 @@ def entries(cls: type[Node]) -> dict[str, tuple["attrs.Attribute[Any]", Entry]]:
     return {a.name: (a, a.metadata[ENTRY]) for a in attrs.fields(cls) if ENTRY in a.metadata}
 
 
+def nested_class(cls: type[Node] | None, word: str) -> type[Node] | None:
+    """Return the class of the block that a word begins inside of a class, if there is one."""
+    for name, (_, entry) in entries(cls).items() if cls else ():
+        if isinstance(entry.type, BlockType) and name == word:
+            return entry.type.cls
+        if isinstance(entry.type, BlocksType) and entry.type.kind == word:
+            return entry.type.cls
+    return None
+
+
 def _declared(type_: FieldType, doc: str, default: Any, **options: Any) -> Any:
     if default is not NOTHING:
         options["default"] = default
