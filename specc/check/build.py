@@ -100,7 +100,8 @@ def check_all(workspace: Workspace, path: FilePath, overrides: Sequence[str] = (
         # What is not used because of an error is no news.
         for diagnostic in unused(root):
             problems.add(diagnostic)
-    found = sorted(problems.found, key=lambda d: _order(d, list(loader.modules.values())))
+    sources = [module.tree.source for module in loader.modules.values()]
+    found = sorted(problems.found, key=lambda diagnostic: _order(diagnostic, sources))
     wrong = any(diagnostic.is_error for diagnostic in found)
     document = None if wrong else Document(studies)
     return Checked(root, document, found, builder.built, builder.evaluator)
@@ -126,10 +127,9 @@ def _override(text: str, root: Module, builder: "_Builder") -> None:
         builder.problems.report(error)
 
 
-def _order(diagnostic: Diagnostic, modules: list[Module]) -> tuple[int, int]:
+def _order(diagnostic: Diagnostic, sources: list[Source]) -> tuple[int, int]:
     """Sort by file, in the order they were loaded, then by place."""
     span = diagnostic.span
-    sources = [module.tree.source for module in modules]
     if span is None or span.source not in sources:
         return len(sources), 0
     return sources.index(span.source), span.start
@@ -185,12 +185,13 @@ class _Builder:
         node = builder.block(found)
         if node is None:
             return None
-        others = [
-            builder.block(Found(block, found.module))
-            for block in found.module.blocks.values()
-            if block.kind.text in KINDS
-        ]
-        builder._check_assertions(found.module, [other for other in others if other is not None])
+        if _assertions(found.module):
+            others = [
+                builder.block(Found(block, found.module))
+                for block in found.module.blocks.values()
+                if block.kind.text in KINDS
+            ]
+            builder._check_assertions(found.module, [o for o in others if o is not None])
         texts = tuple((setting.path.text, setting.text) for setting in settings)
         return attrs.evolve(node, settings=texts)  # type: ignore[call-arg]
 
@@ -206,7 +207,7 @@ class _Builder:
             )
 
     def _check_assertions(self, module: Module, nodes: list[Node]) -> None:
-        assertions = [s for s in module.tree.statements if isinstance(s, Assertion)]
+        assertions = _assertions(module)
         if not assertions:
             return
         from specc.check.formulas import check_assertion
@@ -447,6 +448,10 @@ class _Builder:
         check_requests(rows, child.span, child.module, self.evaluator, self.problems)
         if len(self.problems.found) == before:
             self.misplaced.report_planned(child.span, Workload.planned["requests"])
+
+
+def _assertions(module: Module) -> list[Assertion]:
+    return [s for s in module.tree.statements if isinstance(s, Assertion)]
 
 
 def _names_in(expression: Expression) -> list[str]:

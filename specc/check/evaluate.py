@@ -26,6 +26,7 @@ from specc.units import (
     NumberError,
     Quantity,
     UnknownUnitError,
+    calculate,
     parse_quantity,
 )
 from specc.units import UNITS as KNOWN_UNITS
@@ -203,15 +204,7 @@ class Evaluator:
         left = self._quantity(node.left, module)
         right = self._quantity(node.right, module)
         try:
-            match node.operator:
-                case "+":
-                    return left + right
-                case "-":
-                    return left - right
-                case "*":
-                    return left * right
-                case _:
-                    return left / right
+            return calculate(node.operator, left, right)
         except DimensionMismatchError as error:
             raise problem(
                 node.span,

@@ -106,8 +106,7 @@ def _name(block: Block) -> str:
 
 def _empty(block: Block, module: Module) -> MergedBlock:
     header = block.kind.span if block.name is None else block.kind.span.to(block.name.span)
-    name = "" if block.name is None else block.name.text
-    return MergedBlock(block.kind.text, name, block.doc, header, module=module)
+    return MergedBlock(block.kind.text, _name(block), block.doc, header, module=module)
 
 
 @define(eq=False, repr=False)

@@ -8,7 +8,7 @@ from specc.check.merge import MergedBlock, Written
 from specc.check.problems import Problems, planned
 from specc.diagnostics import Diagnostic, Span, did_you_mean
 from specc.ir import KINDS, Workload
-from specc.ir.vocabulary import BlocksType, BlockType, LimitType, Node, entries
+from specc.ir.vocabulary import BlocksType, BlockType, LimitType, Node, entries, repeated_blocks
 from specc.syntax import Assertion, Block, Constraint, Field, Let, Statement, Sweep, SweepZip, Use
 
 
@@ -90,9 +90,7 @@ class Misplaced:
             self.report(span, "E0301", f"'{name}' is a block", help=f"write {name} {{ … }}")
         elif type_ is not None:
             return False
-        elif any(
-            isinstance(e.type, BlocksType) and e.type.kind == name for _, e in entries(cls).values()
-        ):
+        elif name in repeated_blocks(cls):
             self.report(
                 span, "E0301", f"'{name}' is a block with a name", help=f"write {name} NAME {{ … }}"
             )
@@ -143,8 +141,7 @@ class Misplaced:
         child: MergedBlock,
     ) -> bool:
         blocks = {n for n, (_, e) in known.items() if isinstance(e.type, BlockType)}
-        every = entries(cls).values()
-        repeated = {e.type.kind for _, e in every if isinstance(e.type, BlocksType)}
+        repeated = repeated_blocks(cls)
         if kind in repeated or (kind in blocks and not child.name):
             return False
         if kind == "requests" and cls is Workload:

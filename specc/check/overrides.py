@@ -13,7 +13,7 @@ from specc.check.modules import Module
 from specc.check.problems import problem
 from specc.diagnostics import Label, Span, did_you_mean
 from specc.ir import KINDS
-from specc.ir.vocabulary import BlocksType, BlockType, LimitType, Node, entries
+from specc.ir.vocabulary import BlocksType, BlockType, LimitType, Node, entries, repeated_blocks
 from specc.syntax import (
     Block,
     Constraint,
@@ -195,9 +195,7 @@ def _layer(block: Block, names: list[Name], value: Expression) -> Block:
 def _nested(cls: type[Node], names: list[Name], value: Expression) -> Statement:
     first, *rest = names
     known = entries(cls)
-    repeated = {
-        e.type.kind: e.type.cls for _, e in known.values() if isinstance(e.type, BlocksType)
-    }
+    repeated = repeated_blocks(cls)
     if first.text in repeated and len(rest) > 1:
         inner = _nested(repeated[first.text], rest[1:], value)
         return Block(first.span, first, rest[0], None, (inner,))

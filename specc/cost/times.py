@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 from attrs import fields, frozen
+from numpy.typing import NDArray
 
 from specc.cost.steps import Column
 
@@ -38,6 +39,10 @@ class StepTimes:
         return cls(
             **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)}
         )
+
+    def rows(self, index: NDArray[np.int64]) -> "StepTimes":
+        """Return the rows that an index picks, in its order."""
+        return StepTimes(**{f.name: getattr(self, f.name)[index] for f in fields(StepTimes)})
 
     @property
     def compute(self) -> Column:

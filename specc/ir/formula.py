@@ -13,6 +13,7 @@ from specc.units import (
     Dimension,
     DimensionMismatchError,
     Quantity,
+    calculate,
 )
 
 Fact = Quantity | str | bool
@@ -158,15 +159,8 @@ def _calculated(operator: str, numbers: list[Quantity]) -> Fact:
     if len(numbers) == 1:
         return -numbers[0]
     left, right = numbers
-    match operator:
-        case "+":
-            return left + right
-        case "-":
-            return left - right
-        case "*":
-            return left * right
-        case "/":
-            return left / right
+    if operator in "+-*/":
+        return calculate(operator, left, right)
     order = left.compared(right)
     return {
         "<": order < 0,

@@ -151,12 +151,18 @@ def entries(cls: type[Node]) -> dict[str, tuple["attrs.Attribute[Any]", Entry]]:
 
 def nested_class(cls: type[Node] | None, word: str) -> type[Node] | None:
     """Return the class of the block that a word begins inside of a class, if there is one."""
-    for name, (_, entry) in entries(cls).items() if cls else ():
-        if isinstance(entry.type, BlockType) and name == word:
-            return entry.type.cls
-        if isinstance(entry.type, BlocksType) and entry.type.kind == word:
-            return entry.type.cls
-    return None
+    if cls is None:
+        return None
+    found = entries(cls).get(word)
+    if found is not None and isinstance(found[1].type, BlockType):
+        return found[1].type.cls
+    return repeated_blocks(cls).get(word)
+
+
+def repeated_blocks(cls: type[Node]) -> dict[str, type[Node]]:
+    """Return the classes of the named blocks inside of a class, by the word they begin with."""
+    types = (entry.type for _, entry in entries(cls).values())
+    return {type_.kind: type_.cls for type_ in types if isinstance(type_, BlocksType)}
 
 
 def _declared(type_: FieldType, doc: str, default: Any, **options: Any) -> Any:

@@ -86,7 +86,7 @@ class Aggregated:
         waves = wave * full_latency * full * (full + 1) / 2
         ttft = (waves + rest * (full * full_latency + rest_latency)) / concurrency
         requests = self._per_replica(largest)
-        return ttft, latency[requests], requests, _rows(times, requests - 1)
+        return ttft, latency[requests], requests, times.rows(requests - 1)
 
     def _prefill_latencies(self, most: int) -> tuple[Column, StepTimes]:
         """Return latencies of prefilling 0 … `most` requests on a replica, and times of 1 … ."""
@@ -133,14 +133,3 @@ class Aggregated:
             available=available,
             available_at_end=np.minimum(available, at_end),
         )
-
-
-def _rows(times: StepTimes, index: Integers) -> StepTimes:
-    return StepTimes(
-        times.total[index],
-        times.matrix[index],
-        times.vector[index],
-        times.memory[index],
-        times.communication[index],
-        times.launch[index],
-    )

@@ -19,6 +19,7 @@ from specc.units.quantity import (
     NumberError,
     Quantity,
     UnknownUnitError,
+    calculate,
     parse_quantity,
     spaced_quantity,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "Tokens",
     "Unit",
     "UnknownUnitError",
+    "calculate",
     "parse_quantity",
     "spaced_quantity",
     "typical_unit",

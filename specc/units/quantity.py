@@ -104,6 +104,19 @@ class Quantity:
         return Quantity(value, self.dimension, self.unit or other.unit)
 
 
+def calculate(operator_: str, left: Quantity, right: Quantity) -> Quantity:
+    """Apply one of + - * / to two quantities; raises as the operation itself does."""
+    return _OPERATIONS[operator_](left, right)
+
+
+_OPERATIONS: dict[str, Callable[[Quantity, Quantity], Quantity]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+}
+
+
 def parse_quantity(text: str) -> Quantity:
     """Read a number with an optional multiplier and unit: `8Ki tok`, `1.6 TiB/s`, `50%`.
 
