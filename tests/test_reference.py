@@ -29,25 +29,38 @@ def test_the_reference_is_current() -> None:
 def test_one_entry() -> None:
     assert page("workload.slo.tpot") == FieldPage(
         "workload.slo.tpot",
-        "upper limit, time (us, ms, s, min, h)",
+        "upper limit, time (ns, us, ms, s, min, h)",
         "no limit",
         "time per output token",
         "tpot <= 50 ms",
     )
-    assert page("device.level.latency").type == "time (us, ms, s, min, h), ≥ 0"
+    assert page("device.level.latency").type == "time (ns, us, ms, s, min, h), ≥ 0"
     assert page("deployment.engine.reserved_memory").default == "10 GiB"
     assert page("none") is None
 
 
 REQUIRED = """
+use std.calibrations
 use std.devices
 use std.models
 workload chat { input = 3500 tok; output = 1500 tok }
-model my_model extends qwen3_8b { }
+calibration my_calibration extends ascend_910b { }
 device my_device extends test_device { }
 deployment my_deployment { model = qwen3_8b; device = test_device; devices = 8 }
 study my_study { workload = chat; deployments = my_deployment }
 """
+
+
+# Models that have the blocks which others lack.
+MODELS = {
+    "latent": "deepseek_v3_2",
+    "indexer": "deepseek_v3_2",
+    "sliding": "gpt_oss_20b",
+    "linear": "qwen3_5_35b_a3b",
+    "vision": "qwen3_5_35b_a3b",
+    "experts": "qwen3_5_35b_a3b",
+    "compressed": "deepseek_v4_flash",
+}
 
 
 @pytest.mark.parametrize("entry", list(pages()), ids=lambda p: p.path)
@@ -60,7 +73,8 @@ def test_every_example_is_accepted(entry: FieldPage, tmp_path) -> None:
     for block in reversed(blocks[:-1]):
         name = "level node" if block == "level" else block
         statement = f"{name} {{ {statement} }}"
-    target = {"workload": "chat"}.get(kind, f"my_{kind}")
+    model = MODELS.get(blocks[0], "qwen3_8b")
+    target = {"workload": "chat", "model": model}.get(kind, f"my_{kind}")
     text = REQUIRED + f"{kind} sample extends {target} {{ {statement} }}\n"
     path = tmp_path / "plan.spec"
     path.write_text(text)

@@ -11,6 +11,7 @@ from specc.ir.vocabulary import (
     ChoiceType,
     IntervalType,
     LengthsType,
+    NumbersType,
     NumberType,
     SizesType,
     TextsType,
@@ -50,6 +51,10 @@ def convert(type_: Any, value: Value, span: Span, field: str) -> Any:
             return value
         case TextsType() if isinstance(value, Items):
             return tuple(_text(item, at, field) for item, at in value.values)
+        case NumbersType() if isinstance(value, Items):
+            return tuple(_plain_number(item, at, field) for item, at in value.values)
+        case NumbersType():
+            raise _wrong(field, "a list of numbers, such as [0.5, 1]", value, span)
         case BooleanType():
             raise _wrong(field, "true or false", value, span)
         case TextsType():
@@ -157,7 +162,7 @@ def _range_text(type_: NumberType, written_unit: str) -> str:
     return " and ".join(parts)
 
 
-def _choice(type_: ChoiceType, value: Value, span: Span, field: str) -> Enum:
+def _choice(type_: ChoiceType, value: Value, span: Span, field: str) -> Enum | None:
     names: dict[str, Enum] = {member.value: member for member in type_.choices}
     if not isinstance(value, Symbol):
         if isinstance(value, str) and value in names:
@@ -169,6 +174,8 @@ def _choice(type_: ChoiceType, value: Value, span: Span, field: str) -> Enum:
             )
         raise _wrong(field, f"one of {', '.join(names)}", value, span)
     chosen = names.get(value.path.text)
+    if chosen is None and value.path.text == AUTO:
+        return None
     if chosen is None and value.path.text in type_.planned:
         raise planned(span, f"'{field} = {value.path.text}'")
     if chosen is None:
@@ -269,6 +276,13 @@ def _count(value: Value, span: Span, field: str) -> int:
     if number is None:
         raise problem(span, "E0301", f"'{field}' takes numbers in a list, not 'auto'")
     return int(number)
+
+
+def _plain_number(value: Value, span: Span, field: str) -> float:
+    number = to_number(NumberType(DIMENSIONLESS), value, span, field)
+    if number is None:
+        raise problem(span, "E0301", f"'{field}' takes numbers in a list, not 'auto'")
+    return float(number)
 
 
 def _text(value: Value, span: Span, field: str) -> str:

@@ -3,7 +3,16 @@
 from collections.abc import Iterator
 
 from specc.diagnostics import Diagnostic, Label
-from specc.ir import Deployment, Model, Study, Workload
+from specc.ir import (
+    CacheFormat,
+    Calibration,
+    Deployment,
+    Dispatch,
+    Model,
+    Quantisation,
+    Study,
+    Workload,
+)
 from specc.ir.vocabulary import Node
 
 
@@ -38,6 +47,38 @@ def _model(model: Model) -> Iterator[Diagnostic]:
             ),
             why="each key-value head serves the same number of query heads",
         )
+    if model.full_layers < 0:
+        yield Diagnostic(
+            "E0406",
+            f"more layers are described than the {model.layers} that the model has",
+            (_label(model, "layers", "all layers"),),
+            why="sliding and linear layers are part of them",
+        )
+    if model.dense_layers < 0:
+        yield Diagnostic(
+            "E0406",
+            f"{model.expert_layers} layers have experts, but there are {model.layers}",
+            (_label(model, "layers", "all layers"),),
+        )
+    if model.dense_layers > 0 and not model.intermediate_size:
+        yield Diagnostic(
+            "E0406",
+            f"{model.dense_layers} layers have a dense MLP without a width",
+            (_label(model, "layers", "all layers"),),
+            help="give 'intermediate_size', or experts for every layer",
+        )
+    if model.experts and model.experts.active > model.experts.count:
+        yield Diagnostic(
+            "E0406",
+            f"a token cannot pass {model.experts.active} of {model.experts.count} experts",
+            (_label(model, "experts", "these experts"),),
+        )
+    if model.indexer and not (model.latent or model.compressed):
+        yield Diagnostic(
+            "E0406",
+            "an indexer picks tokens of a latent or compressed cache, and the model has neither",
+            (_label(model, "indexer", "this indexer"),),
+        )
 
 
 def _deployment(deployment: Deployment) -> Iterator[Diagnostic]:
@@ -50,12 +91,82 @@ def _deployment(deployment: Deployment) -> Iterator[Diagnostic]:
             why="its interconnect levels join "
             + " × ".join(str(level.size) for level in reversed(device.levels)),
         )
-    if deployment.parallel.pp != (1,):
+    yield from _formats(deployment)
+    yield from _options(deployment)
+
+
+def _formats(deployment: Deployment) -> Iterator[Diagnostic]:
+    """A format needs a unit that computes in it."""
+    if deployment.device.cube.fp8 is not None:
+        return
+    formats = deployment.formats
+    places: list[tuple[Node, str, Quantisation | None]] = [
+        (deployment, "quant", deployment.usual_format),
+        *((formats, part, getattr(formats, part)) for part in _PARTS),
+    ]
+    for node, field, format_ in places:
+        if format_ is Quantisation.FP8:
+            own = field == "quant" and deployment.quant is None
+            yield Diagnostic(
+                "E0406",
+                f"'{deployment.device.name}' cannot compute in fp8",
+                (
+                    _label(node, field, "this format", deployment),
+                    _label(deployment, "device", "this device"),
+                ),
+                why=f"the checkpoint of '{deployment.model.name}' is in fp8, and no other format "
+                "is chosen"
+                if own
+                else "its matrix unit has no rate for fp8",
+                help="choose a format that the device has: quant = w8a8_dynamic, or bf16",
+            )
+    if formats.kv_cache is CacheFormat.FP8:
         yield Diagnostic(
-            "E0501",
-            "pipeline parallelism cannot be evaluated by this version",
-            (_label(deployment.parallel, "pp", ""),),
-            help="leave 'pp' out, or set it to 1",
+            "E0406",
+            f"'{deployment.device.name}' has no fp8 for the KV cache",
+            (
+                _label(formats, "kv_cache", "this format", deployment),
+                _label(deployment, "device", "this device"),
+            ),
+            help="write kv_cache = int8",
+        )
+
+
+_PARTS = ("attention", "mlp", "experts", "shared_experts", "output")
+
+
+def _options(deployment: Deployment) -> Iterator[Diagnostic]:
+    """Options that need experts, or attention with copies of key-value heads."""
+    model, placement, options = deployment.model, deployment.experts, deployment.communication
+    parallel = deployment.parallel
+    if model.experts is None:
+        for node, field, used in (
+            (placement, "redundant", placement.redundant > 0),
+            (placement, "imbalance", placement.imbalance > 1),
+            (parallel, "ep", parallel.ep not in (None, (1,))),
+            (parallel, "moe_tp", parallel.moe_tp not in (None, (1,))),
+            (parallel, "moe_dp", parallel.moe_dp != (1,)),
+            (options, "two_streams", options.two_streams),
+            (options, "dispatch", options.dispatch is not Dispatch.ALL_TO_ALL),
+        ):
+            if used:
+                yield Diagnostic(
+                    "E0406",
+                    f"'{field}' is about experts, and '{model.name}' has none",
+                    (
+                        _label(node, field, "no use here", deployment),
+                        _label(deployment, "model", "this model"),
+                    ),
+                )
+    if deployment.calibration is Calibration.CALIBRATED and deployment.device.calibration is None:
+        yield Diagnostic(
+            "E0406",
+            f"'{deployment.device.name}' has no calibration",
+            (
+                _label(deployment, "calibration", "asked for here"),
+                _label(deployment, "device", "this device"),
+            ),
+            help="fit one with 'specc calibrate', or leave 'calibration' out",
         )
 
 

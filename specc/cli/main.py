@@ -20,6 +20,9 @@ COMMANDS = {
     "lsp": "serve editors, over standard input and output",
     "fmt": "bring specs into the one layout",
     "plan": "show what a run would evaluate, without running it",
+    "show": "show a model, or the operators that bound a plan",
+    "calibrate": "fit the cost model to measured kernels",
+    "validate": "compare the cost model with measurements",
 }
 
 _EPILOG = """\

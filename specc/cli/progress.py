@@ -9,12 +9,12 @@ PATIENCE_S = 1.0
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Callable[[], None]]:
+def progress(total: int, text: str = "evaluating candidates") -> Iterator[Callable[[], None]]:
     """Yield a function to call after each of `total` pieces of work."""
     if not sys.stderr.isatty():
         yield lambda: None
         return
-    bar = _LateBar(total)
+    bar = _LateBar(total, text)
     try:
         yield bar.advance
     finally:
@@ -24,8 +24,9 @@ def progress(total: int) -> Iterator[Callable[[], None]]:
 class _LateBar:
     """Appears only when the work takes long; rich is imported only then."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, text: str) -> None:
         self.total = total
+        self.text = text
         self.done = 0
         self.started = time.monotonic()
         self.bar: object | None = None
@@ -40,7 +41,7 @@ class _LateBar:
         if self.bar is None:
             self.bar = Progress(console=Console(stderr=True), transient=True)
             self.bar.start()
-            self.task = self.bar.add_task("evaluating candidates", total=self.total)
+            self.task = self.bar.add_task(self.text, total=self.total)
         assert isinstance(self.bar, Progress)
         self.bar.update(self.task, completed=self.done)
 

@@ -7,8 +7,8 @@ calibration turns work into time (`reference.py`). Read `model.py` first.
 
 from specc.cost.layout import Layout
 from specc.cost.memory import MemoryModel, StepMemory
-from specc.cost.model import CostModel
-from specc.cost.reference import STEP_ERROR, STEP_ERROR_TEXT
+from specc.cost.model import CostModel, calibration_name
+from specc.cost.rules.reference import STEP_ERROR, STEP_ERROR_TEXT
 from specc.cost.steps import StepTable
 from specc.cost.times import StepTimes
 
@@ -21,4 +21,5 @@ __all__ = [
     "StepMemory",
     "StepTable",
     "StepTimes",
+    "calibration_name",
 ]

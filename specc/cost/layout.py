@@ -2,55 +2,53 @@
 
 from attrs import frozen
 
-from specc.ir import Model
-
 
 @frozen(order=True)
 class Layout:
-    """Sizes of tensor, pipeline and data parallelism; tensor-parallel ranks are neighbours."""
+    """Sizes of parallelism; tensor-parallel ranks are neighbours, then context, then data.
+
+    The replicas are `dp`; experts lie on `ep` · `moe_tp` devices, in `moe_dp` copies. A model
+    without experts leaves these at 1.
+    """
 
     tp: int
     pp: int
     dp: int
+    ep: int = 1
+    moe_tp: int = 1
+    moe_dp: int = 1
+    cp: int = 1
+    dcp: int = 1
+
+    @property
+    def stage(self) -> int:
+        """Devices of one pipeline stage."""
+        return self.tp * self.cp * self.dp
 
     @property
     def devices(self) -> int:
         """Devices of the whole layout."""
-        return self.tp * self.pp * self.dp
+        return self.stage * self.pp
+
+    @property
+    def replicas_per_experts(self) -> int:
+        """Replicas whose tokens one copy of the experts serves together."""
+        return max(1, self.dp // self.moe_dp)
+
+    @property
+    def has_experts(self) -> bool:
+        """Whether the layout places experts."""
+        return self.ep * self.moe_tp * self.moe_dp == self.stage and self.stage > 1
 
     @property
     def label(self) -> str:
-        """The label that tables show."""
-        return f"TP={self.tp} | PP={self.pp} | DP={self.dp}"
-
-
-@frozen
-class Shard:
-    """What one tensor-parallel rank holds of a model: widths of its heads, MLP and vocabulary.
-
-    Key-value heads are replicated when there are fewer of them than ranks.
-    """
-
-    query_width: int
-    kv_width: int
-    heads: int
-    intermediate: int
-    vocab: int
-
-    @classmethod
-    def of(cls, model: Model, tp: int) -> "Shard":
-        """Return the shard of a model at a tensor-parallel size."""
-        heads = model.attention_heads // tp
-        kv_heads = max(1, model.kv_heads // tp)
-        return cls(
-            query_width=heads * model.head_dim,
-            kv_width=kv_heads * model.head_dim,
-            heads=heads,
-            intermediate=model.intermediate_size // tp,
-            vocab=-(-model.vocab_size // tp),
-        )
-
-    @property
-    def qkv_width(self) -> int:
-        """Width of the merged query, key and value projection."""
-        return self.query_width + 2 * self.kv_width
+        """The label that tables show; sizes beyond TP, PP and DP where they are not 1."""
+        parts = [f"TP={self.tp}", f"PP={self.pp}", f"DP={self.dp}"]
+        named = {
+            "CP": self.cp,
+            "DCP": self.dcp,
+            "EP": self.ep,
+            "MOE-TP": self.moe_tp,
+            "MOE-DP": self.moe_dp,
+        }
+        return " | ".join(parts + [f"{name}={size}" for name, size in named.items() if size > 1])

@@ -1,19 +1,26 @@
 """Memory of a device during a step: weights, KV cache, activations, and what is left.
 
 The formulas are those of the reference planner (msmodeling, commit 84fec85), compiled graph:
-weights and KV cache exact, activations fitted to its liveness analysis of Qwen3-8B and Qwen3-32B.
+weights and KV cache exact, activations fitted to its liveness analysis.
 """
+
+import math
+from collections.abc import Sequence
 
 import numpy as np
 from attrs import frozen
 
-from specc.cost.layout import Layout, Shard
-from specc.cost.operators import HALF, INT64
+from specc.cost.layout import Layout
+from specc.cost.operators import INT64, Operator
+from specc.cost.precision import HALF, Precisions
 from specc.cost.steps import Column, StepTable
-from specc.ir import Model, Quantisation
+from specc.ir import Deployment, Model
 from specc.units import Bytes, Tokens
 
 _QUANTISATION_SCALES = 28  # bytes a layer: seven fp32 scales of its linear weights and inputs
+_STATE_BYTES = 4  # states of linear attention are kept in fp32
+# The planner's peak of DeepSeek steps beyond what is derived here, 0.14 to 0.38 GB in its table.
+_LATENT_WORKSPACE = 200_000_000
 
 
 @frozen
@@ -32,55 +39,95 @@ class StepMemory:
 
 @frozen
 class MemoryModel:
-    """Memory of a model in a layout. `block` is the size of a KV-cache block in tokens."""
+    """Memory of a model in a layout.
+
+    Attributes:
+        model, layout, precisions: what runs where, and in which formats.
+        block: tokens of a KV-cache block.
+        weight_bytes: weights and buffers of the fullest device.
+        drafted: draft layers that keep a cache of their own.
+    """
 
     model: Model
     layout: Layout
-    quant: Quantisation
+    precisions: Precisions
     block: Tokens
+    weight_bytes: Bytes
+    drafted: int = 0
 
-    def of(self, steps: StepTable) -> StepMemory:
+    @classmethod
+    def of(
+        cls, deployment: Deployment, layout: Layout, held: Sequence[Operator], drafted: int = 0
+    ) -> "MemoryModel":
+        """Return the memory model of the operators that a device of a layout runs."""
+        precisions = Precisions.of(deployment)
+        weights = _weight_bytes(deployment.model, layout, precisions, held, drafted)
+        return cls(
+            deployment.model,
+            layout,
+            precisions,
+            deployment.engine.block_size,
+            weights,
+            drafted,
+        )
+
+    def of_steps(self, steps: StepTable) -> StepMemory:
         """Return the memory of each step."""
         return StepMemory(
             self.weight_bytes,
-            self.kv_block_bytes * steps.kv_blocks,
+            self.kv_block_bytes * steps.kv_blocks + self.sequence_bytes * steps.kv_sequences,
             self._activations(steps),
         )
 
     @property
-    def weight_bytes(self) -> Bytes:
-        """Weights and buffers of one rank.
-
-        The embedding is whole on every rank, the output projection is split and never shared with
-        it; the tables of the rotary embedding count as buffers.
-        """
-        m, shard = self.model, self._shard
-        h = m.hidden_size
-        element = 1 if self._quantised else HALF
-        linear = h * shard.qkv_width + shard.query_width * h + 3 * h * shard.intermediate
-        norms = HALF * (2 * h + (2 * m.head_dim if m.qk_norm else 0))
-        layer = element * linear + norms + (_QUANTISATION_SCALES if self._quantised else 0)
-        ends = HALF * (m.vocab_size * h + shard.vocab * h + h)
-        rope_tables = 2 * HALF * m.max_positions * m.head_dim
-        return m.layers * layer + ends + rope_tables
+    def kv_token_bytes(self) -> float:
+        """KV cache that grows with every token, of one token on one rank."""
+        m, element = self.model, self.precisions.kv_bytes
+        full = (m.full_layers + self.drafted) * self._cached_elements * element
+        shared = self.layout.dcp * self.layout.cp
+        return full * self._stage_share / shared
 
     @property
-    def kv_token_bytes(self) -> Bytes:
-        """KV cache of one token on one rank."""
-        return self.model.layers * 2 * self._shard.kv_width * HALF
-
-    @property
-    def kv_block_bytes(self) -> Bytes:
+    def kv_block_bytes(self) -> float:
         """KV cache of one block on one rank."""
         return self.kv_token_bytes * self.block
 
     @property
-    def _shard(self) -> Shard:
-        return Shard.of(self.model, self.layout.tp)
+    def sequence_bytes(self) -> float:
+        """Bytes that a sequence holds whatever its length: windows, and states."""
+        m, tp, element = self.model, self.layout.tp, self.precisions.kv_bytes
+        held = 0.0
+        if m.sliding:
+            s = m.sliding
+            width = max(1, s.kv_heads // tp) * (s.head_dim + s.value_head_dim)
+            blocks = math.ceil(s.window / self.block) + 1
+            held += s.layers * blocks * self.block * width * element
+        if m.linear:
+            a = m.linear
+            states = a.state_elements * _STATE_BYTES + a.convolution * a.convolved_width * HALF
+            held += a.layers * states / tp
+        if m.compressed:
+            c = m.compressed
+            held += m.layers * (c.window + self.block) * m.head_dim * element
+        return held * self._stage_share
 
     @property
-    def _quantised(self) -> bool:
-        return self.quant is Quantisation.W8A8_DYNAMIC
+    def _cached_elements(self) -> float:
+        """Elements that a token leaves in a layer that attends to all."""
+        m, tp = self.model, self.layout.tp
+        index = m.indexer.head_dim if m.indexer else 0
+        if m.compressed:
+            c, d = m.compressed, m.head_dim
+            sparse = c.sparse_layers * (d + index) / c.sparse_ratio
+            return (sparse + c.dense_layers * d / c.dense_ratio) / m.full_layers
+        if m.latent:
+            return m.latent.cached_width + index
+        return max(1, m.kv_heads // tp) * (m.head_dim + m.value_dim)
+
+    @property
+    def _stage_share(self) -> float:
+        """Share of the layers that the fullest pipeline stage holds."""
+        return math.ceil(self.model.layers / self.layout.pp) / self.model.layers
 
     def _activations(self, steps: StepTable) -> Column:
         """Peak of the live tensors, linear in the new tokens.
@@ -88,20 +135,77 @@ class MemoryModel:
         Every layer keeps its rows of the cosine and sine tables, its slot mapping and its block
         table. On top of that the largest live set of a layer: unquantised the residual with the
         merged projection, or two buffers around an all-reduce; quantised the residual with the
-        tensors around attention. Liveness of the reference planner, reproduced to 0.1 % on its
-        prefill rows; the merged projection is still live there in Qwen3-32B, whose query width
-        differs from the hidden size, and freed in Qwen3-8B, where they are equal.
+        tensors around attention; with experts the token copies as well. Liveness of the reference
+        planner, reproduced to 0.1 % on its dense prefill rows, to some percent with experts; the
+        merged projection is still live there in Qwen3-32B, whose query width differs from the
+        hidden size, and freed in Qwen3-8B, where they are equal.
         """
-        m, shard = self.model, self._shard
-        h, q, kv = m.hidden_size, shard.query_width, shard.kv_width
-        if self._quantised:
-            kept = 4 * m.head_dim * (m.layers - 1) + INT64 * m.layers
-            projection = 0 if m.query_width == h else HALF * shard.qkv_width
-            live = HALF * h + 3 * q + 2 * kv + projection
-        else:
-            kept = (4 * m.head_dim + INT64) * m.layers
-            reduced = 2 * HALF * h if self.layout.tp > 1 else 0
-            live = max(reduced, HALF * (h + shard.qkv_width))
-        tables = INT64 * m.layers * (steps.prefill_blocks + steps.decode_blocks)
+        m = self.model
+        tables = INT64 * m.layers * (steps.prefill.blocks + steps.decode.blocks)
+        live = self._live_bytes + self._expert_bytes
+        kept = (4 * self._rotated + INT64) * m.layers
+        if self.precisions.attention.quantised and not m.experts and not m.latent:
+            kept -= 4 * self._rotated
         activations: Column = np.asarray(steps.tokens * (kept + live) + tables)
-        return activations
+        return activations + self._workspace
+
+    @property
+    def _rotated(self) -> int:
+        return self.model.latent.rope_head_dim if self.model.latent else self.model.head_dim
+
+    @property
+    def _live_bytes(self) -> float:
+        m, tp = self.model, self.layout.tp
+        h, q = m.hidden_size, m.query_width // tp
+        key = max(1, m.kv_heads // tp) * m.head_dim
+        value = max(1, m.kv_heads // tp) * m.value_dim
+        if m.experts or m.latent:
+            return HALF * (h + (q + key + value if not m.latent else q))
+        if self.precisions.attention.quantised:
+            projection = 0 if m.query_width == h else HALF * (q + key + value)
+            return HALF * h + 3 * q + key + value + projection
+        reduced = 2 * HALF * h if tp > 1 else 0
+        return max(reduced, HALF * (h + q + key + value))
+
+    @property
+    def _expert_bytes(self) -> float:
+        """Token copies before and after the experts, for what a device routes itself."""
+        e = self.model.experts
+        if e is None:
+            return 0.0
+        slices = self.layout.tp if self.layout.ep > 1 else 1
+        return 2 * HALF * self.model.hidden_size * e.active / slices
+
+    @property
+    def _workspace(self) -> float:
+        """Copies of the absorbed projections, which the planner keeps beside the weights."""
+        a = self.model.latent
+        if a is None:
+            return 0.0
+        heads = self.model.attention_heads // self.layout.tp
+        up = a.kv_rank * heads * (a.nope_head_dim + a.value_head_dim)
+        copies = 3 if self.precisions.attention.quantised else 2
+        return copies * up * self.model.layers * self._stage_share + _LATENT_WORKSPACE
+
+
+def _weight_bytes(
+    m: Model, layout: Layout, precisions: Precisions, held: Sequence[Operator], drafted: int
+) -> Bytes:
+    """Weights and buffers of the fullest device.
+
+    The embedding is whole on every rank, the output projection is split and never shared with
+    it; the tables of the rotary embedding count as buffers. With pipeline stages one of the two
+    ends counts, the embedding, which is larger.
+    """
+    ends = ("embedding", "final_norm", "lm_head")
+    inner = sum(op.repeat * op.weight_bytes for op in held if op.name not in ends)
+    share = math.ceil(m.layers / layout.pp) / m.layers
+    # A draft layer has an embedding and an output projection of its own.
+    tables = 1 + drafted
+    embedding = HALF * m.vocab_size * m.hidden_size * tables
+    head = sum(op.repeat * op.weight_bytes for op in held if op.name in ends[1:])
+    rotated = m.latent.rope_head_dim if m.latent else m.head_dim
+    rope_tables = 2 * HALF * m.max_positions * rotated
+    scales = _QUANTISATION_SCALES * m.layers if precisions.attention.quantised else 0
+    outer = embedding + head if layout.pp == 1 else max(embedding, head)
+    return round((inner + scales) * share + outer + rope_tables)

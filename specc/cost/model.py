@@ -1,35 +1,64 @@
 """The cost model of one layout: a step table in, times and memory out."""
 
-from attrs import frozen
+from collections import defaultdict
 
-from specc.cost import dense
+import numpy as np
+from attrs import evolve, frozen
+
 from specc.cost.layout import Layout
 from specc.cost.memory import MemoryModel, StepMemory
-from specc.cost.operators import Operator
-from specc.cost.reference import ReferenceRules
-from specc.cost.steps import StepTable
+from specc.cost.network import operators
+from specc.cost.operators import Communication, Experts, Gemm, Operator, OperatorClass
+from specc.cost.rules.calibrated import CalibratedRules
+from specc.cost.rules.reference import STEP_DEVIATION, ReferenceRules
+from specc.cost.steps import Column, StepTable
 from specc.cost.times import StepTimes
-from specc.ir import Deployment
+from specc.ir import Calibration, Deployment
 
 # Rows evaluated together: the temporary columns then stay in the processor's cache.
 _ROWS_AT_ONCE = 8192
+_EXCHANGES = ("dispatch", "combine")
+
+Rules = ReferenceRules | CalibratedRules
 
 
 @frozen
 class CostModel:
-    """Latency and memory of steps of a deployment in one layout."""
+    """Latency and memory of steps of a deployment in one layout.
+
+    Attributes:
+        operators: what a step runs, in order.
+        rules: the calibration.
+        memory_model: what it holds.
+        layout: the parallel layout.
+        micro_batches: parts that a prefill step is cut into on its way through the stages.
+        two_streams: whether two halves of a step take turns with computing and exchanging.
+    """
 
     operators: tuple[Operator, ...]
-    rules: ReferenceRules
+    rules: Rules
     memory_model: MemoryModel
+    layout: Layout
+    micro_batches: int = 1
+    two_streams: bool = False
 
     @classmethod
-    def of(cls, deployment: Deployment, layout: Layout) -> "CostModel":
-        """Build the cost model of a deployment in a layout."""
+    def of(cls, deployment: Deployment, layout: Layout, drafted: int = 0) -> "CostModel":
+        """Build the cost model of a deployment in a layout.
+
+        `drafted` tokens are proposed by draft layers after each step.
+        """
+        rules = rules_of(deployment)
+        planner = isinstance(rules, ReferenceRules)
+        held = operators(deployment, layout, planner=False, drafted=drafted)
+        listed = operators(deployment, layout, planner=True, drafted=drafted) if planner else held
         return cls(
-            dense.operators(deployment.model, layout, deployment.quant),
-            ReferenceRules(deployment.device),
-            MemoryModel(deployment.model, layout, deployment.quant, deployment.engine.block_size),
+            operators=listed,
+            rules=rules,
+            memory_model=MemoryModel.of(deployment, layout, held, drafted),
+            layout=layout,
+            micro_batches=deployment.engine.micro_batches,
+            two_streams=deployment.communication.two_streams,
         )
 
     def times(self, steps: StepTable) -> StepTimes:
@@ -43,12 +72,125 @@ class CostModel:
 
     def memory(self, steps: StepTable) -> StepMemory:
         """Return the memory of every step."""
-        return self.memory_model.of(steps)
+        return self.memory_model.of_steps(steps)
 
     def operator_times(self, steps: StepTable) -> list[tuple[Operator, StepTimes]]:
         """Return the time of one run of each operator, for tables of operators."""
-        return [(operator, self.rules.time(operator, steps)) for operator in self.operators]
+        steps = self._own_share(steps)
+        times: list[tuple[Operator, StepTimes]] = []
+        for operator in self.operators:
+            time = self.rules.time(operator, steps)
+            if isinstance(operator, Communication) and operator.overlapped and times:
+                time = _hidden_behind(time, times[-1][1])
+            times.append((operator, time))
+        return times
 
     def _times(self, steps: StepTable) -> StepTimes:
-        parts = ((op.repeat, time) for op, time in self.operator_times(steps))
-        return StepTimes.sum(parts, len(steps))
+        if self.two_streams:
+            return self._with_host(self._two_streams(steps), steps)
+        if self.layout.pp > 1 and self.micro_batches > 1:
+            return self._with_host(self._pipelined(steps), steps)
+        return self._with_host(self._device_times(steps), steps)
+
+    def _device_times(self, steps: StepTable) -> StepTimes:
+        listed = self.operator_times(steps)
+        total = StepTimes.sum(((op.repeat, time) for op, time in listed), len(steps))
+        return evolve(total, deviation=self._deviation(listed, total.total))
+
+    def _deviation(self, listed: list[tuple[Operator, StepTimes]], total: Column) -> Column:
+        """Residuals of a class are shared by its operators, those of classes are independent."""
+        if isinstance(self.rules, ReferenceRules):
+            return np.full_like(total, STEP_DEVIATION)
+        classes: dict[tuple[OperatorClass, bool], Column] = defaultdict(
+            lambda: np.zeros_like(total)
+        )
+        for operator, time in listed:
+            quantised = isinstance(operator, Gemm | Experts) and operator.precision.quantised
+            classes[operator.kind, quantised] += operator.repeat * time.total
+        variance = sum((self.rules.spread(*key) * part) ** 2 for key, part in classes.items())
+        steps_alone = self.rules.generation.spread**2
+        deviation: Column = np.sqrt(variance / np.maximum(total, 1e-12) ** 2 + steps_alone)
+        return deviation
+
+    def _pipelined(self, steps: StepTable) -> StepTimes:
+        """A step in micro-batches: the stages fill, then each adds a micro-batch."""
+        part = _part(steps, 1 / self.micro_batches)
+        one = self._device_times(part)
+        return one.scaled(1 + (self.micro_batches - 1) / self.layout.pp)
+
+    def _two_streams(self, steps: StepTable) -> StepTimes:
+        """Two halves of a step: one computes while the other exchanges tokens with experts.
+
+        The longer of the two streams counts, and what of the shorter one has no partner at the
+        ends of the step: one layer's worth.
+        """
+        half = _part(steps, 0.5)
+        listed = self.operator_times(half)
+        whole = StepTimes.sum(((op.repeat, time) for op, time in listed), len(steps))
+        exchanged = StepTimes.sum(
+            ((op.repeat, time) for op, time in listed if op.name in _EXCHANGES), len(steps)
+        ).total
+        layers = max((op.repeat for op, _ in listed if op.name in _EXCHANGES), default=1)
+        computed = whole.total - exchanged
+        longer, shorter = np.maximum(computed, exchanged), np.minimum(computed, exchanged)
+        total = 2 * longer + shorter / layers
+        scaled = whole.scaled(total / np.maximum(whole.total, 1e-12))
+        return evolve(scaled, deviation=self._deviation(listed, whole.total))
+
+    def _with_host(self, times: StepTimes, steps: StepTable) -> StepTimes:
+        """Add what the host and the server do beside the kernels."""
+        if isinstance(self.rules, ReferenceRules):
+            return times
+        rule = self.rules.generation
+        prefills = steps.prefill.tokens > 0
+        launches = sum(self.rules.launches(op) * op.repeat for op in self.operators)
+        least = launches * np.where(prefills, rule.prefill_launch, rule.decode_launch)
+        gap = np.where(prefills, rule.prefill_gap, rule.decode_gap) + rule.sampling
+        gap = gap + rule.sequence_time * steps.requests
+        busy = times.scaled(rule.overhead)
+        waiting = np.maximum(least - busy.total, 0.0) + gap
+        runs = steps.tokens > 0
+        return evolve(
+            busy,
+            total=busy.total + waiting * runs,
+            launch=busy.launch + waiting * runs,
+        )
+
+    def _own_share(self, steps: StepTable) -> StepTable:
+        """Context-parallel ranks share the tokens of a prompt."""
+        cp = self.layout.cp
+        return steps if cp == 1 else evolve(steps, prefill=steps.prefill.scaled(1 / cp))
+
+
+def rules_of(deployment: Deployment) -> Rules:
+    """Return the calibration that a deployment asks for, or the best that its device has."""
+    wanted, device = deployment.calibration, deployment.device
+    if wanted is Calibration.REFERENCE or device.calibration is None:
+        return ReferenceRules(device)
+    return CalibratedRules.of(device, deployment.engine.generation)
+
+
+def calibration_name(deployment: Deployment) -> str:
+    """Say which calibration holds, and for a fitted one from which device it is."""
+    data = deployment.device.calibration
+    if deployment.calibration is Calibration.REFERENCE or data is None:
+        return Calibration.REFERENCE.value
+    scaled = "" if data.device == deployment.device.name else f", scaled from {data.device}"
+    return f"{Calibration.CALIBRATED.value} ({data.name}{scaled})"
+
+
+def _part(steps: StepTable, share: float) -> StepTable:
+    """Return steps with a share of the sequences."""
+    return evolve(
+        steps,
+        prefill=steps.prefill.scaled(share),
+        decode=steps.decode.scaled(share),
+        patches=steps.patches * share,
+        patch_pairs=steps.patch_pairs * share,
+    )
+
+
+def _hidden_behind(time: StepTimes, before: StepTimes) -> StepTimes:
+    """Return what is left of a time that runs while the operator before it does."""
+    left = np.maximum(time.total - before.total, 0.0)
+    return time.scaled(left / np.maximum(time.total, 1e-15))

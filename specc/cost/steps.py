@@ -6,7 +6,7 @@ import numpy as np
 from attrs import field, fields, frozen
 from numpy.typing import ArrayLike, NDArray
 
-Column = NDArray[np.float64]
+Column = NDArray[np.floating[Any]]
 
 
 def _column() -> Any:
@@ -14,28 +14,120 @@ def _column() -> Any:
 
 
 @frozen(kw_only=True, eq=False)
-class StepTable:
-    """Columns of equal length N, one row per step on one replica; counts are per replica.
+class Sequences:
+    """Sums over the sequences of one phase in a step, each of shape (N,).
 
-    For each phase: sequences, new (query) tokens, query-key pairs Σ q·s with s the full length
-    that each sequence attends to, context tokens Σ s, and KV-cache blocks Σ ⌈s / block⌉.
-    `kv_blocks` are the blocks that the whole cache holds during the step.
+    Attributes:
+        requests: sequences.
+        tokens: new (query) tokens Σ q.
+        pairs: query-key pairs Σ q·s, with s the full length that a sequence attends to.
+        causal_pairs: pairs that causality leaves, Σ q·s − q(q−1)/2.
+        context: Σ s.
+        blocks: KV-cache blocks Σ ⌈s / block⌉.
     """
 
-    prefill_requests: Column = _column()
-    prefill_tokens: Column = _column()
-    prefill_pairs: Column = _column()
-    prefill_context: Column = _column()
-    prefill_blocks: Column = _column()
-    decode_requests: Column = _column()
-    decode_tokens: Column = _column()
-    decode_pairs: Column = _column()
-    decode_context: Column = _column()
-    decode_blocks: Column = _column()
-    kv_blocks: Column = _column()
+    requests: Column = _column()
+    tokens: Column = _column()
+    pairs: Column = _column()
+    causal_pairs: Column = _column()
+    context: Column = _column()
+    blocks: Column = _column()
 
     @classmethod
-    def prefill(
+    def of(cls, requests: ArrayLike, new: ArrayLike, context: ArrayLike, block: int) -> "Sequences":
+        """Sequences of equal length, `new` tokens each, attending to `context`; broadcasts."""
+        n, q, s = np.broadcast_arrays(
+            *(np.atleast_1d(np.asarray(a, np.float64)) for a in (requests, new, context))
+        )
+        return cls(
+            requests=n,
+            tokens=n * q,
+            pairs=n * q * s,
+            causal_pairs=n * (q * s - q * (q - 1) / 2),
+            context=n * s,
+            blocks=n * np.ceil(s / block),
+        )
+
+    @classmethod
+    def none(cls, rows: int) -> "Sequences":
+        """No sequences in any of the rows."""
+        return cls(**{f.name: np.zeros(rows) for f in fields(cls)})
+
+    @property
+    def mean_new(self) -> Column:
+        """New tokens of the mean sequence, 0 where there is none."""
+        return self.tokens / np.maximum(self.requests, 1e-9)
+
+    @property
+    def mean_context(self) -> Column:
+        """Context of the mean sequence, 0 where there is none."""
+        return self.context / np.maximum(self.requests, 1e-9)
+
+    def scaled(self, factor: ArrayLike) -> "Sequences":
+        """Return a share of the same sequences."""
+        return Sequences(**{f.name: getattr(self, f.name) * factor for f in fields(Sequences)})
+
+    def plus(self, other: "Sequences") -> "Sequences":
+        """Return these sequences and others, row by row."""
+        return Sequences(
+            **{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(Sequences)}
+        )
+
+    def rows(self, start: int, stop: int) -> "Sequences":
+        """Return the rows [start, stop)."""
+        return Sequences(**{f.name: getattr(self, f.name)[start:stop] for f in fields(Sequences)})
+
+
+@frozen(kw_only=True, eq=False)
+class StepTable:
+    """One row per step on one replica; counts are per replica.
+
+    `kv_blocks` are the blocks that the whole cache holds during the step, `kv_sequences` the
+    sequences it holds (for states of constant size), `images` and `patches` what the vision
+    encoder takes in, and `patch_pairs` Σ patches² over images.
+    """
+
+    prefill: Sequences
+    decode: Sequences
+    kv_blocks: Column = _column()
+    kv_sequences: Column = _column()
+    patches: Column = _column()
+    patch_pairs: Column = _column()
+
+    @classmethod
+    def of(
+        cls,
+        prefill: Sequences | None = None,
+        decode: Sequences | None = None,
+        kv_blocks: ArrayLike | None = None,
+        kv_sequences: ArrayLike | None = None,
+        patches: ArrayLike = 0,
+        patch_pairs: ArrayLike = 0,
+    ) -> "StepTable":
+        """Steps with sequences of either phase or both.
+
+        The cache holds the blocks and sequences of the step itself unless they are given.
+        """
+        given = next(s for s in (prefill, decode) if s is not None)
+        rows = len(given.requests)
+        prefill, decode = prefill or Sequences.none(rows), decode or Sequences.none(rows)
+
+        def column(values: ArrayLike) -> Column:
+            return np.broadcast_to(np.asarray(values, np.float64), (rows,))
+
+        own_blocks = prefill.blocks + decode.blocks
+        own_sequences = prefill.requests + decode.requests
+        return cls(
+            prefill=prefill,
+            decode=decode,
+            kv_blocks=column(own_blocks if kv_blocks is None else kv_blocks),
+            kv_sequences=column(own_sequences if kv_sequences is None else kv_sequences),
+            patches=column(patches),
+            patch_pairs=column(patch_pairs),
+        )
+
+    @classmethod
+    def prefilling(
         cls,
         requests: ArrayLike,
         new: ArrayLike,
@@ -48,57 +140,43 @@ class StepTable:
         The arguments broadcast. `kv_blocks` defaults to what these sequences need themselves,
         with room for one more token each, as the reference planner counts.
         """
-        return cls._of_phase("prefill", requests, new, context, block, kv_blocks)
+        sequences = Sequences.of(requests, new, context, block)
+        pool = np.ceil((sequences.context + sequences.requests) / block)
+        return cls.of(prefill=sequences, kv_blocks=pool if kv_blocks is None else kv_blocks)
 
     @classmethod
-    def decode(
+    def decoding(
         cls, requests: ArrayLike, context: ArrayLike, block: int, new: ArrayLike = 1
     ) -> "StepTable":
         """Steps that decode `requests` sequences of `context` tokens, the new ones included."""
-        return cls._of_phase("decode", requests, new, context, block, None)
-
-    @classmethod
-    def _of_phase(
-        cls,
-        phase: str,
-        requests: ArrayLike,
-        new: ArrayLike,
-        context: ArrayLike,
-        block: int,
-        kv_blocks: ArrayLike | None,
-    ) -> "StepTable":
-        n, q, s = np.broadcast_arrays(
-            *(np.atleast_1d(np.asarray(a, np.float64)) for a in (requests, new, context))
-        )
-        pool = np.ceil((s + 1) * n / block) if kv_blocks is None else kv_blocks
-        zero = np.zeros_like(n)
-        other = "decode" if phase == "prefill" else "prefill"
-        columns = {
-            "requests": n,
-            "tokens": n * q,
-            "pairs": n * q * s,
-            "context": n * s,
-            "blocks": n * np.ceil(s / block),
-        }
-        return cls(
-            **{f"{phase}_{name}": values for name, values in columns.items()},
-            **{f"{other}_{name}": zero for name in columns},
-            kv_blocks=np.broadcast_to(pool, n.shape),
-        )
+        sequences = Sequences.of(requests, new, context, block)
+        pool = np.ceil((sequences.context + sequences.requests) / block)
+        return cls.of(decode=sequences, kv_blocks=pool)
 
     @property
     def tokens(self) -> Column:
         """New tokens of both phases, shape (N,)."""
-        return self.prefill_tokens + self.decode_tokens
+        return self.prefill.tokens + self.decode.tokens
 
     @property
     def sampled(self) -> Column:
         """Rows of the output projection: one a prefilled request, every decoded token."""
-        return self.prefill_requests + self.decode_tokens
+        return self.prefill.requests + self.decode.tokens
+
+    @property
+    def requests(self) -> Column:
+        """Sequences of both phases."""
+        return self.prefill.requests + self.decode.requests
 
     def __len__(self) -> int:
-        return len(self.prefill_tokens)
+        return len(self.kv_blocks)
 
     def rows(self, start: int, stop: int) -> "StepTable":
         """Return the rows [start, stop)."""
-        return StepTable(**{f.name: getattr(self, f.name)[start:stop] for f in fields(StepTable)})
+        return StepTable(
+            **{f.name: _rows_of(getattr(self, f.name), start, stop) for f in fields(StepTable)}
+        )
+
+
+def _rows_of(value: Any, start: int, stop: int) -> Any:
+    return value.rows(start, stop) if isinstance(value, Sequences) else value[start:stop]

@@ -14,7 +14,9 @@ class StepTimes:
     """Seconds, each of shape (N,): the total and its parts.
 
     A part sums, over operators, the time of the resource that bounds the operator; `launch` is
-    the fixed time of operators. total = matrix + vector + memory + communication + launch.
+    the fixed time of operators and the time that the device waits for the host. total = matrix +
+    vector + memory + communication + launch. `deviation` is the standard deviation of
+    log(measured / predicted) that the residuals of the fit lead to.
     """
 
     total: Column
@@ -23,14 +25,39 @@ class StepTimes:
     memory: Column
     communication: Column
     launch: Column
+    deviation: Column
 
     @classmethod
-    def sum(cls, times: Iterable[tuple[int, "StepTimes"]], rows: int) -> "StepTimes":
-        """Add up operators, each as often as it runs."""
+    def of(
+        cls,
+        *,
+        matrix: Column | float = 0.0,
+        vector: Column | float = 0.0,
+        memory: Column | float = 0.0,
+        communication: Column | float = 0.0,
+        launch: Column | float = 0.0,
+        rows: int,
+    ) -> "StepTimes":
+        """Times from their parts; what is left out is zero."""
+        parts = {
+            "matrix": matrix,
+            "vector": vector,
+            "memory": memory,
+            "communication": communication,
+            "launch": launch,
+        }
+        columns = {name: np.broadcast_to(part, (rows,)) for name, part in parts.items()}
+        total: Column = np.sum(list(columns.values()), axis=0)
+        return cls(total=total, deviation=np.zeros(rows), **columns)
+
+    @classmethod
+    def sum(cls, times: Iterable[tuple[float, "StepTimes"]], rows: int) -> "StepTimes":
+        """Add up operators, each as often as it runs; their deviations are left out."""
         totals = {f.name: np.zeros(rows) for f in fields(cls)}
         for repeat, part in times:
             for name in totals:
-                totals[name] += repeat * getattr(part, name)
+                if name != "deviation":
+                    totals[name] += repeat * getattr(part, name)
         return cls(**totals)
 
     @classmethod
@@ -44,7 +71,24 @@ class StepTimes:
         """Return the rows that an index picks, in its order."""
         return StepTimes(**{f.name: getattr(self, f.name)[index] for f in fields(StepTimes)})
 
+    def scaled(self, factor: float | Column) -> "StepTimes":
+        """Return the times multiplied by a factor."""
+        return StepTimes(
+            **{
+                f.name: getattr(self, f.name) * (1.0 if f.name == "deviation" else factor)
+                for f in fields(StepTimes)
+            }
+        )
+
     @property
     def compute(self) -> Column:
         """Seconds bound by the matrix and vector units."""
         return self.matrix + self.vector
+
+    def quantile(self, deviations: float) -> Column:
+        """Return the total so many standard deviations of its logarithm above its median."""
+        quantile: Column = self.total * np.exp(deviations * self.deviation)
+        return quantile
+
+
+P10, P90 = -1.2816, 1.2816  # standard normal quantiles

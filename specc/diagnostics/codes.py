@@ -41,6 +41,8 @@ CODES: dict[str, Code] = {
         ("E0007", "a results file is stale"),
         ("E0008", "an override is malformed"),
         ("E0009", "the formatter failed its own check"),
+        ("E0010", "a table of measurements cannot be used"),
+        ("E0011", "an optional library is missing"),
         # E01: syntax
         ("E0101", "the text does not follow the grammar"),
         ("E0102", "a bracket is not closed"),

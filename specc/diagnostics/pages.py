@@ -45,7 +45,7 @@ PAGES: dict[str, Page] = {
     "E0004": Page(
         "A Hugging Face config.json is read into a model. Its architecture must be one that the cost "
         "model has rules for, and the sizes must be there; nothing is guessed.",
-        'model mine { config = "mixtral.json" }',
+        'model mine { config = "bamba.json" }',
         "use std.models",
     ),
     "E0005": Page(
@@ -72,6 +72,19 @@ PAGES: dict[str, Page] = {
         "`specc fmt` changes white space alone and verifies that. It found that it would have "
         "changed more, so the file was left as it is. This is a fault of specc.",
         session="specc fmt plan.spec",
+    ),
+    "E0010": Page(
+        "calibrate and validate read CSV tables. Kernels: a benchmark with 'Average Duration(us)', "
+        "'Input Shapes' and 'Quant Type', with the sizes of attention or of experts; or a profiler "
+        "export (op_summary_*.csv, kernel_details.csv) with 'OP Type', 'Input Shapes', 'Output "
+        "Shapes', 'Input Data Types' and a duration in us. Steps: case, model, device, phase, "
+        "num_queries, query_len, context_len, tp, dp, ep, linear, measured_ms.",
+        session="specc validate ops notes.csv --device atlas_800_a2_376t",
+    ),
+    "E0011": Page(
+        "This command uses a library that a plain installation leaves out. The message says which "
+        "extra of specc brings it.",
+        session="specc calibrate kernels.csv --device atlas_800_a2_376t",
     ),
     "E0101": Page(
         "The text stops following the grammar at the underlined word. Reading goes on at the next "

@@ -8,16 +8,9 @@ from attrs import frozen
 
 from specc.ir import vocabulary as v
 from specc.ir.device import Device
+from specc.ir.formats import CacheFormat, Quantisation
 from specc.ir.model import Model
 from specc.units import BYTES, DIMENSIONLESS, TOKENS, Bytes, Tokens
-
-
-class Quantisation(Enum):
-    """Number formats of weights and activations."""
-
-    BF16 = "bf16"
-    FP16 = "fp16"
-    W8A8_DYNAMIC = "w8a8_dynamic"
 
 
 class Mode(Enum):
@@ -30,6 +23,7 @@ class Calibration(Enum):
     """Which rules turn the work of an operator into time."""
 
     REFERENCE = "reference"
+    CALIBRATED = "calibrated"
 
 
 class Strategy(Enum):
@@ -52,20 +46,104 @@ class Objective(Enum):
 class Parallel(v.Node):
     """The space of parallel layouts: every combination whose product is the device count."""
 
-    planned: ClassVar[Mapping[str, str]] = {
-        "ep": "expert parallelism",
-        "moe_tp": "tensor parallelism of experts",
-        "moe_dp": "data parallelism of experts",
-        "cp": "context parallelism of prefill",
-        "dcp": "context parallelism of decode",
-    }
-
     tp: tuple[int, ...] | None = v.sizes(
         "tensor-parallel sizes to try; `auto` tries the powers of two", default=None
     )
     pp: tuple[int, ...] | None = v.sizes("pipeline-parallel sizes to try", default=(1,))
     dp: tuple[int, ...] | None = v.sizes(
-        "data-parallel sizes to allow; `auto` takes devices / (tp · pp)", default=None
+        "data-parallel sizes to allow; `auto` takes devices / (tp · cp · pp)", default=None
+    )
+    cp: tuple[int, ...] | None = v.sizes(
+        "context-parallel sizes to try: ranks that share the tokens of a prompt, and in decode "
+        "its KV cache",
+        default=(1,),
+    )
+    dcp: tuple[int, ...] | None = v.sizes(
+        "decode-context-parallel sizes to try: tensor-parallel ranks that share the KV cache of a "
+        "sequence instead of copies of it",
+        default=(1,),
+    )
+    ep: tuple[int, ...] | None = v.sizes(
+        "expert-parallel sizes to try; `auto` tries the powers of two", default=None
+    )
+    moe_tp: tuple[int, ...] | None = v.sizes(
+        "tensor-parallel sizes of experts to allow; `auto` takes tp · cp · dp / (ep · moe_dp)",
+        default=None,
+    )
+    moe_dp: tuple[int, ...] | None = v.sizes(
+        "copies of the experts to try, each serving its share of the replicas", default=(1,)
+    )
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class Formats(v.Node):
+    """Exceptions from the number formats of the deployment, for kinds of layers."""
+
+    attention: Quantisation | None = v.choice(
+        Quantisation, "projections of attention", default=None
+    )
+    mlp: Quantisation | None = v.choice(Quantisation, "dense MLPs", default=None)
+    experts: Quantisation | None = v.choice(Quantisation, "routed experts", default=None)
+    shared_experts: Quantisation | None = v.choice(Quantisation, "shared experts", default=None)
+    output: Quantisation | None = v.choice(
+        Quantisation, "projection to the vocabulary; 16 bit unless set", default=None
+    )
+    kv_cache: CacheFormat = v.choice(CacheFormat, "the KV cache", default=CacheFormat.BF16)
+
+
+class Dispatch(Enum):
+    """How tokens reach the experts of other devices and come back."""
+
+    ALL_TO_ALL = "all_to_all"
+    FUSED = "fused"
+    ALL_GATHER = "all_gather"
+
+
+class Generation(Enum):
+    """Generations of serving software; the numbers of each are in the calibration of a device."""
+
+    EAGER = "eager"
+    GRAPH = "graph"
+    TUNED = "tuned"
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class Communication(v.Node):
+    """How a deployment communicates."""
+
+    sequence_parallel: bool = v.boolean(
+        "reduce-scatter before and all-gather after the norms instead of an all-reduce",
+        default=False,
+    )
+    fuse_all_reduce: bool = v.boolean(
+        "the all-reduce runs while the GEMM before it does: the longer of the two counts",
+        default=False,
+    )
+    two_streams: bool = v.boolean(
+        "two micro-batches take turns: each computes while the other exchanges tokens with experts",
+        default=False,
+    )
+    dispatch: Dispatch = v.choice(
+        Dispatch, "how tokens reach their experts", default=Dispatch.ALL_TO_ALL
+    )
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class ExpertPlacement(v.Node):
+    """How experts lie on the devices."""
+
+    imbalance: float = v.number(
+        DIMENSIONLESS,
+        "tokens of the fullest device over the mean",
+        default=1.0,
+        at_least=1,
+        at_most=1e3,
+    )
+    redundant: int = v.number_of("copies of much used experts beside the experts", default=0)
+    shard_shared: bool = v.boolean(
+        "shared experts are split over the tensor-parallel ranks; otherwise each rank runs them "
+        "whole on its share of the tokens",
+        default=False,
     )
 
 
@@ -78,11 +156,17 @@ class Engine(v.Node):
         "max_sequences": "a limit on sequences in the engine (simulation)",
         "max_model_length": "a context limit of the engine",
         "scheduler": "a scheduler of mixed steps",
-        "generation": "a named software generation",
         "speculative": "speculative decoding",
-        "sequence_parallel": "sequence parallelism",
-        "kv_cache": "a format of the KV cache",
     }
+
+    generation: Generation = v.choice(
+        Generation,
+        "generation of the serving software: host gaps, sampling, fused kernels",
+        default=Generation.GRAPH,
+    )
+    micro_batches: int = v.count(
+        "parts that a step is cut into on its way through the pipeline stages", default=1
+    )
 
     chunk_budget: Tokens | None = v.number(
         TOKENS,
@@ -137,12 +221,12 @@ class Deployment(v.Node):
     }
 
     model: Model = v.reference("model", "the model")
-    quant: Quantisation = v.choice(
+    quant: Quantisation | None = v.choice(
         Quantisation,
-        "number formats of weights and activations",
-        default=Quantisation.BF16,
-        planned=("w8a8", "w8a16", "w4a8", "w4a16", "fp8", "mxfp4"),
+        "number formats of weights and activations; `auto` is that of the checkpoint",
+        default=None,
     )
+    formats: Formats = v.block(Formats, "exceptions from it, and the KV cache")
     device: Device = v.reference("device", "the device")
     devices: int = v.count("devices of the deployment (on A3: dies)")
     mode: Mode = v.choice(
@@ -151,12 +235,24 @@ class Deployment(v.Node):
         default=Mode.AGGREGATED,
         planned=("disaggregated", "pd_ratio", "prefill_only", "decode_only"),
     )
-    calibration: Calibration = v.choice(
+    calibration: Calibration | None = v.choice(
         Calibration,
-        "rules of the cost model",
-        default=Calibration.REFERENCE,
-        planned=("calibrated",),
+        "rules of the cost model; `auto` is calibrated where the device has a calibration",
+        default=None,
     )
+    communication: Communication = v.block(Communication, "how the devices communicate")
+    experts: ExpertPlacement = v.block(ExpertPlacement, "how experts lie on the devices")
     parallel: Parallel = v.block(Parallel, "the space of parallel layouts")
     engine: Engine = v.block(Engine, "settings of the serving engine")
     search: Search = v.block(Search, "how the batch size is searched")
+
+    @property
+    def usual_format(self) -> Quantisation:
+        """Number format of linear layers without an exception."""
+        return self.quant or self.model.weights or Quantisation.BF16
+
+    @property
+    def expert_format(self) -> Quantisation:
+        """Number format of the routed experts."""
+        checkpoint = self.model.expert_weights if self.quant is None else None
+        return self.formats.experts or checkpoint or self.usual_format

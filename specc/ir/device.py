@@ -5,6 +5,8 @@ from enum import Enum
 from attrs import frozen
 
 from specc.ir import vocabulary as v
+from specc.ir.calibration import CalibrationData
+from specc.ir.cube import CubeUnit
 from specc.units import BYTES, FLOP_RATE, TIME, Bytes, BytesPerSecond, FlopPerSecond, Seconds
 
 _PEAK = {"above": 0}
@@ -15,18 +17,6 @@ class Topology(Enum):
 
     FULL_MESH = "full_mesh"
     SWITCHED = "switched"
-
-
-@frozen(kw_only=True, eq=False, repr=False)
-class CubeUnit(v.Node):
-    """Peak dense rates of the matrix (cube) unit; a missing rate means unsupported."""
-
-    fp16: FlopPerSecond = v.number(FLOP_RATE, "peak in fp16", **_PEAK)
-    bf16: FlopPerSecond = v.number(FLOP_RATE, "peak in bf16", **_PEAK)
-    int8: FlopPerSecond = v.number(FLOP_RATE, "peak in int8 (operations a second)", **_PEAK)
-    fp32: FlopPerSecond = v.number(FLOP_RATE, "peak in fp32", **_PEAK)
-    fp8: FlopPerSecond | None = v.number(FLOP_RATE, "peak in fp8", default=None, **_PEAK)
-    fp4: FlopPerSecond | None = v.number(FLOP_RATE, "peak in fp4", default=None, **_PEAK)
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -68,10 +58,14 @@ class Device(v.Node):
     aliases: tuple[str, ...] = v.texts("names that other tools use for it")
     memory: Bytes = v.number(BYTES, "memory of the device", whole=True, above=0)
     memory_bandwidth: BytesPerSecond = v.number(BYTES / TIME, "peak memory bandwidth", above=0)
+    cores: int = v.count("matrix cores (AI cores, streaming multiprocessors)", default=24)
     cube: CubeUnit = v.block(CubeUnit, "matrix unit", required=True)
     vector: VectorUnit = v.block(VectorUnit, "vector unit", required=True)
     reference: ReferenceCalibration = v.block(
         ReferenceCalibration, "parameters of the reference calibration", required=True
+    )
+    calibration: CalibrationData | None = v.reference(
+        "calibration", "coefficients of the calibrated cost model", optional=True
     )
     levels: tuple[Level, ...] = v.blocks("level", Level, "interconnect, from the inside out")
 

@@ -19,6 +19,7 @@ from specc.ir.vocabulary import (
     LengthsType,
     LimitType,
     Node,
+    NumbersType,
     NumberType,
     ReferencesType,
     ReferenceType,
@@ -144,6 +145,8 @@ def type_text(type_: FieldType) -> str:
             return "text"
         case TextsType():
             return "list of texts"
+        case NumbersType():
+            return "list of numbers"
         case LengthsType():
             return "tokens: one length, or a range a .. b, half open"
         case ReferenceType(kind=kind):
@@ -176,12 +179,14 @@ def _number_text(type_: NumberType) -> str:
 
 def _units(dimension: Dimension) -> str:
     units = units_of(dimension)
-    return ", ".join(units) if len(units) <= 5 else f"{typical_unit(dimension)} and the like"
+    return ", ".join(units) if len(units) <= 6 else f"{typical_unit(dimension)} and the like"
 
 
 def _default(attribute: "attrs.Attribute[Any]", entry: Entry) -> str:
     value = attribute.default
-    if value is attrs.NOTHING or isinstance(entry.type, BlockType | TextsType | TextType):
+    if value is attrs.NOTHING or isinstance(
+        entry.type, BlockType | TextsType | TextType | NumbersType
+    ):
         return ""
     if value is None:
         if isinstance(entry.type, LimitType):
@@ -226,6 +231,8 @@ def example(name: str, entry: Entry) -> str:
             return f"{name} = true"
         case TextType():
             return f'{name} = "config.json"'
+        case NumbersType():
+            return f"{name} = [0.5, 1]"
         case TextsType():
             return f'{name} = ["OTHER_NAME"]'
         case ReferenceType(kind=kind):

@@ -1,34 +1,274 @@
-"""Models: the shape of a decoder."""
+"""Models: the shape of a decoder, layer kind by layer kind.
+
+A decoder is two lists that are laid over each other: how its layers attend (full, sliding window,
+linear or compressed), and what follows (a dense MLP or experts). The fields of `Model` describe
+the full-attention layers and the dense MLP; a block describes each other kind and says how many
+layers are of it. Counts of parameters are those of the publishers, biases and norms included.
+"""
+
+from enum import Enum
 
 from attrs import frozen
 
 from specc.ir import vocabulary as v
+from specc.ir.formats import Quantisation
 from specc.units import TOKENS, Tokens
 
 
 @frozen(kw_only=True, eq=False, repr=False)
+class LatentAttention(v.Node):
+    """Multi-head latent attention (MLA): keys and values are cached as one compressed vector."""
+
+    query_rank: int = v.number_of("rank of the query projection; 0 projects in one step", default=0)
+    kv_rank: int = v.count("width of the compressed keys and values")
+    nope_head_dim: int = v.count("width of a query head without position")
+    rope_head_dim: int = v.count("width of the rotated part of a head, shared by all keys")
+    value_head_dim: int = v.count("width of a value head")
+
+    @property
+    def cached_width(self) -> int:
+        """Elements that a token leaves in the cache of a layer."""
+        return self.kv_rank + self.rope_head_dim
+
+    def query_parameters(self, hidden: int, heads: int) -> int:
+        """Weights of the query projection, its norm included."""
+        width = heads * (self.nope_head_dim + self.rope_head_dim)
+        if not self.query_rank:
+            return hidden * width
+        return hidden * self.query_rank + self.query_rank + self.query_rank * width
+
+    def parameters(self, hidden: int, heads: int) -> int:
+        """Weights of the attention of one layer."""
+        down = hidden * self.cached_width + self.kv_rank
+        up = self.kv_rank * heads * (self.nope_head_dim + self.value_head_dim)
+        return (
+            self.query_parameters(hidden, heads) + down + up + heads * self.value_head_dim * hidden
+        )
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class Indexer(v.Node):
+    """The indexer of sparse attention: picks the cached tokens that a query attends to."""
+
+    heads: int = v.count("heads of the indexer")
+    head_dim: int = v.count("width of its heads; one key a token is cached")
+    top_k: int = v.count("cached tokens that a query attends to at most")
+
+    def parameters(self, hidden: int, query_rank: int) -> int:
+        """Weights of one layer: queries, the key with its norm (and bias), weights of the heads."""
+        queries = (query_rank or hidden) * self.heads * self.head_dim
+        return queries + hidden * self.head_dim + 2 * self.head_dim + hidden * self.heads
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class SlidingWindow(v.Node):
+    """Layers whose queries see the last tokens alone."""
+
+    layers: int = v.count("layers of this kind")
+    window: Tokens = v.number(
+        TOKENS, "tokens that a query sees, itself included", whole=True, at_least=1
+    )
+    attention_heads: int = v.count("query heads")
+    kv_heads: int = v.count("key-value heads")
+    head_dim: int = v.count("width of a query and key head")
+    value_head_dim: int = v.count("width of a value head")
+    sinks: bool = v.boolean("a learned attention sink for each head", default=False)
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class LinearAttention(v.Node):
+    """Gated linear attention (gated delta net): a state of constant size instead of a KV cache."""
+
+    layers: int = v.count("layers of this kind")
+    key_heads: int = v.count("key (and query) heads")
+    value_heads: int = v.count("value heads")
+    key_head_dim: int = v.count("width of a key head")
+    value_head_dim: int = v.count("width of a value head")
+    convolution: int = v.count("taps of the causal convolution over queries, keys and values")
+
+    @property
+    def key_width(self) -> int:
+        """Width of all key heads together."""
+        return self.key_heads * self.key_head_dim
+
+    @property
+    def value_width(self) -> int:
+        """Width of all value heads together."""
+        return self.value_heads * self.value_head_dim
+
+    @property
+    def state_elements(self) -> int:
+        """Elements of the recurrent state of a sequence in one layer."""
+        return self.value_heads * self.key_head_dim * self.value_head_dim
+
+    @property
+    def convolved_width(self) -> int:
+        """Channels of the causal convolution."""
+        return 2 * self.key_width + self.value_width
+
+    def parameters(self, hidden: int) -> int:
+        """Weights of one layer: inputs, convolution, decay, gated norm, output."""
+        inputs = hidden * (self.convolved_width + self.value_width + 2 * self.value_heads)
+        small = self.convolution * self.convolved_width + 2 * self.value_heads + self.value_head_dim
+        return inputs + small + self.value_width * hidden
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class CompressedAttention(v.Node):
+    """Attention over a compressed cache beside a sliding window (DeepSeek V4).
+
+    All layers share one key-value head. `sparse_layers` cache one entry for `sparse_ratio` tokens
+    and attend to those that the indexer picks, `dense_layers` one for `dense_ratio` tokens and
+    attend to all; the remaining layers see the window alone.
+    """
+
+    window: Tokens = v.number(TOKENS, "tokens seen uncompressed", whole=True, at_least=1)
+    sparse_layers: int = v.count("layers with an indexer over the compressed cache")
+    sparse_ratio: int = v.count("tokens a compressed entry of these layers stands for")
+    dense_layers: int = v.count("layers that attend to the whole compressed cache")
+    dense_ratio: int = v.count("tokens a compressed entry of these layers stands for")
+    query_rank: int = v.count("rank of the query projection")
+    output_groups: int = v.count("groups of heads that the output projection takes apart")
+    output_rank: int = v.count("rank of the output projection of a group")
+
+
+class Router(Enum):
+    """How scores of experts are formed."""
+
+    SOFTMAX = "softmax"
+    SIGMOID = "sigmoid"
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class Experts(v.Node):
+    """Mixture-of-experts MLPs: routed experts, and shared ones that every token passes."""
+
+    layers: int = v.count("layers with experts; the others have the dense MLP")
+    count: int = v.count("routed experts of a layer")
+    active: int = v.count("routed experts that a token passes")
+    intermediate_size: int = v.count("inner width of a routed expert")
+    shared_intermediate_size: int = v.number_of(
+        "inner width of all shared experts together", default=0
+    )
+    shared_gate: bool = v.boolean("a learned gate on the shared expert", default=False)
+    router: Router = v.choice(Router, "scores of the router", default=Router.SOFTMAX)
+    router_bias: bool = v.boolean("the router has a bias", default=False)
+    bias: bool = v.boolean("the projections of the experts have biases", default=False)
+    counts_embedding: bool = v.boolean(
+        "the publisher counts the input embedding among the active parameters", default=True
+    )
+
+    def routed_parameters(self, hidden: int) -> int:
+        """Weights of one routed expert."""
+        biases = 2 * self.intermediate_size + hidden if self.bias else 0
+        return 3 * hidden * self.intermediate_size + biases
+
+    def common_parameters(self, hidden: int) -> int:
+        """Weights of one layer that every token passes: router and shared experts."""
+        router = hidden * self.count + (self.count if self.router_bias else 0)
+        shared = 3 * hidden * self.shared_intermediate_size + (hidden if self.shared_gate else 0)
+        return router + shared
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class Vision(v.Node):
+    """A vision encoder: patches, transformer layers, and mergers into the width of the decoder."""
+
+    layers: int = v.count("layers of the encoder")
+    hidden_size: int = v.count("width of the encoder")
+    intermediate_size: int = v.count("inner width of its MLP")
+    heads: int = v.count("attention heads of the encoder")
+    patch_size: int = v.count("pixels along the side of a patch")
+    merge: int = v.count("patches along the side of the square that becomes one token")
+    frames: int = v.count("frames that a patch spans", default=1)
+    channels: int = v.count("colour channels", default=3)
+    positions: int = v.number_of("learned position embeddings", default=0)
+    deepstack: int = v.number_of("further mergers, into inner layers of the decoder", default=0)
+
+    @property
+    def merged_width(self) -> int:
+        """Width of the patches that one token is merged from."""
+        return self.hidden_size * self.merge**2
+
+    @property
+    def patch_elements(self) -> int:
+        """Numbers of one patch."""
+        return self.channels * self.frames * self.patch_size**2
+
+    def parameters(self, out: int) -> int:
+        """Weights of the encoder with biases, for a decoder of width `out`."""
+        h, i, merged = self.hidden_size, self.intermediate_size, self.merged_width
+        layer = 4 * h * h + 4 * h + 2 * h * i + i + h + 4 * h
+        merger = merged * merged + merged + merged * out + out
+        first_norm, other_norms = 2 * h, 2 * merged
+        patches = self.patch_elements * h + h + self.positions * h
+        return (
+            patches
+            + self.layers * layer
+            + (1 + self.deepstack) * merger
+            + first_norm
+            + self.deepstack * other_norms
+        )
+
+
+@frozen(kw_only=True, eq=False, repr=False)
 class Model(v.Node):
-    """A dense decoder: grouped-query attention and a SwiGLU MLP in every layer."""
+    """A decoder: attention of one or several kinds, dense MLPs or experts, and what goes beside."""
 
     aliases: tuple[str, ...] = v.texts("other names that find this model")
     config: str = v.text(
         "a Hugging Face config.json to read the shape from; fields beside it override it",
         default="",
     )
+    architecture: str = v.text("the class of the model in Hugging Face transformers", default="")
     layers: int = v.count("decoder layers")
     hidden_size: int = v.count("width of the residual stream")
-    intermediate_size: int = v.count("inner width of the MLP")
+    intermediate_size: int = v.number_of(
+        "inner width of the dense MLP; 0 where every layer has experts", default=0
+    )
     attention_heads: int = v.count("query heads")
     kv_heads: int = v.count("key-value heads; equal to attention_heads for MHA, 1 for MQA")
-    head_dim: int = v.count("width of a head")
+    head_dim: int = v.count("width of a query and key head")
+    value_head_dim: int = v.number_of("width of a value head; 0 for that of the keys", default=0)
     vocab_size: int = v.count("tokens of the vocabulary")
     max_positions: Tokens = v.number(
         TOKENS, "longest context, prompt and answer together", whole=True, at_least=1
     )
     qk_norm: bool = v.boolean("RMSNorm on each query and key head (Qwen3)", default=False)
+    qk_norm_whole: bool = v.boolean(
+        "RMSNorm over all query heads and over all key heads (MiniMax)", default=False
+    )
+    qkv_bias: bool = v.boolean("biases on query, key and value projections", default=False)
+    output_bias: bool = v.boolean("a bias on the output projection of attention", default=False)
+    query_gate: bool = v.boolean(
+        "a gate on the attention output, as wide as the queries", default=False
+    )
+    sinks: bool = v.boolean("a learned attention sink for each head", default=False)
     tied_embeddings: bool = v.boolean(
         "the output projection shares the weights of the embedding", default=False
     )
+    draft_layers: int = v.number_of("layers for multi-token prediction (MTP)", default=0)
+    weights: Quantisation | None = v.choice(
+        Quantisation, "number format of the published checkpoint", default=None
+    )
+    expert_weights: Quantisation | None = v.choice(
+        Quantisation, "number format of its routed experts, where it differs", default=None
+    )
+    latent: LatentAttention | None = v.block(
+        LatentAttention, "multi-head latent attention instead of grouped queries", optional=True
+    )
+    indexer: Indexer | None = v.block(Indexer, "sparse attention with an indexer", optional=True)
+    sliding: SlidingWindow | None = v.block(
+        SlidingWindow, "layers with a sliding window", optional=True
+    )
+    linear: LinearAttention | None = v.block(
+        LinearAttention, "layers with gated linear attention", optional=True
+    )
+    compressed: CompressedAttention | None = v.block(
+        CompressedAttention, "attention over a compressed cache", optional=True
+    )
+    experts: Experts | None = v.block(Experts, "mixture of experts", optional=True)
+    vision: Vision | None = v.block(Vision, "vision encoder", optional=True)
 
     @property
     def query_width(self) -> int:
@@ -37,15 +277,126 @@ class Model(v.Node):
 
     @property
     def kv_width(self) -> int:
-        """Width of all key heads (or all value heads) together."""
+        """Width of all key heads together."""
         return self.kv_heads * self.head_dim
 
     @property
+    def value_dim(self) -> int:
+        """Width of a value head."""
+        return self.value_head_dim or self.head_dim
+
+    @property
+    def expert_layers(self) -> int:
+        """Layers with experts."""
+        return self.experts.layers if self.experts else 0
+
+    @property
+    def dense_layers(self) -> int:
+        """Layers with a dense MLP."""
+        return self.layers - self.expert_layers
+
+    @property
+    def full_layers(self) -> int:
+        """Layers that attend to the whole context."""
+        sliding = self.sliding.layers if self.sliding else 0
+        return self.layers - sliding - (self.linear.layers if self.linear else 0)
+
+    @property
     def parameters(self) -> int:
-        """Number of weights, as publishers count them (tied embeddings once)."""
+        """Number of weights, as publishers count them: tied embeddings once, no draft layers."""
+        return self._of_layers(self.experts.count if self.experts else 0) + self._around_layers
+
+    @property
+    def active_parameters(self) -> int:
+        """Weights that one token passes, by the publisher's count; no vision encoder."""
+        skipped = 0
+        if self.experts and not self.experts.counts_embedding and not self.tied_embeddings:
+            skipped = self.vocab_size * self.hidden_size
+        vision = self.vision.parameters(self.hidden_size) if self.vision else 0
+        active = self.experts.active if self.experts else 0
+        return self._of_layers(active) + self._around_layers - skipped - vision
+
+    @property
+    def draft_parameters(self) -> int:
+        """Weights of the draft layers beyond those they share with the decoder.
+
+        A draft layer has a projection of two states into one, its norms, and a decoder layer.
+        """
         h = self.hidden_size
-        attention = h * (self.query_width + 2 * self.kv_width) + self.query_width * h
-        norms = 2 * h + (2 * self.head_dim if self.qk_norm else 0)
-        layer = attention + 3 * h * self.intermediate_size + norms
-        embeddings = self.vocab_size * h * (1 if self.tied_embeddings else 2)
-        return self.layers * layer + embeddings + h
+        mlp = self._expert_mlp(self.experts.count) if self.experts else self._dense_mlp
+        return self.draft_layers * (2 * h * h + 3 * h + self._full_attention + mlp + 2 * h)
+
+    @property
+    def _around_layers(self) -> int:
+        embeddings = self.vocab_size * self.hidden_size * (1 if self.tied_embeddings else 2)
+        vision = self.vision.parameters(self.hidden_size) if self.vision else 0
+        return embeddings + self.hidden_size + vision
+
+    def _of_layers(self, experts: int) -> int:
+        """Weights of all layers with `experts` routed experts counted in each."""
+        attention = self.full_layers * self._full_attention
+        if self.sliding:
+            attention += self.sliding.layers * self._sliding_attention(self.sliding)
+        if self.linear:
+            attention += self.linear.layers * self.linear.parameters(self.hidden_size)
+        if self.compressed:
+            attention += self._compression(self.compressed)
+        mlp = self.dense_layers * self._dense_mlp + self.expert_layers * self._expert_mlp(experts)
+        return attention + mlp + 2 * self.hidden_size * self.layers
+
+    @property
+    def _full_attention(self) -> int:
+        h = self.hidden_size
+        if self.compressed:
+            return self._compressed_attention(self.compressed)
+        if self.latent:
+            indexer = self.indexer.parameters(h, self.latent.query_rank) if self.indexer else 0
+            return self.latent.parameters(h, self.attention_heads) + indexer
+        projections = self._grouped(
+            self.attention_heads, self.kv_heads, self.head_dim, self.value_dim, self.sinks
+        )
+        return projections + (h * self.query_width if self.query_gate else 0)
+
+    def _sliding_attention(self, s: SlidingWindow) -> int:
+        return self._grouped(s.attention_heads, s.kv_heads, s.head_dim, s.value_head_dim, s.sinks)
+
+    def _grouped(self, heads: int, kv: int, width: int, value: int, sinks: bool) -> int:
+        h = self.hidden_size
+        qkv, out = heads * width + kv * (width + value), heads * value
+        biases = (qkv if self.qkv_bias else 0) + (h if self.output_bias else 0)
+        norms = 2 * width if self.qk_norm else 0
+        norms += (heads + kv) * width if self.qk_norm_whole else 0
+        return h * qkv + out * h + biases + norms + (heads if sinks else 0)
+
+    def _compressed_attention(self, c: CompressedAttention) -> int:
+        """Weights of every layer: low-rank queries, one key-value head, a grouped output."""
+        h, width = self.hidden_size, self.query_width
+        queries = h * c.query_rank + c.query_rank + c.query_rank * width
+        output = width * c.output_rank + c.output_groups * c.output_rank * h
+        return queries + h * self.head_dim + self.head_dim + output + self.attention_heads
+
+    def _compression(self, c: CompressedAttention) -> int:
+        """Weights of the compressors and indexers, over all layers that have them.
+
+        A compressor gates and projects every token into its entry; that of the sparse layers
+        overlaps two windows, and so has both twice.
+        """
+        h, d = self.hidden_size, self.head_dim
+        dense = c.dense_layers * (2 * h * d + c.dense_ratio * d + d)
+        sparse = c.sparse_layers * (4 * h * d + 2 * c.sparse_ratio * d + d)
+        if self.indexer:
+            i = self.indexer
+            keys = 4 * h * i.head_dim + 2 * c.sparse_ratio * i.head_dim + i.head_dim
+            queries = c.query_rank * i.heads * i.head_dim + h * i.heads
+            sparse += c.sparse_layers * (keys + queries)
+        return dense + sparse
+
+    @property
+    def _dense_mlp(self) -> int:
+        return 3 * self.hidden_size * self.intermediate_size
+
+    def _expert_mlp(self, experts: int) -> int:
+        if self.experts is None:
+            return 0
+        h = self.hidden_size
+        return experts * self.experts.routed_parameters(h) + self.experts.common_parameters(h)

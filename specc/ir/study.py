@@ -6,6 +6,7 @@ from typing import ClassVar
 from attrs import frozen
 
 from specc.ir import vocabulary as v
+from specc.ir.calibration import CalibrationData
 from specc.ir.deployment import Deployment, Objective
 from specc.ir.device import Device
 from specc.ir.formula import Expectation
@@ -46,6 +47,7 @@ class Document:
 KINDS: dict[str, type[v.Node]] = {
     "workload": Workload,
     "model": Model,
+    "calibration": CalibrationData,
     "device": Device,
     "deployment": Deployment,
     "study": Study,

@@ -48,6 +48,11 @@ class TextsType:
 
 
 @frozen(eq=False, repr=False)
+class NumbersType:
+    """A list of plain numbers."""
+
+
+@frozen(eq=False, repr=False)
 class BooleanType:
     """`true` or `false`."""
 
@@ -112,6 +117,7 @@ FieldType = (
     | LimitType
     | TextType
     | TextsType
+    | NumbersType
     | BooleanType
     | ChoiceType
     | SizesType
@@ -181,6 +187,11 @@ def count(doc: str, *, default: Any = NOTHING) -> Any:
     return _declared(NumberType(DIMENSIONLESS, whole=True, at_least=1), doc, default)
 
 
+def number_of(doc: str, *, default: int) -> Any:
+    """Declare a whole number that may be 0, without a unit."""
+    return _declared(NumberType(DIMENSIONLESS, whole=True, at_least=0), doc, default)
+
+
 def fraction(doc: str, *, default: Any = NOTHING, **bounds: Any) -> Any:
     """Declare a number in (0, 1], or within `bounds`."""
     return number(DIMENSIONLESS, doc, default=default, **(bounds or {"above": 0, "at_most": 1}))
@@ -199,6 +210,11 @@ def text(doc: str, *, default: Any = NOTHING) -> Any:
 def texts(doc: str) -> Any:
     """Declare a list of texts, empty by default."""
     return _declared(TextsType(), doc, ())
+
+
+def numbers(doc: str) -> Any:
+    """Declare a list of plain numbers, empty by default."""
+    return _declared(NumbersType(), doc, ())
 
 
 def boolean(doc: str, *, default: bool) -> Any:
@@ -223,9 +239,9 @@ def interval(doc: str) -> Any:
     return _declared(IntervalType(), doc, None)
 
 
-def reference(kind: str, doc: str) -> Any:
+def reference(kind: str, doc: str, *, optional: bool = False) -> Any:
     """Declare the name of another block."""
-    return _declared(ReferenceType(kind), doc, NOTHING)
+    return _declared(ReferenceType(kind), doc, None if optional else NOTHING)
 
 
 def references(kind: str, doc: str) -> Any:
@@ -238,10 +254,11 @@ def lengths(doc: str) -> Any:
     return _declared(LengthsType(), doc, NOTHING)
 
 
-def block(cls: type[Node], doc: str, *, required: bool = False) -> Any:
-    """Declare a nested block; unless required it defaults to the block with all its defaults."""
-    default = NOTHING if required else cls()
-    return _declared(BlockType(cls), doc, default)
+def block(cls: type[Node], doc: str, *, required: bool = False, optional: bool = False) -> Any:
+    """Declare a nested block that is required, or optional (None), or has all its defaults."""
+    if required:
+        return _declared(BlockType(cls), doc, NOTHING)
+    return _declared(BlockType(cls), doc, None if optional else cls())
 
 
 def blocks(kind: str, cls: type[Node], doc: str) -> Any:

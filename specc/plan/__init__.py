@@ -6,13 +6,14 @@ A task is data: hashable, JSON-serialisable, and running it is a pure function o
 """
 
 from specc.plan.lower import Plan, PlannedStudy, PrunedCandidate, Task, lower
-from specc.plan.results import Candidate, Results, StudyResult, Verdict
+from specc.plan.results import Candidate, Point, Results, StudyResult, Verdict
 from specc.plan.run import run
 
 __all__ = [
     "Candidate",
     "Plan",
     "PlannedStudy",
+    "Point",
     "PrunedCandidate",
     "Results",
     "StudyResult",

@@ -31,6 +31,18 @@ class MemoryUse:
 
 
 @frozen
+class Band:
+    """10th to 90th percentile of each metric; see `serving.definitions`."""
+
+    ttft_p10: Seconds
+    ttft_p90: Seconds
+    tpot_p10: Seconds
+    tpot_p90: Seconds
+    throughput_p10: float
+    throughput_p90: float
+
+
+@frozen
 class Point:
     """A candidate at one batch size; see `serving.definitions` for each metric."""
 
@@ -43,6 +55,7 @@ class Point:
     decode_step: Seconds
     prefill_step: Seconds
     wave_requests: int
+    bands: Band
     memory: MemoryUse
     prefill: BoundShares
     decode: BoundShares
@@ -75,6 +88,12 @@ class Candidate:
     tp: int
     pp: int
     dp: int
+    cp: int
+    dcp: int
+    ep: int
+    moe_tp: int
+    moe_dp: int
+    calibration: str
     parallel: str
     input: Tokens
     output: Tokens

@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from specc.cost import CostModel
+from specc.cost import CostModel, StepTable, calibration_name
 from specc.ir import Objective
 from specc.plan.expectations import judge
 from specc.plan.lower import Plan, PlannedStudy, Task
 from specc.plan.results import (
+    Band,
     BoundShares,
     Candidate,
     Curve,
@@ -78,10 +79,16 @@ def evaluate(task: Task) -> Candidate:
         device=deployment.device.name,
         devices=deployment.devices,
         model=deployment.model.name,
-        quantisation=deployment.quant.value,
+        quantisation=deployment.usual_format.value,
         tp=layout.tp,
         pp=layout.pp,
         dp=layout.dp,
+        cp=layout.cp,
+        dcp=layout.dcp,
+        ep=layout.ep,
+        moe_tp=layout.moe_tp,
+        moe_dp=layout.moe_dp,
+        calibration=calibration_name(deployment),
         parallel=layout.label,
         input=workload.input,
         output=workload.output,
@@ -98,12 +105,25 @@ def evaluate(task: Task) -> Candidate:
     )
 
 
+def steps_of(task: Task, candidate: Candidate) -> dict[str, StepTable]:
+    """Return the decode step at the mean context, and the largest prefill step, of a candidate."""
+    workload, block = task.workload, task.deployment.engine.block_size
+    context = workload.input + workload.output // 2 + 1
+    point = candidate.point
+    return {
+        "decode": StepTable.decoding(point.batch, context, block),
+        "prefill": StepTable.prefilling(
+            point.wave_requests, workload.effective_input, workload.input, block
+        ),
+    }
+
+
 def _memory_bound(serving: Aggregated) -> int:
     """Return a batch size that the memory of a device cannot hold."""
     memory = serving.cost.memory_model
     free = serving.memory - serving.reserved - memory.weight_bytes
     context = serving.workload.input + serving.workload.output // 2
-    requests = free // (memory.kv_token_bytes * context)
+    requests = free // (memory.kv_token_bytes * context + memory.sequence_bytes)
     return int(max(1, requests + 1))
 
 
@@ -111,8 +131,10 @@ def _point(table: ServingTable, row: int) -> Point:
     values = table.row(row)
     memory = {name: round(value) for name, value in values.pop("memory").items()}
     prefill, decode = values.pop("prefill"), values.pop("decode")
+    bands = Band(**values.pop("bands"))
     return Point(
         **values,
+        bands=bands,
         memory=MemoryUse(**memory),
         prefill=BoundShares(**prefill),
         decode=BoundShares(**decode),

@@ -32,7 +32,7 @@ def _row(candidate: Candidate) -> dict[str, Any]:
         del data[name]
     nested = {
         f"{group}_{name}": value
-        for group in ("memory", "prefill", "decode")
+        for group in ("bands", "memory", "prefill", "decode")
         for name, value in point.pop(group).items()
     }
     misses = "; ".join(f"{m.limit} {m.excess:+.3g}" for m in candidate.misses)

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from specc.ir import Deployment, Device, Slo, Study
+from specc.cost import calibration_name
+from specc.ir import CacheFormat, Deployment, Device, Dispatch, Slo, Study
 from specc.report import format as show
 from specc.report.tables import Column, Row, Table
 
@@ -48,7 +49,7 @@ def _deployment(deployment: Deployment) -> Iterable[tuple[str, str]]:
     model, engine, search = deployment.model, deployment.engine, deployment.search
     yield "About", deployment.doc
     yield "Model", f"{model.name}, {model.parameters / 1e9:.2f} billion parameters"
-    yield "Quantisation", deployment.quant.value
+    yield "Quantisation", _formats(deployment)
     yield "Devices", f"{deployment.devices} × {deployment.device.name}"
     yield "Mode", deployment.mode.value
     parallel = deployment.parallel
@@ -57,6 +58,8 @@ def _deployment(deployment: Deployment) -> Iterable[tuple[str, str]]:
         f"TP {_sizes(parallel.tp, 'powers of two')}; PP {_sizes(parallel.pp, '1')}; "
         f"DP {_sizes(parallel.dp, 'what is left')}",
     )
+    yield "Options", _options(deployment)
+    yield "Software", engine.generation.value
     batch = engine.decode_batch
     yield "Batch", f"{batch[0]} to {batch[1]}" if batch else "1 to what the memory holds"
     budget = engine.chunk_budget
@@ -67,7 +70,40 @@ def _deployment(deployment: Deployment) -> Iterable[tuple[str, str]]:
     yield "Reserved memory", show.size(engine.reserved_memory)
     yield "KV-cache block", f"{engine.block_size} tok"
     yield "Search", f"{search.strategy.value}, maximizes {search.maximize.value.replace('_', ' ')}"
-    yield "Calibration", deployment.calibration.value
+    yield "Calibration", calibration_name(deployment)
+
+
+def _formats(deployment: Deployment) -> str:
+    """Say the format of the weights, and what departs from it."""
+    formats, parts = deployment.formats, []
+    for part in ("attention", "mlp", "experts", "shared_experts", "output"):
+        format_ = getattr(formats, part)
+        if format_ is not None:
+            parts.append(f"{part.replace('_', ' ')} {format_.value}")
+    if formats.experts is None and deployment.expert_format is not deployment.usual_format:
+        parts.append(f"experts {deployment.expert_format.value}")
+    if formats.kv_cache is not CacheFormat.BF16:
+        parts.append(f"KV cache {formats.kv_cache.value}")
+    return "; ".join([deployment.usual_format.value, *parts])
+
+
+def _options(deployment: Deployment) -> str:
+    """Name the options of communication and of experts that are not the default."""
+    options, placement = deployment.communication, deployment.experts
+    parts = []
+    if options.sequence_parallel:
+        parts.append("sequence parallel")
+    if options.fuse_all_reduce:
+        parts.append("all-reduce behind its GEMM")
+    if options.two_streams:
+        parts.append("two streams")
+    if options.dispatch is not Dispatch.ALL_TO_ALL:
+        parts.append(f"{options.dispatch.value.replace('_', ' ')} dispatch")
+    if placement.imbalance > 1:
+        parts.append(f"fullest device has {placement.imbalance:g} times the mean tokens")
+    if placement.redundant:
+        parts.append(f"{placement.redundant} redundant experts")
+    return "; ".join(parts)
 
 
 def _sizes(sizes: tuple[int, ...] | None, auto: str) -> str:

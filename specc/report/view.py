@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from specc.cost import STEP_ERROR, STEP_ERROR_TEXT
 from specc.ir import Slo, Study
-from specc.plan import Candidate, Results, StudyResult
+from specc.plan import Candidate, Point, Results, StudyResult
 from specc.report import format as show
+from specc.report.accuracy import accuracy
 from specc.report.charts import Bar, LineChart, latency_charts, memory_bar, share_bar
 from specc.report.inputs import inputs, objectives
 from specc.report.tables import (
@@ -108,7 +108,7 @@ def view(
         version=version,
         studies=tuple(study_views(results)),
         definitions=tuple(DEFINITIONS.values()),
-        accuracy=STEP_ERROR_TEXT,
+        accuracy=accuracy(results),
         provenance=tuple(hashes.items()),
         overrides=tuple(overrides),
     )
@@ -133,7 +133,7 @@ def _study(result: StudyResult, variants: list[StudyResult], index: int | None) 
     memory = {d.device.name: d.device.memory for d in study.deployments}
 
     def label(candidate: Candidate) -> str:
-        short = f"TP={candidate.tp} DP={candidate.dp}"
+        short = candidate.parallel.replace(" | PP=1", "").replace(" | ", " ")
         return f"{candidate.deployment} · {short}" if several else short
 
     return StudyView(
@@ -185,13 +185,24 @@ def _answer(result: StudyResult) -> Answer:
         remarks.append(f"{failed} of {show.counted(len(result.verdicts), 'expectation')} not met.")
     remarks += _runner_up(result, best)
     remarks += _overflow(best)
-    remarks.append(
-        f"Single steps of this cost model are off by {show.percent(STEP_ERROR)} on average; "
-        "see How sure this is."
-    )
+    remarks.append(_sureness(best))
     return Answer(
         True, headline, best.parallel, _figures(best, result.study.workload.slo), tuple(remarks)
     )
+
+
+def _sureness(best: Candidate) -> str:
+    bands, point = best.point.bands, best.point
+    return (
+        f"As far as errors of the cost model go, eight of ten measurements would lie between "
+        f"{show.rate(bands.throughput_p10)} and {show.rate(bands.throughput_p90)} tok/s "
+        f"(± {show.percent(_half_width(point))}); see How sure this is."
+    )
+
+
+def _half_width(point: Point) -> float:
+    """Half of the band of the throughput, relative to it."""
+    return (point.bands.throughput_p90 - point.bands.throughput_p10) / 2 / point.throughput
 
 
 def _arithmetic(best: Candidate) -> str:
@@ -218,7 +229,7 @@ def _runner_up(result: StudyResult, best: Candidate) -> list[str]:
     where = f"{second.deployment}, " if len(result.study.deployments) > 1 else ""
     less = f"{show.percent(gap)} less" if gap > 0 else "the same"
     text = f"Next best: {where}{second.parallel} with {less}."
-    if gap < STEP_ERROR:
+    if gap < _half_width(best.point):
         text += " That is within the error of the cost model: measure both before deciding."
     return [text]
 
@@ -234,12 +245,12 @@ def _overflow(best: Candidate) -> list[str]:
 
 
 def _figures(best: Candidate, slo: Slo) -> tuple[Figure, ...]:
-    point = best.point
+    point, bands = best.point, best.point.bands
     per_device = f"{show.rate(point.throughput_per_device)} a device"
     return (
         Figure("Throughput", show.rate(point.throughput), "tok/s", per_device),
-        _latency_figure("TTFT", point.ttft, slo.ttft),
-        _latency_figure("TPOT", point.tpot, slo.tpot),
+        _latency_figure("TTFT", point.ttft, slo.ttft, (bands.ttft_p10, bands.ttft_p90)),
+        _latency_figure("TPOT", point.tpot, slo.tpot, (bands.tpot_p10, bands.tpot_p90)),
         Figure(
             "Free memory",
             show.gibibytes(point.memory.available),
@@ -249,17 +260,23 @@ def _figures(best: Candidate, slo: Slo) -> tuple[Figure, ...]:
     )
 
 
-def _latency_figure(title: str, value: float, limit: float | None) -> Figure:
+def _latency_figure(
+    title: str, value: float, limit: float | None, band: tuple[float, float]
+) -> Figure:
     number, unit = show.duration(value).split(" ")
     if limit is None:
-        return Figure(title, number, unit, "no limit set")
+        return Figure(title, number, unit, f"no limit set; {_range(band)}")
     return Figure(
         title,
         number,
         unit,
-        f"limit {show.duration(limit)}",
+        f"limit {show.duration(limit)}; {_range(band)}",
         round(min(100, 100 * value / limit), 1),
     )
+
+
+def _range(band: tuple[float, float]) -> str:
+    return f"p10–p90 {show.duration(band[0])} to {show.duration(band[1])}"
 
 
 def _no_answer(result: StudyResult) -> Answer:

@@ -1,5 +1,7 @@
 """What a batch size must keep to, and how far it is from that."""
 
+from typing import Any
+
 import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
@@ -8,7 +10,7 @@ from specc.ir import Objective, Slo
 from specc.serving import ServingTable
 from specc.units import Bytes
 
-Column = NDArray[np.float64]
+Column = NDArray[np.floating[Any]]
 
 
 @frozen
@@ -31,7 +33,7 @@ class Goals:
 
     def excess(self, table: ServingTable) -> dict[str, Column]:
         """Return, per limit, how far each row is above it, relative to it; ≤ 0 keeps to it."""
-        excess = {"memory": -table.memory.available / self.memory}
+        excess: dict[str, Column] = {"memory": -table.memory.available / self.memory}
         if self.slo.ttft is not None:
             excess["ttft"] = table.ttft / self.slo.ttft - 1
         if self.slo.tpot is not None:

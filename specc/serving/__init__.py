@@ -7,11 +7,12 @@ Read `aggregated.py` first; `definitions.py` says what each metric means.
 from specc.serving.aggregated import Aggregated
 from specc.serving.budget import automatic_budgets, choose_budget
 from specc.serving.definitions import DEFINITIONS, Definition
-from specc.serving.table import MemoryParts, ServingTable, Shares
+from specc.serving.table import Bands, MemoryParts, ServingTable, Shares
 
 __all__ = [
     "DEFINITIONS",
     "Aggregated",
+    "Bands",
     "Definition",
     "MemoryParts",
     "ServingTable",

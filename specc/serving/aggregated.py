@@ -5,8 +5,9 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from specc.cost import CostModel, Layout, StepMemory, StepTable, StepTimes
+from specc.cost.times import P10, P90
 from specc.ir import Workload
-from specc.serving.table import Column, Integers, MemoryParts, ServingTable, Shares
+from specc.serving.table import Bands, Column, Integers, MemoryParts, ServingTable, Shares
 from specc.units import Bytes, Tokens
 
 
@@ -60,10 +61,25 @@ class Aggregated:
             decode_step=decode_times.total,
             prefill_step=step,
             wave_requests=requests,
+            bands=self._bands(concurrency, ttft, prefill_times, decode_times),
             memory=self._memory(batch, requests, decode_steps),
             prefill=Shares.of(prefill_times),
             decode=Shares.of(decode_times),
         )
+
+    def _bands(
+        self, concurrency: Integers, ttft: Column, prefill: StepTimes, decode: StepTimes
+    ) -> Bands:
+        """Return the metrics with all steps at the edge of their bands."""
+        output = self.workload.output
+        quantiles: dict[str, Column] = {}
+        for name, opposite, deviations in (("p10", "p90", P10), ("p90", "p10", P90)):
+            first = ttft * np.exp(deviations * prefill.deviation)
+            end_to_end = first + decode.quantile(deviations) * output
+            quantiles[f"ttft_{name}"] = first
+            quantiles[f"tpot_{name}"] = end_to_end / output
+            quantiles[f"throughput_{opposite}"] = concurrency * output / end_to_end
+        return Bands(**quantiles)
 
     @property
     def wave(self) -> int:
@@ -98,11 +114,11 @@ class Aggregated:
     ) -> StepTable:
         block = self.cost.memory_model.block
         w = self.workload
-        return StepTable.prefill(requests, w.effective_input, w.input, block, kv_blocks)
+        return StepTable.prefilling(requests, w.effective_input, w.input, block, kv_blocks)
 
     def _decode_steps(self, batch: Integers) -> StepTable:
         context = self.workload.input + self.workload.output // 2 + 1
-        return StepTable.decode(batch, context, self.cost.memory_model.block)
+        return StepTable.decoding(batch, context, self.cost.memory_model.block)
 
     def _per_replica(self, requests: Integers) -> Integers:
         """Return the requests of the fullest replica when they are dealt evenly."""

@@ -36,6 +36,13 @@ DEFINITIONS: dict[str, Definition] = {
     "throughput_per_device": Definition(
         "per device", "tok/s", "Throughput divided by the devices of the deployment."
     ),
+    "bands": Definition(
+        "p10–p90",
+        "",
+        "Where eight of ten measurements would lie if the residuals of the cost model were all "
+        "that is uncertain: each class of operators is off by the spread of its fit, classes "
+        "independently of each other, and steps by the spread of the serving software.",
+    ),
     "decode_step": Definition(
         "Decode step",
         "ms",

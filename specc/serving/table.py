@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from specc.cost import StepTimes
 
-Column = NDArray[np.float64]
+Column = NDArray[np.floating[Any]]
 Integers = NDArray[np.int64]
 
 
@@ -31,6 +31,21 @@ class Shares:
             times.communication / total,
             times.launch / total,
         )
+
+
+@frozen(eq=False)
+class Bands:
+    """10th and 90th percentiles that the residuals of the cost model lead to, each of shape (N,).
+
+    Errors of all steps are taken to go the same way, which errs on the side of caution.
+    """
+
+    ttft_p10: Column
+    ttft_p90: Column
+    tpot_p10: Column
+    tpot_p90: Column
+    throughput_p10: Column
+    throughput_p90: Column
 
 
 @frozen(eq=False)
@@ -58,6 +73,7 @@ class ServingTable:
     decode_step: Column
     prefill_step: Column
     wave_requests: Integers
+    bands: Bands
     memory: MemoryParts
     prefill: Shares
     decode: Shares

@@ -37,6 +37,7 @@ UNITS: dict[str, Unit] = {
     "%": Unit(0.01, DIMENSIONLESS),
     "tok": Unit(1, TOKENS),
     "req": Unit(1, REQUESTS),
+    "ns": Unit(1e-9, TIME),
     "us": Unit(1e-6, TIME),
     "ms": Unit(1e-3, TIME),
     "s": Unit(1, TIME),

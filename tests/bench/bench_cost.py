@@ -22,7 +22,7 @@ def main() -> None:
     document = Compilation(SPEC).document
     assert document is not None
     cost = CostModel.of(document.studies[0].deployments[0], Layout(8, 1, 1))
-    steps = StepTable.decode(np.arange(ROWS) % 512 + 1, np.arange(ROWS) % 8000 + 1, 128)
+    steps = StepTable.decoding(np.arange(ROWS) % 512 + 1, np.arange(ROWS) % 8000 + 1, 128)
     best = min(_seconds(lambda: cost.times(steps)) for _ in range(5))
     print(f"times  {ROWS / best / 1e6:6.2f} million rows a second (goal 1)")
     best = min(_seconds(lambda: cost.memory(steps)) for _ in range(5))

@@ -68,7 +68,7 @@ def test_extends_overrides_field_by_field_and_keeps_the_rest(checked) -> None:
     derived, base = document.studies[0].deployments
     assert (derived.devices, derived.engine.decode_batch) == (16, (1, 64))
     assert (derived.engine.reserved_memory, base.engine.reserved_memory) == (6 * 2**30, 4 * 2**30)
-    assert (derived.quant, base.quant) == (Quantisation.W8A8_DYNAMIC, Quantisation.BF16)
+    assert (derived.quant, base.quant) == (Quantisation.W8A8_DYNAMIC, None)
     assert (derived.doc, base.doc) == ("", "the base")
 
 
@@ -94,6 +94,7 @@ def test_modules_with_and_without_an_alias(tmp_path: Path) -> None:
     assert list(workspace.hashes) == [
         "plan.spec",
         "shared/common.spec",
+        "std/calibrations.spec",
         "std/devices.spec",
         "std/models.spec",
     ]
@@ -107,7 +108,8 @@ def _library() -> tuple[dict[str, Model], dict[str, object]]:
     lines = ["use std.devices", "use std.models", "workload w { input = 1 tok; output = 1 tok }"]
     pairs = [(m, names[0]) for m in model_names] + [(model_names[0], d) for d in names]
     for index, (model, device) in enumerate(pairs):
-        lines.append(f"deployment d{index} {{ model = {model}; device = {device}; devices = 1 }}")
+        fields = f"model = {model}; device = {device}; devices = 1; quant = bf16"
+        lines.append(f"deployment d{index} {{ {fields} }}")
     every = ", ".join(f"d{index}" for index in range(len(pairs)))
     lines.append(f"study s {{ workload = w; deployments = [{every}] }}")
     return lines, pairs
@@ -130,7 +132,19 @@ def library(checked):
 PUBLISHED = {
     "qwen3_0_6b": 0.60, "qwen3_1_7b": 1.72, "qwen3_4b": 4.02, "qwen3_8b": 8.19, "qwen3_14b": 14.77,
     "qwen3_32b": 32.76, "llama3_2_1b": 1.24, "llama3_2_3b": 3.21, "llama3_1_8b": 8.03,
-    "llama3_1_70b": 70.55, "llama3_1_405b": 405.85,
+    "llama3_1_70b": 70.55, "llama3_1_405b": 405.85, "qwen2_5_7b": 7.62, "qwen2_5_72b": 72.7,
+    "qwen3_30b_a3b": 30.5, "qwen3_235b_a22b": 235, "qwen3_coder_480b_a35b": 480,
+    "qwen3_next_80b_a3b": 80, "qwen3_5_27b": 27.4, "qwen3_5_35b_a3b": 35, "qwen3_5_122b_a10b": 122,
+    "qwen3_5_397b_a17b": 397, "qwen3_vl_8b": 8.77, "mixtral_8x7b": 46.7, "minimax_m2_5": 229,
+    "glm_4_7": 353, "glm_5": 744, "gpt_oss_20b": 20.9, "gpt_oss_120b": 116.8,
+    "mimo_v2_flash": 309, "deepseek_v3": 671, "deepseek_v3_2": 671, "deepseek_v4_flash": 284,
+    "kimi_k2": 1026, "kimi_k2_5": 1026,
+}  # fmt: skip
+
+# Parameters that a token passes, in billions, where publishers give more than one digit of them.
+ACTIVE = {
+    "qwen3_235b_a22b": 22, "mixtral_8x7b": 12.9, "gpt_oss_20b": 3.61, "gpt_oss_120b": 5.13,
+    "deepseek_v3": 36.7, "deepseek_v4_flash": 13.2, "kimi_k2": 31.8, "mimo_v2_flash": 14.9,
 }  # fmt: skip
 
 
@@ -139,6 +153,8 @@ def test_parameter_counts_are_the_published_ones(library) -> None:
     assert set(models) == set(PUBLISHED)
     for name, billions in PUBLISHED.items():
         assert models[name].parameters / 1e9 == pytest.approx(billions, rel=0.01), name
+    for name, billions in ACTIVE.items():
+        assert models[name].active_parameters / 1e9 == pytest.approx(billions, rel=0.01), name
 
 
 def test_devices_are_the_published_profiles(library) -> None:
@@ -157,10 +173,10 @@ def test_devices_are_the_published_profiles(library) -> None:
     assert devices["atlas_800_a3_560t_roce_die"].levels[2].bandwidth == 24.5e9
     aliases = [alias for device in devices.values() for alias in device.aliases]
     assert "ATLAS_800_A3_752T_128G_DIE" in aliases
-    assert len(aliases) == len(set(aliases)) == len(devices)
+    assert len(aliases) == len(set(aliases)) >= len(devices)
     for device in devices.values():
-        # int8 runs at twice the fp16 rate on every cube unit.
-        assert device.cube.int8 == 2 * device.cube.fp16, device.name
+        # int8 runs at twice the fp16 rate on every matrix unit.
+        assert device.cube.int8 == pytest.approx(2 * device.cube.fp16, rel=1e-3), device.name
 
 
 def test_a_configuration_gives_the_model_of_the_library(
@@ -172,6 +188,19 @@ def test_a_configuration_gives_the_model_of_the_library(
         ("Qwen3-32B", "qwen3_32b"),
         ("Meta-Llama-3.1-8B", "llama3_1_8b"),
         ("Meta-Llama-3.1-70B", "llama3_1_70b"),
+        ("Qwen3-30B-A3B", "qwen3_30b_a3b"),
+        ("Qwen3-235B-A22B", "qwen3_235b_a22b"),
+        ("Mixtral-8x7B-v0.1", "mixtral_8x7b"),
+        ("MiniMax-M2.5", "minimax_m2_5"),
+        ("GLM-5", "glm_5"),
+        ("gpt-oss-20b", "gpt_oss_20b"),
+        ("MiMo-V2-Flash", "mimo_v2_flash"),
+        ("Qwen3-VL-8B-Instruct", "qwen3_vl_8b"),
+        ("Qwen3.5-35B-A3B", "qwen3_5_35b_a3b"),
+        ("DeepSeek-V3", "deepseek_v3"),
+        ("DeepSeek-V3.2", "deepseek_v3_2"),
+        ("DeepSeek-V4-Flash", "deepseek_v4_flash"),
+        ("Kimi-K2-Instruct", "kimi_k2"),
     ):
         source = reference_data / "model_configs" / f"{config}.json"
         (tmp_path / "config.json").write_bytes(source.read_bytes())
@@ -188,7 +217,7 @@ def _model_of_config(folder: Path, extra: str = "") -> dict[str, object]:
         use std.devices
         workload w {{ input = 1 tok; output = 1 tok }}
         model mine {{ config = "config.json"; {extra} }}
-        deployment d {{ model = mine; device = test_device; devices = 1 }}
+        deployment d {{ model = mine; device = test_device; devices = 1; quant = bf16 }}
         study s {{ workload = w; deployments = [d] }}
         """
     )

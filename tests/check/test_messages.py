@@ -62,6 +62,8 @@ def test_every_code_of_the_checker_is_shown_by_a_case(render) -> None:
         "E0007",
         "E0008",
         "E0009",
+        "E0010",
+        "E0011",
         "W0005",
         "W0006",
     }  # tests/cli, tests/test_workspace

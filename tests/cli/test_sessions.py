@@ -353,7 +353,7 @@ def test_a_damaged_cache_is_made_anew(specc, spec, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     assert specc("check", "plan.spec", XDG_CACHE_HOME=str(cache)).returncode == 0
     files = [p for p in cache.rglob("*") if p.is_file()]
-    assert len(files) == 3
+    assert len(files) == 4
     for path in files:
         path.write_bytes(b"rubbish")
     done = specc("check", "plan.spec", XDG_CACHE_HOME=str(cache))
@@ -451,4 +451,4 @@ def test_emit_prints_one_document(specc, spec) -> None:
 
 
 def test_explain_knows_what_is_planned(specc) -> None:
-    assert "not evaluated by this version" in specc("explain", "deployment.parallel.ep").stdout
+    assert "not evaluated by this version" in specc("explain", "deployment.fleet").stdout

@@ -12,7 +12,12 @@ from specc.ir import Deployment
 from specc.workspace import Workspace
 
 GIB = 2**30
-MODELS = {"qwen3_dense_32b": "qwen3_32b", "qwen3_dense_8b": "qwen3_8b"}
+DENSE = {"qwen3_dense_32b": "qwen3_32b", "qwen3_dense_8b": "qwen3_8b"}
+SPARSE = {
+    "qwen3_moe_30b_a3b": "qwen3_30b_a3b",
+    "deepseek_v3": "deepseek_v3",
+    "deepseek_v32": "deepseek_v3_2",
+}
 QUANTS = {"DISABLED": "fp16", "W8A8_DYNAMIC": "w8a8_dynamic"}
 
 
@@ -30,7 +35,10 @@ def deploy(tmp_path: Path):
                 use std.devices
                 use std.models
                 workload w {{ input = 1 tok; output = 1 tok }}
-                deployment d {{ model = {model}; device = {device}; quant = {quant}; devices = 8 }}
+                deployment d {{
+                    model = {model}; device = {device}; quant = {quant}; devices = 8
+                    calibration = reference
+                }}
                 study s {{ workload = w; deployments = [d] }}
                 """
             )
@@ -45,8 +53,8 @@ def deploy(tmp_path: Path):
 
 def _step(phase: str, batch: int, new: int, context: int) -> StepTable:
     if phase == "prefill":
-        return StepTable.prefill(batch, new, context, 128)
-    return StepTable.decode(batch, context, 128, new)
+        return StepTable.prefilling(batch, new, context, 128)
+    return StepTable.decoding(batch, context, 128, new)
 
 
 # Step times in ms on TEST_DEVICE that msmodeling (commit 84fec85) prints, compiled graph:
@@ -71,10 +79,10 @@ def test_step_times_that_the_planner_prints(deploy, row) -> None:
 
 def test_every_compiled_dense_row(deploy, reference_data: Path) -> None:
     with (reference_data / "msmodeling" / "forward_points.csv").open() as file:
-        rows = [r for r in csv.DictReader(file) if r["compile"] == "1" and r["model"] in MODELS]
+        rows = [r for r in csv.DictReader(file) if r["compile"] == "1" and r["model"] in DENSE]
     assert len(rows) == 300
     for row in rows:
-        deployment = deploy(MODELS[row["model"]], row["device"], QUANTS[row["quant"]])
+        deployment = deploy(DENSE[row["model"]], row["device"], QUANTS[row["quant"]])
         cost = CostModel.of(deployment, Layout(int(row["tp"]), 1, int(row["dp"])))
         step = _step(
             row["phase"], int(row["batch_per_dp"]), int(row["query_len"]), int(row["seq_len"])
@@ -99,9 +107,43 @@ def test_every_compiled_dense_row(deploy, reference_data: Path) -> None:
             assert memory.activations[0] / GIB == pytest.approx(wanted, rel=0.005, abs=3e-4)
 
 
+def test_every_compiled_row_with_experts(deploy, reference_data: Path) -> None:
+    """Equal but for the two quirks that depend on chance, which are not modelled.
+
+    Left out are rows in which a rank has fewer token copies than there are experts: the planner
+    deals them from the first expert on, so that the first rank is hot. And rows whose fusion
+    padding breaks: experts split over ranks, with rows an expert that are no multiple of the ranks.
+    """
+    with (reference_data / "msmodeling" / "forward_points.csv").open() as file:
+        rows = [r for r in csv.DictReader(file) if r["compile"] == "1" and r["model"] in SPARSE]
+    assert len(rows) == 160
+    left_out = 0
+    for row in rows:
+        deployment = deploy(SPARSE[row["model"]], row["device"], QUANTS[row["quant"]])
+        sizes = {name: int(row[name]) for name in ("tp", "dp", "ep", "moe_tp")}
+        experts = deployment.model.experts
+        copies = int(row["batch_per_dp"]) * int(row["query_len"]) * experts.active
+        copies /= sizes["tp"] if sizes["ep"] > 1 else 1
+        hot = sizes["ep"] > 1 and copies < experts.count
+        broken = sizes["moe_tp"] > 1 and (copies / experts.count) % sizes["tp"] != 0
+        if hot or broken:
+            left_out += 1
+            continue
+        cost = CostModel.of(deployment, Layout(pp=1, **sizes), drafted=int(row["mtp"]))
+        step = _step(
+            row["phase"], int(row["batch_per_dp"]), int(row["query_len"]), int(row["seq_len"])
+        )
+        found = cost.times(step).total[0] * 1e3
+        assert found == pytest.approx(float(row["execution_time_ms"]), rel=0.001), row
+        memory = cost.memory(step)
+        assert memory.weights / GIB == pytest.approx(float(row["weights_gb"]), rel=0.005), row
+        assert memory.kv_cache[0] / GIB == pytest.approx(float(row["kv_cache_gb"]), rel=0.005), row
+    assert left_out == 68
+
+
 def test_parts_add_up_to_the_whole(deploy) -> None:
     cost = CostModel.of(deploy("qwen3_32b", "test_device", "w8a8_dynamic"), Layout(4, 1, 2))
-    times = cost.times(StepTable.decode([1, 64, 300], 4097, 128))
+    times = cost.times(StepTable.decoding([1, 64, 300], 4097, 128))
     parts = times.compute + times.memory + times.communication + times.launch
     assert parts == pytest.approx(times.total, rel=1e-12)
 

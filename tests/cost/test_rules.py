@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from specc.cost import CostModel, Layout, StepTable
-from specc.cost.collectives import collective_time, innermost_level, link
-from specc.cost.operators import Collective, Elementwise, Format, Gemm, Rows
-from specc.cost.reference import ReferenceRules
+from specc.cost.operators import Collective, Elementwise, Gemm, Rows
+from specc.cost.precision import PLAIN, Format, Precision
+from specc.cost.rules.links import collective_time, innermost_level, link
+from specc.cost.rules.reference import ReferenceRules
 from specc.ir import (
     CubeUnit,
     Deployment,
@@ -71,8 +72,8 @@ MODEL = Model(
 
 
 def test_a_gemm_is_bound_by_memory_when_small_and_by_compute_when_large() -> None:
-    gemm = Gemm(name="g", repeat=1, rows=Rows.TOKENS, inner=1000, outer=2000, format=Format.FP16)
-    steps = StepTable.decode([1, 10_000], 1, 128)
+    gemm = Gemm(name="g", repeat=1, rows=Rows.TOKENS, inner=1000, outer=2000, precision=PLAIN)
+    steps = StepTable.decoding([1, 10_000], 1, 128)
     small, large = ReferenceRules(DEVICE).time(gemm, steps).total
     moved = 2 * (1 * 1000 + 1000 * 2000 + 1 * 2000)
     assert small == pytest.approx(moved / (1e12 * 0.8) + 5e-6)
@@ -80,15 +81,22 @@ def test_a_gemm_is_bound_by_memory_when_small_and_by_compute_when_large() -> Non
 
 
 def test_quantised_gemm_reads_one_byte_and_writes_two() -> None:
-    gemm = Gemm(name="g", repeat=1, rows=Rows.TOKENS, inner=10, outer=20, format=Format.INT8)
-    work = gemm.work(StepTable.decode(3, 1, 128))
+    gemm = Gemm(
+        name="g",
+        repeat=1,
+        rows=Rows.TOKENS,
+        inner=10,
+        outer=20,
+        precision=Precision(1, 1, Format.INT8),
+    )
+    work = gemm.work(StepTable.decoding(3, 1, 128))
     assert work.moved_bytes[0] == 3 * 10 + 10 * 20 + 2 * 3 * 20 + 8
     assert work.matrix_flop[0] == 2 * 3 * 10 * 20
 
 
 def test_an_operator_without_work_takes_no_time() -> None:
     norm = Elementwise(name="n", repeat=1, rows=Rows.TOKENS, row_bytes=8, fixed_bytes=100)
-    assert ReferenceRules(DEVICE).time(norm, StepTable.decode(0, 1, 128)).total[0] == 0
+    assert ReferenceRules(DEVICE).time(norm, StepTable.decoding(0, 1, 128)).total[0] == 0
 
 
 def test_the_innermost_level_that_holds_the_group() -> None:
@@ -124,7 +132,7 @@ def _cost(tp: int, quant: Quantisation = Quantisation.BF16) -> CostModel:
 def test_many_rows_equal_each_row_alone() -> None:
     requests = np.arange(1, 20_001) % 97 + 1
     context = np.arange(1, 20_001)
-    steps = StepTable.decode(requests, context, 128)
+    steps = StepTable.decoding(requests, context, 128)
     together = _cost(2).times(steps).total
     for row in (0, 8191, 8192, 19_999):
         alone = _cost(2).times(steps.rows(row, row + 1)).total
@@ -132,10 +140,9 @@ def test_many_rows_equal_each_row_alone() -> None:
 
 
 def test_a_mixed_step_costs_less_than_its_phases_apart() -> None:
-    prefill = StepTable.prefill(2, 512, 512, 128)
-    decode = StepTable.decode(16, 2048, 128)
-    columns = [f.name for f in attrs.fields(StepTable)]
-    mixed = StepTable(**{name: getattr(prefill, name) + getattr(decode, name) for name in columns})
+    prefill = StepTable.prefilling(2, 512, 512, 128)
+    decode = StepTable.decoding(16, 2048, 128)
+    mixed = StepTable.of(prefill.prefill, decode.decode)
     cost = _cost(2)
     apart = cost.times(prefill).total[0] + cost.times(decode).total[0]
     together = cost.times(mixed).total[0]
@@ -145,7 +152,7 @@ def test_a_mixed_step_costs_less_than_its_phases_apart() -> None:
 @given(st.integers(1, 256), st.integers(1, 8000), st.sampled_from([1, 2, 4, 8]))
 def test_more_work_never_takes_less_time(requests: int, context: int, tp: int) -> None:
     cost = _cost(tp, Quantisation.W8A8_DYNAMIC)
-    steps = StepTable.decode(
+    steps = StepTable.decoding(
         [requests, requests + 1, requests], [context, context, context + 1], 128
     )
     base, more_requests, longer = cost.times(steps).total
@@ -156,7 +163,7 @@ def test_more_work_never_takes_less_time(requests: int, context: int, tp: int) -
 @given(st.integers(1, 300), st.integers(1, 4000))
 def test_memory_of_the_cache_is_whole_blocks_and_enough(requests: int, context: int) -> None:
     cost = _cost(4)
-    memory = cost.memory(StepTable.decode(requests, context, 128))
+    memory = cost.memory(StepTable.decoding(requests, context, 128))
     tokens = memory.kv_cache[0] / cost.memory_model.kv_token_bytes
     assert tokens % 128 == 0
     assert requests * context <= tokens < requests * (context + 1) + 128

@@ -20,7 +20,7 @@ def codes_of(tmp_path: Path):
 
     def run(text: str) -> set[str]:
         (tmp_path / "itself.spec").write_text('use "itself.spec"')
-        (tmp_path / "mixtral.json").write_text('{"architectures": ["MixtralForCausalLM"]}')
+        (tmp_path / "bamba.json").write_text('{"architectures": ["BambaForCausalLM"]}')
         path = tmp_path / "plan.spec"
         path.write_text(text)
         return {d.code for d in check(Workspace(tmp_path), path)[1]}

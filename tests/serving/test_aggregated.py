@@ -27,12 +27,12 @@ def _by_waves(serving: Aggregated, batch: int) -> tuple[float, float]:
     while left:
         wave = min(left, serving.budget * dp // w.effective_input)
         fullest = -(-wave // dp)
-        step = StepTable.prefill(fullest, w.effective_input, w.input, 128)
+        step = StepTable.prefilling(fullest, w.effective_input, w.input, 128)
         clock += serving.cost.times(step).total[0]
         first_tokens += [clock] * wave
         left -= wave
     ttft = sum(first_tokens) / len(first_tokens)
-    decode = StepTable.decode(batch, w.input + w.output // 2 + 1, 128)
+    decode = StepTable.decoding(batch, w.input + w.output // 2 + 1, 128)
     return ttft, ttft + serving.cost.times(decode).total[0] * w.output
 
 
@@ -61,7 +61,7 @@ def test_the_closed_form_equals_counting(
 def test_all_requests_in_one_partial_wave() -> None:
     serving = _serving(Workload(name="w", input=1000, output=10), 1, 4000)
     table = serving.evaluate(np.array([3]))
-    step = StepTable.prefill(3, 1000, 1000, 128)
+    step = StepTable.prefilling(3, 1000, 1000, 128)
     assert table.ttft[0] == pytest.approx(serving.cost.times(step).total[0])
     assert table.wave_requests[0] == 3
 
@@ -76,8 +76,8 @@ def test_shares_of_a_step_add_up() -> None:
 def test_the_cached_prefix_is_attended_to() -> None:
     """The reference planner drops the cached prefix from attention; with it the step is longer."""
     prompt, cached = 4000, 3000
-    ours = StepTable.prefill(1, prompt - cached, prompt, 128)
-    theirs = StepTable.prefill(1, prompt - cached, prompt - cached, 128)
+    ours = StepTable.prefilling(1, prompt - cached, prompt, 128)
+    theirs = StepTable.prefilling(1, prompt - cached, prompt - cached, 128)
     cost = _serving(Workload(name="w", input=prompt, output=1), 1, prompt).cost
     assert cost.times(ours).total[0] > cost.times(theirs).total[0]
     workload = Workload(name="w", input=prompt, output=1, prefix_hit=0.75)

@@ -72,7 +72,7 @@ def test_dimensions_have_names_and_symbols() -> None:
     assert str(BYTES / TIME) == "data size per time"
     assert (BYTES / TIME).symbol == "B/s"
     assert (TIME * TIME).symbol == "s^2"
-    assert units_of(TIME) == ["us", "ms", "s", "min", "h"]
+    assert units_of(TIME) == ["ns", "us", "ms", "s", "min", "h"]
     assert "GB/s" in units_of(BYTES / TIME)
     assert units_of(DIMENSIONLESS) == ["%"]
 

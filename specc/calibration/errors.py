@@ -1,0 +1,77 @@
+"""How far measured kernels are from the calibration of a device, and from the flat model."""
+
+import numpy as np
+from attrs import frozen
+
+from specc.calibration.classes import CLASSES, Sample, flat_time
+from specc.calibration.kernels import KernelTable
+from specc.cost.rules.machine import Machine
+from specc.cost.steps import Column
+from specc.ir import CalibrationData, Device
+
+_WORST = 5
+
+
+@frozen
+class WorstRow:
+    """A kernel that the rule misses by far: where it stands, its sizes, and both times in µs."""
+
+    place: str
+    sizes: str
+    predicted_us: float
+    measured_us: float
+
+
+@frozen
+class ClassErrors:
+    """Errors of one class in percent: mean, median and 90th percentile absolute, mean signed."""
+
+    kind: str
+    n: int
+    mape: float
+    median: float
+    p90: float
+    bias: float
+    reference_mape: float
+    inside_band: float
+    worst: tuple[WorstRow, ...]
+
+
+def errors(device: Device, data: CalibrationData, table: KernelTable) -> list[ClassErrors]:
+    """Return the errors of every class that a table has kernels of."""
+    machine = Machine.of(device, data)
+    found = []
+    for fitted in CLASSES:
+        kernels = table.of(fitted.kind)
+        if not kernels:
+            continue
+        sample = Sample.of(kernels)
+        predicted = fitted.predict(data, machine, sample)
+        flat = flat_time(fitted.kind, device, sample)
+        ratio = predicted / sample.seconds
+        error = np.abs(ratio - 1) * 100
+        fit = getattr(getattr(data, fitted.block_of_fit()), "fit", None)
+        inside = np.nan
+        if fit is not None:
+            inside = float(((1 / ratio >= fit.p10) & (1 / ratio <= fit.p90)).mean() * 100)
+        found.append(
+            ClassErrors(
+                kind=fitted.kind.value,
+                n=len(sample),
+                mape=float(error.mean()),
+                median=float(np.median(error)),
+                p90=float(np.percentile(error, 90)),
+                bias=float((ratio - 1).mean() * 100),
+                reference_mape=float(np.abs(flat / sample.seconds - 1).mean() * 100),
+                inside_band=inside,
+                worst=tuple(_worst(sample, predicted, int(i)) for i in np.argsort(-error)[:_WORST]),
+            )
+        )
+    return found
+
+
+def _worst(sample: Sample, predicted: Column, row: int) -> WorstRow:
+    sizes = " ".join(f"{name}={values[row]:g}" for name, values in sample.sizes.items())
+    return WorstRow(
+        sample.places[row], sizes, float(predicted[row]) * 1e6, float(sample.seconds[row]) * 1e6
+    )

@@ -1,0 +1,194 @@
+"""Predicts the single forward steps of a table, beside what was measured.
+
+Two kinds of tables are read, by their columns: measured steps (`case`, `model`, `device`, `phase`,
+`num_queries`, `query_len`, `context_len`, `devices`, `tp`, `pp`, `dp`, `ep`, `linear`, `attention`,
+`mtp`, `image_*`, `measured_ms`), and steps that the reference planner predicted (`batch_per_dp`,
+`seq_len`, `moe_tp`, `quant`, `execution_time_ms`).
+"""
+
+import csv
+import io
+from collections.abc import Iterator
+
+import numpy as np
+from attrs import evolve, frozen
+
+from specc.calibration.library import Setting, UnknownNameError, deployment
+from specc.cost import CostModel, Layout, StepTable
+from specc.cost.times import P10, P90, StepTimes
+from specc.ir import Calibration, Vision
+
+Row = dict[str, str]
+
+_QUANTS = {
+    "DISABLED": "bf16",
+    "": "bf16",
+    "W8A8_DYNAMIC": "w8a8_dynamic",
+    "W8A8_STATIC": "w8a8",
+    "W8A8": "w8a8",
+    "W8A16": "w8a16",
+    "W8A16_DYNAMIC": "w8a16",
+    "W8A16_STATIC": "w8a16",
+    "W4A8_DYNAMIC": "w4a8",
+    "W4A8_STATIC": "w4a8",
+    "W4A16": "w4a16",
+    "FP8": "fp8",
+    "MXFP4": "mxfp4",
+}
+_CACHES = {"DISABLED": "bf16", "": "bf16", "INT8": "int8", "FP8": "fp8"}
+# Names that the reference planner's tables give to models.
+_PLANNER_MODELS = {
+    "qwen3_dense_32b": "qwen3_32b",
+    "qwen3_dense_8b": "qwen3_8b",
+    "qwen3_moe_30b_a3b": "qwen3_30b_a3b",
+    "deepseek_v32": "deepseek_v3_2",
+}
+
+
+@frozen
+class StepPrediction:
+    """One row: milliseconds predicted, with its band, by the flat model, and measured."""
+
+    case: str
+    predicted_ms: float | None
+    p10_ms: float | None
+    p90_ms: float | None
+    reference_ms: float | None
+    measured_ms: float | None
+    skipped: str = ""
+
+
+class StepTableError(ValueError):
+    """A table that is none of the known kinds."""
+
+
+def predict_steps(name: str, text: str, generation: str = "graph") -> list[StepPrediction]:
+    """Predict every row of a table, in its order; rows that cannot be say why.
+
+    Raises:
+        StepTableError: a column is missing, or there are no rows.
+    """
+    reader = csv.DictReader(io.StringIO(text))
+    columns = set(reader.fieldnames or ())
+    needed = {"model", "device", "phase", "num_queries", "query_len", "tp", "dp", "ep"}
+    if needed - columns or not columns & {"context_len", "seq_len"}:
+        missing = ", ".join(sorted(needed - columns)) or "context_len or seq_len"
+        raise StepTableError(f"'{name}' is no table of steps: it lacks {missing}")
+    rows = list(_predictions(reader, generation))
+    if not rows:
+        raise StepTableError(f"'{name}' has no rows")
+    return rows
+
+
+def _predictions(reader: "csv.DictReader[str]", generation: str) -> Iterator[StepPrediction]:
+    for number, row in enumerate(reader, start=1):
+        case = row.get("case") or f"row {number}"
+        measured = _optional(row.get("measured_ms"))
+        try:
+            step = _Step.of(row, generation)
+            calibrated, reference = step.predict()
+        except (UnknownNameError, ValueError) as reason:
+            yield StepPrediction(case, None, None, None, None, measured, str(reason))
+            continue
+        yield StepPrediction(
+            case=case,
+            predicted_ms=float(calibrated.total[0]) * 1e3,
+            p10_ms=float(calibrated.quantile(P10)[0]) * 1e3,
+            p90_ms=float(calibrated.quantile(P90)[0]) * 1e3,
+            reference_ms=float(reference.total[0]) * 1e3,
+            measured_ms=measured,
+        )
+
+
+@frozen
+class _Step:
+    """A row, understood."""
+
+    setting: Setting
+    layout: Layout
+    table: StepTable
+    drafted: int
+
+    @classmethod
+    def of(cls, row: Row, generation: str) -> "_Step":
+        sizes = {name: _whole(row, name, 1) for name in ("tp", "dp", "ep")}
+        pp = _whole(row, "pp", 1) if row.get("pp") else 1
+        drafted = _whole(row, "mtp", 0) if row.get("mtp") else 0
+        devices = _whole(row, "devices", 1) if row.get("devices") else sizes["tp"] * sizes["dp"]
+        quant = row.get("linear") or row.get("quant") or ""
+        if quant not in _QUANTS or (row.get("attention") or "") not in _CACHES:
+            raise ValueError(f"unknown format '{quant}' or '{row.get('attention')}'")
+        setting = Setting(
+            model=_PLANNER_MODELS.get(row["model"], row["model"]),
+            device=row["device"],
+            devices=devices,
+            quant=_QUANTS[quant],
+            kv_cache=_CACHES[row.get("attention") or ""],
+            generation=generation,
+        )
+        built = deployment(setting)
+        world = sizes["tp"] * sizes["dp"]
+        if built.model.experts:
+            if world % sizes["ep"]:
+                raise ValueError(f"ep = {sizes['ep']} does not divide tp · dp = {world}")
+            sizes["moe_tp"] = world // sizes["ep"]
+        else:
+            sizes["ep"] = 1
+        return cls(
+            setting, Layout(pp=pp, **sizes), _table(row, sizes["dp"], built.model.vision), drafted
+        )
+
+    def predict(self) -> tuple[StepTimes, StepTimes]:
+        """Return the times by the calibration and by the flat model."""
+        built = deployment(self.setting)
+        flat = evolve(built, calibration=Calibration.REFERENCE)
+        calibrated, reference = (
+            CostModel.of(d, self.layout, self.drafted).times(self.table) for d in (built, flat)
+        )
+        return calibrated, reference
+
+
+def _table(row: Row, dp: int, vision: Vision | None) -> StepTable:
+    queries, new = _whole(row, "num_queries", 1), _whole(row, "query_len", 1)
+    batch = -(-queries // dp)
+    context = _whole(row, "seq_len", 1) if row.get("seq_len") else None
+    if context is None:
+        context = new + _whole(row, "context_len", 0)
+    if row["phase"] == "decode":
+        return StepTable.decoding(batch, context, 128, new)
+    if row["phase"] != "prefill":
+        raise ValueError(f"unknown phase '{row['phase']}'")
+    table = StepTable.prefilling(batch, new, context, 128)
+    images = _whole(row, "image_batch", 0) if row.get("image_batch") else 0
+    if not images:
+        return table
+    if vision is None:
+        raise ValueError("images for a model without a vision encoder")
+    patches = image_patches(vision, _whole(row, "image_height", 1), _whole(row, "image_width", 1))
+    each = images / queries * batch
+    return evolve(
+        table, patches=np.array([each * patches]), patch_pairs=np.array([each * patches**2])
+    )
+
+
+def image_patches(vision: Vision, height: int, width: int) -> int:
+    """Return the patches of an image whose sides are rounded to whole tokens."""
+    side = vision.patch_size * vision.merge
+    return max(1, round(height / side)) * max(1, round(width / side)) * vision.merge**2
+
+
+def _whole(row: Row, column: str, least: int) -> int:
+    try:
+        value = int(float(row[column]))
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(f"'{column}' is not a whole number") from None
+    if value < least:
+        raise ValueError(f"'{column}' is less than {least}")
+    return value
+
+
+def _optional(text: str | None) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,111 @@
+"""Writes a calibration as text of the language."""
+
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from typing import Any
+
+from specc.calibration.fitting import ClassReport
+from specc.ir import CalibrationData
+from specc.ir.vocabulary import Entry, Node, NumberType, entries
+from specc.units import BYTES, FLOP_RATE, TIME
+
+_DIGITS = 5
+
+
+def device_text(
+    data: CalibrationData,
+    base: str,
+    device: str,
+    name: str,
+    tables: Sequence[str],
+    reports: Sequence[ClassReport],
+) -> str:
+    """Return a spec with a fitted calibration and a device that uses it.
+
+    Args:
+        data: the fitted calibration.
+        base: calibration that gives what was not fitted.
+        device: device that was measured.
+        name: name of the new device.
+        tables: names of the tables of kernels.
+        reports: what was fitted.
+    """
+    fitted = {block for report in reports if report.fit for block in _BLOCKS[report.kind.value]}
+    lines = [
+        f"# Fitted by specc calibrate to {', '.join(tables)}",
+        "use std.calibrations",
+        "use std.devices",
+        "",
+        f"## Coefficients fitted on {device}; what is not here is that of {base}",
+        f"calibration {name}_kernels extends {base} {{",
+        f'    source = "{", ".join(tables)}"',
+        f'    device = "{name}"',
+        f"    cores = {data.cores}",
+        f"    memory_bandwidth = {_rounded(data.memory_bandwidth / 1e9)} GB/s",
+        *_node_lines("cube", data.cube, "    "),
+    ]
+    for block in sorted(fitted):
+        lines += _node_lines(block, getattr(data, block), "    ")
+    lines += [
+        "}",
+        "",
+        f"## {device} with its measured kernels",
+        f"device {name} extends {device} {{",
+        f"    calibration = {name}_kernels",
+        "}",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+_BLOCKS = {
+    "gemm_bf16": ("gemm",),
+    "gemm_w8a8": ("gemm_int8", "quantisation"),
+    "prefill_attention": ("prefill_attention",),
+    "decode_attention": ("decode_attention",),
+    "moe_bf16": ("experts",),
+    "moe_w8a8": ("experts_int8",),
+    "vector": ("vector",),
+    "quantisation": ("quantisation",),
+}
+
+
+def _node_lines(name: str, node: Node, indent: str) -> Iterator[str]:
+    yield f"{indent}{name} {{"
+    for field, (_, entry) in entries(type(node)).items():
+        value = getattr(node, field)
+        if isinstance(value, Node):
+            yield from _node_lines(field, value, indent + "    ")
+        elif value not in (None, "", ()):
+            yield f"{indent}    {field} = {_value(value, entry)}"
+    yield f"{indent}}}"
+
+
+def _value(value: Any, entry: Entry) -> str:
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_rounded(v) for v in value) + "]"
+    if not isinstance(entry.type, NumberType):
+        return str(value).lower()
+    match entry.type.dimension:
+        case d if d == TIME:
+            return f"{_rounded(value * 1e6)} us" if value >= 1e-6 else f"{_rounded(value * 1e9)} ns"
+        case d if d == BYTES / TIME:
+            return f"{_rounded(value / 1e9)} GB/s"
+        case d if d == FLOP_RATE:
+            return f"{_rounded(value / 1e12)} TFLOPS"
+        case d if d == BYTES:
+            return f"{value} B"
+        case _:
+            return _rounded(value)
+
+
+def _rounded(value: float) -> str:
+    """Return a number with five digits that count, never in powers of ten."""
+    if value == int(value) and abs(value) < 1e15:
+        return str(int(value))
+    digits = max(0, _DIGITS - len(str(int(abs(value)))) if abs(value) >= 1 else _DIGITS + 1)
+    return f"{value:.{digits}f}".rstrip("0").rstrip(".") or "0"

@@ -1,0 +1,116 @@
+"""`specc show`: a model, or the operators of a plan."""
+
+import argparse
+import json
+from pathlib import Path
+
+from specc.cli.main import OK, WRONG_INPUT
+from specc.cli.measured import WrongInputError
+from specc.cli.tables import print_table
+from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics
+from specc.compilation import Compilation, SpecError
+from specc.diagnostics import Diagnostic
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.description = "Show a model, or where the time of a plan's best candidate goes."
+    parser.epilog = "examples: specc show model config.json    specc show ops plan.spec"
+    kinds = parser.add_subparsers(metavar="what", dest="what", required=True)
+    model = kinds.add_parser("model", help="parameters, weights and cache of a model")
+    model.add_argument(
+        "model", metavar="CONFIG.json|NAME", help="a Hugging Face configuration, or a known model"
+    )
+    add_format_option(model)
+    ops = kinds.add_parser("ops", help="operators of the best candidate: time, bound, share")
+    ops.add_argument("spec", type=Path, metavar="SPEC", help="the spec")
+    ops.add_argument("--study", metavar="NAME", help="the study (default: the first)")
+    ops.add_argument("--deployment", metavar="NAME", help="a deployment of it (default: the best)")
+    add_set_option(ops)
+    add_format_option(ops)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what is asked for."""
+    try:
+        return _model(options) if options.what == "model" else _ops(options)
+    except WrongInputError as error:
+        print_diagnostics([error.diagnostic], options.format)
+        return WRONG_INPUT
+    except SpecError as error:
+        print_diagnostics(error.diagnostics, options.format)
+        return WRONG_INPUT
+
+
+def _model(options: argparse.Namespace) -> int:
+    from specc.calibration.library import UnknownNameError, model_named
+    from specc.plan.models import describe
+
+    try:
+        model = model_named(options.model)
+    except UnknownNameError as error:
+        raise WrongInputError(error.diagnostic) from None
+    facts = describe(model)
+    if options.format == "json":
+        print(json.dumps(facts, indent=1))
+        return OK
+    units = {
+        "parameters": (1e9, "billion"),
+        "active_parameters": (1e9, "billion"),
+        "draft_parameters": (1e9, "billion"),
+        "weight_bytes": (2**30, "GiB"),
+    }
+    rows = []
+    for name, value in facts.items():
+        scale, unit = units.get(name, (1, ""))
+        numeric = not isinstance(value, str) and scale != 1
+        shown = f"{float(value) / scale:,.2f} {unit}" if numeric else f"{value}"
+        rows.append((name.replace("_", " "), shown))
+    print_table(("model", model.name), rows, texts=2)
+    return OK
+
+
+def _ops(options: argparse.Namespace) -> int:
+    from specc.plan.operators import operator_table
+
+    compilation = Compilation(options.spec, options.set)
+    results = compilation.results
+    study = next((s for s in results.studies if options.study in (None, s.study.name)), None)
+    if study is None:
+        raise WrongInputError(Diagnostic("E0203", f"there is no study '{options.study}'"))
+    candidate = study.best_of(options.deployment) if options.deployment else study.best
+    if candidate is None and study.candidates:
+        candidate = study.candidates[0]
+    tables = operator_table(compilation.plan, candidate) if candidate else []
+    if options.format == "json":
+        print(
+            json.dumps(
+                {"candidate": candidate.parallel if candidate else "", "steps": tables}, indent=1
+            )
+        )
+        return OK
+    if candidate is None:
+        return OK
+    print(
+        f"{candidate.deployment}: {candidate.parallel}, batch {candidate.point.batch}"
+        + ("" if candidate.feasible else " (infeasible)")
+    )
+    for table in tables:
+        print(f"\n{table['phase']} step, {table['total_ms']:.2f} ms")
+        print_table(
+            ("operator", "bound by", "class", "runs", "each us", "total ms", "share"),
+            [
+                (
+                    row["operator"],
+                    row["bound"],
+                    row["class"],
+                    f"{row['runs']:g}",
+                    f"{row['each_us']:.1f}",
+                    f"{row['total_ms']:.2f}",
+                    f"{row['share'] * 100:.1f} %",
+                )
+                for row in table["operators"]
+            ],
+            texts=3,
+        )
+    return OK

@@ -1,0 +1,226 @@
+"""`specc validate`: the cost model beside measurements."""
+
+import argparse
+import json
+from pathlib import Path
+
+from specc.cli.main import OK, WRONG_INPUT
+from specc.cli.measured import WrongInputError, find_device, read_tables, table_problem
+from specc.cli.tables import print_table
+from specc.cli.terminal import add_format_option, print_diagnostics
+
+_GENERATIONS = ("eager", "graph", "tuned")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.description = "Compare the calibrated cost model, and the flat one, with measurements."
+    parser.epilog = "example: specc validate ops MatMulV2.csv --device atlas_800_a2_376t"
+    kinds = parser.add_subparsers(metavar="what", dest="what", required=True)
+    ops = kinds.add_parser("ops", help="kernels, by class of operators")
+    ops.add_argument("tables", type=Path, nargs="+", metavar="TABLE.csv", help="measured kernels")
+    ops.add_argument("--device", required=True, metavar="NAME", help="the device measured")
+    ops.add_argument(
+        "--spec", type=Path, metavar="SPEC", help="a spec that defines the device, from calibrate"
+    )
+    add_format_option(ops)
+    for name, text in (("steps", "single forward steps"), ("serving", "runs of whole servers")):
+        kind = kinds.add_parser(name, help=text)
+        kind.add_argument("table", type=Path, metavar="TABLE.csv", help=text)
+        kind.add_argument(
+            "--generation",
+            choices=_GENERATIONS,
+            default="graph" if name == "steps" else None,
+            help="generation of the serving software"
+            + ("" if name == "steps" else " (default: what the row's source suggests)"),
+        )
+        add_format_option(kind)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compare and print."""
+    commands = {"ops": _ops, "steps": _steps, "serving": _serving}
+    try:
+        return commands[options.what](options)
+    except WrongInputError as error:
+        print_diagnostics([error.diagnostic], options.format)
+        return WRONG_INPUT
+
+
+def _ops(options: argparse.Namespace) -> int:
+    from specc.calibration.errors import errors
+    from specc.calibration.kernels import TableError, read_kernels
+
+    device = find_device(options.device, calibrated=True, spec=options.spec)
+    assert device.calibration is not None
+    try:
+        table = read_kernels(read_tables(options.tables))
+    except TableError as error:
+        raise table_problem(error) from None
+    found = errors(device, device.calibration, table)
+    if options.format == "json":
+        classes = [
+            {
+                "class": e.kind,
+                "n": e.n,
+                "mape": round(e.mape, 3),
+                "median": round(e.median, 3),
+                "p90": round(e.p90, 3),
+                "bias": round(e.bias, 3),
+                "reference_mape": round(e.reference_mape, 3),
+            }
+            for e in found
+        ]
+        print(json.dumps({"classes": classes, "skipped": dict(table.skipped)}, indent=1))
+        return OK
+    header = ("class", "n", "mean", "median", "p90", "bias", "flat mean", "in band")
+    rows = [
+        (
+            e.kind,
+            str(e.n),
+            *(f"{value:.1f} %" for value in (e.mape, e.median, e.p90)),
+            f"{e.bias:+.1f} %",
+            f"{e.reference_mape:.1f} %",
+            f"{e.inside_band:.0f} %" if e.inside_band == e.inside_band else "-",
+        )
+        for e in found
+    ]
+    print_table(header, rows)
+    print("in band: measured within the 10th to 90th percentile of the fit; 80 % is right")
+    for e in found:
+        print(f"\nworst of {e.kind}:")
+        print_table(
+            ("place", "sizes", "predicted us", "measured us"),
+            [(w.place, w.sizes, f"{w.predicted_us:.1f}", f"{w.measured_us:.1f}") for w in e.worst],
+            texts=2,
+        )
+    for reason, count in table.skipped.items():
+        print(f"{count} rows not used: {reason}")
+    return OK
+
+
+def _steps(options: argparse.Namespace) -> int:
+    from specc.calibration.steps import StepTableError, predict_steps
+
+    [(name, text)] = read_tables([options.table])
+    try:
+        found = predict_steps(name, text, options.generation)
+    except StepTableError as error:
+        raise table_problem(error) from None
+    if options.format == "json":
+        rows = [
+            {
+                "case": p.case,
+                "predicted_ms": _rounded(p.predicted_ms),
+                "p10_ms": _rounded(p.p10_ms),
+                "p90_ms": _rounded(p.p90_ms),
+                "reference_ms": _rounded(p.reference_ms),
+                "measured_ms": p.measured_ms,
+                **({"skipped": p.skipped} if p.skipped else {}),
+            }
+            for p in found
+        ]
+        print(json.dumps({"rows": rows}, indent=1))
+        return OK
+    header = ("case", "predicted ms", "p10", "p90", "flat ms", "measured ms", "error", "flat error")
+    usable = [p for p in found if not p.skipped]
+    print_table(
+        header,
+        [
+            (
+                p.case,
+                *(_shown(v) for v in (p.predicted_ms, p.p10_ms, p.p90_ms)),
+                *(_shown(v) for v in (p.reference_ms, p.measured_ms)),
+                _error(p.predicted_ms, p.measured_ms),
+                _error(p.reference_ms, p.measured_ms),
+            )
+            for p in usable
+        ],
+    )
+    _print_means([(p.predicted_ms, p.reference_ms, p.measured_ms) for p in usable])
+    for p in found:
+        if p.skipped:
+            print(f"{p.case} not used: {p.skipped}")
+    return OK
+
+
+def _serving(options: argparse.Namespace) -> int:
+    from specc.calibration.serving import ServingTableError, predict_serving
+
+    [(name, text)] = read_tables([options.table])
+    try:
+        found = predict_serving(name, text, options.generation)
+    except ServingTableError as error:
+        raise table_problem(error) from None
+    used = [p for p in found if not p.skipped]
+    if options.format == "json":
+        rows = [
+            {
+                "case": p.case,
+                "group": p.group,
+                "quality": p.quality,
+                "generation": p.generation,
+                "predicted_tok_s": _rounded(p.predicted_tok_s),
+                "measured_tok_s": p.measured_tok_s,
+                **({"skipped": p.skipped} if p.skipped else {}),
+            }
+            for p in found
+        ]
+        print(json.dumps({"rows": rows}, indent=1))
+        return OK
+    print_table(
+        ("case", "quality", "software", "predicted tok/s", "measured tok/s", "error"),
+        [
+            (
+                p.case,
+                p.quality,
+                p.generation,
+                _shown(p.predicted_tok_s),
+                _shown(p.measured_tok_s),
+                _error(p.predicted_tok_s, p.measured_tok_s),
+            )
+            for p in used
+        ],
+        texts=3,
+    )
+    for quality in sorted({p.quality for p in used}):
+        chosen = [p for p in used if p.quality == quality]
+        print(f"\nquality {quality}:")
+        _print_means([(p.predicted_tok_s, None, p.measured_tok_s) for p in chosen])
+    reasons: dict[str, int] = {}
+    for p in found:
+        if p.skipped:
+            reasons[p.skipped] = reasons.get(p.skipped, 0) + 1
+    for reason, count in sorted(reasons.items(), key=lambda item: -item[1]):
+        print(f"{count} rows not used: {reason}")
+    return OK
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.2f}"
+
+
+def _error(predicted: float | None, measured: float | None) -> str:
+    if predicted is None or not measured:
+        return "-"
+    return f"{(predicted / measured - 1) * 100:+.1f} %"
+
+
+def _print_means(rows: list[tuple[float | None, float | None, float | None]]) -> None:
+    """Print the mean absolute errors of what was measured."""
+    for title, column in (("calibrated", 0), ("flat", 1)):
+        errors = [
+            abs(row[column] / row[2] - 1) * 100  # type: ignore[operator]
+            for row in rows
+            if row[2] and row[column] is not None
+        ]
+        if errors:
+            mean, worst = sum(errors) / len(errors), max(errors)
+            print(
+                f"{title}: mean absolute error {mean:.1f} %, worst {worst:.1f} %, "
+                f"over {len(errors)} measured rows"
+            )

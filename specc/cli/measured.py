@@ -1,0 +1,60 @@
+"""What `calibrate` and `validate` share: reading tables and finding devices."""
+
+from pathlib import Path
+
+from specc.calibration.library import Setting, UnknownNameError, deployment, device_named
+from specc.diagnostics import Diagnostic
+from specc.ir import Device
+from specc.workspace import UnreadableError, Workspace
+
+
+class WrongInputError(Exception):
+    """Input that a command cannot use; carries the diagnostic."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(diagnostic.message)
+        self.diagnostic = diagnostic
+
+
+def read_tables(paths: list[Path]) -> list[tuple[str, str]]:
+    """Return the name and text of each table.
+
+    Raises:
+        WrongInputError: one of them cannot be read.
+    """
+    workspace = Workspace(Path.cwd())
+    try:
+        return [(path.name, workspace.read(path).text) for path in paths]
+    except UnreadableError as error:
+        raise WrongInputError(error.diagnostic) from None
+
+
+def table_problem(error: Exception) -> WrongInputError:
+    """Turn what a table lacks into a diagnostic."""
+    return WrongInputError(
+        Diagnostic("E0010", str(error), help="see 'specc explain E0010' for the tables that fit")
+    )
+
+
+def find_device(name: str, *, calibrated: bool, spec: Path | None = None) -> Device:
+    """Return a device of the standard library, or one that a spec defines.
+
+    Raises:
+        WrongInputError: there is none of that name, or it has no calibration and needs one.
+    """
+    try:
+        if spec is not None:
+            device = device_named(name, spec)
+        else:
+            device = deployment(Setting(model="qwen3_8b", device=name, devices=1)).device
+    except UnknownNameError as error:
+        raise WrongInputError(error.diagnostic) from None
+    if calibrated and device.calibration is None:
+        raise WrongInputError(
+            Diagnostic(
+                "E0010",
+                f"the device '{name}' has no calibration",
+                help="name a device that has one, or fit one: specc calibrate",
+            )
+        )
+    return device

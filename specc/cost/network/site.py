@@ -1,0 +1,242 @@
+"""Where a layer runs: the model, its layout and formats, and the operators that layers share."""
+
+from collections.abc import Iterator
+
+from attrs import frozen
+
+from specc.cost.layout import Layout
+from specc.cost.operators import (
+    INT64,
+    Collective,
+    Communication,
+    Elementwise,
+    Gemm,
+    Operator,
+    Rows,
+)
+from specc.cost.precision import HALF, Format, Precision, Precisions
+from specc.ir import Communication as CommunicationOptions
+from specc.ir import Deployment, Dispatch, Engine, ExpertPlacement, Model
+
+SCALE = 4  # bytes of a quantisation scale, fp32
+NORM_FLOP = 5  # vector operations an element of RMSNorm
+ROPE_FLOP = 3
+
+
+@frozen
+class Site:
+    """One device of a deployment in a layout, for which operators are listed.
+
+    With `planner` the list is that of the reference planner's compiled graph, which counts some
+    things otherwise than engines do them; without, that of a serving engine.
+    """
+
+    model: Model
+    layout: Layout
+    precisions: Precisions
+    options: CommunicationOptions
+    placement: ExpertPlacement
+    engine: Engine
+    planner: bool
+
+    @classmethod
+    def of(cls, deployment: Deployment, layout: Layout, planner: bool) -> "Site":
+        """Return the site of a deployment in a layout."""
+        return cls(
+            model=deployment.model,
+            layout=layout,
+            precisions=Precisions.of(deployment),
+            options=deployment.communication,
+            placement=deployment.experts,
+            engine=deployment.engine,
+            planner=planner,
+        )
+
+    @property
+    def hidden(self) -> int:
+        """Width of the residual stream."""
+        return self.model.hidden_size
+
+    @property
+    def slices_tokens(self) -> bool:
+        """Whether tensor-parallel ranks route slices of the tokens to experts elsewhere."""
+        return self.layout.ep > 1 and self.options.dispatch is not Dispatch.ALL_GATHER
+
+    def split(self, heads: int) -> int:
+        """Return the heads of one tensor-parallel rank; fewer heads than ranks are copied."""
+        return max(1, heads // self.layout.tp)
+
+
+def linear(
+    name: str,
+    inner: int,
+    outer: int,
+    repeat: float,
+    precision: Precision,
+    *,
+    rows: Rows = Rows.TOKENS,
+    share: float = 1.0,
+    bias: bool = False,
+    batch: int = 1,
+) -> Gemm:
+    """A linear layer."""
+    return Gemm(
+        name=name,
+        repeat=repeat,
+        rows=rows,
+        inner=inner,
+        outer=outer,
+        precision=precision,
+        share=share,
+        bias=bias,
+        batch=batch,
+    )
+
+
+def norm(
+    name: str, width: int, repeat: float, *, quantised: bool = False, share: float = 1.0
+) -> Elementwise:
+    """RMSNorm of the residual stream; fused with quantisation its arithmetic is hidden."""
+    return Elementwise(
+        name=name,
+        repeat=repeat,
+        rows=Rows.TOKENS,
+        row_bytes=width * HALF + width * (1 if quantised else HALF),
+        fixed_bytes=width * HALF + (SCALE if quantised else 0),
+        row_vector_flop=0 if quantised else NORM_FLOP * width,
+        share=share,
+        held=width,
+    )
+
+
+def head_norm(name: str, width: int, weights: int, repeat: float) -> Elementwise:
+    """RMSNorm of heads; `weights` are the learned factors that they share."""
+    return Elementwise(
+        name=name,
+        repeat=repeat,
+        rows=Rows.TOKENS,
+        row_bytes=2 * width * HALF,
+        fixed_bytes=weights * HALF,
+        row_vector_flop=NORM_FLOP * width,
+        held=weights,
+    )
+
+
+def add_norm(
+    site: Site, name: str, repeat: float, *, quantised: bool, share: float = 1.0
+) -> Elementwise:
+    """Residual addition and norm: reads both branches, writes their sum and its norm."""
+    h = site.hidden
+    return Elementwise(
+        name=name,
+        repeat=repeat,
+        rows=Rows.TOKENS,
+        row_bytes=3 * h * HALF + (1 if quantised else HALF) * h,
+        fixed_bytes=h * HALF + (SCALE if quantised else 0),
+        share=share,
+        held=h,
+    )
+
+
+def quantise(name: str, width: int, repeat: float, *, share: float = 1.0) -> Elementwise:
+    """Dynamic quantisation: 16 bit in, int8 and a scale out."""
+    return Elementwise(
+        name=name,
+        repeat=repeat,
+        rows=Rows.TOKENS,
+        row_bytes=width * HALF + width,
+        fixed_bytes=SCALE,
+        share=share,
+        quantises=width,
+    )
+
+
+def copy(
+    name: str,
+    row_bytes: float,
+    repeat: float,
+    *,
+    fixed: float = 0,
+    share: float = 1.0,
+    rows: Rows = Rows.TOKENS,
+) -> Elementwise:
+    """Elementwise work that costs its bytes alone."""
+    return Elementwise(
+        name=name, repeat=repeat, rows=rows, row_bytes=row_bytes, fixed_bytes=fixed, share=share
+    )
+
+
+def rope(name: str, width: int, rotated: int, repeat: float) -> Elementwise:
+    """Rotary embedding of heads of `width` together, tables of `rotated` columns."""
+    return Elementwise(
+        name=name,
+        repeat=repeat,
+        rows=Rows.TOKENS,
+        row_bytes=2 * width * HALF + 2 * rotated * HALF,
+        row_vector_flop=ROPE_FLOP * width,
+        vector_format=Format.FP16,
+    )
+
+
+def kv_write(name: str, width: int, repeat: float, element: int = HALF) -> Elementwise:
+    """Writing a token's entry of `width` elements into the cache."""
+    return copy(name, width * (HALF + element) + INT64, repeat)
+
+
+def all_reduce(site: Site, name: str, repeat: float, width: int) -> Iterator[Operator]:
+    """Sum over the tensor-parallel ranks; with sequence parallelism in two halves."""
+    tp = site.layout.tp
+    if tp == 1:
+        return
+    if not site.options.sequence_parallel:
+        yield communication(
+            name,
+            Collective.ALL_REDUCE,
+            width * HALF,
+            tp,
+            repeat,
+            overlapped=site.options.fuse_all_reduce,
+        )
+        return
+    yield communication(
+        name.replace("all_reduce", "reduce_scatter"),
+        Collective.REDUCE_SCATTER,
+        width * HALF,
+        tp,
+        repeat,
+        overlapped=site.options.fuse_all_reduce,
+    )
+    yield communication(
+        name.replace("all_reduce", "all_gather"),
+        Collective.ALL_GATHER,
+        width * HALF,
+        tp,
+        repeat,
+        share=1 / tp,
+    )
+
+
+def communication(
+    name: str,
+    collective: Collective,
+    row_bytes: float,
+    group: int,
+    repeat: float,
+    *,
+    rows: Rows = Rows.TOKENS,
+    stride: int = 1,
+    share: float = 1.0,
+    overlapped: bool = False,
+) -> Communication:
+    """A collective."""
+    return Communication(
+        name=name,
+        repeat=repeat,
+        rows=rows,
+        row_bytes=row_bytes,
+        collective=collective,
+        group=group,
+        stride=stride,
+        share=share,
+        overlapped=overlapped,
+    )

@@ -1,0 +1,235 @@
+"""The `calibrated` rules: a fitted form for each class of operators, with how sure it is."""
+
+from functools import singledispatchmethod
+
+import numpy as np
+from attrs import evolve, frozen
+from numpy.typing import NDArray
+
+from specc.cost.operators import (
+    Attention,
+    Communication,
+    Elementwise,
+    EncoderAttention,
+    Experts,
+    Gemm,
+    LinearAttentionScan,
+    Operator,
+    OperatorClass,
+    Phase,
+)
+from specc.cost.precision import Precision
+from specc.cost.rules.attention import Heads, decode_time, prefill_time
+from specc.cost.rules.experts import experts_time
+from specc.cost.rules.gemm import Shape, gemm_time, quantisation_time
+from specc.cost.rules.links import hierarchical_time, hops
+from specc.cost.rules.machine import Machine
+from specc.cost.steps import Column, StepTable
+from specc.cost.times import StepTimes
+from specc.ir import CalibrationData, Device, ExpertsRule, Fit, Generation, GenerationRule
+
+_MEASURED_HEAD = 2 * 128  # key and value width of the heads that were measured
+
+
+@frozen
+class CalibratedRules:
+    """Times of operators on a device, by the coefficients of a calibration."""
+
+    device: Device
+    data: CalibrationData
+    generation: GenerationRule
+    machine: Machine
+
+    @classmethod
+    def of(cls, device: Device, generation: Generation) -> "CalibratedRules":
+        """Return the rules of a device that has a calibration."""
+        data = device.calibration
+        assert data is not None
+        rule: GenerationRule = getattr(data, generation.value)
+        return cls(device, data, rule, Machine.of(device, data))
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether the coefficients were measured on another device."""
+        return self.device.name != self.data.device
+
+    def launches(self, operator: Operator) -> float:
+        """Return the kernels that the host launches for one run of an operator."""
+        if not isinstance(operator, Experts):
+            return 1.0
+        g = self.generation
+        return g.dispatched_launches if operator.dispatched else g.expert_launches
+
+    def spread(self, kind: OperatorClass, quantised: bool) -> float:
+        """Return the standard deviation of log(measured / predicted) of a class."""
+        return self._fit(kind, quantised).spread
+
+    def _fit(self, kind: OperatorClass, quantised: bool) -> Fit:
+        data = self.data
+        fits = {
+            OperatorClass.GEMM: (data.gemm_int8 if quantised else data.gemm).fit,
+            OperatorClass.EXPERTS: (data.experts_int8 if quantised else data.experts).fit,
+            OperatorClass.PREFILL_ATTENTION: data.prefill_attention.fit,
+            OperatorClass.DECODE_ATTENTION: data.decode_attention.fit,
+            OperatorClass.VECTOR: data.vector.fit,
+            OperatorClass.COLLECTIVE: data.collectives.fit,
+        }
+        return fits[kind]
+
+    def time(self, operator: Operator, steps: StepTable) -> StepTimes:
+        """Return the time of one run of an operator in each step."""
+        alone = self.kernel_time(operator, steps)
+        hidden = (1 - self.generation.launch_share) * alone.launch
+        return evolve(alone, total=alone.total - hidden, launch=alone.launch - hidden)
+
+    @singledispatchmethod
+    def kernel_time(self, operator: Operator, steps: StepTable) -> StepTimes:
+        """Return the time of its kernels alone, each started when the one before has ended."""
+        return self._elementwise(operator, steps)
+
+    @kernel_time.register
+    def _(self, operator: Elementwise, steps: StepTable) -> StepTimes:
+        if not operator.quantises:
+            return self._elementwise(operator, steps)
+        rows = operator.rows.of(steps) * operator.share
+        rule = self.data.quantisation
+        time = quantisation_time(rule, self.machine, rows, operator.quantises)
+        return StepTimes.of(
+            memory=time, launch=self.data.vector.launch * (rows > 0), rows=len(steps)
+        )
+
+    def _elementwise(self, operator: Operator, steps: StepTable) -> StepTimes:
+        moved, rule = operator.work(steps).moved_bytes, self.data.vector
+        return StepTimes.of(
+            memory=moved / (rule.rate * self.machine.memory),
+            launch=rule.launch * (moved > 0),
+            rows=len(steps),
+        )
+
+    @kernel_time.register
+    def _(self, operator: Gemm, steps: StepTable) -> StepTimes:
+        p, m = operator.precision, operator.height(steps)
+        rule = self.data.gemm_int8 if p.quantised else self.data.gemm
+        shape = Shape(
+            np.maximum(m, 1e-9),
+            np.array(float(operator.outer)),
+            np.array(float(operator.inner)),
+            p.weight_bytes,
+            p.activation_bytes,
+            operator.batch,
+        )
+        time = gemm_time(rule, self.machine, shape, self.machine.peak(p.format)) * (m > 0)
+        launch = rule.launch * (m > 0)
+        weights = shape.weights / (rule.memory_rate * self.machine.memory)
+        flop = 2 * operator.batch * m * operator.inner * operator.outer
+        arithmetic = flop / (rule.cube_efficiency * self.machine.peak(p.format))
+        return _bounded(time, launch, weights > arithmetic)
+
+    @kernel_time.register
+    def _(self, operator: Experts, steps: StepTable) -> StepTimes:
+        p, rule = operator.precision, self._experts_rule(operator.precision)
+        copies, hit = operator.copies(steps), operator.hit(steps)
+        measured = self.data.cube.int8 if p.quantised else self.data.cube.bf16
+        ratio = self.machine.peak(p.format) / measured
+        time = experts_time(
+            rule,
+            self.machine,
+            tokens=copies / operator.active,
+            copies=copies,
+            active=operator.active,
+            hit=hit,
+            local=operator.local,
+            hidden=operator.hidden,
+            inner=operator.inner,
+            weight_bytes=p.weight_bytes,
+            peak_ratio=ratio,
+        )
+        weights = hit * 3 * operator.hidden * operator.inner * p.weight_bytes
+        arithmetic = 6 * copies * operator.hidden * operator.inner / (rule.cube_rate * ratio)
+        by_memory = weights / (rule.memory_rate * self.machine.memory) > arithmetic
+        more = (self.launches(operator) - 1) * self.data.vector.launch
+        if operator.dispatched:
+            more = 0.0  # part of the exchange
+        runs = copies > 0
+        return _bounded(time + more * runs, (rule.launch + more) * runs, by_memory)
+
+    def _experts_rule(self, p: Precision) -> ExpertsRule:
+        return self.data.experts_int8 if p.quantised else self.data.experts
+
+    @kernel_time.register
+    def _(self, operator: Attention, steps: StepTable) -> StepTimes:
+        d = operator.demand(steps)
+        width = (operator.key_dim + operator.value_dim) / _MEASURED_HEAD
+        row = operator.cached_width * operator.kv_bytes / 2
+        heads = Heads(operator.heads, operator.kv_heads, width, row)
+        if operator.phase is Phase.PREFILL:
+            rule = self.data.prefill_attention
+            time = prefill_time(
+                rule,
+                self.machine,
+                heads,
+                causal_pairs=d.causal_pairs,
+                tokens=d.tokens,
+                context=np.maximum(d.cached, d.tokens),
+                requests=d.requests,
+            )
+            return _bounded(time, rule.launch * (d.tokens > 0), np.zeros(len(steps), bool))
+        rule_ = self.data.decode_attention
+        cache = d.cached * operator.cached_width * operator.kv_bytes
+        arithmetic = self._attention_arithmetic(d.pairs * operator.heads, width)
+        time = decode_time(
+            rule_,
+            self.machine,
+            heads,
+            requests=d.requests,
+            context=d.cached,
+            cache_bytes=cache,
+            arithmetic=arithmetic,
+        )
+        reading = cache / (rule_.memory_rate * self.machine.memory)
+        return _bounded(time, rule_.launch * (d.requests > 0), reading >= arithmetic)
+
+    def _attention_arithmetic(self, pairs: Column, width: float) -> Column:
+        """Return seconds of query-key pairs at the rate that prefill attention reaches."""
+        rule, machine = self.data.prefill_attention, self.machine
+        seconds: Column = pairs * width * rule.pair_time / (machine.core * machine.cores)
+        return seconds
+
+    @kernel_time.register
+    def _(self, operator: EncoderAttention, steps: StepTable) -> StepTimes:
+        pairs = operator.heads * steps.patch_pairs
+        seconds = self._attention_arithmetic(pairs, max(2 * operator.head_dim / _MEASURED_HEAD, 1))
+        launch = self.data.prefill_attention.launch * (steps.patches > 0)
+        return StepTimes.of(matrix=seconds, launch=launch, rows=len(steps))
+
+    @kernel_time.register
+    def _(self, operator: LinearAttentionScan, steps: StepTable) -> StepTimes:
+        """Time of tokens, or of moving the states where that is longer."""
+        work, vector = operator.work(steps), self.data.vector
+        reading = work.moved_bytes / (vector.rate * self.machine.memory)
+        launch = vector.launch * (work.moved_bytes > 0)
+        if operator.phase is Phase.DECODE:
+            turns = steps.decode.mean_new * self.data.linear_attention.turn_time
+            return StepTimes.of(memory=reading, vector=turns, launch=launch, rows=len(steps))
+        rule = self.data.linear_attention
+        tokens = steps.prefill.tokens * operator.value_heads
+        scan = tokens * rule.token_time / self.machine.compute
+        return StepTimes.of(vector=np.maximum(scan, reading), launch=launch, rows=len(steps))
+
+    @kernel_time.register
+    def _(self, operator: Communication, steps: StepTable) -> StepTimes:
+        held = operator.held_bytes(steps)
+        path = tuple(hops(self.device, operator.group, operator.stride))
+        time = hierarchical_time(self.data.collectives, operator.collective, held, path)
+        return StepTimes.of(communication=time * (held > 0), rows=len(steps))
+
+
+def _bounded(time: Column, launch: Column, by_memory: NDArray[np.bool_]) -> StepTimes:
+    """Split a time into its fixed part and what bounds the rest."""
+    busy = time - launch
+    return StepTimes.of(
+        matrix=np.where(by_memory, 0.0, busy),
+        memory=np.where(by_memory, busy, 0.0),
+        launch=launch,
+        rows=len(time),
+    )

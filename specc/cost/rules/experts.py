@@ -1,0 +1,80 @@
+"""Experts: time of a whole block of routed experts on one device."""
+
+import numpy as np
+
+from specc.cost.rules.gemm import smooth_max
+from specc.cost.rules.machine import Machine
+from specc.cost.steps import Column
+from specc.ir import ExpertsRule
+
+TILE = 128  # rows that a tile of the grouped GEMM holds
+
+
+def experts_time(
+    rule: ExpertsRule,
+    machine: Machine,
+    *,
+    tokens: Column,
+    copies: Column,
+    active: Column | int,
+    hit: Column,
+    local: Column | int,
+    hidden: Column | int,
+    inner: Column | int,
+    weight_bytes: float,
+    peak_ratio: float,
+) -> Column:
+    """Return seconds of routing, two grouped GEMMs and combination.
+
+    Args:
+        rule: coefficients.
+        machine: the device.
+        tokens: tokens that the device routes.
+        copies: token copies that its experts compute.
+        active: experts that a token passes.
+        hit: expected experts of the device that a copy comes to.
+        local: experts of the device.
+        hidden: width of the residual stream.
+        inner: inner width of an expert.
+        weight_bytes: bytes of a stored weight.
+        peak_ratio: peak of the format over that of the measured device.
+    """
+    # The larger of the two matrices of an expert, gate and up together.
+    matrix = np.asarray(2 * hidden * inner * weight_bytes)
+    slower = 1 + rule.large_weights / (1 + (matrix / machine.l2) ** -16.0)
+    weights = hit * 3 * hidden * inner * weight_bytes * slower
+    arithmetic = padded_rows(copies, hit, local) * 6 * hidden * inner
+    moved = 6 * tokens * active * hidden + 2 * copies * (6 * inner + 2 * hidden)
+    busy = smooth_max(
+        rule.overlap,
+        weights / (rule.memory_rate * machine.memory),
+        arithmetic / (rule.cube_rate * peak_ratio),
+    )
+    time: Column = rule.launch + busy + moved / (rule.token_rate * machine.memory)
+    return time * (copies > 0)
+
+
+def padded_rows(copies: Column, hit: Column, local: Column | int) -> Column:
+    """Return the rows that the matrix unit is kept busy for.
+
+    Whole tiles of 128 rows, or for experts with few rows smaller tiles: those are bound by the
+    operands that a core takes in, as if they had 48 rows and all rows a third more.
+    """
+    small = 48 * hit + 1.3 * copies
+    rows: Column = np.minimum(expected_tiles(copies, local) * TILE, small)
+    return rows
+
+
+def expected_tiles(copies: Column, local: Column | int) -> Column:
+    """Return E[Σ ⌈rows / 128⌉] over experts whose rows are Poisson with mean copies / local.
+
+    It is Σ_{j ≥ 0} P(rows > 128·j): exact for j = 0, by the logistic approximation of the normal
+    tail above. Far beyond the first tiles each expert rounds up by half a tile on average.
+    """
+    mean = np.maximum(copies / local, 1e-12)
+    few = 1 - np.exp(-mean)
+    for j in range(1, 4):
+        excess = (mean - TILE * j - 0.5) / np.sqrt(mean)
+        few = few + 1 / (1 + np.exp(-np.clip(1.702 * excess, -50, 50)))
+    tiles: Column = local * np.where(mean < 2.5 * TILE, few, mean / TILE + 0.5)
+    return tiles

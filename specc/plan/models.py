@@ -1,0 +1,57 @@
+"""What there is to know about a model at a glance."""
+
+from attrs import evolve
+
+from specc.cost import CostModel, Layout
+from specc.ir import (
+    CubeUnit,
+    Deployment,
+    Device,
+    Model,
+    Quantisation,
+    ReferenceCalibration,
+    VectorUnit,
+)
+
+# A device that can hold anything: formulas of weights do not depend on it.
+_ANY = Device(
+    name="any",
+    memory=1,
+    memory_bandwidth=1.0,
+    cube=CubeUnit(fp16=1.0, bf16=1.0, int8=1.0, fp32=1.0, fp8=1.0, fp4=1.0),
+    vector=VectorUnit(fp16=1.0, fp32=1.0),
+    reference=ReferenceCalibration(
+        compute_efficiency=1.0,
+        memory_efficiency=1.0,
+        cube_launch=0.0,
+        vector_launch=0.0,
+        collective_launch=0.0,
+    ),
+    levels=(),
+)
+
+
+def describe(model: Model) -> dict[str, str | float]:
+    """Return the architecture, counts, weights of the checkpoint and cache per token."""
+    deployment = Deployment(model=model, device=_ANY, devices=1)
+    memory = CostModel.of(deployment, Layout(1, 1, 1)).memory_model
+    plain = evolve(deployment, quant=Quantisation.BF16)
+    half = CostModel.of(plain, Layout(1, 1, 1)).memory_model
+    return {
+        "architecture": model.architecture or "decoder",
+        "parameters": model.parameters,
+        "active_parameters": model.active_parameters,
+        "draft_parameters": model.draft_parameters,
+        "weight_bytes": memory.weight_bytes,
+        "weight_bytes_bf16": half.weight_bytes,
+        "kv_bytes_per_token": round(memory.kv_token_bytes),
+        "kv_bytes_per_sequence": round(memory.sequence_bytes),
+        "layers": model.layers,
+        "full_attention_layers": model.full_layers,
+        "sliding_layers": model.sliding.layers if model.sliding else 0,
+        "linear_attention_layers": model.linear.layers if model.linear else 0,
+        "expert_layers": model.expert_layers,
+        "max_positions": model.max_positions,
+        "checkpoint": deployment.usual_format.value,
+        "checkpoint_experts": deployment.expert_format.value,
+    }

@@ -1,0 +1,61 @@
+"""The operators of a candidate's steps: time, bound and share."""
+
+from typing import Any
+
+from specc.cost import CostModel
+from specc.cost.times import StepTimes
+from specc.plan.lower import Plan
+from specc.plan.results import Candidate
+from specc.plan.run import steps_of
+
+
+def operator_table(plan: Plan, candidate: Candidate) -> list[dict[str, Any]]:
+    """Return the operators of the decode and the prefill step, the longest first."""
+    task = next(t for p in plan.studies for t in p.tasks if t.key == candidate.task)
+    cost = CostModel.of(task.deployment, task.layout)
+    tables = []
+    for phase, steps in steps_of(task, candidate).items():
+        listed = [
+            (op, time) for op, time in cost.operator_times(steps) if time.total[0] * op.repeat > 0
+        ]
+        kernels = sum(float(time.total[0]) * op.repeat for op, time in listed)
+        total = float(cost.times(steps).total[0])
+        rows = [
+            {
+                "operator": op.name,
+                "class": op.kind.value,
+                "bound": _bound(time),
+                "runs": op.repeat,
+                "each_us": float(time.total[0]) * 1e6,
+                "total_ms": float(time.total[0]) * op.repeat * 1e3,
+                "share": float(time.total[0]) * op.repeat / total,
+            }
+            for op, time in listed
+        ]
+        rows.sort(key=lambda row: -float(row["total_ms"]))
+        if total > kernels:
+            rest = total - kernels
+            rows.append(
+                {
+                    "operator": "host and sampling",
+                    "class": "host",
+                    "bound": "host",
+                    "runs": 1,
+                    "each_us": rest * 1e6,
+                    "total_ms": rest * 1e3,
+                    "share": rest / total,
+                }
+            )
+        tables.append({"phase": phase, "total_ms": total * 1e3, "operators": rows})
+    return tables
+
+
+def _bound(time: StepTimes) -> str:
+    parts = {
+        "compute": time.matrix[0],
+        "vector": time.vector[0],
+        "memory": time.memory[0],
+        "communication": time.communication[0],
+        "launch": time.launch[0],
+    }
+    return max(parts, key=lambda name: float(parts[name]))

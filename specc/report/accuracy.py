@@ -1,0 +1,63 @@
+"""How sure a report is of its numbers, in words."""
+
+from collections.abc import Iterator
+
+from specc.cost import STEP_ERROR_TEXT
+from specc.ir import Calibration, CalibrationData, Deployment
+from specc.plan import Results
+from specc.report import format as show
+
+_CLASSES = {
+    "gemm": "GEMM",
+    "gemm_int8": "GEMM in int8",
+    "prefill_attention": "prefill attention",
+    "decode_attention": "decode attention",
+    "experts": "experts",
+    "experts_int8": "experts in int8",
+}
+
+
+def accuracy(results: Results) -> str:
+    """Return a paragraph on the calibrations that the studies use."""
+    deployments = [d for result in results.studies for d in result.study.deployments]
+    return " ".join(dict.fromkeys(text for d in deployments for text in _texts(d)))
+
+
+def _texts(deployment: Deployment) -> Iterator[str]:
+    data = deployment.device.calibration
+    if deployment.calibration is Calibration.REFERENCE or data is None:
+        yield STEP_ERROR_TEXT
+        return
+    yield _fitted(data)
+    if data.device != deployment.device.name:
+        yield (
+            f"{deployment.device.name} was not measured: its coefficients are those of "
+            f"{data.device}, scaled by the peaks of both, so its absolute numbers are less sure "
+            "than the bands say."
+        )
+    rule = getattr(data, deployment.engine.generation.value)
+    source = f" ({rule.source})" if rule.source else ""
+    yield (
+        f"The serving software is of generation '{deployment.engine.generation.value}'{source}; "
+        f"on whole steps it adds {show.percent(rule.spread)} of its own to the error. Between an "
+        "old and a tuned stack lie two to three times, which no band covers."
+    )
+    yield (
+        "Bands (p10–p90) carry the spread of the residuals to steps, TTFT, TPOT and throughput, "
+        "with all errors going the same way. No queueing and no interference of prefill with "
+        "decode is in these numbers."
+    )
+
+
+def _fitted(data: CalibrationData) -> str:
+    classes = []
+    for block, name in _CLASSES.items():
+        fit = getattr(data, block).fit
+        if fit.rows:
+            classes.append(f"{name} {show.percent(fit.mean_error)} over {fit.rows} kernels")
+    if not classes:
+        return f"The calibration {data.name} is not fitted: {data.source}."
+    return (
+        f"The calibration {data.name} is fitted to {data.source} ({data.measured}). Mean absolute "
+        f"error on kernels that the fit did not see: {', '.join(classes)}."
+    )
