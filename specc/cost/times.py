@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from specc.cost.steps import Column
 
 
+_PARTS = ("matrix", "vector", "memory", "communication", "launch")
+
+
 @frozen
 class StepTimes:
     """Seconds, each of shape (N,): the total and its parts.
@@ -28,27 +31,12 @@ class StepTimes:
     deviation: Column
 
     @classmethod
-    def of(
-        cls,
-        *,
-        matrix: Column | float = 0.0,
-        vector: Column | float = 0.0,
-        memory: Column | float = 0.0,
-        communication: Column | float = 0.0,
-        launch: Column | float = 0.0,
-        rows: int,
-    ) -> "StepTimes":
+    def of(cls, rows: int, **parts: Column) -> "StepTimes":
         """Times from their parts; what is left out is zero."""
-        parts = {
-            "matrix": matrix,
-            "vector": vector,
-            "memory": memory,
-            "communication": communication,
-            "launch": launch,
-        }
-        columns = {name: np.broadcast_to(part, (rows,)) for name, part in parts.items()}
-        total: Column = np.sum(list(columns.values()), axis=0)
-        return cls(total=total, deviation=np.zeros(rows), **columns)
+        zero = np.zeros(rows)
+        columns = {name: parts.get(name, zero) for name in _PARTS}
+        total: Column = sum(parts.values(), start=zero)
+        return cls(total=total, deviation=zero, **columns)
 
     @classmethod
     def sum(cls, times: Iterable[tuple[float, "StepTimes"]], rows: int) -> "StepTimes":

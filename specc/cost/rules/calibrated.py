@@ -158,6 +158,8 @@ class CalibratedRules:
 
     @kernel_time.register
     def _(self, operator: Attention, steps: StepTable) -> StepTimes:
+        if not operator.phase.of(steps).tokens.any():
+            return StepTimes.of(len(steps))
         d = operator.demand(steps)
         width = (operator.key_dim + operator.value_dim) / _MEASURED_HEAD
         row = operator.cached_width * operator.kv_bytes / 2

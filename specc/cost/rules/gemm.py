@@ -9,7 +9,7 @@ kernels of a 910B (aiconfigurator-npu, CANN 8.5), by residuals.
 """
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from specc.cost.rules.machine import Machine
@@ -22,6 +22,7 @@ _TILES = (
     *((rows, columns) for rows in (32, 64, 128) for columns in (64, 128, 256)),
     (256, 128),
 )
+_TILE_ROWS, _TILE_COLUMNS = np.array(_TILES, float).T
 _SPLITS = (2, 4, 8)
 _FRACTAL = 16  # rows that the cube unit takes at once
 _STRIDE = 32 * 1024  # bytes between rows at which all rows fall on the same banks
@@ -121,10 +122,22 @@ def _is_gemv(rule: GemmRule, s: Shape) -> NDArray[np.bool_]:
 
 
 def _tiles(rule: GemmRule, machine: Machine, s: Shape, peak: FlopPerSecond) -> Column:
-    """Return the time of the tiles in the best of the shapes that the kernel may pick."""
+    """Return the time of the tiles in the best of the shapes that the kernel may pick.
+
+    For one matrix it depends on the rows through whole fractals alone (and on whether the rows
+    are few enough for the kernel of vectors), so that equal ones are computed once.
+    """
+    if s.n.ndim or s.k.ndim or s.m.size < 2 * _FRACTAL:
+        return _tiles_of_all(rule, machine, s, peak)
+    fractals = np.where(s.m < 12, 11 / _FRACTAL, np.ceil(s.m / _FRACTAL))
+    different, place = np.unique(fractals, return_inverse=True)
+    times = _tiles_of_all(rule, machine, evolve(s, m=different * _FRACTAL), peak)
+    return times[place.reshape(s.m.shape)]
+
+
+def _tiles_of_all(rule: GemmRule, machine: Machine, s: Shape, peak: FlopPerSecond) -> Column:
     loop = np.where(_is_gemv(rule, s), _gemv_loop(rule, s), rule.loop_time) / machine.core
-    waves = [_waves(rule, machine, s, peak, tile, 1, loop) for tile in _TILES]
-    best: Column = np.min(waves, axis=0)
+    best: Column = _waves(rule, machine, s, peak, 1, loop).min(axis=0)
     if rule.gemv_loop_time and np.any((s.m <= 16) & (s.n <= 512)):
         best = np.minimum(best, _split_inner(rule, machine, s, peak, loop))
     return best
@@ -143,34 +156,40 @@ def _split_inner(
 ) -> Column:
     """Return the time with the inner width split over idle cores; infinite where it is not."""
     barred = _is_gemv(rule, s) & ((s.k * s.input_bytes) % _STRIDE == 0)
-    best = np.full(np.broadcast_shapes(s.m.shape, s.n.shape, s.k.shape), np.inf)
+    best: Column = np.full(np.broadcast_shapes(s.m.shape, s.n.shape, s.k.shape), np.inf)
     for split in _SPLITS:
-        for tile in _TILES:
-            tiles = np.ceil(s.m / tile[0]) * np.ceil(s.n / tile[1]) * split
-            allowed = (tiles <= machine.cores) & (s.m <= 16) & (s.n <= 512)
-            allowed &= (s.k / split >= 128) & ~barred
-            time = _waves(rule, machine, s, peak, tile, split, loop)
-            best = np.minimum(best, np.where(allowed, time, np.inf))
+        allowed = (_tile_count(s) * split <= machine.cores) & (s.m <= 16) & (s.n <= 512)
+        allowed = allowed & (s.k / split >= 128) & ~barred
+        times = np.where(allowed, _waves(rule, machine, s, peak, split, loop), np.inf)
+        best = np.minimum(best, times.min(axis=0))
     return best
 
 
+def _tile_axis(sizes: Column, s: Shape) -> Column:
+    """Return sizes of tiles along an axis before those of the shape."""
+    dimensions = max(s.m.ndim, s.n.ndim, s.k.ndim)
+    return sizes.reshape((-1, *(1,) * dimensions))
+
+
+def _tile_count(s: Shape) -> Column:
+    """Return the tiles that each tile shape makes, along a first axis."""
+    count: Column = np.ceil(s.m / _tile_axis(_TILE_ROWS, s)) * np.ceil(
+        s.n / _tile_axis(_TILE_COLUMNS, s)
+    )
+    return count
+
+
 def _waves(
-    rule: GemmRule,
-    machine: Machine,
-    s: Shape,
-    peak: FlopPerSecond,
-    tile: tuple[int, int],
-    split: int,
-    loop: Column,
+    rule: GemmRule, machine: Machine, s: Shape, peak: FlopPerSecond, split: int, loop: Column
 ) -> Column:
-    """Return the time of all waves of one tile shape."""
-    rows = np.minimum(tile[0], np.ceil(s.m / _FRACTAL) * _FRACTAL)
-    columns = np.minimum(tile[1], s.n)
+    """Return the time of all waves of every tile shape, along a first axis."""
+    rows = np.minimum(_tile_axis(_TILE_ROWS, s), np.ceil(s.m / _FRACTAL) * _FRACTAL)
+    columns = np.minimum(_tile_axis(_TILE_COLUMNS, s), s.n)
     # Per step of the inner loop, as everything is proportional to it.
     arithmetic = 2 * rows * columns * (machine.cores / (rule.cube_efficiency * peak))
     operands = (rows + columns) * (s.input_bytes / (rule.feed_rate * machine.core))
     step = _max16(arithmetic, operands, loop)
-    tiles = np.ceil(s.m / tile[0]) * np.ceil(s.n / tile[1]) * (split * s.batch)
+    tiles = _tile_count(s) * (split * s.batch)
     time: Column = np.ceil(tiles / machine.cores) * step * (s.k / split)
     return time
 
