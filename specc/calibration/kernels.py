@@ -114,8 +114,6 @@ def _read_table(name: str, text: str) -> Iterator[Kernel | str]:
 def _kernel(row: Row, duration: str, place: str, columns: list[str]) -> Kernel | str:
     try:
         seconds = _number(row, duration) * 1e-6
-        if seconds <= 0:
-            raise _UnusableError("the duration is not positive")
         kind, sizes = _reader_of(row, columns)(row)
         return Kernel(kind, sizes, seconds, place, benchmark=duration == _DURATIONS[0])
     except _UnusableError as reason:

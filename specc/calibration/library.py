@@ -63,7 +63,7 @@ def model_named(name: str) -> Model:
         UnknownNameError: there is none, or the file is no configuration of a known architecture.
     """
     if not name.endswith(".json"):
-        return deployment(Setting(model=name, device="test_device", devices=1, quant="auto")).model
+        return deployment(Setting(model=name, device="h200", devices=1, quant="auto")).model
     file = Path(name).absolute()
     text = f"""
     use std.devices

@@ -272,7 +272,11 @@ class Attention(Operator):
         seen = np.minimum(limit, context)
         causal = s.requests * _limited_pairs(q, s.mean_context, limit, self.compression)
         # A window slides over the new tokens as well; picked tokens differ from query to query.
-        read = np.minimum(context, limit + q) if self.window else np.minimum(context, limit * q)
+        read = context
+        if self.window:
+            read = np.minimum(context, limit + q)
+        elif self.top_k:
+            read = np.minimum(context, limit * q)
         return Demand(
             s.requests,
             s.tokens * self.token_share,

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from specc.cost.steps import Column
 
-
 _PARTS = ("matrix", "vector", "memory", "communication", "launch")
 
 

@@ -51,7 +51,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _calibrate(options: argparse.Namespace) -> int:
-    from specc.atomic import replace_text
     from specc.calibration.fitting import fit, rounds_of
     from specc.calibration.kernels import TableError, read_kernels
     from specc.calibration.write import device_text
@@ -101,7 +100,7 @@ def _calibrate(options: argparse.Namespace) -> int:
         )
     )
     if options.output:
-        replace_text(options.output, text)
+        _write(options.output, text)
     if options.format == "json":
         print(json.dumps(_data(fitted.classes, table.skipped, text), indent=1))
         return OK
@@ -109,6 +108,18 @@ def _calibrate(options: argparse.Namespace) -> int:
     if not options.output:
         print(text, end="")
     return OK
+
+
+def _write(path: Path, text: str) -> None:
+    from specc.atomic import replace_text
+
+    try:
+        replace_text(path, text)
+    except OSError as error:
+        reason = (error.strerror or "unknown reason").lower()
+        raise WrongInputError(
+            Diagnostic("E0006", f"cannot write '{path}': {reason}", help="choose another place")
+        ) from None
 
 
 def _data(
