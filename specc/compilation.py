@@ -105,18 +105,24 @@ class Compilation:
                     continue
                 reasons = [p.reason for p in planned.pruned if p.deployment == deployment.name]
                 parallel = deployment.parallel.spans
-                span = parallel.get("tp") or parallel.get("") or deployment.spans[""]
+                blamed = next((name for name in parallel if _is_about(reasons[0], name)), "tp")
+                span = parallel.get(blamed) or parallel.get("") or deployment.spans[""]
                 problems.append(
                     Diagnostic(
                         "E0406",
                         f"'{deployment.name}' has no possible layout",
                         (Label(span, "nothing here fits"),),
                         why="; ".join(reasons),
-                        help="choose sizes that divide the devices and the heads of the model",
+                        help="choose sizes that divide the devices, the heads and the experts",
                     )
                 )
         if problems:
             raise SpecError(problems)
+
+
+def _is_about(reason: str, field: str) -> bool:
+    """Tell whether a reason for pruning begins with a size, such as `MOE-TP = 3`."""
+    return reason.startswith(f"{field.upper().replace('_', '-')} ")
 
 
 class SpecError(Exception):

@@ -3,7 +3,7 @@
 from functools import lru_cache
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from specc.check import check
 from specc.diagnostics import Diagnostic
@@ -16,7 +16,8 @@ class UnknownNameError(ValueError):
 
     def __init__(self, diagnostic: Diagnostic) -> None:
         super().__init__(diagnostic.message)
-        self.diagnostic = diagnostic
+        # The text around the name is ours, so the place in it says nothing to a user.
+        self.diagnostic = evolve(diagnostic, labels=())
 
 
 @frozen
@@ -40,6 +41,8 @@ def deployment(setting: Setting) -> Deployment:
     Raises:
         UnknownNameError: the standard library has no such model or device.
     """
+    usual = setting.generation == "graph"
+    engine = "" if usual else f"engine {{ generation = {setting.generation} }}"
     dispatch = "communication { dispatch = fused }" if setting.fused_dispatch else ""
     text = f"""
     use std.devices
@@ -48,7 +51,8 @@ def deployment(setting: Setting) -> Deployment:
     deployment d {{
         model = "{setting.model}"; device = "{setting.device}"; devices = {setting.devices}
         quant = {setting.quant}; formats {{ kv_cache = {setting.kv_cache} }}
-        calibration = {setting.calibration}; engine {{ generation = {setting.generation} }}
+        calibration = {setting.calibration}
+        {engine}
         {dispatch}
     }}
     study s {{ workload = w; deployments = [d] }}

@@ -111,7 +111,12 @@ def _formats(deployment: Deployment) -> Iterator[Diagnostic]:
                 "E0406",
                 f"'{deployment.device.name}' cannot compute in fp8",
                 (
-                    _label(node, field, "this format", deployment),
+                    _label(
+                        node,
+                        field,
+                        "no format is chosen here" if own else "this format",
+                        deployment,
+                    ),
                     _label(deployment, "device", "this device"),
                 ),
                 why=f"the checkpoint of '{deployment.model.name}' is in fp8, and no other format "
@@ -139,8 +144,30 @@ def _options(deployment: Deployment) -> Iterator[Diagnostic]:
     """Options that need experts, or attention with copies of key-value heads."""
     model, placement, options = deployment.model, deployment.experts, deployment.communication
     parallel = deployment.parallel
+    engine, formats = deployment.engine, deployment.formats
+    if engine.micro_batches > 1 and (parallel.pp == (1,) or options.two_streams):
+        yield Diagnostic(
+            "E0406",
+            "'micro_batches' are for pipeline stages, and there are none"
+            if parallel.pp == (1,)
+            else "'micro_batches' and 'two_streams' both cut a step into parts",
+            (_label(engine, "micro_batches", "no use here", deployment),),
+        )
+    reference = deployment.calibration is Calibration.REFERENCE
+    if "generation" in engine.spans and (reference or deployment.device.calibration is None):
+        yield Diagnostic(
+            "E0406",
+            "'generation' is known to the calibrated cost model alone",
+            (
+                _label(engine, "generation", "no use here"),
+                _label(deployment, "calibration" if reference else "device", "no calibration"),
+            ),
+        )
     if model.experts is None:
         for node, field, used in (
+            (placement, "shard_shared", placement.shard_shared),
+            (formats, "experts", formats.experts is not None),
+            (formats, "shared_experts", formats.shared_experts is not None),
             (placement, "redundant", placement.redundant > 0),
             (placement, "imbalance", placement.imbalance > 1),
             (parallel, "ep", parallel.ep not in (None, (1,))),

@@ -75,9 +75,15 @@ class MemoryModel:
         """Return the memory of each step."""
         return StepMemory(
             self.weight_bytes,
-            self.kv_block_bytes * steps.kv_blocks + self.sequence_bytes * steps.kv_sequences,
+            self.batches
+            * (self.kv_block_bytes * steps.kv_blocks + self.sequence_bytes * steps.kv_sequences),
             self._activations(steps),
         )
+
+    @property
+    def batches(self) -> int:
+        """Batches in flight, one for each pipeline stage; every stage caches all of them."""
+        return self.layout.pp
 
     @property
     def kv_token_bytes(self) -> float:

@@ -58,7 +58,7 @@ class CostModel:
             memory_model=MemoryModel.of(deployment, layout, held, drafted),
             layout=layout,
             micro_batches=deployment.engine.micro_batches,
-            two_streams=deployment.communication.two_streams,
+            two_streams=deployment.communication.two_streams and layout.ep > 1,
         )
 
     def times(self, steps: StepTable) -> StepTimes:
@@ -95,7 +95,14 @@ class CostModel:
     def _device_times(self, steps: StepTable) -> StepTimes:
         listed = self.operator_times(steps)
         total = StepTimes.sum(((op.repeat, time) for op, time in listed), len(steps))
+        total = total.scaled(self.unevenness)
         return evolve(total, deviation=self._deviation(listed, total.total))
+
+    @property
+    def unevenness(self) -> float:
+        """Layers of the fullest pipeline stage, which all wait for, over the mean."""
+        layers, stages = self.memory_model.model.layers, self.layout.pp
+        return -(-layers // stages) * stages / layers
 
     def _deviation(self, listed: list[tuple[Operator, StepTimes]], total: Column) -> Column:
         """Residuals of a class are shared by its operators, those of classes are independent."""
@@ -113,10 +120,13 @@ class CostModel:
         return deviation
 
     def _pipelined(self, steps: StepTable) -> StepTimes:
-        """A step in micro-batches: the stages fill, then each adds a micro-batch."""
-        part = _part(steps, 1 / self.micro_batches)
-        one = self._device_times(part)
-        return one.scaled(1 + (self.micro_batches - 1) / self.layout.pp)
+        """Prefill in micro-batches: the stages fill, then each adds a micro-batch.
+
+        A decode step is whole: the batches of the other stages keep the pipeline full.
+        """
+        parts = np.where(steps.prefill.tokens > 0, self.micro_batches, 1)
+        one = self._device_times(_part(steps, 1 / parts))
+        return one.scaled(1 + (parts - 1) / self.layout.pp)
 
     def _two_streams(self, steps: StepTable) -> StepTimes:
         """Two halves of a step: one computes while the other exchanges tokens with experts.
@@ -179,7 +189,7 @@ def calibration_name(deployment: Deployment) -> str:
     return f"{Calibration.CALIBRATED.value} ({data.name}{scaled})"
 
 
-def _part(steps: StepTable, share: float) -> StepTable:
+def _part(steps: StepTable, share: float | Column) -> StepTable:
     """Return steps with a share of the sequences."""
     return evolve(
         steps,

@@ -36,6 +36,9 @@ class Rows(Enum):
     SAMPLED = "sampled"
     REQUESTS = "requests"
     PATCHES = "patches"
+    PREFILLED = "prefilled"
+    DECODED = "decoded"
+    UNPACKED = "unpacked"
 
     def of(self, steps: StepTable) -> Column:
         """Return the rows in each step."""

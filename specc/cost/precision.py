@@ -47,6 +47,7 @@ class Precision:
         return self.weight_bytes < self.activation_bytes
 
 
+_PACKED_WEIGHT = 4.125 / 8  # four bits, and a 16-bit scale for each group of 128 weights
 _MXFP4_WEIGHT = 4.25 / 8  # OCP microscaling: a shared 8-bit scale for each 32 elements
 PLAIN = Precision(HALF, HALF, Format.FP16)
 FULL = Precision(4, 4, Format.FP32)
@@ -56,8 +57,8 @@ _PRECISIONS = {
     Quantisation.W8A8: Precision(1, 1, Format.INT8),
     Quantisation.W8A8_DYNAMIC: Precision(1, 1, Format.INT8, dynamic=True),
     Quantisation.W8A16: Precision(1, HALF, Format.FP16),
-    Quantisation.W4A8: Precision(0.5, 1, Format.INT8, dynamic=True),
-    Quantisation.W4A16: Precision(0.5, HALF, Format.FP16),
+    Quantisation.W4A8: Precision(_PACKED_WEIGHT, 1, Format.INT8, dynamic=True),
+    Quantisation.W4A16: Precision(_PACKED_WEIGHT, HALF, Format.FP16),
     Quantisation.FP8: Precision(1, 1, Format.FP8, dynamic=True),
 }
 

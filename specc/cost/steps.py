@@ -159,6 +159,21 @@ class StepTable:
         return self.prefill.tokens + self.decode.tokens
 
     @property
+    def prefilled(self) -> Column:
+        """New tokens of prompts."""
+        return self.prefill.tokens
+
+    @property
+    def decoded(self) -> Column:
+        """New tokens of sequences that decode."""
+        return self.decode.tokens
+
+    @property
+    def unpacked(self) -> Column:
+        """Tokens whose latent keys and values are unpacked: whole prompts, new decoded ones."""
+        return self.prefill.context + self.decode.tokens
+
+    @property
     def sampled(self) -> Column:
         """Rows of the output projection: one a prefilled request, every decoded token."""
         return self.prefill.requests + self.decode.tokens

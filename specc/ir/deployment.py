@@ -139,7 +139,10 @@ class ExpertPlacement(v.Node):
         at_least=1,
         at_most=1e3,
     )
-    redundant: int = v.number_of("copies of much used experts beside the experts", default=0)
+    redundant: int = v.number_of(
+        "copies of much used experts beside the experts; what they even out is up to 'imbalance'",
+        default=0,
+    )
     shard_shared: bool = v.boolean(
         "shared experts are split over the tensor-parallel ranks; otherwise each rank runs them "
         "whole on its share of the tokens",
@@ -164,8 +167,13 @@ class Engine(v.Node):
         "generation of the serving software: host gaps, sampling, fused kernels",
         default=Generation.GRAPH,
     )
-    micro_batches: int = v.count(
-        "parts that a step is cut into on its way through the pipeline stages", default=1
+    micro_batches: int = v.number(
+        DIMENSIONLESS,
+        "parts that a prefill step is cut into on its way through the pipeline stages",
+        whole=True,
+        at_least=1,
+        at_most=1024,
+        default=1,
     )
 
     chunk_budget: Tokens | None = v.number(

@@ -33,13 +33,14 @@ def operator_table(plan: Plan, candidate: Candidate) -> list[dict[str, Any]]:
             for op, time in listed
         ]
         rows.sort(key=lambda row: -float(row["total_ms"]))
-        if total > kernels:
-            rest = total - kernels
+        rest = total - kernels
+        if abs(rest) > 1e-9 * total:
+            waits = rest > 0
             rows.append(
                 {
-                    "operator": "host and sampling",
-                    "class": "host",
-                    "bound": "host",
+                    "operator": "host, sampling, stages" if waits else "hidden by two streams",
+                    "class": "step",
+                    "bound": "host" if waits else "overlap",
                     "runs": 1,
                     "each_us": rest * 1e6,
                     "total_ms": rest * 1e3,

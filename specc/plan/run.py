@@ -123,7 +123,8 @@ def _memory_bound(serving: Aggregated) -> int:
     memory = serving.cost.memory_model
     free = serving.memory - serving.reserved - memory.weight_bytes
     context = serving.workload.input + serving.workload.output // 2
-    requests = free // (memory.kv_token_bytes * context + memory.sequence_bytes)
+    request = memory.batches * (memory.kv_token_bytes * context + memory.sequence_bytes)
+    requests = free // request
     return int(max(1, requests + 1))
 
 

@@ -20,7 +20,7 @@ class Aggregated:
     ⌈W / DP⌉, which may be one prompt above its own budget. n = C div W full waves take L_W each,
     a rest of r = C mod W requests takes L_r. Then all decode together; every step costs L_d, that
     at the mean context input + ⌊output/2⌋ + 1. So
-        TTFT = [W·L_W·n(n+1)/2 + r·(n·L_W + L_r)] / C,
+        TTFT = [W·L_W·(n + n(n-1)/2P) + r·(n·L_W/P + L_r)] / C   with P pipeline stages,
         end-to-end = TTFT + L_d · output,
         TPOT = end-to-end / output,   throughput = C · output / end-to-end.
     The first published version of this form divided by TTFT + TPOT · output, which counts TTFT
@@ -99,8 +99,10 @@ class Aggregated:
         full, rest = concurrency // wave, concurrency % wave
         full_latency = latency[self._per_replica(np.full_like(full, min(wave, largest.max())))]
         rest_latency = latency[self._per_replica(rest)]
-        waves = wave * full_latency * full * (full + 1) / 2
-        ttft = (waves + rest * (full * full_latency + rest_latency)) / concurrency
+        # A wave follows the one before as soon as the first stage is free.
+        stages = self.layout.pp
+        waves = wave * full_latency * (full + full * (full - 1) / (2 * stages))
+        ttft = (waves + rest * (full * full_latency / stages + rest_latency)) / concurrency
         requests = self._per_replica(largest)
         return ttft, latency[requests], requests, times.rows(requests - 1)
 
@@ -139,7 +141,8 @@ class Aggregated:
         available = self.memory - self.reserved - weights - kv - activations
         block = self.cost.memory_model.block
         longest = -(-(self.workload.input + self.workload.output) // block)
-        kv_at_end = batch * longest * float(self.cost.memory_model.kv_block_bytes)
+        memory = self.cost.memory_model
+        kv_at_end = batch * longest * memory.batches * float(memory.kv_block_bytes)
         at_end = self.memory - self.reserved - weights - kv_at_end - decode.activations
         return MemoryParts(
             weights=weights,

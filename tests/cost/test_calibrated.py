@@ -124,7 +124,7 @@ def test_exceptions_of_formats_reach_their_layers() -> None:
     )
     held = {op.name: op.weight_bytes for op in usual.operators}
     halved = {op.name: op.weight_bytes for op in mixed.operators}
-    assert halved.pop("experts") == held.pop("experts") / 2
+    assert halved.pop("experts") == pytest.approx(held.pop("experts") * 4.125 / 8)
     assert halved == held
 
 
@@ -187,7 +187,7 @@ def test_an_all_reduce_behind_its_gemm_costs_less_and_sequence_parallelism_no_mo
     assert _prefill(_cost("qwen3_32b", Layout(8, 1, 1), communication=hidden)) < plain
     halves = Communication(sequence_parallel=True)
     split = _prefill(_cost("qwen3_32b", Layout(8, 1, 1), communication=halves))
-    assert split == pytest.approx(plain, rel=0.02)
+    assert 0.9 * plain < split < plain  # the ranks share the norms
 
 
 def test_context_parallelism_shares_prompts_and_caches() -> None:
@@ -209,6 +209,25 @@ def test_pipeline_stages_hold_less_and_micro_batches_fill_them() -> None:
     assert _decode(whole) < _decode(staged) < 1.02 * _decode(whole)
     parts = _cost("qwen3_32b", Layout(4, 4, 1), engine=Engine(micro_batches=8))
     assert _prefill(parts, 32_768, 32_768) < 0.6 * _prefill(staged, 32_768, 32_768)
+    assert _decode(parts) == _decode(staged)
+    assert staged.memory_model.batches * staged.memory_model.kv_token_bytes == (
+        whole.memory_model.kv_token_bytes
+    )
+
+
+def test_sharing_a_context_is_paid_for_by_every_kind_of_attention() -> None:
+    for model in ("deepseek_v3", "deepseek_v3_2", "deepseek_v4_flash", "qwen3_32b"):
+        names = {op.name for op in _cost(model, Layout(16, 1, 1, moe_tp=16, dcp=2)).operators}
+        assert {"dcp_all_gather", "dcp_reduce_scatter"} <= names, model
+        names = {op.name for op in _cost(model, Layout(4, 1, 1, moe_tp=8, cp=2)).operators}
+        assert "cp_all_gather" in names, model
+
+
+def test_a_cached_prefix_is_unpacked_too() -> None:
+    cost = _cost("deepseek_v3", Layout(8, 1, 1, moe_tp=8), "w8a8_dynamic")
+    steps = StepTable.prefilling(1, [1024, 1024], [1024, 32_768], 128)
+    times = {op.name: time.total for op, time in cost.operator_times(steps)}
+    assert times["key_up"][1] > 5 * times["key_up"][0]
 
 
 def test_generations_of_software_are_ordered() -> None:

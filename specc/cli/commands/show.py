@@ -59,6 +59,9 @@ def _model(options: argparse.Namespace) -> int:
         "active_parameters": (1e9, "billion"),
         "draft_parameters": (1e9, "billion"),
         "weight_bytes": (2**30, "GiB"),
+        "weight_bytes_bf16": (2**30, "GiB"),
+        "kv_bytes_per_token": (2**10, "KiB"),
+        "kv_bytes_per_sequence": (2**20, "MiB"),
     }
     rows = []
     for name, value in facts.items():
@@ -78,6 +81,15 @@ def _ops(options: argparse.Namespace) -> int:
     study = next((s for s in results.studies if options.study in (None, s.study.name)), None)
     if study is None:
         raise WrongInputError(Diagnostic("E0203", f"there is no study '{options.study}'"))
+    known = [deployment.name for deployment in study.study.deployments]
+    if options.deployment not in (None, *known):
+        raise WrongInputError(
+            Diagnostic(
+                "E0203",
+                f"the study has no deployment '{options.deployment}'",
+                help=f"it compares {', '.join(known)}",
+            )
+        )
     candidate = study.best_of(options.deployment) if options.deployment else study.best
     if candidate is None and study.candidates:
         candidate = study.candidates[0]

@@ -27,6 +27,7 @@ from specc.cost.operators import (
     Operator,
     OperatorClass,
     Phase,
+    Rows,
 )
 from specc.cost.planner import PlannerIndexer, PlannerLatentAttention, PlannerPrologue
 from specc.cost.precision import HALF, PLAIN
@@ -83,7 +84,7 @@ def _grouped(site: Site, layers: float, m: Model, window: int) -> Iterator[Opera
     out = heads * m.value_dim
     prefix = _WINDOW if window else ""
     projected = query + key + value + (query if m.query_gate else 0)
-    yield norm(f"{prefix}input_norm", h, layers, quantised=p.quantised)
+    yield norm(f"{prefix}input_norm", h, layers, quantised=p.quantised, share=site.norm_share)
     yield linear(f"{prefix}qkv", h, projected, layers, p, bias=m.qkv_bias)
     if m.qk_norm or m.qk_norm_whole:
         whole = m.qk_norm_whole
@@ -91,7 +92,7 @@ def _grouped(site: Site, layers: float, m: Model, window: int) -> Iterator[Opera
         yield head_norm(f"{prefix}key_norm", key, key if whole else d, layers)
     yield rope(f"{prefix}rope", query + key, d, layers)
     yield kv_write(f"{prefix}kv_write", key + value, layers, site.precisions.kv_bytes)
-    yield from _query_exchange(site, prefix, heads, d, layers)
+    yield from _query_exchange(site, prefix, query, key + value, layers)
     for phase in Phase:
         yield _attention_of(
             site,
@@ -105,11 +106,11 @@ def _grouped(site: Site, layers: float, m: Model, window: int) -> Iterator[Opera
             cached_width=key + value,
             window=window,
         )
-    yield from _result_exchange(site, prefix, heads, m.value_dim, layers)
+    yield from _result_exchange(site, prefix, out, heads, layers)
     if m.query_gate:
         yield copy(f"{prefix}gate", 3 * query * HALF, layers)
     if p.quantised:
-        yield quantise(f"{prefix}attention_quant", out, layers)
+        yield quantise(f"{prefix}attention_quant", out, layers, dynamic=p.dynamic)
     yield linear(f"{prefix}output", out, h, layers, p, bias=m.output_bias)
     yield from all_reduce(site, f"{prefix}attention_all_reduce", layers, h)
 
@@ -134,42 +135,47 @@ def _attention_of(site: Site, phase: Phase, name: str, layers: float, **shape: i
 
 
 def _query_exchange(
-    site: Site, prefix: str, heads: int, width: int, layers: float
+    site: Site, prefix: str, queries: int, cached: int, layers: float
 ) -> Iterator[Operator]:
-    """Before attention over a shared context: queries to all that share it; keys to all ranks."""
-    layout = site.layout
+    """Before attention over a shared context: queries and cache entries to those that share it.
+
+    `queries` and `cached` are the elements that a token has on one rank.
+    """
+    layout, element = site.layout, site.precisions.kv_bytes
     if layout.dcp > 1:
         yield communication(
             f"{prefix}dcp_all_gather",
             Collective.ALL_GATHER,
-            heads * width * HALF,
+            queries * HALF,
             layout.dcp,
             layers,
+            rows=Rows.DECODED,
         )
     if layout.cp > 1:
         yield communication(
             f"{prefix}cp_all_gather",
             Collective.ALL_GATHER,
-            2 * site.split(site.model.kv_heads) * site.model.head_dim * HALF,
+            cached * element,
             layout.cp,
             layers,
             stride=layout.tp,
+            rows=Rows.PREFILLED,
         )
 
 
 def _result_exchange(
-    site: Site, prefix: str, heads: int, width: int, layers: float
+    site: Site, prefix: str, results: int, heads: int, layers: float
 ) -> Iterator[Operator]:
-    """After attention over a shared context: partial results are merged."""
-    layout = site.layout
-    shared = layout.dcp * layout.cp
+    """After decode over a shared context: partial results, with a weight a head, are merged."""
+    shared = site.layout.dcp * site.layout.cp
     if shared > 1:
         yield communication(
             f"{prefix}dcp_reduce_scatter",
             Collective.REDUCE_SCATTER,
-            shared * heads * (width + 1) * HALF,
+            shared * (results + heads) * HALF,
             shared,
             layers,
+            rows=Rows.DECODED,
         )
 
 
@@ -177,7 +183,9 @@ def _latent(site: Site, a: LatentAttention, layers: float) -> Iterator[Operator]
     m, h = site.model, site.hidden
     heads, p = m.attention_heads // site.layout.tp, site.precisions.attention
     # The planner does not fuse this norm with the quantisation behind it.
-    yield norm("input_norm", h, layers, quantised=p.quantised and not site.planner)
+    yield norm(
+        "input_norm", h, layers, quantised=p.quantised and not site.planner, share=site.norm_share
+    )
     if site.planner:
         yield PlannerPrologue(
             name="latent_prologue", repeat=layers, hidden=h, heads=heads, shape=a, format=p.format
@@ -202,7 +210,7 @@ def _latent(site: Site, a: LatentAttention, layers: float) -> Iterator[Operator]
     else:
         yield from _absorbed(site, a, heads, top_k, layers)
     if p.quantised:
-        yield quantise("attention_quant", heads * a.value_head_dim, layers)
+        yield quantise("attention_quant", heads * a.value_head_dim, layers, dynamic=p.dynamic)
     yield linear("output", heads * a.value_head_dim, h, layers, p)
     yield from all_reduce(site, "attention_all_reduce", layers, h)
 
@@ -234,8 +242,11 @@ def _absorbed(
     """
     # Two GEMMs a head: queries into the latent space, results out of it. Per new token the same
     # weights unpack keys and values in prefill.
+    # A prefill that is not absorbed unpacks the cached prefix of its prompts as well.
+    unpacked = Rows.TOKENS if top_k else Rows.UNPACKED
+    yield from _query_exchange(site, "", heads * a.cached_width, a.cached_width, layers)
     stored = evolve(PLAIN, weight_bytes=site.precisions.attention.weight_bytes)
-    yield linear("key_up", a.nope_head_dim, a.kv_rank, layers, stored, batch=heads)
+    yield linear("key_up", a.nope_head_dim, a.kv_rank, layers, stored, batch=heads, rows=unpacked)
     for phase in Phase:
         absorbed = phase is Phase.DECODE or bool(top_k)
         width = a.nope_head_dim + a.rope_head_dim
@@ -251,7 +262,10 @@ def _absorbed(
             cached_width=a.cached_width,
             top_k=top_k,
         )
-    yield linear("value_up", a.kv_rank, a.value_head_dim, layers, stored, batch=heads)
+    yield from _result_exchange(site, "", heads * a.kv_rank, heads, layers)
+    yield linear(
+        "value_up", a.kv_rank, a.value_head_dim, layers, stored, batch=heads, rows=unpacked
+    )
 
 
 def _indexer(site: Site, i: Indexer, query_rank: int, layers: float) -> Iterator[Operator]:
@@ -277,19 +291,16 @@ def _indexer(site: Site, i: Indexer, query_rank: int, layers: float) -> Iterator
 def _index_scores(
     site: Site, i: Indexer, layers: float, compression: int = 1
 ) -> Iterator[Operator]:
+    shape = {"heads": i.heads, "kv_heads": 1, "key_dim": i.head_dim, "value_dim": 0}
     for phase in Phase:
-        yield Attention(
-            name=f"{phase.value}_index_scores",
-            repeat=layers,
-            kind=phase.kind,
-            phase=phase,
-            heads=i.heads,
-            kv_heads=1,
-            key_dim=i.head_dim,
-            value_dim=0,
+        yield _attention_of(
+            site,
+            phase,
+            f"{phase.value}_index_scores",
+            layers,
             cached_width=i.head_dim,
-            kv_bytes=site.precisions.kv_bytes,
             compression=compression,
+            **shape,
         )
 
 
@@ -299,7 +310,7 @@ def _linear_attention(site: Site, a: LinearAttention) -> Iterator[Operator]:
     value_heads = a.value_heads // tp
     convolved = 2 * key + value
     layers = a.layers
-    yield norm("linear_input_norm", h, layers, quantised=p.quantised)
+    yield norm("linear_input_norm", h, layers, quantised=p.quantised, share=site.norm_share)
     yield linear("linear_qkvz", h, convolved + value, layers, p)
     yield linear("linear_decay", h, 2 * value_heads, layers, PLAIN)
     yield head_norm("linear_convolution", convolved, a.convolution * convolved, layers)
@@ -316,7 +327,7 @@ def _linear_attention(site: Site, a: LinearAttention) -> Iterator[Operator]:
         )
     yield head_norm("linear_gated_norm", value, a.value_head_dim + 2 * value_heads, layers)
     if p.quantised:
-        yield quantise("linear_quant", value, layers)
+        yield quantise("linear_quant", value, layers, dynamic=p.dynamic)
     yield linear("linear_output", value, h, layers, p)
     yield from all_reduce(site, "linear_all_reduce", layers, h)
 
@@ -327,7 +338,7 @@ def _compressed(site: Site, c: CompressedAttention, layers: float) -> Iterator[O
     d, heads, groups = m.head_dim, m.attention_heads // site.layout.tp, c.output_groups
     local_groups = max(1, groups // site.layout.tp)
     share = layers / m.full_layers
-    yield norm("input_norm", h, layers, quantised=p.quantised)
+    yield norm("input_norm", h, layers, quantised=p.quantised, share=site.norm_share)
     yield linear("latent_down", h, c.query_rank + d, layers, p)
     yield head_norm("latent_norm", c.query_rank, c.query_rank, layers)
     yield head_norm("kv_norm", d, d, layers)
@@ -348,6 +359,7 @@ def _compressed(site: Site, c: CompressedAttention, layers: float) -> Iterator[O
         index_weights = 2 * c.sparse_ratio * i.head_dim + i.head_dim
         yield head_norm("index_pool", 2 * i.head_dim, index_weights, indexed)
         yield from _index_scores(site, i, indexed, c.sparse_ratio)
+    yield from _query_exchange(site, "", heads * d, d, layers)
     shape = {"heads": heads, "kv_heads": 1, "key_dim": d, "value_dim": d, "cached_width": d}
     for phase in Phase:
         yield _attention_of(
@@ -370,6 +382,7 @@ def _compressed(site: Site, c: CompressedAttention, layers: float) -> Iterator[O
             compression=c.dense_ratio,
             **shape,
         )
+    yield from _result_exchange(site, "", heads * d, heads, layers)
     inner = m.query_width // groups
     yield linear("output_down", inner, c.output_rank, layers, p, batch=local_groups)
     yield linear("output_up", local_groups * c.output_rank, h, layers, p)

@@ -67,7 +67,7 @@ def draft(site: Site, drafted: int) -> Iterator[Operator]:
         yield head_norm(f"{prefix}norms", 2 * h, 2 * h, 1)
         yield copy(f"{prefix}concat", 4 * h * HALF, 1)
         if p.quantised:
-            yield quantise(f"{prefix}quant", 2 * h, 1)
+            yield quantise(f"{prefix}quant", 2 * h, 1, dynamic=p.dynamic)
         yield linear(f"{prefix}projection", 2 * h, h, 1, p)
         yield from _renamed(prefix, full_attention(site, 1))
         e = site.model.experts

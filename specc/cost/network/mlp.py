@@ -39,14 +39,15 @@ def dense(site: Site, layers: float) -> Iterator[Operator]:
     """Yield the operators of `layers` SwiGLU MLPs."""
     h, i = site.hidden, site.model.intermediate_size // site.layout.tp
     p = site.precisions.mlp
-    yield add_norm(site, "add_norm", layers, quantised=p.quantised)
+    share = site.norm_share
+    yield add_norm(site, "add_norm", layers, quantised=p.quantised, share=share)
     yield linear("gate_up", h, 2 * i, layers, p)
     yield copy("swiglu", 3 * i * HALF, layers)
     if p.quantised:
-        yield quantise("mlp_quant", i, layers)
+        yield quantise("mlp_quant", i, layers, dynamic=p.dynamic)
     yield linear("down", i, h, layers, p)
     yield from all_reduce(site, "mlp_all_reduce", layers, h)
-    yield copy("residual_add", 3 * h * HALF, layers)
+    yield copy("residual_add", 3 * h * HALF, layers, share=share)
 
 
 def experts(site: Site, e: ExpertShape, layers: float) -> Iterator[Operator]:
@@ -57,7 +58,7 @@ def experts(site: Site, e: ExpertShape, layers: float) -> Iterator[Operator]:
     """
     h, tp = site.hidden, site.layout.tp
     share = 1 / tp if site.slices_tokens else 1.0
-    yield add_norm(site, "expert_add_norm", layers, quantised=False)
+    yield add_norm(site, "expert_add_norm", layers, quantised=False, share=site.norm_share)
     yield from _router(site, e, share, layers)
     block = _block(site, e, layers)
     yield from _gather_tokens(site, layers)
@@ -76,7 +77,7 @@ def experts(site: Site, e: ExpertShape, layers: float) -> Iterator[Operator]:
         yield communication(
             "expert_all_gather", Collective.ALL_GATHER, h * HALF, tp, layers, share=share
         )
-    yield copy("expert_residual_add", 3 * h * HALF, layers)
+    yield copy("expert_residual_add", 3 * h * HALF, layers, share=site.norm_share)
 
 
 def _block(site: Site, e: ExpertShape, layers: float) -> Experts:
@@ -147,7 +148,6 @@ def _dispatch(
         layers,
         share=share,
         stride=layout.moe_tp,
-        overlapped=site.options.two_streams,
     )
 
 
@@ -195,11 +195,11 @@ def _shared(site: Site, e: ExpertShape, share: float, layers: float) -> Iterator
     if site.placement.shard_shared:
         i, share = i // site.layout.tp, 1.0
     if p.quantised:
-        yield quantise("shared_quant", h, layers, share=share)
+        yield quantise("shared_quant", h, layers, share=share, dynamic=p.dynamic)
     yield linear("shared_gate_up", h, 2 * i, layers, p, share=share)
     yield copy("shared_swiglu", 3 * i * HALF, layers, share=share)
     if p.quantised:
-        yield quantise("shared_inner_quant", i, layers, share=share)
+        yield quantise("shared_inner_quant", i, layers, share=share, dynamic=p.dynamic)
     yield linear("shared_down", i, h, layers, p, share=share)
     if site.planner and site.model.indexer:
         yield copy("shared_add", 10 * h, layers, share=share)

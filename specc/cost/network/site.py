@@ -62,6 +62,11 @@ class Site:
         """Whether tensor-parallel ranks route slices of the tokens to experts elsewhere."""
         return self.layout.ep > 1 and self.options.dispatch is not Dispatch.ALL_GATHER
 
+    @property
+    def norm_share(self) -> float:
+        """Share of the tokens that a rank normalises: all, or its part of the sequence."""
+        return 1 / self.layout.tp if self.options.sequence_parallel else 1.0
+
     def split(self, heads: int) -> int:
         """Return the heads of one tensor-parallel rank; fewer heads than ranks are copied."""
         return max(1, heads // self.layout.tp)
@@ -138,8 +143,10 @@ def add_norm(
     )
 
 
-def quantise(name: str, width: int, repeat: float, *, share: float = 1.0) -> Elementwise:
-    """Dynamic quantisation: 16 bit in, int8 and a scale out."""
+def quantise(
+    name: str, width: int, repeat: float, *, dynamic: bool, share: float = 1.0
+) -> Elementwise:
+    """Quantisation of inputs: 16 bit in, int8 and a scale out; dynamic if the scale is found."""
     return Elementwise(
         name=name,
         repeat=repeat,
@@ -147,7 +154,7 @@ def quantise(name: str, width: int, repeat: float, *, share: float = 1.0) -> Ele
         row_bytes=width * HALF + width,
         fixed_bytes=SCALE,
         share=share,
-        quantises=width,
+        quantises=width if dynamic else 0,
     )
 
 
