@@ -54,11 +54,14 @@ def _model(model: Model) -> Iterator[Diagnostic]:
             (_label(model, "layers", "all layers"),),
             why="sliding and linear layers are part of them",
         )
-    if model.dense_layers < 0:
+    if model.experts and model.dense_layers < 0:
         yield Diagnostic(
             "E0406",
             f"{model.expert_layers} layers have experts, but there are {model.layers}",
-            (_label(model, "layers", "all layers"),),
+            (
+                _label(model.experts, "layers", "layers with experts", model),
+                _label(model, "layers", "all layers"),
+            ),
         )
     if model.dense_layers > 0 and not model.intermediate_size:
         yield Diagnostic(
@@ -71,7 +74,7 @@ def _model(model: Model) -> Iterator[Diagnostic]:
         yield Diagnostic(
             "E0406",
             f"a token cannot pass {model.experts.active} of {model.experts.count} experts",
-            (_label(model, "experts", "these experts"),),
+            (_label(model.experts, "active", "more than there are", model),),
         )
     if model.indexer and not (model.latent or model.compressed):
         yield Diagnostic(

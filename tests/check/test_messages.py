@@ -24,6 +24,7 @@ CASES = [
     "claims",
     "tables",
     "review",
+    "experts",
 ]
 
 
