@@ -141,7 +141,7 @@ def _series(
     if candidate.feasible:
         x, y = getattr(candidate.point, metric), candidate.point.throughput
         best = (_place(x * 1e3, x_scale), _place(y, y_scale))
-    label = f"TP={candidate.tp} DP={candidate.dp}"
+    label = show.short_layout(candidate.parallel)
     return Series(
         label=label,
         color=color,

@@ -72,3 +72,8 @@ def rounded(data: Any) -> Any:
     if isinstance(data, list):
         return [rounded(value) for value in data]
     return data
+
+
+def short_layout(label: str) -> str:
+    """Return the label of a layout without what is 1 and without bars."""
+    return label.replace(" | PP=1", "").replace(" | ", " ")

@@ -133,7 +133,7 @@ def _study(result: StudyResult, variants: list[StudyResult], index: int | None) 
     memory = {d.device.name: d.device.memory for d in study.deployments}
 
     def label(candidate: Candidate) -> str:
-        short = candidate.parallel.replace(" | PP=1", "").replace(" | ", " ")
+        short = show.short_layout(candidate.parallel)
         return f"{candidate.deployment} · {short}" if several else short
 
     return StudyView(
@@ -206,16 +206,18 @@ def _half_width(point: Point) -> float:
 
 
 def _arithmetic(best: Candidate) -> str:
-    replicas = best.dp * best.pp
-    if replicas == 1:
-        return (
-            f"One replica of {show.counted(best.tp, 'device')} keeps "
-            f"{show.counted(best.point.batch, 'request')} in flight."
-        )
+    """Say what the devices add up to: replicas, the sizes of each, and requests in flight."""
+    sizes = {"TP": best.tp, "PP": best.pp, "CP": best.cp}
+    each = " × ".join(f"{name} {n}" for name, n in sizes.items() if n > 1 or name == "TP")
+    stages = f", in {best.pp} batches of {best.point.batch}" if best.pp > 1 else ""
+    flight = show.counted(best.point.batch * best.pp, "request")
+    if best.dp == 1:
+        devices = show.counted(best.devices, "device")
+        shape = f" ({each})" if each != f"TP {best.devices}" else ""
+        return f"One replica of {devices}{shape} keeps {flight} in flight{stages}."
     return (
-        f"{best.devices} devices = {replicas} replicas × TP {best.tp}; "
-        f"{show.counted(best.point.batch, 'request')} in flight on each, "
-        f"{show.integer(best.point.concurrency)} in total."
+        f"{best.devices} devices = {best.dp} replicas × {each}; {flight} in flight on each"
+        f"{stages}, {show.integer(best.point.concurrency)} in total."
     )
 
 
