@@ -36,11 +36,6 @@ class Layout:
         return max(1, self.dp // self.moe_dp)
 
     @property
-    def has_experts(self) -> bool:
-        """Whether the layout places experts."""
-        return self.ep * self.moe_tp * self.moe_dp == self.stage and self.stage > 1
-
-    @property
     def label(self) -> str:
         """The label that tables show; sizes beyond TP, PP and DP where they are not 1."""
         parts = [f"TP={self.tp}", f"PP={self.pp}", f"DP={self.dp}"]

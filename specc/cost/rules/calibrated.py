@@ -48,11 +48,6 @@ class CalibratedRules:
         rule: GenerationRule = getattr(data, generation.value)
         return cls(device, data, rule, Machine.of(device, data))
 
-    @property
-    def is_scaled(self) -> bool:
-        """Whether the coefficients were measured on another device."""
-        return self.device.name != self.data.device
-
     def launches(self, operator: Operator) -> float:
         """Return the kernels that the host launches for one run of an operator."""
         if not isinstance(operator, Experts):

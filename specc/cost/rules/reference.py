@@ -53,14 +53,6 @@ class ReferenceRules:
 
     device: Device
 
-    def launches(self, operator: Operator) -> float:
-        """Return the launches of one run of an operator."""
-        return operator.launches if isinstance(operator, PlannerPrologue) else 1
-
-    def spread(self, kind: OperatorClass, quantised: bool) -> float:
-        """Return no deviation of operators; that of whole steps is known alone."""
-        return 0.0
-
     def time(self, operator: Operator, steps: StepTable) -> StepTimes:
         """Return the time of one run of an operator in each step."""
         if isinstance(operator, Communication):
