@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import Any
 
+from specc.calibration.classes import CLASSES
 from specc.calibration.fitting import ClassReport
 from specc.ir import CalibrationData
 from specc.ir.vocabulary import Entry, Node, NumberType, entries
@@ -30,7 +31,7 @@ def device_text(
         tables: names of the tables of kernels.
         reports: what was fitted.
     """
-    fitted = {block for report in reports if report.fit for block in _BLOCKS[report.kind.value]}
+    fitted = {block for report in reports if report.fit for block in _BLOCKS[report.kind]}
     lines = [
         f"# Fitted by specc calibrate to {', '.join(tables)}",
         "use std.calibrations",
@@ -58,16 +59,7 @@ def device_text(
     return "\n".join(lines)
 
 
-_BLOCKS = {
-    "gemm_bf16": ("gemm",),
-    "gemm_w8a8": ("gemm_int8", "quantisation"),
-    "prefill_attention": ("prefill_attention",),
-    "decode_attention": ("decode_attention",),
-    "moe_bf16": ("experts",),
-    "moe_w8a8": ("experts_int8",),
-    "vector": ("vector",),
-    "quantisation": ("quantisation",),
-}
+_BLOCKS = {fitted.kind: tuple(fitted.blocks) for fitted in CLASSES}
 
 
 def _node_lines(name: str, node: Node, indent: str) -> Iterator[str]:

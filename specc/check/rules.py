@@ -157,7 +157,7 @@ def _options(deployment: Deployment) -> Iterator[Diagnostic]:
             (_label(engine, "micro_batches", "no use here", deployment),),
         )
     reference = deployment.calibration is Calibration.REFERENCE
-    if "generation" in engine.spans and (reference or deployment.device.calibration is None):
+    if "generation" in engine.spans and deployment.fitted is None:
         yield Diagnostic(
             "E0406",
             "'generation' is known to the calibrated cost model alone",

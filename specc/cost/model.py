@@ -174,16 +174,16 @@ class CostModel:
 
 def rules_of(deployment: Deployment) -> Rules:
     """Return the calibration that a deployment asks for, or the best that its device has."""
-    wanted, device = deployment.calibration, deployment.device
-    if wanted is Calibration.REFERENCE or device.calibration is None:
+    device, data = deployment.device, deployment.fitted
+    if data is None:
         return ReferenceRules(device)
-    return CalibratedRules.of(device, deployment.engine.generation)
+    return CalibratedRules.of(device, data, deployment.engine.generation)
 
 
 def calibration_name(deployment: Deployment) -> str:
     """Say which calibration holds, and for a fitted one from which device it is."""
-    data = deployment.device.calibration
-    if deployment.calibration is Calibration.REFERENCE or data is None:
+    data = deployment.fitted
+    if data is None:
         return Calibration.REFERENCE.value
     scaled = "" if data.device == deployment.device.name else f", scaled from {data.device}"
     return f"{Calibration.CALIBRATED.value} ({data.name}{scaled})"

@@ -7,6 +7,7 @@ from typing import ClassVar
 from attrs import frozen
 
 from specc.ir import vocabulary as v
+from specc.ir.calibration import CalibrationData
 from specc.ir.device import Device
 from specc.ir.formats import CacheFormat, Quantisation
 from specc.ir.model import Model
@@ -264,3 +265,8 @@ class Deployment(v.Node):
         """Number format of the routed experts."""
         checkpoint = self.model.expert_weights if self.quant is None else None
         return self.formats.experts or checkpoint or self.usual_format
+
+    @property
+    def fitted(self) -> CalibrationData | None:
+        """The coefficients that hold; None if the reference calibration does."""
+        return None if self.calibration is Calibration.REFERENCE else self.device.calibration

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from specc.cost import STEP_ERROR_TEXT
-from specc.ir import Calibration, CalibrationData, Deployment
+from specc.ir import CalibrationData, Deployment
 from specc.plan import Results
 from specc.report import format as show
 
@@ -24,8 +24,8 @@ def accuracy(results: Results) -> str:
 
 
 def _texts(deployment: Deployment) -> Iterator[str]:
-    data = deployment.device.calibration
-    if deployment.calibration is Calibration.REFERENCE or data is None:
+    data = deployment.fitted
+    if data is None:
         yield STEP_ERROR_TEXT
         return
     yield _fitted(data)

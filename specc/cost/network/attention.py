@@ -240,9 +240,8 @@ def _absorbed(
     prefill unpacks keys and values of its tokens and attends as multi-head attention, unless the
     indexer picks tokens: then it works on the latent cache as decode does.
     """
-    # Two GEMMs a head: queries into the latent space, results out of it. Per new token the same
-    # weights unpack keys and values in prefill.
-    # A prefill that is not absorbed unpacks the cached prefix of its prompts as well.
+    # Two GEMMs a head: queries into the latent space, results out of it. In a prefill that is not
+    # absorbed the same weights unpack keys and values, those of a cached prefix too.
     unpacked = Rows.TOKENS if top_k else Rows.UNPACKED
     yield from _query_exchange(site, "", heads * a.cached_width, a.cached_width, layers)
     stored = evolve(PLAIN, weight_bytes=site.precisions.attention.weight_bytes)

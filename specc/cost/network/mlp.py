@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from specc.cost.network.site import (
+    SCALE,
     Site,
     add_norm,
     all_reduce,
@@ -23,8 +24,6 @@ from specc.cost.operators import (
 from specc.cost.precision import FULL, HALF, PLAIN
 from specc.ir import Dispatch, Router
 from specc.ir import Experts as ExpertShape
-
-_SCALE = 4
 
 
 def mlp(site: Site) -> Iterator[Operator]:
@@ -134,7 +133,7 @@ def _dispatch(
         return
     # The fused kernels send quantised tokens with a scale each.
     quantised = fused and name == "dispatch" and site.precisions.experts.quantised
-    element = 1 + _SCALE / site.hidden if quantised else HALF
+    element = 1 + SCALE / site.hidden if quantised else HALF
     collective = Collective.ALL_TO_ALL
     if fused:
         dispatches = name == "dispatch"
@@ -218,7 +217,7 @@ def _planner_block(
     yield copy("init_routing", 2 * h + 8 * k + 2 * k * h, layers, share=share)
     if p.quantised:
         yield ExpertRows(
-            name="expert_quant", repeat=layers, block=block, row_bytes=3 * h, fixed_bytes=_SCALE
+            name="expert_quant", repeat=layers, block=block, row_bytes=3 * h, fixed_bytes=SCALE
         )
     yield GroupedGemm(
         name="experts_gate_up", repeat=layers, block=block, inner=h, outer=2 * i, swiglu=True
@@ -229,7 +228,7 @@ def _planner_block(
             repeat=layers,
             block=block,
             row_bytes=3 * i,
-            fixed_bytes=_SCALE,
+            fixed_bytes=SCALE,
         )
     yield GroupedGemm(
         name="experts_down", repeat=layers, block=block, inner=i, outer=h, swiglu=False

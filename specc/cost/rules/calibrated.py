@@ -41,10 +41,8 @@ class CalibratedRules:
     machine: Machine
 
     @classmethod
-    def of(cls, device: Device, generation: Generation) -> "CalibratedRules":
-        """Return the rules of a device that has a calibration."""
-        data = device.calibration
-        assert data is not None
+    def of(cls, device: Device, data: CalibrationData, generation: Generation) -> "CalibratedRules":
+        """Return the rules of a device by the coefficients of a calibration."""
         rule: GenerationRule = getattr(data, generation.value)
         return cls(device, data, rule, Machine.of(device, data))
 
