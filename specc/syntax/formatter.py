@@ -117,6 +117,10 @@ def _lines(tokens: Iterable[Token]) -> list[_Line]:
         if token.type == "COMMENT":
             line.comment = token.rstrip()
             continue
+        if token.type == "BAR" and line.tokens and not _is_row(line):
+            finish()  # a row begins its own line
+        if token.type == "CLOSE" and _is_row(line):
+            finish()
         if token.type in _CLOSERS:
             if stack:
                 stack.pop()

@@ -158,3 +158,13 @@ def test_any_spec_keeps_its_tree(text: str) -> None:
 def test_a_row_stays_one_line_whatever_its_cells_hold() -> None:
     text = "requests a {\n| share | input |\n| 5% | (1 +\n 2) |\n}\n"
     assert "    | 5%    | (1 + 2) |\n" in _format(text)
+
+
+def test_rows_have_lines_of_their_own() -> None:
+    text = "workload w { requests { | share | input |\n | 1 | 10 | } }\n"
+    wanted = """workload w { requests {
+        | share | input |
+        | 1     | 10    |
+    } }
+"""
+    assert format_source(Source("a.spec", text)) == wanted
