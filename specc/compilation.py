@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from specc.check import check
 from specc.diagnostics import Diagnostic, Label
-from specc.ir import Document
+from specc.ir import Deployment, Document, Phase
 from specc.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from specc.plan import Plan, Results
+    from specc.plan import Plan, PlannedStudy, Results
     from specc.report import Report
 
 
@@ -98,26 +98,40 @@ class Compilation:
     @staticmethod
     def _check_layouts(plan: "Plan") -> None:
         """Refuse a deployment of which every layout is pruned."""
-        problems = []
-        for planned in plan.studies:
-            for deployment in planned.study.deployments:
-                if any(task.deployment is deployment for task in planned.tasks):
-                    continue
-                reasons = [p.reason for p in planned.pruned if p.deployment == deployment.name]
-                parallel = deployment.parallel.spans
-                blamed = next((name for name in parallel if _is_about(reasons[0], name)), "tp")
-                span = parallel.get(blamed) or parallel.get("") or deployment.spans[""]
-                problems.append(
-                    Diagnostic(
-                        "E0406",
-                        f"'{deployment.name}' has no possible layout",
-                        (Label(span, "nothing here fits"),),
-                        why="; ".join(reasons),
-                        help="choose sizes that divide the devices, the heads and the experts",
-                    )
-                )
+        problems = [
+            _no_layout(planned, deployment, phase)
+            for planned in plan.studies
+            for deployment in planned.study.deployments
+            for phase in deployment.mode.phases
+            if not any(
+                task.deployment.name == deployment.name and task.phase is phase
+                for task in planned.tasks
+            )
+        ]
         if problems:
             raise SpecError(problems)
+
+
+def _no_layout(planned: "PlannedStudy", deployment: Deployment, phase: Phase) -> Diagnostic:
+    """Say why every layout of a phase of a deployment is pruned, at the sizes to blame."""
+    instance = deployment.instances(phase)[0]
+    own = f"{phase.value}: " if phase is not Phase.WHOLE else ""
+    reasons = [
+        p.reason
+        for p in planned.pruned
+        if p.deployment == deployment.name and p.label.startswith(own)
+    ]
+    spans = instance.parallel.spans
+    blamed = next((name for name in spans if _is_about(reasons[0], name)), "tp")
+    span = spans.get(blamed) or spans.get("") or deployment.spans[""]
+    where = f"'{deployment.name}' has no possible layout"
+    return Diagnostic(
+        "E0406",
+        f"{where} for {phase.value}" if own else where,
+        (Label(span, "nothing here fits"),),
+        why="; ".join(dict.fromkeys(reasons)),
+        help="choose sizes that divide the devices, the heads and the experts",
+    )
 
 
 def _is_about(reason: str, field: str) -> bool:

@@ -17,7 +17,7 @@ from attrs import frozen
 from specc.calibration.library import Setting, UnknownNameError, deployment
 from specc.cost import CostModel, Layout, StepTable
 from specc.ir import Deployment, Workload
-from specc.serving import Aggregated, choose_budget
+from specc.serving import Aggregated, Mixture, Server, choose_budget
 
 Row = dict[str, str]
 
@@ -146,13 +146,9 @@ def _closed_form(
 ) -> float:
     """Return output tokens a second with as many requests as fit, the others waiting."""
 
-    def serving(budget: int) -> Aggregated:
-        engine = built.engine
-        return Aggregated(
-            cost, layout, workload, budget, built.device.memory, engine.reserved_memory
-        )
-
-    form = serving(choose_budget(None, workload.input, serving))
+    memory = built.device.memory
+    server = Server(cost, Mixture.of(workload, built.model), memory, built.engine.reserved(memory))
+    form = Aggregated(server, choose_budget(None, server))
     wanted = max(1, min(round(concurrency / layout.dp), _MOST_SEQUENCES))
     table = form.evaluate(np.arange(1, wanted + 1))
     fits = np.flatnonzero(table.memory.available >= 0)
@@ -195,7 +191,7 @@ def _devices(row: Row) -> int:
 def _layout(row: Row, built: Deployment) -> Layout:
     text = row.get("parallel") or ""
     found = {name: int(size) for name, size in re.findall(r"\b(TP|DP|PP|EP)(\d+)", text)}
-    devices = built.devices
+    devices = built.size
     if "PP" in found:
         raise _UnclearError("pipeline stages of a measured run are not predicted")
     if built.model.experts is None:

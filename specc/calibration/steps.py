@@ -17,6 +17,7 @@ from specc.calibration.library import Setting, UnknownNameError, deployment
 from specc.cost import CostModel, Layout, StepTable
 from specc.cost.times import P10, P90, StepTimes
 from specc.ir import Calibration, Vision
+from specc.ir.images import image_patches
 
 Row = dict[str, str]
 
@@ -169,12 +170,6 @@ def _table(row: Row, dp: int, vision: Vision | None) -> StepTable:
     return evolve(
         table, patches=np.array([each * patches]), patch_pairs=np.array([each * patches**2])
     )
-
-
-def image_patches(vision: Vision, height: int, width: int) -> int:
-    """Return the patches of an image whose sides are rounded to whole tokens."""
-    side = vision.patch_size * vision.merge
-    return max(1, round(height / side)) * max(1, round(width / side)) * vision.merge**2
 
 
 def _whole(row: Row, column: str, least: int) -> int:

@@ -9,7 +9,7 @@ from attrs import Factory, define
 
 from specc.check import rules
 from specc.check.convert import convert, to_number
-from specc.check.evaluate import Evaluator, Items, Symbol, kind_of
+from specc.check.evaluate import Called, Evaluator, Items, Symbol, kind_of
 from specc.check.merge import MergedBlock, merge
 from specc.check.misplaced import Misplaced
 from specc.check.modules import Found, Loader, Module
@@ -17,16 +17,18 @@ from specc.check.overrides import Overrides, Setting, variants
 from specc.check.problems import AlreadyReportedError, ProblemError, Problems, problem
 from specc.check.unused import unused
 from specc.diagnostics import Diagnostic, Label, Source, Span, did_you_mean
-from specc.ir import KINDS, Document, Model, Study, Workload
+from specc.ir import KINDS, Bound, Document, Model, Study
 from specc.ir.vocabulary import (
     BlocksType,
     BlockType,
+    BoundsType,
     Entry,
     LimitType,
     Node,
     NumberType,
     ReferencesType,
     ReferenceType,
+    TableType,
     entries,
 )
 from specc.syntax import (
@@ -253,8 +255,6 @@ class _Builder:
             self._expectations(merged, values)
         for statement in merged.others:
             self.misplaced.report_statement(statement, merged)
-        if cls is Workload and ("requests", "") in merged.children:
-            self._check_table(merged.children["requests", ""])
         spans: dict[str, Span] = {"": merged.span}
         failed = False
         if cls is Model:
@@ -303,6 +303,12 @@ class _Builder:
                 if children:
                     nodes = [self._node(cls, child) for child in children]
                     values[name] = tuple(self._required(node) for node in nodes)
+            case TableType():
+                self._table(name, merged, values, spans)
+            case BoundsType():
+                child = merged.children.get((name, ""))
+                if child is not None:
+                    values[name], spans[name] = self._bounds(child), child.span
             case LimitType(dimension=dimension):
                 limit = merged.constraints.get(name)
                 if limit is not None:
@@ -436,18 +442,79 @@ class _Builder:
                 continue
         values["expectations"] = tuple(expectations)
 
-    def _check_table(self, child: MergedBlock) -> None:
-        """Check a table of lengths cell by cell, and say that it cannot be evaluated yet."""
+    def _table(
+        self, name: str, merged: MergedBlock, values: dict[str, Any], spans: dict[str, Span]
+    ) -> None:
+        """Put the rows of a table into `values`: written as a block, or by a function."""
+        child, written = merged.children.get((name, "")), merged.fields.get(name)
+        if child is not None and written is not None:
+            raise problem(
+                written.node.path.span,
+                "E0204",
+                f"'{name}' is given twice",
+                second=Label(child.span, "as a table here"),
+            )
+        if child is not None:
+            values[name], spans[name] = self._rows(child), child.span
+        elif written is not None:
+            from specc.check.lengths import bins_of
+
+            span = written.node.value.span
+            value = self.evaluator.value(written.node.value, written.module)
+            if not isinstance(value, Called):
+                raise problem(
+                    span,
+                    "E0301",
+                    f"'{name}' takes a table or a function",
+                    label=f"this is {kind_of(value)}",
+                    help=f"write {name} {{ | share | input | output | … }} or "
+                    f'{name} = lengths_from("trace.csv")',
+                )
+            values[name], spans[name] = bins_of(value, self.workspace, name), span
+
+    def _rows(self, child: MergedBlock) -> tuple[Node, ...]:
         from specc.check.tables import check_requests
 
+        before = len(self.problems.found)
         rows = [statement for statement in child.others if isinstance(statement, Row)]
         for statement in child.others:
             if not isinstance(statement, Row):
                 self.misplaced.report_statement(statement, child)
+        misplaced = [w.node.span for w in child.fields.values()]
+        misplaced += [w.node.span for w in child.constraints.values()]
+        for span in misplaced:
+            self.misplaced.report(span, "E0202", f"the table '{child.kind}' holds rows alone")
+        bins = check_requests(rows, child.span, child.module, self.evaluator, self.problems)
+        if len(self.problems.found) != before:
+            raise AlreadyReportedError
+        return tuple(bins)
+
+    def _bounds(self, child: MergedBlock) -> tuple[Bound, ...]:
+        """Return the constraints of a block on facts of a result."""
+        from specc.check.bounds import to_bound
+
         before = len(self.problems.found)
-        check_requests(rows, child.span, child.module, self.evaluator, self.problems)
-        if len(self.problems.found) == before:
-            self.misplaced.report_planned(child.span, Workload.planned["requests"])
+        found = []
+        for written in child.constraints.values():
+            try:
+                value = self.evaluator.value(written.node.bound, written.module)
+                found.append(to_bound(written.node, value))
+            except ProblemError as error:
+                self.problems.report(error)
+            except AlreadyReportedError:
+                continue
+        for other in child.fields.values():
+            self.misplaced.report(
+                other.node.span,
+                "E0403",
+                f"'{child.kind}' holds constraints, not values",
+                help=f"write {other.node.path.text} <= or >= a value",
+            )
+        for statement in child.others:
+            self.misplaced.report_statement(statement, child)
+        if len(self.problems.found) != before:
+            raise AlreadyReportedError
+        return tuple(found)
 
 
 def _assertions(module: Module) -> list[Assertion]:

@@ -13,17 +13,27 @@ from specc.ir.vocabulary import (
     LengthsType,
     NumbersType,
     NumberType,
+    PriceType,
     SizesType,
     TextsType,
     TextType,
 )
-from specc.units import DIMENSIONLESS, TOKENS, Dimension, Number, Quantity, typical_unit, units_of
+from specc.units import (
+    CURRENCIES,
+    DIMENSIONLESS,
+    TIME,
+    TOKENS,
+    Dimension,
+    Number,
+    Price,
+    Quantity,
+    typical_unit,
+    units_of,
+)
 
 MOST_SIZES = 4096
 LARGEST_INTERVAL = 1_000_000
 AUTO = "auto"
-
-_COUNT = NumberType(DIMENSIONLESS, whole=True, at_least=1)
 
 
 def convert(type_: Any, value: Value, span: Span, field: str) -> Any:
@@ -39,12 +49,14 @@ def convert(type_: Any, value: Value, span: Span, field: str) -> Any:
             return to_number(type_, value, span, field)
         case ChoiceType():
             return _choice(type_, value, span, field)
-        case SizesType():
-            return _sizes(value, span, field)
+        case SizesType(at_least=least):
+            return _sizes(value, span, field, least)
         case IntervalType():
             return _interval(value, span, field)
         case LengthsType():
             return _lengths(value, span, field)
+        case PriceType():
+            return _price(value, span, field)
         case BooleanType() if isinstance(value, bool):
             return value
         case TextType() if isinstance(value, str):
@@ -188,20 +200,39 @@ def _choice(type_: ChoiceType, value: Value, span: Span, field: str) -> Enum | N
     return chosen
 
 
-def _sizes(value: Value, span: Span, field: str) -> tuple[int, ...] | None:
+def _price(value: Value, span: Span, field: str) -> Price | None:
+    if isinstance(value, Symbol) and value.path.text == AUTO:
+        return None
+    example = "such as 12 CNY/h"
+    if not isinstance(value, Quantity):
+        raise _wrong(field, f"money per time, {example}", value, span)
+    currency = value.dimension * TIME
+    if currency not in CURRENCIES:
+        raise problem(
+            span,
+            "E0303" if not value.dimension.exponents else "E0302",
+            f"'{field}' is money per time, not {value.dimension}",
+            help=f"write it with its unit, {example}",
+        )
+    if value.value < 0:
+        raise problem(span, "E0402", f"'{field}' is out of its range", label="too small")
+    return Price(float(value.value), currency.symbol)
+
+
+def _sizes(value: Value, span: Span, field: str, least: int = 1) -> tuple[int, ...] | None:
     if isinstance(value, Symbol) and value.path.text == AUTO:
         return None
     if isinstance(value, Interval):
-        return _steps(value, span, field)
+        return _steps(value, span, field, least)
     items = value.values if isinstance(value, Items) else ((value, span),)
     if not items:
         raise problem(span, "E0402", f"'{field}' is an empty list", help="name at least one size")
-    sizes = [_count(item, at, field) for item, at in items]
+    sizes = [_count(item, at, field, least) for item, at in items]
     return tuple(sorted(set(sizes)))
 
 
-def _steps(interval: Interval, span: Span, field: str) -> tuple[int, ...]:
-    low, high = _ends(interval, span, field)
+def _steps(interval: Interval, span: Span, field: str, least: int) -> tuple[int, ...]:
+    low, high = _ends(interval, span, field, least)
     step = 1 if interval.step is None else _count(interval.step, span, field)
     if interval.geometric and step < 2:
         raise problem(span, "E0402", f"'{field}' multiplies by {step}", help="use a factor above 1")
@@ -262,8 +293,8 @@ def _tokens(value: Value, span: Span, field: str, at_least: int) -> int:
     return int(number)
 
 
-def _ends(interval: Interval, span: Span, field: str) -> tuple[int, int]:
-    low, high = _count(interval.low, span, field), _count(interval.high, span, field)
+def _ends(interval: Interval, span: Span, field: str, least: int = 1) -> tuple[int, int]:
+    low, high = (_count(end, span, field, least) for end in (interval.low, interval.high))
     if high < low:
         raise problem(
             span, "E0402", f"the range of '{field}' is empty", label=f"{high} is less than {low}"
@@ -271,8 +302,9 @@ def _ends(interval: Interval, span: Span, field: str) -> tuple[int, int]:
     return low, high
 
 
-def _count(value: Value, span: Span, field: str) -> int:
-    number = to_number(_COUNT, value, span, field)
+def _count(value: Value, span: Span, field: str, least: int = 1) -> int:
+    type_ = NumberType(DIMENSIONLESS, whole=True, at_least=least)
+    number = to_number(type_, value, span, field)
     if number is None:
         raise problem(span, "E0301", f"'{field}' takes numbers in a list, not 'auto'")
     return int(number)

@@ -59,7 +59,19 @@ class Items:
     values: tuple[tuple["Value", Span], ...]
 
 
-Value = Quantity | str | bool | Items | Interval | Symbol
+@frozen(eq=False, repr=False)
+class Called:
+    """A function with its arguments; those without a name are called by their number."""
+
+    function: str
+    span: Span
+    arguments: dict[str, tuple["Value", Span]]
+
+
+Value = Quantity | str | bool | Items | Interval | Symbol | Called
+
+# The functions of the language, with the names of their arguments in order.
+FUNCTIONS: dict[str, tuple[str, ...]] = {"lengths_from": ("file", "bins", "edges")}
 
 
 @define(eq=False, repr=False)
@@ -119,12 +131,34 @@ class Evaluator:
                     help="comparisons stand in constraints, 'assert' and 'expect'",
                 )
             case Call():
+                return self._call(expression, module)
+
+    def _call(self, node: Call, module: Module) -> Called:
+        function = node.function.text
+        if function not in FUNCTIONS:
+            raise problem(
+                node.function.span,
+                "E0203",
+                f"there is no function '{function}'",
+                help=did_you_mean(function, FUNCTIONS, "function"),
+            )
+        known = FUNCTIONS[function]
+        arguments: dict[str, tuple[Value, Span]] = {}
+        for number, argument in enumerate(node.arguments):
+            name = argument.name.text if argument.name else (*known, "")[min(number, len(known))]
+            if name not in known:
                 raise problem(
-                    expression.span,
-                    "E0501",
-                    f"'{expression.function.text}(…)' cannot be evaluated by this version",
-                    help="give the value itself",
+                    argument.span,
+                    "E0202",
+                    f"'{function}' has no argument '{name}'"
+                    if name
+                    else f"'{function}' takes no more than {len(known)} arguments",
+                    help=did_you_mean(name, known, "argument"),
                 )
+            if name in arguments:
+                raise problem(argument.span, "E0204", f"the argument '{name}' is given twice")
+            arguments[name] = self.value(argument.value, module), argument.value.span
+        return Called(function, node.span, arguments)
 
     def _number(self, node: Number) -> Quantity:
         try:
@@ -256,3 +290,5 @@ def kind_of(value: Value) -> str:
             return "a range"
         case Symbol():
             return f"the name '{value.path.text}'"
+        case Called():
+            return f"'{value.function}(…)'"

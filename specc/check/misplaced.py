@@ -7,9 +7,20 @@ from attrs import define
 from specc.check.merge import MergedBlock, Written
 from specc.check.problems import Problems, planned
 from specc.diagnostics import Diagnostic, Span, did_you_mean
-from specc.ir import KINDS, Workload
-from specc.ir.vocabulary import BlocksType, BlockType, LimitType, Node, entries, repeated_blocks
+from specc.ir import KINDS
+from specc.ir.vocabulary import (
+    BlocksType,
+    BlockType,
+    BoundsType,
+    LimitType,
+    Node,
+    TableType,
+    entries,
+    repeated_blocks,
+)
 from specc.syntax import Assertion, Block, Constraint, Field, Let, Statement, Sweep, SweepZip, Use
+
+_BLOCKS = BlockType | TableType | BoundsType
 
 
 @define(eq=False, repr=False)
@@ -86,7 +97,7 @@ class Misplaced:
                 f"'{name}' is a limit, not a value",
                 help=f"write {name} <= {written.node.span.text.partition('=')[2].strip()}",
             )
-        elif isinstance(type_, BlockType):
+        elif isinstance(type_, BlockType | BoundsType):
             self.report(span, "E0301", f"'{name}' is a block", help=f"write {name} {{ … }}")
         elif type_ is not None:
             return False
@@ -140,12 +151,10 @@ class Misplaced:
         kind: str,
         child: MergedBlock,
     ) -> bool:
-        blocks = {n for n, (_, e) in known.items() if isinstance(e.type, BlockType)}
+        blocks = {n for n, (_, e) in known.items() if isinstance(e.type, _BLOCKS)}
         repeated = repeated_blocks(cls)
         if kind in repeated or (kind in blocks and not child.name):
             return False
-        if kind == "requests" and cls is Workload:
-            return True  # the builder checks this table
         if kind in cls.planned:
             self.report_planned(child.span, cls.planned[kind])
         elif kind in KINDS:

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
-from specc.diagnostics import Diagnostic, Label
+from specc.check import modes, studies
+from specc.check.labels import label_of
+from specc.diagnostics import Diagnostic
 from specc.ir import (
     CacheFormat,
     Calibration,
@@ -10,6 +12,7 @@ from specc.ir import (
     Dispatch,
     Model,
     Quantisation,
+    Representative,
     Study,
     Workload,
 )
@@ -23,17 +26,52 @@ def problems_of(node: Node) -> Iterator[Diagnostic]:
             yield from _model(node)
         case Deployment():
             yield from _deployment(node)
+        case Workload():
+            yield from _workload(node)
         case Study():
             yield from _study(node)
 
 
-def _label(node: Node, field: str, text: str, parent: Node | None = None) -> Label:
-    """Point at a field; if it has its default at the block, and else at the block around that."""
-    span = node.spans.get(field) or node.spans.get("")
-    if span is None:
-        assert parent is not None
-        span = parent.spans[""]
-    return Label(span, text)
+def _workload(workload: Workload) -> Iterator[Diagnostic]:
+    lengths = [name for name in ("input", "output") if getattr(workload, name) is not None]
+    if workload.requests and lengths:
+        yield Diagnostic(
+            "E0406",
+            f"'{lengths[0]}' and the table 'requests' both say how long requests are",
+            (
+                label_of(workload, lengths[0], "one length"),
+                label_of(workload, "requests", "a mixture"),
+            ),
+            help="keep one of them",
+        )
+    if not workload.requests and len(lengths) < 2:
+        missing = [name for name in ("input", "output") if name not in lengths]
+        fields = "fields" if len(missing) > 1 else "field"
+        yield Diagnostic(
+            "E0401",
+            f"the workload '{workload.name}' lacks the {fields} "
+            + ", ".join(f"'{name}'" for name in missing),
+            (label_of(workload, "", ""),),
+            help="or give a table: requests { | share | input | output | … }",
+        )
+    chosen = workload.representative
+    if chosen is not None and not workload.requests:
+        yield Diagnostic(
+            "E0406",
+            "'representative' picks a length of a bin, and there are no bins",
+            (label_of(workload, "representative", "no use here"),),
+        )
+    if chosen is Representative.MEAN and any(row.means is None for row in workload.requests):
+        yield Diagnostic(
+            "E0406",
+            "a range has no mean of its samples",
+            (
+                label_of(workload, "representative", "asked for here"),
+                label_of(workload, "requests", "bins without samples"),
+            ),
+            why="only bins that were built from a trace have samples",
+            help="write representative = mid",
+        )
 
 
 def _model(model: Model) -> Iterator[Diagnostic]:
@@ -42,8 +80,8 @@ def _model(model: Model) -> Iterator[Diagnostic]:
             "E0406",
             f"{model.kv_heads} key-value heads do not divide {model.attention_heads} query heads",
             (
-                _label(model, "kv_heads", "key-value heads"),
-                _label(model, "attention_heads", "query heads"),
+                label_of(model, "kv_heads", "key-value heads"),
+                label_of(model, "attention_heads", "query heads"),
             ),
             why="each key-value head serves the same number of query heads",
         )
@@ -51,7 +89,7 @@ def _model(model: Model) -> Iterator[Diagnostic]:
         yield Diagnostic(
             "E0406",
             f"more layers are described than the {model.layers} that the model has",
-            (_label(model, "layers", "all layers"),),
+            (label_of(model, "layers", "all layers"),),
             why="sliding and linear layers are part of them",
         )
     if model.experts and model.dense_layers < 0:
@@ -59,43 +97,50 @@ def _model(model: Model) -> Iterator[Diagnostic]:
             "E0406",
             f"{model.expert_layers} layers have experts, but there are {model.layers}",
             (
-                _label(model.experts, "layers", "layers with experts", model),
-                _label(model, "layers", "all layers"),
+                label_of(model.experts, "layers", "layers with experts", model),
+                label_of(model, "layers", "all layers"),
             ),
         )
     if model.dense_layers > 0 and not model.intermediate_size:
         yield Diagnostic(
             "E0406",
             f"{model.dense_layers} layers have a dense MLP without a width",
-            (_label(model, "layers", "all layers"),),
+            (label_of(model, "layers", "all layers"),),
             help="give 'intermediate_size', or experts for every layer",
         )
     if model.experts and model.experts.active > model.experts.count:
         yield Diagnostic(
             "E0406",
             f"a token cannot pass {model.experts.active} of {model.experts.count} experts",
-            (_label(model.experts, "active", "more than there are", model),),
+            (label_of(model.experts, "active", "more than there are", model),),
         )
     if model.indexer and not (model.latent or model.compressed):
         yield Diagnostic(
             "E0406",
             "an indexer picks tokens of a latent or compressed cache, and the model has neither",
-            (_label(model, "indexer", "this indexer"),),
+            (label_of(model, "indexer", "this indexer"),),
         )
 
 
 def _deployment(deployment: Deployment) -> Iterator[Diagnostic]:
+    for phase in deployment.mode.phases:
+        for instance in deployment.instances(phase):
+            yield from _devices(instance)
+            yield from _formats(instance)
+            yield from _options(instance)
+    yield from modes.problems_of(deployment)
+
+
+def _devices(deployment: Deployment) -> Iterator[Diagnostic]:
     device = deployment.device
-    if deployment.devices > device.largest_group:
+    if deployment.devices is not None and deployment.devices > device.largest_group:
         yield Diagnostic(
             "E0406",
             f"{deployment.devices} devices are more than '{device.name}' can join",
-            (_label(deployment, "devices", f"at most {device.largest_group}"),),
+            (label_of(deployment, "devices", f"at most {device.largest_group}"),),
             why="its interconnect levels join "
             + " × ".join(str(level.size) for level in reversed(device.levels)),
         )
-    yield from _formats(deployment)
-    yield from _options(deployment)
 
 
 def _formats(deployment: Deployment) -> Iterator[Diagnostic]:
@@ -114,13 +159,13 @@ def _formats(deployment: Deployment) -> Iterator[Diagnostic]:
                 "E0406",
                 f"'{deployment.device.name}' cannot compute in fp8",
                 (
-                    _label(
+                    label_of(
                         node,
                         field,
                         "no format is chosen here" if own else "this format",
                         deployment,
                     ),
-                    _label(deployment, "device", "this device"),
+                    label_of(deployment, "device", "this device"),
                 ),
                 why=f"the checkpoint of '{deployment.model.name}' is in fp8, and no other format "
                 "is chosen"
@@ -133,8 +178,8 @@ def _formats(deployment: Deployment) -> Iterator[Diagnostic]:
             "E0406",
             f"'{deployment.device.name}' has no fp8 for the KV cache",
             (
-                _label(formats, "kv_cache", "this format", deployment),
-                _label(deployment, "device", "this device"),
+                label_of(formats, "kv_cache", "this format", deployment),
+                label_of(deployment, "device", "this device"),
             ),
             help="write kv_cache = int8",
         )
@@ -154,7 +199,7 @@ def _options(deployment: Deployment) -> Iterator[Diagnostic]:
             "'micro_batches' are for pipeline stages, and there are none"
             if parallel.pp == (1,)
             else "'micro_batches' and 'two_streams' both cut a step into parts",
-            (_label(engine, "micro_batches", "no use here", deployment),),
+            (label_of(engine, "micro_batches", "no use here", deployment),),
         )
     reference = deployment.calibration is Calibration.REFERENCE
     if "generation" in engine.spans and deployment.fitted is None:
@@ -162,8 +207,8 @@ def _options(deployment: Deployment) -> Iterator[Diagnostic]:
             "E0406",
             "'generation' is known to the calibrated cost model alone",
             (
-                _label(engine, "generation", "no use here"),
-                _label(deployment, "calibration" if reference else "device", "no calibration"),
+                label_of(engine, "generation", "no use here"),
+                label_of(deployment, "calibration" if reference else "device", "no calibration"),
             ),
         )
     if model.experts is None:
@@ -184,8 +229,8 @@ def _options(deployment: Deployment) -> Iterator[Diagnostic]:
                     "E0406",
                     f"'{field}' is about experts, and '{model.name}' has none",
                     (
-                        _label(node, field, "no use here", deployment),
-                        _label(deployment, "model", "this model"),
+                        label_of(node, field, "no use here", deployment),
+                        label_of(deployment, "model", "this model"),
                     ),
                 )
     if deployment.calibration is Calibration.CALIBRATED and deployment.device.calibration is None:
@@ -193,8 +238,8 @@ def _options(deployment: Deployment) -> Iterator[Diagnostic]:
             "E0406",
             f"'{deployment.device.name}' has no calibration",
             (
-                _label(deployment, "calibration", "asked for here"),
-                _label(deployment, "device", "this device"),
+                label_of(deployment, "calibration", "asked for here"),
+                label_of(deployment, "device", "this device"),
             ),
             help="fit one with 'specc calibrate', or leave 'calibration' out",
         )
@@ -206,60 +251,11 @@ def _study(study: Study) -> Iterator[Diagnostic]:
         yield Diagnostic(
             "E0204",
             f"the study names the deployment '{name}' twice",
-            (_label(study, "deployments", ""),),
+            (label_of(study, "deployments", ""),),
         )
     if not names:
         yield Diagnostic(
-            "E0401", "the study names no deployment", (_label(study, "deployments", "empty"),)
+            "E0401", "the study names no deployment", (label_of(study, "deployments", "empty"),)
         )
-    yield from _objective(study)
-    for deployment in study.deployments:
-        yield from _context(study.workload, deployment, study)
-        yield from _chunks(study.workload, deployment)
-
-
-def _objective(study: Study) -> Iterator[Diagnostic]:
-    for deployment in study.deployments[1:]:
-        first = study.deployments[0]
-        if deployment.search.maximize is not first.search.maximize:
-            yield Diagnostic(
-                "E0406",
-                f"'{first.name}' and '{deployment.name}' maximize different things",
-                (
-                    _label(study, "deployments", "compared here"),
-                    _label(first.search, "maximize", f"'{first.name}'", first),
-                    _label(deployment.search, "maximize", f"'{deployment.name}'", deployment),
-                ),
-                why="a study ranks all its candidates by one objective",
-            )
-
-
-def _context(workload: Workload, deployment: Deployment, study: Study) -> Iterator[Diagnostic]:
-    context = workload.input + workload.output
-    longest = deployment.model.max_positions
-    if context > longest:
-        yield Diagnostic(
-            "E0407",
-            f"'{workload.name}' needs a context of {context} tokens, "
-            f"'{deployment.model.name}' has {longest}",
-            (
-                _label(workload, "input", f"{workload.input} tokens of prompt"),
-                _label(workload, "output", f"and {workload.output} of answer"),
-                _label(study, "deployments", f"'{deployment.name}' serves this model"),
-            ),
-            help="shorten the requests, or choose a model with a longer context",
-        )
-
-
-def _chunks(workload: Workload, deployment: Deployment) -> Iterator[Diagnostic]:
-    budget = deployment.engine.chunk_budget
-    if budget is not None and budget < workload.effective_input:
-        yield Diagnostic(
-            "E0501",
-            "a prompt of several chunks cannot be evaluated by this version",
-            (
-                _label(deployment.engine, "chunk_budget", f"a chunk takes {budget} tokens"),
-                _label(workload, "input", f"prefill computes {workload.effective_input}"),
-            ),
-            help="raise 'chunk_budget' to the computed length of the prompt, or leave it out",
-        )
+    if names:
+        yield from studies.problems_of(study)

@@ -1,5 +1,6 @@
 """Tables: a header of column names in any order, and rows whose cells are checked one by one."""
 
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
@@ -33,7 +34,7 @@ def check_requests(
     columns = _header(rows[0], LengthBin, problems)
     if columns is None:
         return []
-    bins = []
+    bins: list[LengthBin] = []
     for row in rows[1:]:
         values = _row(row, columns, module, evaluator, problems)
         if values is not None:
@@ -42,7 +43,7 @@ def check_requests(
                 **{name: cell.span for (name, _), cell in zip(columns, row.cells, strict=True)},
             }
             bins.append(LengthBin(spans=spans, **values))
-    for first, second in _overlaps(bins):
+    for first, second in overlaps(bins):
         problems.report(
             problem(
                 second.spans["input"],
@@ -138,7 +139,7 @@ def _row(
     return values if len(values) == len(columns) else None
 
 
-def _overlaps(bins: list[LengthBin]) -> list[tuple[LengthBin, LengthBin]]:
+def overlaps(bins: Sequence[LengthBin]) -> list[tuple[LengthBin, LengthBin]]:
     """Return pairs of bins that share prompt lengths and answer lengths."""
     return [
         (first, second)

@@ -45,7 +45,15 @@ def _print_study(console: Console, study: StudyView) -> None:
         )
     for remark in answer.remarks:
         console.print(Text(remark))
-    for table in (study.summary, study.infeasible, study.expectations):
+    for table in (
+        study.comparison,
+        study.answers,
+        *(study.summaries if study.answers is None else ()),
+        study.bins,
+        study.relaxations,
+        study.infeasible if not answer.feasible or study.answers is None else None,
+        study.expectations,
+    ):
         if table is not None and table.rows:
             console.print()
             _print_table(console, table)

@@ -9,7 +9,7 @@ from specc.cost.layout import Layout
 from specc.cost.memory import MemoryModel, StepMemory
 from specc.cost.model import CostModel, calibration_name
 from specc.cost.rules.reference import STEP_ERROR, STEP_ERROR_TEXT
-from specc.cost.steps import StepTable
+from specc.cost.steps import Sequences, StepTable
 from specc.cost.times import StepTimes
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "CostModel",
     "Layout",
     "MemoryModel",
+    "Sequences",
     "StepMemory",
     "StepTable",
     "StepTimes",

@@ -73,6 +73,15 @@ class Sequences:
             **{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(Sequences)}
         )
 
+    def followed_by(self, other: "Sequences") -> "Sequences":
+        """Return the rows of these sequences and then those of others."""
+        return Sequences(
+            **{
+                f.name: np.concatenate([getattr(self, f.name), getattr(other, f.name)])
+                for f in fields(Sequences)
+            }
+        )
+
     def rows(self, start: int, stop: int) -> "Sequences":
         """Return the rows [start, stop)."""
         return Sequences(**{f.name: getattr(self, f.name)[start:stop] for f in fields(Sequences)})
@@ -185,6 +194,18 @@ class StepTable:
 
     def __len__(self) -> int:
         return len(self.kv_blocks)
+
+    def followed_by(self, other: "StepTable") -> "StepTable":
+        """Return the rows of this table and then those of another."""
+        columns: dict[str, Any] = {}
+        for f in fields(StepTable):
+            own, others = getattr(self, f.name), getattr(other, f.name)
+            columns[f.name] = (
+                own.followed_by(others)
+                if isinstance(own, Sequences)
+                else np.concatenate([own, others])
+            )
+        return StepTable(**columns)
 
     def rows(self, start: int, stop: int) -> "StepTable":
         """Return the rows [start, stop)."""

@@ -58,6 +58,31 @@ class StepTimes:
         """Return the rows that an index picks, in its order."""
         return StepTimes(**{f.name: getattr(self, f.name)[index] for f in fields(StepTimes)})
 
+    def where(self, condition: NDArray[np.bool_], other: "StepTimes") -> "StepTimes":
+        """Return these rows where the condition holds, and those of `other` elsewhere."""
+        return StepTimes(
+            **{
+                f.name: np.where(condition, getattr(self, f.name), getattr(other, f.name))
+                for f in fields(StepTimes)
+            }
+        )
+
+    def collapsed(self) -> "StepTimes":
+        """Return the sum of all rows as one row."""
+        return StepTimes(
+            **{f.name: np.array([getattr(self, f.name).sum()]) for f in fields(StepTimes)}
+        )
+
+    def plus(self, other: "StepTimes") -> "StepTimes":
+        """Return the times of two parts of a step; their deviations go the same way."""
+        added = {
+            f.name: getattr(self, f.name) + getattr(other, f.name)
+            for f in fields(StepTimes)
+            if f.name != "deviation"
+        }
+        weighted = self.deviation * self.total + other.deviation * other.total
+        return StepTimes(**added, deviation=weighted / np.maximum(added["total"], 1e-12))
+
     def scaled(self, factor: float | Column) -> "StepTimes":
         """Return the times multiplied by a factor."""
         return StepTimes(

@@ -35,7 +35,7 @@ CODES: dict[str, Code] = {
         ("E0001", "a file cannot be read"),
         ("E0002", "a file is not a text file"),
         ("E0003", "a file is too large"),
-        ("E0004", "a model configuration cannot be understood"),
+        ("E0004", "the content of a file cannot be understood"),
         ("E0005", "a file includes itself"),
         ("E0006", "a results file cannot be written"),
         ("E0007", "a results file is stale"),

@@ -26,16 +26,25 @@ from specc.ir.deployment import (
     Dispatch,
     Engine,
     ExpertPlacement,
+    Fleet,
     Formats,
     Generation,
+    Instances,
     Mode,
     Objective,
     Parallel,
+    Phase,
+    Scheduler,
     Search,
+    Speculative,
+    StepLatency,
     Strategy,
+    Timing,
+    Transfer,
 )
 from specc.ir.device import Device, Level, ReferenceCalibration, Topology, VectorUnit
 from specc.ir.formats import CacheFormat, Quantisation
+from specc.ir.formula import Bound
 from specc.ir.model import (
     CompressedAttention,
     Experts,
@@ -48,10 +57,11 @@ from specc.ir.model import (
     Vision,
 )
 from specc.ir.study import KINDS, Document, Study
-from specc.ir.workload import LengthBin, Slo, Workload
+from specc.ir.workload import Images, LengthBin, Representative, Shape, Slo, Workload, cached_tokens
 
 __all__ = [
     "KINDS",
+    "Bound",
     "CacheFormat",
     "Calibration",
     "CalibrationData",
@@ -70,11 +80,14 @@ __all__ = [
     "Experts",
     "ExpertsRule",
     "Fit",
+    "Fleet",
     "Formats",
     "GemmRule",
     "Generation",
     "GenerationRule",
+    "Images",
     "Indexer",
+    "Instances",
     "LatentAttention",
     "LengthBin",
     "Level",
@@ -83,19 +96,28 @@ __all__ = [
     "Model",
     "Objective",
     "Parallel",
+    "Phase",
     "PrefillAttentionRule",
     "Quantisation",
     "QuantisationRule",
     "ReferenceCalibration",
+    "Representative",
     "Router",
+    "Scheduler",
     "Search",
+    "Shape",
     "SlidingWindow",
     "Slo",
+    "Speculative",
+    "StepLatency",
     "Strategy",
     "Study",
+    "Timing",
     "Topology",
+    "Transfer",
     "VectorRule",
     "VectorUnit",
     "Vision",
     "Workload",
+    "cached_tokens",
 ]

@@ -4,20 +4,57 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import ClassVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from specc.ir import vocabulary as v
 from specc.ir.calibration import CalibrationData
 from specc.ir.device import Device
 from specc.ir.formats import CacheFormat, Quantisation
+from specc.ir.formula import Bound
 from specc.ir.model import Model
-from specc.units import BYTES, DIMENSIONLESS, TOKENS, Bytes, Tokens
+from specc.units import (
+    BYTES,
+    DIMENSIONLESS,
+    REQUESTS,
+    TIME,
+    TOKENS,
+    Bytes,
+    BytesPerSecond,
+    Seconds,
+    Tokens,
+)
 
 
 class Mode(Enum):
     """How prefill and decode share the devices."""
 
     AGGREGATED = "aggregated"
+    PREFILL_ONLY = "prefill_only"
+    DECODE_ONLY = "decode_only"
+    DISAGGREGATED = "disaggregated"
+    PD_RATIO = "pd_ratio"
+
+    @property
+    def phases(self) -> "tuple[Phase, ...]":
+        """What the instances of a deployment in this mode do."""
+        return _PHASES[self]
+
+
+class Phase(Enum):
+    """What an instance does with a request."""
+
+    WHOLE = "whole"
+    PREFILL = "prefill"
+    DECODE = "decode"
+
+
+_PHASES = {
+    Mode.AGGREGATED: (Phase.WHOLE,),
+    Mode.PREFILL_ONLY: (Phase.PREFILL,),
+    Mode.DECODE_ONLY: (Phase.DECODE,),
+    Mode.DISAGGREGATED: (Phase.PREFILL, Phase.DECODE),
+    Mode.PD_RATIO: (Phase.PREFILL, Phase.DECODE),
+}
 
 
 class Calibration(Enum):
@@ -41,6 +78,23 @@ class Objective(Enum):
 
     THROUGHPUT = "throughput"
     THROUGHPUT_PER_DEVICE = "throughput_per_device"
+    THROUGHPUT_PER_COST = "throughput_per_cost"
+    FEWEST_DEVICES = "fewest_devices"
+
+
+class Scheduler(Enum):
+    """What a step of an engine takes in when prompts wait and sequences decode."""
+
+    DECODE_FIRST_WITH_SLACK = "decode_first_with_slack"
+    DECODE_FIRST = "decode_first"
+    PREFILL_FIRST = "prefill_first"
+
+
+class StepLatency(Enum):
+    """How long a step takes that prefills and decodes."""
+
+    MIXED = "mixed"
+    OVERLAPPED = "overlapped"
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -152,15 +206,36 @@ class ExpertPlacement(v.Node):
 
 
 @frozen(kw_only=True, eq=False, repr=False)
+class Speculative(v.Node):
+    """Speculative decoding: drafted tokens that the model verifies in one step."""
+
+    tokens: tuple[int, ...] = v.sizes(
+        "drafted tokens a step to try; 0 is decoding without speculation",
+        default=(1,),
+        at_least=0,
+    )
+    acceptance: tuple[float, ...] = v.numbers(
+        "share of steps in which the first, second, … drafted token is accepted, as measured on "
+        "requests like those of the workload"
+    )
+    source: str = v.text("where the acceptance was measured", default="")
+    draft: Model | None = v.reference(
+        "model",
+        "a draft model of its own, run once a drafted token; by default the model's draft layers",
+        optional=True,
+    )
+
+    def tokens_per_step(self, drafted: int) -> float:
+        """Return the tokens that a step yields: the model's own and the accepted ones."""
+        return 1.0 + sum(self.acceptance[:drafted])
+
+
+@frozen(kw_only=True, eq=False, repr=False)
 class Engine(v.Node):
     """Settings of the serving engine."""
 
     planned: ClassVar[Mapping[str, str]] = {
         "prefill_admission": "admission of waiting requests (simulation)",
-        "max_sequences": "a limit on sequences in the engine (simulation)",
-        "max_model_length": "a context limit of the engine",
-        "scheduler": "a scheduler of mixed steps",
-        "speculative": "speculative decoding",
     }
 
     generation: Generation = v.choice(
@@ -176,18 +251,50 @@ class Engine(v.Node):
         at_most=1024,
         default=1,
     )
-
     chunk_budget: Tokens | None = v.number(
         TOKENS,
-        "new tokens that a replica takes in a prefill step; `auto` tries 4, 2 and 1 times the "
-        "tokens of a prompt and takes the first whose prefill fits the memory",
+        "new tokens that a replica takes in a step; `auto` tries 4, 2 and 1 times the longest "
+        "prompt and takes the first whose prefill fits the memory",
         default=None,
         whole=True,
         at_least=1,
     )
+    scheduler: Scheduler | None = v.choice(
+        Scheduler,
+        "what a step takes in, for a loop over steps; `auto` is the closed form where every prompt "
+        "fits the chunk budget, and decode_first_with_slack where one does not",
+        default=None,
+    )
+    slack: float = v.number(
+        DIMENSIONLESS,
+        "decode_first_with_slack: share by which a step may exceed the chunk budget",
+        default=0.15,
+        at_least=0,
+        at_most=10,
+    )
+    step: StepLatency = v.choice(
+        StepLatency,
+        "a step that prefills and decodes is one mixed batch, or takes the longer of the two",
+        default=StepLatency.MIXED,
+    )
     decode_batch: tuple[int, int] | None = v.interval(
         "requests a replica decodes together, as a range to search; by default from 1 to what "
         "the memory holds"
+    )
+    max_sequences: int | None = v.number(
+        DIMENSIONLESS,
+        "limit of the engine on the sequences of a replica",
+        default=None,
+        whole=True,
+        at_least=1,
+        at_most=1_000_000,
+    )
+    max_model_length: Tokens | None = v.number(
+        TOKENS,
+        "limit of the engine on prompt and answer together; by default that of the model",
+        default=None,
+        whole=True,
+        at_least=2,
     )
     reserved_memory: Bytes = v.number(
         BYTES,
@@ -196,17 +303,49 @@ class Engine(v.Node):
         whole=True,
         at_least=0,
     )
+    memory_utilization: float | None = v.fraction(
+        "share of the memory of a device that the engine may use, instead of 'reserved_memory'",
+        default=None,
+        above=0,
+        at_most=1,
+    )
     block_size: Tokens = v.number(
         TOKENS, "tokens of a KV-cache block", default=128, whole=True, at_least=1
     )
+    prefix_cache: Tokens = v.number(
+        TOKENS,
+        "prefixes that the cache of a replica keeps beside the requests in flight, to reach the "
+        "hit rate of the workload",
+        default=0,
+        whole=True,
+        at_least=0,
+    )
+    serving_cost: Seconds = v.number(
+        TIME,
+        "time that the server adds to every step of separate prefill or decode instances",
+        default=0.0,
+        at_least=0,
+    )
+    speculative: Speculative | None = v.block(
+        Speculative, "speculative decoding; by default none", optional=True
+    )
+
+    def reserved(self, memory: Bytes) -> Bytes:
+        """Return the bytes of a device that the engine leaves free."""
+        if self.memory_utilization is None:
+            return self.reserved_memory
+        return memory - int(memory * self.memory_utilization)
 
 
 @frozen(kw_only=True, eq=False, repr=False)
 class Search(v.Node):
     """How the best batch size of every layout is found."""
 
-    strategy: Strategy = v.choice(
-        Strategy, "search over the batch size", default=Strategy.EXHAUSTIVE
+    strategy: Strategy | None = v.choice(
+        Strategy,
+        "search over the batch size; `auto` is exhaustive in closed form, and "
+        "linear_exponential for a loop over steps",
+        default=None,
     )
     maximize: Objective = v.choice(Objective, "the objective", default=Objective.THROUGHPUT)
     slo_relax: float = v.number(
@@ -216,18 +355,88 @@ class Search(v.Node):
         at_least=1,
         at_most=10,
     )
+    limits: tuple[Bound, ...] = v.bounds("constraints on what a candidate may be")
+
+
+class Timing(Enum):
+    """When the KV cache of a prompt moves to the instance that decodes."""
+
+    AFTER_PREFILL = "after_prefill"
+    LAYERWISE = "layerwise"
+    FREE = "free"
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class Transfer(v.Node):
+    """How the KV cache gets from a prefill instance to a decode instance."""
+
+    timing: Timing = v.choice(
+        Timing,
+        "after the prefill; layer by layer behind it, so that the last layer is left; or free",
+        default=Timing.AFTER_PREFILL,
+    )
+    bandwidth: BytesPerSecond | None = v.number(
+        BYTES / TIME,
+        "rate of the link of a device, one way; `auto` is what the outermost level of the slower "
+        "device reaches",
+        default=None,
+        above=0,
+    )
+    latency: Seconds | None = v.number(
+        TIME, "latency of a transfer; `auto` is that of this level", default=None, at_least=0
+    )
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class Instances(v.Node):
+    """Instances for one phase; what is left out is as the deployment has it."""
+
+    device: Device | None = v.reference("device", "the device", optional=True)
+    devices: tuple[int, ...] | None = v.sizes(
+        "devices of an instance, as sizes to try; `auto` is that of the deployment", default=None
+    )
+    quant: Quantisation | None = v.choice(
+        Quantisation, "number formats; `auto` is that of the deployment", default=None
+    )
+    formats: Formats | None = v.block(Formats, "exceptions from it", optional=True)
+    communication: Communication | None = v.block(
+        Communication, "how the devices communicate", optional=True
+    )
+    experts: ExpertPlacement | None = v.block(
+        ExpertPlacement, "how experts lie on the devices", optional=True
+    )
+    parallel: Parallel | None = v.block(Parallel, "the space of layouts", optional=True)
+    engine: Engine | None = v.block(Engine, "settings of the engine", optional=True)
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class Fleet(v.Node):
+    """How many instances there are: what a number of devices serves, or what a rate needs."""
+
+    devices: int | None = v.number(
+        DIMENSIONLESS,
+        "devices of the whole fleet, spares included",
+        default=None,
+        whole=True,
+        at_least=1,
+        at_most=1_000_000,
+    )
+    rate: float | None = v.number(
+        REQUESTS / TIME, "requests that the fleet must serve", default=None, above=0
+    )
+    spare: int = v.number_of(
+        "instances of each kind beyond those that the rate needs, for failures", default=0
+    )
+
+
+_OWN = ("device", "quant", "formats", "communication", "experts", "parallel", "engine")
 
 
 @frozen(kw_only=True, eq=False, repr=False)
 class Deployment(v.Node):
     """A model served on devices of one kind."""
 
-    planned: ClassVar[Mapping[str, str]] = {
-        "prefill": "separate prefill instances",
-        "decode": "separate decode instances",
-        "fleet": "a fleet of instances",
-        "cluster": "a cluster of one's own",
-    }
+    planned: ClassVar[Mapping[str, str]] = {"cluster": "a cluster of one's own"}
 
     model: Model = v.reference("model", "the model")
     quant: Quantisation | None = v.choice(
@@ -237,12 +446,15 @@ class Deployment(v.Node):
     )
     formats: Formats = v.block(Formats, "exceptions from it, and the KV cache")
     device: Device = v.reference("device", "the device")
-    devices: int = v.count("devices of the deployment (on A3: dies)")
+    devices: int | None = v.number(
+        DIMENSIONLESS,
+        "devices of an instance (on A3: dies)",
+        default=None,
+        whole=True,
+        at_least=1,
+    )
     mode: Mode = v.choice(
-        Mode,
-        "prefill and decode on the same devices",
-        default=Mode.AGGREGATED,
-        planned=("disaggregated", "pd_ratio", "prefill_only", "decode_only"),
+        Mode, "whether prefill and decode share the devices", default=Mode.AGGREGATED
     )
     calibration: Calibration | None = v.choice(
         Calibration,
@@ -254,6 +466,28 @@ class Deployment(v.Node):
     parallel: Parallel = v.block(Parallel, "the space of parallel layouts")
     engine: Engine = v.block(Engine, "settings of the serving engine")
     search: Search = v.block(Search, "how the batch size is searched")
+    prefill: Instances = v.block(Instances, "instances that prefill alone")
+    decode: Instances = v.block(Instances, "instances that decode alone")
+    transfer: Transfer = v.block(Transfer, "how the KV cache moves between them")
+    fleet: Fleet | None = v.block(Fleet, "how many instances there are", optional=True)
+
+    @property
+    def size(self) -> int:
+        """Devices of an instance of a deployment that has them."""
+        assert self.devices is not None
+        return self.devices
+
+    def instances(self, phase: Phase) -> "tuple[Deployment, ...]":
+        """Return the deployments that instances of a phase are: one for each size to try."""
+        if phase is Phase.WHOLE or len(self.mode.phases) == 1:
+            return (self,)
+        own = self.prefill if phase is Phase.PREFILL else self.decode
+        given = {name: getattr(own, name) for name in _OWN if getattr(own, name) is not None}
+        sizes = own.devices or ((self.devices,) if self.devices else ())
+        # Messages point at what the instances have of their own.
+        written = {name: span for name, span in own.spans.items() if name}
+        spans = {**self.spans, **written}
+        return tuple(evolve(self, devices=size, spans=spans, **given) for size in sizes)
 
     @property
     def usual_format(self) -> Quantisation:

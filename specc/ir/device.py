@@ -7,7 +7,18 @@ from attrs import frozen
 from specc.ir import vocabulary as v
 from specc.ir.calibration import CalibrationData
 from specc.ir.cube import CubeUnit
-from specc.units import BYTES, FLOP_RATE, TIME, Bytes, BytesPerSecond, FlopPerSecond, Seconds
+from specc.units import (
+    BYTES,
+    FLOP_RATE,
+    POWER,
+    TIME,
+    Bytes,
+    BytesPerSecond,
+    FlopPerSecond,
+    Price,
+    Seconds,
+    Watts,
+)
 
 _PEAK = {"above": 0}
 
@@ -66,6 +77,13 @@ class Device(v.Node):
     )
     calibration: CalibrationData | None = v.reference(
         "calibration", "coefficients of the calibrated cost model", optional=True
+    )
+    price: Price | None = v.price("what an hour of the device costs, with its share of the server")
+    power: Watts | None = v.number(
+        POWER,
+        "power that the device draws under load, with its share of the server",
+        default=None,
+        above=0,
     )
     levels: tuple[Level, ...] = v.blocks("level", Level, "interconnect, from the inside out")
 

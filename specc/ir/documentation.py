@@ -5,13 +5,15 @@ from enum import Enum
 from typing import Any
 
 import attrs
-from attrs import frozen
+from attrs import evolve, frozen
 
+from specc.ir.formula import RESULT_FACTS
 from specc.ir.study import KINDS
 from specc.ir.vocabulary import (
     BlocksType,
     BlockType,
     BooleanType,
+    BoundsType,
     ChoiceType,
     Entry,
     FieldType,
@@ -21,9 +23,11 @@ from specc.ir.vocabulary import (
     Node,
     NumbersType,
     NumberType,
+    PriceType,
     ReferencesType,
     ReferenceType,
     SizesType,
+    TableType,
     TextsType,
     TextType,
     entries,
@@ -32,6 +36,8 @@ from specc.units import (
     BYTES,
     DIMENSIONLESS,
     FLOP_RATE,
+    POWER,
+    REQUESTS,
     TIME,
     TOKENS,
     Dimension,
@@ -53,17 +59,21 @@ class FieldPage:
 
 
 def pages() -> Iterator[FieldPage]:
-    """Yield the pages of all kinds and their fields, a block before what is in it."""
+    """Yield the pages of all kinds and their fields, a block before what is in it.
+
+    A block that stands in several places has its fields at the first of them.
+    """
     for kind, cls in KINDS.items():
         yield FieldPage(
             kind, "block with a name", "", _first_line(cls), f"{kind} my_{kind} {{ … }}"
         )
-        yield from _fields(kind, cls)
+        yield from _fields(kind, cls, set())
 
 
 def page(path: str) -> FieldPage | None:
     """Return the page of a kind or a field such as `workload.slo.tpot`."""
-    return next((p for p in (*pages(), *_planned_pages()) if p.path == path), None)
+    own = [p for kind, cls in KINDS.items() for p in _fields(kind, cls, None)]
+    return next((p for p in (*pages(), *own, *_planned_pages()) if p.path == path), None)
 
 
 def _planned_pages() -> Iterator[FieldPage]:
@@ -82,7 +92,7 @@ def markdown() -> str:
     """Return the reference as Markdown, a section for each kind."""
     sections = []
     for kind, cls in KINDS.items():
-        rows = "\n".join(_row(p, kind) for p in _fields(kind, cls))
+        rows = "\n".join(_row(p, kind) for p in _fields(kind, cls, set()))
         planned = _planned(kind, cls)
         sections.append(
             f"### {kind}\n{_first_line(cls)}\n\n"
@@ -115,15 +125,24 @@ def _planned(kind: str, cls: type[Node], prefix: str = "") -> str:
     return f"\nKnown, but not evaluated by this version: {', '.join(names)}.\n" if names else ""
 
 
-def _fields(prefix: str, cls: type[Node]) -> Iterator[FieldPage]:
+def _fields(prefix: str, cls: type[Node], shown: set[type[Node]] | None) -> Iterator[FieldPage]:
+    """Yield the pages of fields; the blocks in `shown` are not entered again, if it is given."""
     for name, (attribute, entry) in entries(cls).items():
         word = entry.type.kind if isinstance(entry.type, BlocksType) else name
         path = f"{prefix}.{word}"
         yield FieldPage(
             path, type_text(entry.type), _default(attribute, entry), entry.doc, example(word, entry)
         )
-        if isinstance(entry.type, BlockType | BlocksType):
-            yield from _fields(path, entry.type.cls)
+        if not isinstance(entry.type, BlockType | BlocksType | TableType):
+            continue
+        inner = entry.type.cls
+        if shown is not None and inner in shown:
+            continue
+        if shown is not None:
+            shown.add(inner)
+        for field in _fields(path, inner, shown):
+            column = isinstance(entry.type, TableType)
+            yield evolve(field, example=f"a column: | {field.example} |") if column else field
 
 
 def type_text(type_: FieldType) -> str:
@@ -153,6 +172,14 @@ def type_text(type_: FieldType) -> str:
             return f"name of a {kind}"
         case ReferencesType(kind=kind):
             return f"names of {kind}s, one or a list"
+        case PriceType():
+            return "money per time (CNY/h, USD/h, EUR/h)"
+        case TableType():
+            return "table, or lengths_from(file)"
+        case BoundsType():
+            return "block of constraints on " + ", ".join(
+                name for name, dimension in RESULT_FACTS.items() if dimension is not None
+            )
         case BlockType():
             return "block"
         case BlocksType():
@@ -185,7 +212,7 @@ def _units(dimension: Dimension) -> str:
 def _default(attribute: "attrs.Attribute[Any]", entry: Entry) -> str:
     value = attribute.default
     if value is attrs.NOTHING or isinstance(
-        entry.type, BlockType | TextsType | TextType | NumbersType
+        entry.type, BlockType | TextsType | TextType | NumbersType | TableType | BoundsType
     ):
         return ""
     if value is None:
@@ -210,6 +237,8 @@ _SAMPLES: dict[Dimension, str] = {
     TOKENS: "2Ki tok",
     BYTES / TIME: "196 GB/s",
     FLOP_RATE: "376 TFLOPS",
+    POWER: "400 W",
+    REQUESTS / TIME: "20 req/s",
 }
 _NAMES = {"model": "qwen3_32b", "device": "atlas_800_a3_752t_die", "workload": "chat"}
 
@@ -241,6 +270,12 @@ def example(name: str, entry: Entry) -> str:
             return f"{name} = [my_{kind}]"
         case LengthsType():
             return f"{name} = 2Ki .. 8Ki"
+        case PriceType():
+            return f"{name} = 12 CNY/h"
+        case TableType():
+            return f'{name} = lengths_from("trace.csv", bins = 8)'
+        case BoundsType():
+            return f"{name} {{ available >= 4 GiB }}"
         case BlocksType():
             return f"{name} node {{ … }}"
         case BlockType():

@@ -1,13 +1,16 @@
 """Formulas over facts: the conditions of `assert` and `expect`, as data that can be evaluated."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from attrs import field, frozen
 
+from specc.diagnostics import Span
 from specc.records import Record
 from specc.units import (
     BYTES,
     DIMENSIONLESS,
+    ENERGY,
+    REQUESTS,
     TIME,
     TOKENS,
     Dimension,
@@ -72,10 +75,26 @@ class Expectation(Record):
     reason: str = ""
 
 
-# The facts about a candidate that `expect` can name, with their dimension; None is a word.
+@frozen(kw_only=True, eq=False, repr=False)
+class Bound(Record):
+    """A constraint on a fact of a candidate; `value` is in base units, `text` as written."""
+
+    fact: str
+    operator: str
+    value: float
+    currency: str = ""
+    text: str = ""
+    spans: Mapping[str, Span] = field(factory=dict, eq=False)
+
+
+MONEY = Dimension.base("money")  # stands for whichever currency the devices are priced in
+
+# The facts about a candidate that `expect` and `limits` can name, with their dimension; None is
+# a word.
 RESULT_FACTS: dict[str, Dimension | None] = {
     "throughput": TOKENS / TIME,
     "throughput_per_device": TOKENS / TIME,
+    "rate": REQUESTS / TIME,
     "ttft": TIME,
     "tpot": TIME,
     "decode_step": TIME,
@@ -84,9 +103,13 @@ RESULT_FACTS: dict[str, Dimension | None] = {
     "tp": DIMENSIONLESS,
     "pp": DIMENSIONLESS,
     "dp": DIMENSIONLESS,
+    "ep": DIMENSIONLESS,
     "devices": DIMENSIONLESS,
+    "instances": DIMENSIONLESS,
     "available": BYTES,
     "available_at_end": BYTES,
+    "cost_per_million_tokens": MONEY,
+    "energy_per_thousand_tokens": ENERGY,
     "deployment": None,
     "device": None,
     "model": None,

@@ -70,7 +70,9 @@ class ChoiceType:
 
 @frozen(eq=False, repr=False)
 class SizesType:
-    """A set of positive whole numbers: one, a list, a range, or `auto` (None)."""
+    """A set of whole numbers from `at_least` on: one, a list, a range, or `auto` (None)."""
+
+    at_least: int = 1
 
 
 @frozen(eq=False, repr=False)
@@ -93,6 +95,11 @@ class ReferencesType:
 
 
 @frozen(eq=False, repr=False)
+class PriceType:
+    """Money per time, in any currency."""
+
+
+@frozen(eq=False, repr=False)
 class LengthsType:
     """Tokens: one length, or a half-open range `a .. b`; in a table the unit may be left out."""
 
@@ -112,6 +119,18 @@ class BlocksType:
     cls: type["Node"]
 
 
+@frozen(eq=False, repr=False)
+class TableType:
+    """A table `| … |` with a row for each node, or a function that builds such rows."""
+
+    cls: type["Node"]
+
+
+@frozen(eq=False, repr=False)
+class BoundsType:
+    """Constraints on facts of a result, such as `available >= 4 GiB`; the block holds no more."""
+
+
 FieldType = (
     NumberType
     | LimitType
@@ -124,9 +143,12 @@ FieldType = (
     | IntervalType
     | ReferenceType
     | ReferencesType
+    | PriceType
     | LengthsType
     | BlockType
     | BlocksType
+    | TableType
+    | BoundsType
 )
 
 
@@ -229,9 +251,14 @@ def choice(
     return _declared(ChoiceType(choices, planned), doc, default)
 
 
-def sizes(doc: str, *, default: Any) -> Any:
+def sizes(doc: str, *, default: Any, at_least: int = 1) -> Any:
     """Declare a set of sizes; the default None is `auto`."""
-    return _declared(SizesType(), doc, default)
+    return _declared(SizesType(at_least), doc, default)
+
+
+def price(doc: str) -> Any:
+    """Declare optional money per time."""
+    return _declared(PriceType(), doc, None)
 
 
 def interval(doc: str) -> Any:
@@ -252,6 +279,16 @@ def references(kind: str, doc: str) -> Any:
 def lengths(doc: str) -> Any:
     """Declare a column of lengths in tokens."""
     return _declared(LengthsType(), doc, NOTHING)
+
+
+def table(cls: type[Node], doc: str) -> Any:
+    """Declare a table, empty by default."""
+    return _declared(TableType(cls), doc, ())
+
+
+def bounds(doc: str) -> Any:
+    """Declare a block of constraints on facts of a result, empty by default."""
+    return _declared(BoundsType(), doc, ())
 
 
 def block(cls: type[Node], doc: str, *, required: bool = False, optional: bool = False) -> Any:

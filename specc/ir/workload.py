@@ -1,6 +1,7 @@
 """Workloads: what the requests look like and what they are promised."""
 
 from collections.abc import Mapping
+from enum import Enum
 from typing import ClassVar
 
 from attrs import frozen
@@ -17,6 +18,15 @@ class Slo(v.Node):
     tpot: Seconds | None = v.limit(TIME, "time per output token")
 
 
+class Representative(Enum):
+    """The length that stands for all lengths of a bin."""
+
+    MID = "mid"
+    MIN = "min"
+    MAX = "max"
+    MEAN = "mean"
+
+
 @frozen(kw_only=True, eq=False, repr=False)
 class LengthBin(v.Node):
     """A row of the table `requests`: a share of the requests and their lengths, half open."""
@@ -26,35 +36,113 @@ class LengthBin(v.Node):
     )
     input: tuple[Tokens, Tokens] = v.lengths("tokens of a prompt, [a, b) or one length")
     output: tuple[Tokens, Tokens] = v.lengths("tokens of an answer, [a, b) or one length")
-    prefix_hit: float = v.fraction(
-        "share of the prompt found in the prefix cache", default=0.0, at_least=0, below=1
+    prefix_hit: float | None = v.fraction(
+        "share of the prompt found in the prefix cache; by default that of the workload",
+        default=None,
+        at_least=0,
+        below=1,
     )
+    # Means of the samples in the bin, prompt and answer, if it was built from a trace.
+    means: tuple[Tokens, Tokens] | None = None
+
+    def lengths(self, representative: Representative) -> tuple[Tokens, Tokens]:
+        """Return the prompt and the answer that stand for the bin, at least one token each."""
+        if representative is Representative.MEAN:
+            assert self.means is not None
+            return self.means
+        ranges = (self.input, self.output)
+        return _point(representative, *ranges[0]), _point(representative, *ranges[1])
+
+
+def _point(representative: Representative, low: Tokens, high: Tokens) -> Tokens:
+    points = {
+        Representative.MIN: low,
+        Representative.MID: (low + high) // 2,
+        Representative.MAX: high - 1,
+    }
+    return max(1, points[representative])
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class Images(v.Node):
+    """The images of a request; their tokens stand in the prompt beside those of `input`."""
+
+    count: int = v.count("images of a request", default=1)
+    width: int = v.count("width of an image in pixels")
+    height: int = v.count("height of an image in pixels")
+
+
+@frozen
+class Shape:
+    """Requests of one shape: their share, tokens of prompt (and cached ones of it) and answer."""
+
+    share: float
+    input: Tokens
+    cached: Tokens
+    output: Tokens
+
+    @property
+    def new(self) -> Tokens:
+        """Prompt tokens that prefill computes."""
+        return self.input - self.cached
 
 
 @frozen(kw_only=True, eq=False, repr=False)
 class Workload(v.Node):
-    """Requests of one shape."""
+    """Requests of one shape, or a mixture of lengths."""
 
-    planned: ClassVar[Mapping[str, str]] = {
-        "requests": "a table of request lengths",
-        "simulate": "a request-level simulation",
-        "images": "requests with images",
-    }
+    planned: ClassVar[Mapping[str, str]] = {"simulate": "a request-level simulation"}
 
-    input: Tokens = v.number(TOKENS, "tokens of a prompt", whole=True, at_least=1)
-    output: Tokens = v.number(TOKENS, "tokens of an answer", whole=True, at_least=1)
+    input: Tokens | None = v.number(
+        TOKENS, "tokens of a prompt", whole=True, at_least=1, default=None
+    )
+    output: Tokens | None = v.number(
+        TOKENS, "tokens of an answer", whole=True, at_least=1, default=None
+    )
+    requests: tuple[LengthBin, ...] = v.table(LengthBin, "a mixture of lengths")
+    representative: Representative | None = v.choice(
+        Representative,
+        "the length that stands for a bin; `auto` is the mean of its samples if it was built from "
+        "a trace, and the middle otherwise",
+        default=None,
+    )
     prefix_hit: float = v.fraction(
         "share of the prompt found in the prefix cache", default=0.0, at_least=0, below=1
     )
+    images: Images | None = v.block(Images, "images of a request", optional=True)
     slo: Slo = v.block(Slo, "service-level objectives")
 
-    @property
-    def cached_input(self) -> Tokens:
-        """Prompt tokens found in the prefix cache, ⌊input · prefix_hit⌋."""
-        # The share was written in decimal; a tiny excess keeps 4100 · 0.6 at 2460.
-        return int(self.input * self.prefix_hit + 1e-9)
+    def shapes(self, image_tokens: Tokens = 0) -> tuple[Shape, ...]:
+        """Return the shapes of the requests; their shares add up to 1.
 
-    @property
-    def effective_input(self) -> Tokens:
-        """Prompt tokens that prefill computes."""
-        return self.input - self.cached_input
+        `image_tokens` are added to every prompt; the prefix cache holds none of them.
+        """
+        if not self.requests:
+            assert self.input is not None
+            assert self.output is not None
+            return (self._shape(1.0, (self.input, self.output), None, image_tokens),)
+        total = sum(row.share for row in self.requests)
+        return tuple(
+            self._shape(
+                row.share / total, row.lengths(self.point_of(row)), row.prefix_hit, image_tokens
+            )
+            for row in self.requests
+        )
+
+    def point_of(self, row: LengthBin) -> Representative:
+        """Return which length stands for a bin."""
+        usual = Representative.MEAN if row.means else Representative.MID
+        return self.representative or usual
+
+    def _shape(
+        self, share: float, lengths: tuple[Tokens, Tokens], hit: float | None, images: Tokens
+    ) -> Shape:
+        prompt, output = lengths
+        cached = cached_tokens(prompt, self.prefix_hit if hit is None else hit)
+        return Shape(share, prompt + images, cached, output)
+
+
+def cached_tokens(prompt: Tokens, hit: float) -> Tokens:
+    """Prompt tokens found in the prefix cache, ⌊prompt · hit⌋."""
+    # The share was written in decimal; a tiny excess keeps 4100 · 0.6 at 2460.
+    return int(prompt * hit + 1e-9)

@@ -1,16 +1,19 @@
 """The plan: a document as a list of independent tasks, and running them.
 
 In: a `Document`. Out: a `Plan` (tasks and pruned candidates), and `Results` when it is run.
-A task is data: hashable, JSON-serialisable, and running it is a pure function of it. Read
-`lower.py` first, then `run.py`; `results.py` is what a report is made of.
+A task is data, and evaluating it is a pure function of it. Read `lower.py` first, then
+`evaluate.py` and `answers.py`; `results.py` is what a report is made of.
 """
 
+from specc.plan.answers import objective_of
 from specc.plan.lower import Plan, PlannedStudy, PrunedCandidate, Task, lower
-from specc.plan.results import Candidate, Point, Results, StudyResult, Verdict
+from specc.plan.results import Answer, Candidate, Group, Point, Results, StudyResult, Verdict
 from specc.plan.run import run
 
 __all__ = [
+    "Answer",
     "Candidate",
+    "Group",
     "Plan",
     "PlannedStudy",
     "Point",
@@ -20,5 +23,6 @@ __all__ = [
     "Task",
     "Verdict",
     "lower",
+    "objective_of",
     "run",
 ]

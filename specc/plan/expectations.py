@@ -1,39 +1,74 @@
-"""Expectations: what a study demands of its result, judged on the candidates."""
+"""Expectations: what a study demands of its result, judged on the answers."""
 
-from collections.abc import Sequence
+from specc.ir.formula import (
+    MONEY,
+    RESULT_FACTS,
+    Expectation,
+    Fact,
+    FormulaError,
+    evaluate,
+    references,
+)
+from specc.plan.results import Answer, StudyResult, Verdict
+from specc.units import BYTES, TIME, Dimension, Quantity
 
-from specc.ir.formula import RESULT_FACTS, Expectation, Fact, evaluate, references
-from specc.plan.results import Candidate, Verdict
-from specc.units import BYTES, TIME, Quantity
+_PHASES = ("prefill", "decode")
 
 
-def judge(expectation: Expectation, candidates: Sequence[Candidate]) -> Verdict:
-    """Judge an expectation on candidates, the best first. Without a feasible one it is not met."""
+class _MissingFactError(Exception):
+    """A fact that an answer does not have; says which."""
+
+
+def judge(expectation: Expectation, result: StudyResult) -> Verdict:
+    """Judge an expectation on the answers of a study. Without a feasible one it is not met."""
     condition = expectation.condition
     facts: dict[str, Fact] = {}
     for path in references(condition):
-        candidate = _candidate(path, candidates)
-        if candidate is None:
-            seen = f"{path.rpartition('.')[0]} does not exist: no layout keeps to the limits"
-            return Verdict(condition.text, False, seen, expectation.reason)
-        facts[path] = _fact(path.rpartition(".")[2], candidate)
-    met = evaluate(condition, facts.__getitem__) is True
+        try:
+            facts[path] = _fact(path, result)
+        except _MissingFactError as error:
+            return Verdict(condition.text, False, str(error), expectation.reason)
     seen = ", ".join(f"{path} is {_shown(fact)}" for path, fact in facts.items())
+    try:
+        met = evaluate(condition, facts.__getitem__) is True
+    except FormulaError as error:
+        met, seen = False, f"{seen}: {error}"
     return Verdict(condition.text, met, seen, expectation.reason)
 
 
-def _candidate(path: str, candidates: Sequence[Candidate]) -> Candidate | None:
-    deployment = path.rpartition(".")[0].removesuffix("best").removesuffix(".")
-    return next((c for c in candidates if c.feasible and deployment in ("", c.deployment)), None)
+def _fact(path: str, result: StudyResult) -> Fact:
+    """Return the fact that `[DEPLOYMENT.]best.[prefill.|decode.]FACT` names."""
+    *names, fact = path.split(".")
+    phase = names.pop() if names[-1] in _PHASES else ""
+    deployment = names[0] if len(names) > 1 else ""
+    answer = result.best_of(deployment) if deployment else result.best
+    if answer is None:
+        where = ".".join(names)
+        raise _MissingFactError(f"{where} does not exist: no layout keeps to the limits")
+    value = _value(answer, phase, fact, path)
+    dimension = RESULT_FACTS[fact]
+    if dimension == MONEY:
+        dimension = Dimension.base(answer.currency)
+    if dimension is None or isinstance(value, str):
+        return str(value)
+    return Quantity(value, dimension)
 
 
-def _fact(name: str, candidate: Candidate) -> Fact:
-    dimension = RESULT_FACTS[name]
-    for owner in (candidate, candidate.point, candidate.point.memory):
-        if hasattr(owner, name):
-            value = getattr(owner, name)
-            return value if dimension is None else Quantity(value, dimension)
-    raise KeyError(name)
+def _value(answer: Answer, phase: str, fact: str, path: str) -> float | int | str:
+    """Return a fact of an answer, or of the instances of a phase of it."""
+    if not phase and hasattr(answer, fact):
+        found = getattr(answer, fact)
+    else:
+        groups = [g for g in answer.groups if not phase or g.phase == phase]
+        if len(groups) != 1:
+            which = " or ".join(f"best.{g.phase}.{fact}" for g in answer.groups)
+            raise _MissingFactError(f"{path} does not exist: the answer has {which}")
+        owners = (groups[0], groups[0].point, groups[0].point.memory)
+        found = next((getattr(o, fact) for o in owners if hasattr(o, fact)), None)
+    if found is None:
+        raise _MissingFactError(f"{path} does not exist in mode {answer.mode}")
+    value: float | int | str = found
+    return value
 
 
 def _shown(fact: Fact) -> str:

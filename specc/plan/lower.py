@@ -2,28 +2,64 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from functools import cached_property
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from specc.cost import Layout
-from specc.ir import Deployment, Document, Study, Workload
+from specc.ir import Deployment, Document, Phase, Study, Workload
 from specc.ir.json import to_json
 from specc.search import layouts
 
 
-@frozen
-class Task:
-    """One candidate to evaluate: a workload on a deployment in a layout."""
+@frozen(slots=False)
+class Setup:
+    """What tasks share: a workload on instances of one phase."""
 
     workload: Workload
     deployment: Deployment
+    phase: Phase
+
+    @cached_property
+    def key(self) -> str:
+        """A hash of all of it."""
+        text = json.dumps(to_json([self.workload, self.deployment, self.phase]), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@frozen
+class Task:
+    """One candidate to evaluate: instances in a layout, drafting so many tokens a step."""
+
+    setup: Setup
     layout: Layout
+    drafted: int = 0
 
     @property
     def key(self) -> str:
         """A hash of all that the outcome depends on."""
-        text = json.dumps(to_json(self), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return f"{self.setup.key}-{hash_of(repr((self.layout, self.drafted)))}"
+
+    @property
+    def workload(self) -> Workload:
+        """The requests."""
+        return self.setup.workload
+
+    @property
+    def deployment(self) -> Deployment:
+        """The deployment, as instances of the phase have it."""
+        return self.setup.deployment
+
+    @property
+    def phase(self) -> Phase:
+        """What the instance does with a request."""
+        return self.setup.phase
+
+
+def hash_of(text: str) -> str:
+    """Return a short hash of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 @frozen
@@ -60,7 +96,35 @@ def _lower_study(study: Study) -> PlannedStudy:
     tasks: list[Task] = []
     pruned: list[PrunedCandidate] = []
     for deployment in study.deployments:
-        space = layouts(deployment)
-        tasks += [Task(study.workload, deployment, layout) for layout in space.layouts]
-        pruned += [PrunedCandidate(deployment.name, p.label, p.reason) for p in space.pruned]
+        for setup in _setups(study, deployment):
+            space = layouts(setup.deployment)
+            drafts = _drafted(setup)
+            tasks += [Task(setup, layout, m) for layout in space.layouts for m in drafts]
+            phase = "" if setup.phase is Phase.WHOLE else f"{setup.phase.value}: "
+            pruned += [
+                PrunedCandidate(deployment.name, f"{phase}{p.label}", p.reason)
+                for p in space.pruned
+            ]
     return PlannedStudy(study, tuple(tasks), tuple(pruned))
+
+
+def _setups(study: Study, deployment: Deployment) -> Iterator[Setup]:
+    for phase in deployment.mode.phases:
+        workload = _uncached(study.workload) if phase is Phase.DECODE else study.workload
+        for instance in deployment.instances(phase):
+            yield Setup(workload, instance, phase)
+
+
+def _uncached(workload: Workload) -> Workload:
+    """Decoding does not see which part of a prompt came from the cache: one task for all rates."""
+    rows = tuple(evolve(row, prefix_hit=None) for row in workload.requests)
+    return evolve(workload, prefix_hit=0.0, requests=rows)
+
+
+def _drafted(setup: Setup) -> tuple[int, ...]:
+    speculative = setup.deployment.engine.speculative
+    if speculative is None:
+        return (0,)
+    if setup.phase is Phase.PREFILL:
+        return (1,) if any(speculative.tokens) else (0,)
+    return speculative.tokens

@@ -5,6 +5,7 @@ from attrs import frozen
 from specc.ir import Study
 from specc.plan.lower import PrunedCandidate
 from specc.search import Miss
+from specc.serving import BinRow, Timeline
 from specc.units import Bytes, Seconds, Tokens
 
 
@@ -34,31 +35,35 @@ class MemoryUse:
 class Band:
     """10th to 90th percentile of each metric; see `serving.definitions`."""
 
-    ttft_p10: Seconds
-    ttft_p90: Seconds
-    tpot_p10: Seconds
-    tpot_p90: Seconds
+    ttft_p10: Seconds | None
+    ttft_p90: Seconds | None
+    tpot_p10: Seconds | None
+    tpot_p90: Seconds | None
     throughput_p10: float
     throughput_p90: float
 
 
 @frozen
 class Point:
-    """A candidate at one batch size; see `serving.definitions` for each metric."""
+    """An instance at one batch size; see `serving.definitions` for each metric.
+
+    What a phase does not have is None: decode alone has no TTFT, prefill alone no TPOT.
+    """
 
     batch: int
     concurrency: int
-    ttft: Seconds
-    tpot: Seconds
+    ttft: Seconds | None
+    tpot: Seconds | None
     throughput: float
     throughput_per_device: float
-    decode_step: Seconds
-    prefill_step: Seconds
+    rate: float
+    decode_step: Seconds | None
+    prefill_step: Seconds | None
     wave_requests: int
     bands: Band
     memory: MemoryUse
-    prefill: BoundShares
-    decode: BoundShares
+    prefill: BoundShares | None
+    decode: BoundShares | None
 
 
 @frozen
@@ -66,21 +71,24 @@ class Curve:
     """Rows of the search by rising batch, thinned to what a picture shows."""
 
     batch: tuple[int, ...]
-    ttft: tuple[Seconds, ...]
-    tpot: tuple[Seconds, ...]
+    ttft: tuple[Seconds | None, ...]
+    tpot: tuple[Seconds | None, ...]
     throughput: tuple[float, ...]
+    available: tuple[Bytes, ...]
     feasible: tuple[bool, ...]
 
 
 @frozen
 class Candidate:
-    """A layout of a deployment and the best that it can do.
+    """Instances of a deployment in a layout, and the best that one of them can do.
 
     `point` is the best batch size; for an infeasible candidate the one nearest to feasibility,
-    and `misses` tells which limits it breaks and by how much.
+    `misses` tells which limits it breaks and by how much, and `relaxations` what each limit would
+    have to be if all the others stayed.
     """
 
     deployment: str
+    phase: str
     device: str
     devices: int
     model: str
@@ -93,20 +101,114 @@ class Candidate:
     ep: int
     moe_tp: int
     moe_dp: int
+    drafted: int
     calibration: str
     parallel: str
-    input: Tokens
-    output: Tokens
-    effective_input: Tokens
+    method: str
+    input: float
+    output: float
+    effective_input: float
     chunk_budget: Tokens
     chunks: int
     feasible: bool
     point: Point
     misses: tuple[Miss, ...]
+    relaxations: tuple[Miss, ...]
     stopped_by: str
     probes: int
     curve: Curve
     task: str
+
+
+@frozen
+class Group:
+    """Like instances of an answer.
+
+    Attributes:
+        count: instances, spares included.
+        spare: of these, the ones beyond what the rate is counted on.
+        point: one instance at its batch size.
+        task: the candidate that they are.
+    """
+
+    phase: str
+    count: int
+    spare: int
+    device: str
+    devices: int
+    parallel: str
+    tp: int
+    pp: int
+    dp: int
+    cp: int
+    ep: int
+    drafted: int
+    chunk_budget: Tokens
+    stopped_by: str
+    point: Point
+    task: str
+
+
+@frozen
+class Answer:
+    """What a deployment does: its instances, and what they serve together.
+
+    Attributes:
+        rate: requests a second; that of the slower phase where phases are apart.
+        transfer: seconds that the cache of a request is on its way between the phases.
+        bottleneck: the phase that limits the rate, or nothing.
+        cost_per_million_tokens, energy_per_thousand_tokens: of output tokens, in `currency` and
+            joules; None where a device has no price or power.
+        misses: limits on answers that it breaks.
+        bins: what requests of each shape see, for the best answers.
+        timeline: what ran in each step of a step loop, for the best answers.
+    """
+
+    deployment: str
+    mode: str
+    model: str
+    quantisation: str
+    groups: tuple[Group, ...]
+    devices: int
+    instances: int
+    concurrency: int
+    rate: float
+    ttft: Seconds | None
+    tpot: Seconds | None
+    throughput: float
+    throughput_per_device: float
+    transfer: Seconds
+    bottleneck: str
+    bands: Band
+    available: Bytes
+    available_at_end: Bytes
+    cost_per_second: float | None
+    cost_per_million_tokens: float | None
+    energy_per_thousand_tokens: float | None
+    currency: str
+    misses: tuple[Miss, ...] = ()
+    bins: tuple[BinRow, ...] = ()
+    timeline: Timeline | None = None
+
+    @property
+    def feasible(self) -> bool:
+        """Whether it keeps to all limits."""
+        return not self.misses
+
+    @property
+    def device(self) -> str:
+        """The device, or the devices."""
+        return " + ".join(dict.fromkeys(group.device for group in self.groups))
+
+    @property
+    def layout(self) -> str:
+        """The layouts with the number of instances of each."""
+        if len(self.groups) == 1 and self.instances == 1:
+            return self.groups[0].parallel
+        return " + ".join(
+            f"{g.count} × {'' if g.phase == 'whole' else g.phase + ' '}({g.parallel})"
+            for g in self.groups
+        )
 
 
 @frozen
@@ -121,21 +223,29 @@ class Verdict:
 
 @frozen
 class StudyResult:
-    """The answer to one study: candidates, the best first, then the infeasible ones."""
+    """The answer to one study.
+
+    Attributes:
+        answers: the feasible answers, the best first, then those that break a limit of theirs.
+        candidates: the instances that were evaluated: feasible ones, the best first, then others.
+        dropped_answers: answers that are worse than those listed, and left out.
+    """
 
     study: Study
+    answers: tuple[Answer, ...]
     candidates: tuple[Candidate, ...]
     pruned: tuple[PrunedCandidate, ...]
+    dropped_answers: int = 0
     verdicts: tuple[Verdict, ...] = ()
 
     @property
-    def best(self) -> Candidate | None:
-        """The best feasible candidate of all deployments."""
-        return next((c for c in self.candidates if c.feasible), None)
+    def best(self) -> Answer | None:
+        """The best feasible answer of all deployments."""
+        return next((a for a in self.answers if a.feasible), None)
 
-    def best_of(self, deployment: str) -> Candidate | None:
-        """The best feasible candidate of one deployment."""
-        return next((c for c in self.candidates if c.feasible and c.deployment == deployment), None)
+    def best_of(self, deployment: str) -> Answer | None:
+        """The best feasible answer of one deployment."""
+        return next((a for a in self.answers if a.feasible and a.deployment == deployment), None)
 
 
 @frozen

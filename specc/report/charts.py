@@ -5,11 +5,14 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from specc.plan import Candidate
+from specc.plan import Candidate, StudyResult
 from specc.report import format as show
+from specc.serving import BinRow, Timeline
+from specc.units import UNITS, NumberError, Quantity, UnknownUnitError, parse_quantity
 
 WIDTH, HEIGHT = 620, 330
 LEFT, RIGHT, TOP, BOTTOM = 66, 16, 16, 48
+MOST_RUNS = 300  # runs of steps in a timeline
 COLORS = 8  # colours of the palette in the templates
 _HEADROOM = 1.6  # how far beyond a limit the curves are drawn, relative to it
 
@@ -73,30 +76,44 @@ class Bar:
 
 
 def latency_charts(
-    candidates: Sequence[Candidate], metric: str, title: str, limit: float | None
+    candidates: Sequence[Candidate], metric: str, title: str, limit: float | None, named: str = ""
 ) -> list[LineChart]:
-    """Draw throughput over a latency metric, a chart for each deployment, on common axes."""
-    curves = [(c, getattr(c.curve, metric), c.curve.throughput) for c in candidates]
-    right = _right_end(candidates, metric, limit)
-    top = max(
-        (y for _, xs, ys in curves for x, y in zip(xs, ys, strict=True) if x <= right), default=1.0
-    )
+    """Draw throughput over a latency metric, a chart for each deployment, on common axes.
+
+    Of each deployment the best candidates are drawn, as many as there are colours.
+    """
+    drawn: dict[str, list[Candidate]] = {}
+    for candidate in candidates:
+        drawn.setdefault(candidate.deployment, []).append(candidate)
+    drawn = {name: own[:COLORS] for name, own in drawn.items()}
+    shown = [candidate for own in drawn.values() for candidate in own]
+    right = _right_end(shown, metric, limit)
+    points = [point for c in shown for point in _curve_points(c, metric)]
+    top = max((y for x, y, _ in points if x <= right), default=1.0)
     x_ticks, x_scale = _axis(right * 1e3, LEFT, WIDTH - RIGHT)
     y_ticks, y_scale = _axis(top * 1.06, HEIGHT - BOTTOM, TOP)
+    mark = None
+    if limit:
+        mark = Tick(_place(limit * 1e3, x_scale), f"limit {show.duration(limit)}")
     charts = []
-    for name in dict.fromkeys(c.deployment for c in candidates):
-        own = sorted((c for c in candidates if c.deployment == name), key=lambda c: -c.tp)
+    for name, own in drawn.items():
+        own.sort(key=lambda c: -c.tp)
         series = tuple(
             _series(candidate, index % COLORS, metric, right, x_scale, y_scale)
             for index, candidate in enumerate(own)
         )
-        mark = None
-        if limit:
-            mark = Tick(_place(limit * 1e3, x_scale), f"limit {show.duration(limit)}")
         charts.append(
-            LineChart(name, f"{title} (ms)", "Throughput (tok/s)", x_ticks, y_ticks, mark, series)
+            LineChart(
+                name + named, f"{title} (ms)", "Throughput (tok/s)", x_ticks, y_ticks, mark, series
+            )
         )
     return charts
+
+
+def _curve_points(candidate: Candidate, metric: str) -> list[tuple[float, float, bool]]:
+    curve = candidate.curve
+    rows = zip(getattr(curve, metric), curve.throughput, curve.feasible, strict=True)
+    return [(x, y, ok) for x, y, ok in rows if x is not None]
 
 
 _Scale = tuple[float, float]  # pixel = a + b · value
@@ -125,18 +142,20 @@ def _place(value: float, scale: _Scale) -> float:
 
 def _right_end(candidates: Sequence[Candidate], metric: str, limit: float | None) -> float:
     """Show curves beyond the limit; where there is none, or all miss it, beyond the points."""
-    shown = [float(getattr(c.point, metric)) for c in candidates]
-    if limit is None or min(shown) > limit:
-        return 1.15 * max(shown)
+    shown = [x for c in candidates if (x := getattr(c.point, metric)) is not None]
+    if limit is None or min(shown, default=0.0) > limit:
+        return 1.15 * max(shown, default=1.0)
     return limit * _HEADROOM
 
 
 def _series(
     candidate: Candidate, color: int, metric: str, right: float, x_scale: _Scale, y_scale: _Scale
 ) -> Series:
-    curve = candidate.curve
-    rows = list(zip(getattr(curve, metric), curve.throughput, curve.feasible, strict=True))
-    pixels = [(_place(x * 1e3, x_scale), _place(y, y_scale), ok) for x, y, ok in rows if x <= right]
+    pixels = [
+        (_place(x * 1e3, x_scale), _place(y, y_scale), ok)
+        for x, y, ok in _curve_points(candidate, metric)
+        if x <= right
+    ]
     best = None
     if candidate.feasible:
         x, y = getattr(candidate.point, metric), candidate.point.throughput
@@ -148,10 +167,182 @@ def _series(
         points=" ".join(f"{x:g},{y:g}" for x, y, _ in pixels),
         feasible_points=" ".join(f"{x:g},{y:g}" for x, y, ok in pixels if ok),
         best=best,
-        best_text=f"{label}: batch {candidate.point.batch}, "
-        f"{show.rate(candidate.point.throughput)} tok/s, "
-        f"TTFT {show.duration(candidate.point.ttft)}, TPOT {show.duration(candidate.point.tpot)}",
+        best_text=f"{label}: {_point_text(candidate)}",
     )
+
+
+def _point_text(candidate: Candidate) -> str:
+    point = candidate.point
+    latencies = {"TTFT": point.ttft, "TPOT": point.tpot}
+    return ", ".join(
+        [
+            f"batch {point.batch}",
+            f"{show.rate(point.throughput)} tok/s",
+            *(f"{name} {show.duration(x)}" for name, x in latencies.items() if x is not None),
+        ]
+    )
+
+
+def timeline_charts(timeline: Timeline) -> list[LineChart]:
+    """Draw what ran in each step: prompt tokens, sequences that decode, tokens in the cache."""
+    drawn = (
+        ("Prompt tokens in a step", "Tokens", timeline.prefilled),
+        ("Sequences that decode", "Sequences", timeline.decoding),
+        ("Tokens in the KV cache", "Tokens", timeline.cached),
+    )
+    x_ticks, x_scale = _axis(timeline.end[-1], LEFT, WIDTH - RIGHT)
+    charts = []
+    for title, unit, values in drawn:
+        y_ticks, y_scale = _axis(max(1, *values) * 1.06, HEIGHT - BOTTOM, TOP)
+        pixels = []
+        for start, end, value in _thinned(timeline, values):
+            y = _place(value, y_scale)
+            pixels += [(_place(start, x_scale), y), (_place(end, x_scale), y)]
+        points = " ".join(f"{x:g},{y:g}" for x, y in dict.fromkeys(pixels))
+        series = (Series("", 0, "", points, None, ""),)
+        charts.append(
+            LineChart(title, "Time since arrival (s)", unit, x_ticks, y_ticks, None, series)
+        )
+    return charts
+
+
+def _thinned(timeline: Timeline, values: Sequence[int]) -> list[tuple[float, float, float]]:
+    """Return runs of steps as (start, end, mean value), not more than a picture shows."""
+    runs: list[tuple[float, float, float]] = list(
+        zip(timeline.start, timeline.end, values, strict=True)
+    )
+    if len(runs) <= MOST_RUNS:
+        return runs
+    width = timeline.end[-1] / MOST_RUNS
+    slots: dict[int, list[tuple[float, float, float]]] = {}
+    for run in runs:
+        slots.setdefault(int(run[0] / width), []).append(run)
+    return [
+        (
+            own[0][0],
+            own[-1][1],
+            sum((end - start) * value for start, end, value in own)
+            / sum(end - start for start, end, _ in own),
+        )
+        for own in slots.values()
+    ]
+
+
+def request_bars(bins: Sequence[BinRow]) -> tuple[Bar, ...]:
+    """Draw how long a request of each length takes: until its first token, and after it."""
+    parts = []
+    for row in bins:
+        decode = (row.tpot or 0.0) * max(row.output - 1, 1)
+        name = f"{show.integer(row.input)} in, {show.integer(row.output)} out"
+        parts.append((name, row.ttft or 0.0, decode))
+    longest = max(first + decode for _, first, decode in parts)
+    return tuple(
+        _stacked(
+            name,
+            [
+                ("until the first token", first / longest, show.duration(first)),
+                ("decode", decode / longest, show.duration(decode)),
+            ],
+            kinds=("compute", "memory"),
+        )
+        for name, first, decode in parts
+    )
+
+
+@frozen
+class HeatCell:
+    """A cell of a heat map: its text, what a pointer shows, and its shade from 0 to 1."""
+
+    text: str
+    title: str
+    shade: float
+
+
+@frozen
+class HeatMap:
+    """The throughput of the best answers over two swept fields."""
+
+    title: str
+    x_title: str
+    y_title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[HeatCell, ...]], ...]
+
+
+def sweep_chart(results: Sequence[StudyResult]) -> LineChart | None:
+    """Draw the best throughput of each deployment over the one field that a study sweeps."""
+    path = results[0].study.settings[0][0]
+    places = [_number_of(result.study.settings[0][1]) for result in results]
+    if any(place is None for place in places) or len(set(places)) < 2:
+        return None
+    known = [place for place in places if place is not None]
+    points: dict[str, list[tuple[float, float]]] = {}
+    for place, result in zip(known, results, strict=True):
+        for deployment in result.study.deployments:
+            best = result.best_of(deployment.name)
+            if best is not None:
+                points.setdefault(deployment.name, []).append((place, best.throughput))
+    if not points:
+        return None
+    unit = _unit_of(results[0].study.settings[0][1])
+    high = max(known)
+    top = max(y for own in points.values() for _, y in own)
+    x_ticks, x_scale = _axis(high, LEFT, WIDTH - RIGHT)
+    y_ticks, y_scale = _axis(top * 1.06, HEIGHT - BOTTOM, TOP)
+    series = []
+    for index, (name, own) in enumerate(points.items()):
+        pixels = [(_place(x, x_scale), _place(y, y_scale)) for x, y in sorted(own)]
+        text = " ".join(f"{x:g},{y:g}" for x, y in pixels)
+        best_text = f"{name}: {show.rate(own[-1][1])} tok/s"
+        series.append(Series(name, index % COLORS, "", text, pixels[-1], best_text))
+    title = f"{path} ({unit})" if unit else path
+    return LineChart(
+        "Throughput of the best answer", title, "Throughput (tok/s)", x_ticks, y_ticks, None,
+        tuple(series),
+    )  # fmt: skip
+
+
+def heat_map(results: Sequence[StudyResult]) -> HeatMap:
+    """Draw the best throughput over the two fields that a study sweeps."""
+    (y_path, _), (x_path, _) = results[0].study.settings
+    columns = list(dict.fromkeys(r.study.settings[1][1] for r in results))
+    rows = list(dict.fromkeys(r.study.settings[0][1] for r in results))
+    best = {(r.study.settings[0][1], r.study.settings[1][1]): r.best for r in results}
+    most = max((a.throughput for a in best.values() if a is not None), default=1.0)
+
+    def cell(row: str, column: str) -> HeatCell:
+        answer = best.get((row, column))
+        if answer is None:
+            return HeatCell("–", "no layout keeps to the limits", 0.0)
+        return HeatCell(
+            show.rate(answer.throughput),
+            f"{answer.deployment}, {answer.layout}",
+            round(answer.throughput / most, 3),
+        )
+
+    return HeatMap(
+        "Throughput of the best answer (tok/s)",
+        x_path,
+        y_path,
+        tuple(columns),
+        tuple((row, tuple(cell(row, column) for column in columns)) for row in rows),
+    )
+
+
+def _number_of(text: str) -> float | None:
+    try:
+        quantity = parse_quantity(text)
+    except (UnknownUnitError, NumberError):
+        return None
+    return float(quantity.value) / _scale_of(quantity)
+
+
+def _scale_of(quantity: Quantity) -> float:
+    return float(UNITS[quantity.unit].scale) if quantity.unit in UNITS else 1.0
+
+
+def _unit_of(text: str) -> str:
+    return parse_quantity(text).unit
 
 
 def memory_bar(candidate: Candidate, memory: int, label: str) -> Bar:
@@ -171,16 +362,18 @@ def memory_bar(candidate: Candidate, memory: int, label: str) -> Bar:
 def share_bar(candidate: Candidate, phase: str, label: str) -> Bar:
     """Split the time of a step by what bounds its operators."""
     shares = getattr(candidate.point, phase)
+    assert shares is not None
     names = ("compute", "memory", "communication", "launch")
     parts = [(name, getattr(shares, name)) for name in names]
     return _stacked(label, [(name, share, show.percent(share)) for name, share in parts])
 
 
-def _stacked(label: str, parts: list[tuple[str, float, str]]) -> Bar:
+def _stacked(label: str, parts: list[tuple[str, float, str]], kinds: Sequence[str] = ()) -> Bar:
     segments = []
     start = 0.0
-    for name, share, text in parts:
+    for number, (name, share, text) in enumerate(parts):
         width = round(100 * share, 2)
-        segments.append(Segment(name, name.split()[0].lower(), round(start, 2), width, text))
+        kind = kinds[number] if kinds else name.split()[0].lower()
+        segments.append(Segment(name, kind, round(start, 2), width, text))
         start += width
     return Bar(label, tuple(segments))

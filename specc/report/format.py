@@ -3,6 +3,9 @@
 import math
 from typing import Any
 
+from specc.ir.formula import RESULT_FACTS
+from specc.units import BYTES, ENERGY, REQUESTS, TIME, TOKENS
+
 SIGNIFICANT_DIGITS = 9
 
 
@@ -32,6 +35,44 @@ def size(number: float) -> str:
 def rate(number: float) -> str:
     """Show tokens a second: `3,875`."""
     return f"{number:,.0f}" if number >= 100 else f"{number:,.1f}"
+
+
+def quantity(number: float) -> str:
+    """Show a number of any size with three significant digits."""
+    return _short(number)
+
+
+def watt_hours(joules: float) -> str:
+    """Show an energy in Wh."""
+    return _short(joules / 3600)
+
+
+def tokens(number: float) -> str:
+    """Show a mean length: whole, as nobody measures parts of tokens."""
+    return f"{round(number):,}"
+
+
+def fact(name: str, value: float) -> str:
+    """Show the value of a fact of a result, or of the memory of a device, with its unit."""
+    if name == "memory":
+        return size(value)
+    dimension = RESULT_FACTS[name]
+    if dimension == TIME:
+        return duration(value)
+    if dimension == BYTES:
+        return size(value)
+    if dimension == TOKENS / TIME:
+        return f"{rate(value)} tok/s"
+    if dimension == REQUESTS / TIME:
+        return f"{_short(value)} req/s"
+    if dimension == ENERGY:
+        return f"{watt_hours(value)} Wh"
+    return _short(value)
+
+
+def limit_name(name: str) -> str:
+    """Name a limit as reports do."""
+    return name.upper() if name in ("ttft", "tpot") else name.replace("_", " ")
 
 
 def percent(share: float) -> str:

@@ -28,12 +28,12 @@ def to_csv(results: Results) -> str:
 def _row(candidate: Candidate) -> dict[str, Any]:
     data = asdict(candidate)
     point = data.pop("point")
-    for name in ("curve", "misses"):
+    for name in ("curve", "misses", "relaxations"):
         del data[name]
     nested = {
         f"{group}_{name}": value
         for group in ("bands", "memory", "prefill", "decode")
-        for name, value in point.pop(group).items()
+        for name, value in (point.pop(group) or {}).items()
     }
     misses = "; ".join(f"{m.limit} {m.excess:+.3g}" for m in candidate.misses)
     row: dict[str, Any] = rounded({**data, **point, **nested, "misses": misses})

@@ -3,7 +3,19 @@
 from collections.abc import Iterable
 
 from specc.cost import calibration_name
-from specc.ir import CacheFormat, Deployment, Device, Dispatch, Slo, Study
+from specc.ir import (
+    CacheFormat,
+    Deployment,
+    Device,
+    Dispatch,
+    Fleet,
+    Phase,
+    Slo,
+    Speculative,
+    Study,
+    Timing,
+    Workload,
+)
 from specc.report import format as show
 from specc.report.tables import Column, Row, Table
 
@@ -21,24 +33,49 @@ def objectives(slo: Slo) -> str:
 def inputs(study: Study) -> Iterable[Table]:
     """Yield a table for the workload, each deployment and each device."""
     columns = (Column("Input", numeric=False), Column("Value", numeric=False))
-    workload = study.workload
-    yield Table(
-        f"Workload {workload.name}",
-        columns,
-        _rows(
-            ("About", workload.doc),
-            ("Prompt", f"{show.integer(workload.input)} tok"),
-            ("Found in the prefix cache", show.percent(workload.prefix_hit)),
-            ("Computed by prefill", f"{show.integer(workload.effective_input)} tok"),
-            ("Answer", f"{show.integer(workload.output)} tok"),
-            ("Objectives, on the mean", objectives(workload.slo)),
-        ),
-    )
+    yield Table(f"Workload {study.workload.name}", columns, _rows(*_workload(study.workload)))
     for deployment in study.deployments:
         yield Table(f"Deployment {deployment.name}", columns, _rows(*_deployment(deployment)))
-    devices = {d.device.name: d.device for d in study.deployments}
+    instances = [i for d in study.deployments for p in d.mode.phases for i in d.instances(p)]
+    devices = {instance.device.name: instance.device for instance in instances}
     for device in devices.values():
         yield Table(f"Device {device.name}", columns, _rows(*_device(device)))
+
+
+def _workload(workload: Workload) -> Iterable[tuple[str, str]]:
+    yield "About", workload.doc
+    if workload.requests:
+        yield "Lengths", f"{len(workload.requests)} bins: " + "; ".join(_bins(workload))
+    else:
+        (shape,) = workload.shapes()
+        yield "Prompt", f"{show.integer(shape.input)} tok"
+        yield "Found in the prefix cache", show.percent(workload.prefix_hit)
+        yield "Computed by prefill", f"{show.integer(shape.new)} tok"
+        yield "Answer", f"{show.integer(shape.output)} tok"
+    images = workload.images
+    if images is not None:
+        yield (
+            "Images",
+            f"{show.counted(images.count, 'image')} a request of {images.width} × {images.height} "
+            "pixels, whose tokens are added to the prompt",
+        )
+    yield "Objectives, on the mean", objectives(workload.slo)
+
+
+def _bins(workload: Workload) -> Iterable[str]:
+    total = sum(row.share for row in workload.requests)
+    for row, shape in zip(workload.requests, workload.shapes(), strict=True):
+        cached = f", {show.integer(shape.cached)} of it cached" if shape.cached else ""
+        yield (
+            f"{show.percent(row.share / total)} with {_range(row.input)} in and "
+            f"{_range(row.output)} out, counted as {show.integer(shape.input)} in{cached} and "
+            f"{show.integer(shape.output)} out"
+        )
+
+
+def _range(ends: tuple[int, int]) -> str:
+    low, high = ends[0], ends[1] - 1
+    return show.integer(low) if low == high else f"{show.integer(low)}–{show.integer(high)}"
 
 
 def _rows(*pairs: tuple[str, str]) -> tuple[Row, ...]:
@@ -46,31 +83,97 @@ def _rows(*pairs: tuple[str, str]) -> tuple[Row, ...]:
 
 
 def _deployment(deployment: Deployment) -> Iterable[tuple[str, str]]:
-    model, engine, search = deployment.model, deployment.engine, deployment.search
+    model = deployment.model
     yield "About", deployment.doc
     yield "Model", f"{model.name}, {model.parameters / 1e9:.2f} billion parameters"
-    yield "Quantisation", _formats(deployment)
-    yield "Devices", f"{deployment.devices} × {deployment.device.name}"
-    yield "Mode", deployment.mode.value
-    parallel = deployment.parallel
+    yield "Mode", deployment.mode.value.replace("_", " ")
+    phases = deployment.mode.phases
+    for phase in phases:
+        instances = deployment.instances(phase)
+        prefix = f"{phase.value.capitalize()}: " if len(phases) > 1 else ""
+        sizes = " or ".join(str(instance.size) for instance in instances)
+        for title, text in _instance(instances[0], sizes, phase):
+            yield f"{prefix}{title}", text
+    if len(phases) > 1:
+        yield "Way of the KV cache", _transfer(deployment)
+    if deployment.fleet is not None:
+        yield "Fleet", _fleet(deployment.fleet)
+    search = deployment.search
+    strategy = search.strategy.value if search.strategy else "exhaustive in closed form"
+    yield "Search", f"{strategy}, maximizes {search.maximize.value.replace('_', ' ')}"
+    yield "Limits", "; ".join(bound.text for bound in search.limits)
+
+
+def _instance(instance: Deployment, sizes: str, phase: Phase) -> Iterable[tuple[str, str]]:
+    engine, parallel = instance.engine, instance.parallel
+    yield "Devices", f"{sizes} × {instance.device.name}"
+    yield "Quantisation", _formats(instance)
     yield (
         "Sizes to try",
         f"TP {_sizes(parallel.tp, 'powers of two')}; PP {_sizes(parallel.pp, '1')}; "
         f"DP {_sizes(parallel.dp, 'what is left')}",
     )
-    yield "Options", _options(deployment)
+    yield "Options", _options(instance)
     yield "Software", engine.generation.value
     batch = engine.decode_batch
     yield "Batch", f"{batch[0]} to {batch[1]}" if batch else "1 to what the memory holds"
-    budget = engine.chunk_budget
+    if phase is not Phase.DECODE:
+        budget = engine.chunk_budget
+        yield (
+            "Chunk budget",
+            f"{show.integer(budget)} tok"
+            if budget
+            else "auto: 4, 2 or 1 times the tokens of the longest prompt",
+        )
+    if phase is Phase.WHOLE and engine.scheduler is not None:
+        yield "Scheduler", f"{engine.scheduler.value}, {engine.step.value} steps"
+    limits = {"sequences": engine.max_sequences, "tokens a request": engine.max_model_length}
+    yield "Engine limits", ", ".join(f"{n:,} {what}" for what, n in limits.items() if n)
+    if engine.serving_cost:
+        yield "Serving cost", f"{show.duration(engine.serving_cost)} a step"
+    if engine.prefix_cache:
+        yield "Prefixes kept", f"{show.integer(engine.prefix_cache)} tok a replica"
+    yield "Speculative decoding", _speculative(engine.speculative)
+    share = engine.memory_utilization
     yield (
-        "Chunk budget",
-        f"{show.integer(budget)} tok" if budget else "auto: 4, 2 or 1 times the tokens of a prompt",
+        "Reserved memory",
+        show.size(engine.reserved(instance.device.memory))
+        + (f", as the engine uses {show.percent(share)}" if share else ""),
     )
-    yield "Reserved memory", show.size(engine.reserved_memory)
     yield "KV-cache block", f"{engine.block_size} tok"
-    yield "Search", f"{search.strategy.value}, maximizes {search.maximize.value.replace('_', ' ')}"
-    yield "Calibration", calibration_name(deployment)
+    yield "Calibration", calibration_name(instance)
+
+
+def _speculative(block: Speculative | None) -> str:
+    if block is None or not any(block.tokens):
+        return ""
+    by = block.draft.name if block.draft else "draft layers of the model"
+    tokens = ", ".join(str(n) for n in block.tokens)
+    rates = ", ".join(show.percent(rate) for rate in block.acceptance)
+    return f"{tokens} tokens by {by}, accepted {rates} of the time ({block.source})"
+
+
+def _transfer(deployment: Deployment) -> str:
+    transfer = deployment.transfer
+    if transfer.timing is Timing.FREE:
+        return "free, as the spec says"
+    rate = (
+        f"{transfer.bandwidth / 1e9:g} GB/s a device"
+        if transfer.bandwidth
+        else "over the outermost level of the slower device"
+    )
+    return f"{transfer.timing.value.replace('_', ' ')}, {rate}"
+
+
+def _fleet(fleet: Fleet) -> str:
+    parts = []
+    if fleet.rate is not None:
+        parts.append(f"for {show.quantity(fleet.rate)} requests a second")
+    if fleet.devices is not None:
+        parts.append(f"at most {show.counted(fleet.devices, 'device')}")
+    if fleet.spare:
+        parts.append(f"{show.counted(fleet.spare, 'spare instance')} of each kind")
+    return ", ".join(parts)
 
 
 def _formats(deployment: Deployment) -> str:
@@ -114,6 +217,10 @@ def _device(device: Device) -> Iterable[tuple[str, str]]:
     calibration = device.reference
     yield "About", device.doc
     yield "Memory", f"{show.size(device.memory)} at {device.memory_bandwidth / 2**40:.2f} TiB/s"
+    if device.price is not None:
+        yield "Price", f"{device.price.per_second * 3600:g} {device.price.currency} an hour"
+    if device.power is not None:
+        yield "Power", f"{device.power:g} W"
     yield (
         "Matrix unit",
         f"fp16 {device.cube.fp16 / 1e12:g}, bf16 {device.cube.bf16 / 1e12:g}, "

@@ -15,7 +15,7 @@ from specc.report.format import rounded
 from specc.report.view import ReportView, view
 from specc.serving import DEFINITIONS
 
-RESULT_FORMAT = 1
+RESULT_FORMAT = 2
 
 
 def render(
@@ -71,18 +71,12 @@ def _charts(
     """Draw the picture files of each study: path and text, in light and in dark."""
     drawn: dict[str, dict[str, tuple[str, str]]] = {}
     for study in report.studies:
-        for picture in ("curves", "memory"):
-            name = f"{study.slug}-{picture}"
+        for picture in study.pictures:
+            name = f"{study.slug}-{picture.name}"
             drawn[name] = {
                 mode: (
                     f"{folder}/{name}-{mode}.svg",
-                    _text(
-                        environment,
-                        "chart.svg.j2",
-                        study=study,
-                        picture=picture,
-                        dark=mode == "dark",
-                    ),
+                    _text(environment, "chart.svg.j2", picture=picture, dark=mode == "dark"),
                 )
                 for mode in ("light", "dark")
             }

@@ -1,14 +1,31 @@
-"""The tables of a report: candidates at their best, their memory, bounds, and misses."""
+"""The tables of a report: answers and candidates, their memory and bounds, and misses."""
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from attrs import frozen
 
-from specc.plan import Candidate, StudyResult
+from specc.plan import Answer, Candidate, StudyResult, objective_of
 from specc.report import format as show
+from specc.report.frontier import FrontierPoint
 from specc.search import Miss
 
 Label = Callable[[Candidate], str]
+
+MOST_ROWS = 40  # rows of a table of candidates; the rest is in the JSON file
+MOST_PRUNED = 60
+
+_TITLES = {
+    "whole": "Candidates, each at its best batch",
+    "prefill": "Prefill instances, each at its best batch",
+    "decode": "Decode instances, each at its best batch",
+}
+_STOPPED_BY = {
+    "ttft": "TTFT",
+    "tpot": "TPOT",
+    "max_sequences": "max sequences",
+    "chunk_budget": "chunk budget",
+}
 
 
 @frozen
@@ -38,128 +55,202 @@ class Table:
     note: str = ""
 
 
+@frozen
+class Cells:
+    """A column with the text of its cell for each row."""
+
+    column: Column
+    text: Callable[[Any], str]
+
+
 def _table(
     title: str,
-    columns: tuple[Column, ...],
-    candidates: Sequence[Candidate],
-    cells: Callable[[Candidate], tuple[str, ...]],
+    cells: Sequence[Cells],
+    rows: Sequence[Any],
+    is_best: Callable[[Any], bool] = lambda row: False,
     note: str = "",
+    most: int = MOST_ROWS,
 ) -> Table:
-    """Build a table with a row a candidate, the first of them marked if it is the answer."""
-    rows = tuple(
-        Row(cells(candidate), best=index == 0 and candidate.feasible)
-        for index, candidate in enumerate(candidates)
+    """Build a table with a row for each of `rows`, as many as it may have."""
+    left_out = len(rows) - most
+    if left_out > 0:
+        note = f"{note} {left_out} more are in the result file.".strip()
+    return Table(
+        title,
+        tuple(c.column for c in cells),
+        tuple(Row(tuple(c.text(row) for c in cells), is_best(row)) for row in rows[:most]),
+        note,
     )
-    return Table(title, columns, rows, note)
+
+
+def _text(title: str, text: Callable[[Any], str]) -> Cells:
+    return Cells(Column(title, numeric=False), text)
+
+
+def _number(title: str, unit: str, text: Callable[[Any], str]) -> Cells:
+    return Cells(Column(title, unit), text)
+
+
+_METRICS: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
+    ("Rate", "req/s", "rate", show.quantity),
+    ("Throughput", "tok/s", "throughput", show.rate),
+    ("per device", "tok/s", "throughput_per_device", show.rate),
+    ("TTFT", "ms", "ttft", show.milliseconds),
+    ("TPOT", "ms", "tpot", show.milliseconds),
+    ("Decode step", "ms", "decode_step", show.milliseconds),
+)
+
+
+def _metrics(
+    owner: Callable[[Any], object], rows: Sequence[Any], without: Sequence[str] = ()
+) -> list[Cells]:
+    """Return the columns of metrics that any of the rows has."""
+    cells = []
+    for title, unit, name, text in _METRICS:
+        if name in without or all(getattr(owner(row), name, None) is None for row in rows):
+            continue
+        cells.append(_number(title, unit, _cell(owner, name, text)))
+    return cells
+
+
+def _cell(
+    owner: Callable[[Any], object], name: str, text: Callable[[float], str]
+) -> Callable[[Any], str]:
+    def cell(row: Any) -> str:
+        value = getattr(owner(row), name, None)
+        return "–" if value is None else text(value)
+
+    return cell
+
+
+def _money(answers: Sequence[Answer]) -> list[Cells]:
+    cells = []
+    if any(a.cost_per_million_tokens is not None for a in answers):
+        currency = next(a.currency for a in answers if a.currency)
+        cells.append(
+            _number(
+                "Cost", f"{currency}/Mtok", _cell(_same, "cost_per_million_tokens", show.quantity)
+            )
+        )
+    if any(a.energy_per_thousand_tokens is not None for a in answers):
+        cells.append(
+            _number(
+                "Energy", "Wh/ktok", _cell(_same, "energy_per_thousand_tokens", show.watt_hours)
+            )
+        )
+    return cells
+
+
+def _same(row: object) -> object:
+    return row
+
+
+def is_plain(answers: Sequence[Answer]) -> bool:
+    """Tell whether every answer is a single instance, so that candidates say it all."""
+    return all(a.instances == 1 for a in answers)
+
+
+def answer_table(answers: Sequence[Answer], several: bool, dropped: int) -> Table:
+    """Show the answers: their instances, and what they serve together."""
+    note = f"{dropped} more answers do less than those listed." if dropped else ""
+    cells = [
+        *([_text("Deployment", lambda a: a.deployment)] if several else []),
+        _text("Instances", lambda a: a.layout),
+        _number("Devices", "", lambda a: show.integer(a.devices)),
+        *_metrics(_same, answers),
+        *_money(answers),
+        _text("Limited by", _limited_by),
+    ]
+    return _table("Fleets", cells, answers, lambda a: a is answers[0] and a.feasible, note, 20)
+
+
+def _limited_by(answer: Answer) -> str:
+    if answer.misses:
+        return "; ".join(miss_text(miss) for miss in answer.misses)
+    groups = [g for g in answer.groups if answer.bottleneck in ("", g.phase)]
+    reason = stopped_text(groups[0].stopped_by)
+    return f"{answer.bottleneck}, {reason}" if answer.bottleneck else reason
+
+
+def stopped_text(stopped_by: str) -> str:
+    """Name what stops a larger batch, in a word or two."""
+    return _STOPPED_BY.get(stopped_by, stopped_by.replace("_", " "))
 
 
 def comparison(result: StudyResult) -> Table:
-    """Set the best candidate of each deployment beside the best of all."""
-    rows = []
+    """Set the best answer of each deployment beside the best of all."""
     best = result.best
-    name = result.study.objective.value
-    for deployment in result.study.deployments:
-        own = result.best_of(deployment.name)
-        device = f"{deployment.devices} × {deployment.device.name}"
+    owns = [(d, result.best_of(d.name)) for d in result.study.deployments]
+    known = [own for _, own in owns if own is not None]
+    metrics = [*_metrics(_same, known, ("decode_step",)), *_money(known)]
+    rows = []
+    for deployment, own in owns:
         if own is None or best is None:
-            rows.append(Row((deployment.name, device, *["–"] * 6, "no layout keeps to the limits")))
+            blanks = ["–"] * (len(metrics) + 2)
+            rows.append(Row((deployment.name, *blanks, "no layout keeps to the limits")))
             continue
-        share = getattr(own.point, name) / getattr(best.point, name)
-        rows.append(
-            Row(
-                (
-                    deployment.name,
-                    device,
-                    own.parallel,
-                    show.integer(own.point.batch),
-                    show.rate(own.point.throughput),
-                    show.rate(own.point.throughput_per_device),
-                    show.milliseconds(own.point.ttft),
-                    show.milliseconds(own.point.tpot),
-                    show.percent(share),
-                ),
-                best=own is best,
-            )
-        )
+        share = _of_best(own, best, result)
+        cells = (c.text(own) for c in metrics)
+        devices = f"{own.devices} × {own.device}"
+        rows.append(Row((deployment.name, devices, _sized(own), *cells, share), best=own is best))
     return Table(
-        "Comparison of devices",
+        "Comparison of deployments",
         (
             Column("Deployment", numeric=False),
             Column("Devices", numeric=False),
             Column("Best layout", numeric=False),
-            Column("Batch"),
-            Column("Throughput", "tok/s"),
-            Column("per device", "tok/s"),
-            Column("TTFT", "ms"),
-            Column("TPOT", "ms"),
+            *(c.column for c in metrics),
             Column("of the best"),
         ),
         tuple(rows),
     )
 
 
-def summary(feasible: Sequence[Candidate], label: Label) -> Table:
-    """The candidates in the width of a terminal."""
-    columns = (
-        Column("Candidate", numeric=False),
-        Column("Batch"),
-        Column("Throughput", "tok/s"),
-        Column("per device", "tok/s"),
-        Column("TTFT", "ms"),
-        Column("TPOT", "ms"),
-        Column("Stopped by", numeric=False),
-    )
-    return _table(
-        "Candidates, each at its best batch",
-        columns,
-        feasible,
-        lambda c: (
-            label(c),
-            show.integer(c.point.batch),
-            show.rate(c.point.throughput),
-            show.rate(c.point.throughput_per_device),
-            show.milliseconds(c.point.ttft),
-            show.milliseconds(c.point.tpot),
-            _stopped_by(c),
+def _sized(answer: Answer) -> str:
+    """Return the layout of an answer with the batch of each of its groups."""
+    batches = ", ".join(show.integer(group.point.batch) for group in answer.groups)
+    return f"{answer.layout}, batch {batches}"
+
+
+def _of_best(own: Answer, best: Answer, result: StudyResult) -> str:
+    mine, most = (objective_of(a, result.study.objective) for a in (own, best))
+    return show.percent(mine / most if most > 0 else most / mine)
+
+
+def summary(candidates: Sequence[Candidate], label: Label, phase: str) -> Table:
+    """The candidates of a phase in the width of a terminal."""
+    cells = [
+        _text("Candidate", label),
+        _number("Batch", "", lambda c: show.integer(c.point.batch)),
+        *_metrics(_point, candidates, ("decode_step", "rate")),
+        _text("Stopped by", lambda c: stopped_text(c.stopped_by)),
+    ]
+    return _table(_TITLES[phase], cells, candidates, _first(candidates), most=20)
+
+
+def candidate_table(candidates: Sequence[Candidate], several: bool, phase: str) -> Table:
+    """Show the feasible candidates of a phase with their metrics."""
+    without = () if phase != "whole" else ("rate",)
+    cells = [
+        _text(
+            "Deployment" if several else "Devices",
+            lambda c: c.deployment if several else devices_of(c),
         ),
-    )
+        _text("Parallel", lambda c: c.parallel),
+        _number("Batch", "", lambda c: show.integer(c.point.batch)),
+        _number("Concurrency", "", lambda c: show.integer(c.point.concurrency)),
+        *_metrics(_point, candidates, without),
+        _text("Stopped by", lambda c: stopped_text(c.stopped_by)),
+    ]
+    return _table(_TITLES[phase], cells, candidates, _first(candidates))
 
 
-def candidate_table(feasible: Sequence[Candidate], several: bool) -> Table:
-    """Show all feasible candidates with their metrics."""
-    columns = (
-        Column("Deployment" if several else "Devices", numeric=False),
-        Column("Parallel", numeric=False),
-        Column("Batch"),
-        Column("Concurrency"),
-        Column("Throughput", "tok/s"),
-        Column("per device", "tok/s"),
-        Column("TTFT", "ms"),
-        Column("TPOT", "ms"),
-        Column("Decode step", "ms"),
-        Column("Stopped by", numeric=False),
-    )
-    return _table(
-        "Candidates, each at its best batch",
-        columns,
-        feasible,
-        lambda c: (
-            c.deployment if several else devices_of(c),
-            c.parallel,
-            show.integer(c.point.batch),
-            show.integer(c.point.concurrency),
-            show.rate(c.point.throughput),
-            show.rate(c.point.throughput_per_device),
-            show.milliseconds(c.point.ttft),
-            show.milliseconds(c.point.tpot),
-            show.milliseconds(c.point.decode_step),
-            _stopped_by(c),
-        ),
-    )
+def _point(candidate: Candidate) -> object:
+    return candidate.point
 
 
-def _stopped_by(candidate: Candidate) -> str:
-    return {"ttft": "TTFT", "tpot": "TPOT"}.get(candidate.stopped_by, candidate.stopped_by)
+def _first(candidates: Sequence[Candidate]) -> Callable[[Candidate], bool]:
+    return lambda candidate: candidate is candidates[0] and candidate.phase == "whole"
 
 
 def devices_of(candidate: Candidate) -> str:
@@ -183,109 +274,155 @@ def _memory(feasible: Sequence[Candidate], label: Label) -> Table:
         "Available": "available",
         "Available at the end": "available_at_end",
     }
+
+    def of(name: str) -> Callable[[Candidate], str]:
+        return lambda c: show.gibibytes(getattr(c.point.memory, name))
+
     return _table(
         "Memory of a device",
-        (Column("Candidate", numeric=False), *(Column(title, "GiB") for title in parts)),
+        [_text("Candidate", label), *(_number(t, "GiB", of(name)) for t, name in parts.items())],
         feasible,
-        lambda c: (
-            label(c),
-            *(show.gibibytes(getattr(c.point.memory, name)) for name in parts.values()),
-        ),
         note="In the tightest step, with the KV cache at the mean context of the batch.",
     )
 
 
 def _bounds(feasible: Sequence[Candidate], label: Label) -> Table:
-    parts = [
-        (phase, name)
-        for phase in ("prefill", "decode")
-        for name in ("compute", "memory", "communication", "launch")
-    ]
+    phases = [p for p in ("prefill", "decode") if any(getattr(c.point, p) for c in feasible)]
+    parts = [(p, name) for p in phases for name in ("compute", "memory", "communication", "launch")]
+
+    def of(phase: str, name: str) -> Callable[[Candidate], str]:
+        def cell(c: Candidate) -> str:
+            shares = getattr(c.point, phase)
+            return "–" if shares is None else show.percent(getattr(shares, name))
+
+        return cell
+
     return _table(
         "What bounds the time",
-        (Column("Candidate", numeric=False), *(Column(name, phase) for phase, name in parts)),
+        [
+            _text("Candidate", label),
+            *(_number(name, phase, of(phase, name)) for phase, name in parts),
+        ],
         feasible,
-        lambda c: (
-            label(c),
-            *(show.percent(getattr(getattr(c.point, phase), name)) for phase, name in parts),
-        ),
         note="Shares of a step's time by what bounds its operators: arithmetic, memory traffic, "
         "links, or the fixed time to launch them.",
     )
 
 
 def _evaluation(feasible: Sequence[Candidate], label: Label) -> Table:
-    columns = (
-        Column("Candidate", numeric=False),
-        Column("Devices", numeric=False),
-        Column("Model", numeric=False),
-        Column("Quantisation", numeric=False),
-        Column("Input", "tok"),
-        Column("Effective input", "tok"),
-        Column("Output", "tok"),
-        Column("Chunk budget", "tok"),
-        Column("Chunks"),
-        Column("Batches probed"),
-    )
-    return _table(
-        "How each was evaluated",
-        columns,
-        feasible,
-        lambda c: (
-            label(c),
-            devices_of(c),
-            c.model,
-            c.quantisation,
-            show.integer(c.input),
-            show.integer(c.effective_input),
-            show.integer(c.output),
-            show.integer(c.chunk_budget),
-            show.integer(c.chunks),
-            show.integer(c.probes),
+    cells = [
+        _text("Candidate", label),
+        _text("Devices", devices_of),
+        _text("Model", lambda c: c.model),
+        _text("Quantisation", lambda c: c.quantisation),
+        _number("Input", "tok", lambda c: show.tokens(c.input)),
+        _number("Effective input", "tok", lambda c: show.tokens(c.effective_input)),
+        _number("Output", "tok", lambda c: show.tokens(c.output)),
+        _number("Chunk budget", "tok", lambda c: show.integer(c.chunk_budget)),
+        _number("Chunks", "", lambda c: show.integer(c.chunks)),
+        _text("Method", lambda c: c.method),
+        _number("Batches probed", "", lambda c: show.integer(c.probes)),
+    ]
+    return _table("How each was evaluated", cells, feasible)
+
+
+def bin_table(answer: Answer) -> Table:
+    """Show the requests as a whole, and then those of each length."""
+    whole = (
+        "all",
+        "100 %",
+        show.integer(sum(row.samples for row in answer.bins)),
+        *(
+            show.tokens(sum(row.share * getattr(row, name) for row in answer.bins))
+            for name in ("input", "cached", "output")
         ),
+    )
+    metrics = [n for n in ("ttft", "tpot") if any(getattr(r, n) is not None for r in answer.bins)]
+
+    def shown(value: float | None) -> str:
+        return "–" if value is None else show.milliseconds(value)
+
+    rows = [Row((*whole, *(shown(getattr(answer, name)) for name in metrics)), best=True)]
+    for number, row in enumerate(answer.bins, start=1):
+        cells = (
+            str(number),
+            show.percent(row.share),
+            show.integer(row.samples),
+            *(show.integer(n) for n in (row.input, row.cached, row.output)),
+            *(shown(getattr(row, name)) for name in metrics),
+        )
+        rows.append(Row(cells))
+    columns = (
+        Column("Lengths", numeric=False),
+        Column("Share"),
+        Column("In flight"),
+        Column("Prompt", "tok"),
+        Column("Cached", "tok"),
+        Column("Answer", "tok"),
+        *(Column(name.upper(), "ms") for name in metrics),
+    )
+    return Table(
+        "What requests of each length see",
+        columns,
+        tuple(rows),
+        "Of the best answer. Requests in flight are dealt to the lengths by largest remainder.",
     )
 
 
 def infeasible_table(candidates: Sequence[Candidate], several: bool) -> Table:
     """Show the candidates that break a limit, and which and by how much."""
-    columns = (
-        Column("Deployment" if several else "Devices", numeric=False),
-        Column("Parallel", numeric=False),
-        Column("Batch"),
-        Column("TTFT", "ms"),
-        Column("TPOT", "ms"),
-        Column("Misses", numeric=False),
-    )
-    return _table(
-        "Layouts that miss a limit, at the batch nearest to it",
-        columns,
-        candidates,
-        lambda c: (
-            c.deployment if several else devices_of(c),
-            c.parallel,
-            show.integer(c.point.batch),
-            show.milliseconds(c.point.ttft),
-            show.milliseconds(c.point.tpot),
-            "; ".join(miss_text(miss) for miss in c.misses),
+    several_phases = len({c.phase for c in candidates}) > 1
+    cells = [
+        _text(
+            "Deployment" if several else "Devices",
+            lambda c: c.deployment if several else devices_of(c),
         ),
+        *([_text("Phase", lambda c: c.phase)] if several_phases else []),
+        _text("Parallel", lambda c: c.parallel),
+        _number("Batch", "", lambda c: show.integer(c.point.batch)),
+        *_metrics(
+            _point, candidates, ("rate", "throughput", "throughput_per_device", "decode_step")
+        ),
+        _text("Misses", lambda c: "; ".join(miss_text(miss) for miss in c.misses)),
+    ]
+    return _table("Layouts that miss a limit, at the batch nearest to it", cells, candidates)
+
+
+def relaxation_table(relaxed: Sequence[tuple[Candidate, Miss]]) -> Table:
+    """Show, per limit, the least that would have to be allowed if the other limits stay."""
+    cells = [
+        _text("Limit", lambda r: show.limit_name(r[1].limit)),
+        _text("Asked for", lambda r: show.fact(r[1].limit, r[1].allowed)),
+        _text("Feasible from", lambda r: show.fact(r[1].limit, r[1].value)),
+        _text("Change", lambda r: excess_text(r[1])),
+        _text("With", lambda r: f"{r[0].deployment}, {r[0].parallel}"),
+        _number("Batch", "", lambda r: show.integer(r[0].point.batch)),
+    ]
+    return _table(
+        "The cheapest way to make it feasible: one limit relaxed, the others kept",
+        cells,
+        relaxed,
+        lambda r: r is relaxed[0],
     )
 
 
 def miss_text(miss: Miss) -> str:
     """Say how far a value is from its limit."""
-    text = show.size if miss.limit == "memory" else show.duration
-    name = "memory" if miss.limit == "memory" else miss.limit.upper()
+    value, allowed = show.fact(miss.limit, miss.value), show.fact(miss.limit, miss.allowed)
     return (
-        f"{name} {text(miss.value)} where {text(miss.allowed)} are allowed ({_excess(miss.excess)})"
+        f"{show.limit_name(miss.limit)} {value} where {allowed} are allowed ({excess_text(miss)})"
     )
 
 
-def _excess(excess: float) -> str:
-    if excess > 1000:
+def excess_text(miss: Miss) -> str:
+    """Say how far beyond its limit a value is, relative to it."""
+    if miss.value < miss.allowed:
+        return f"{show.percent(miss.excess)} below"
+    if miss.excess > 1000:
         return "more than 1,000 times the limit"
-    if excess > 1:
-        return f"{1 + excess:.1f} times the limit"
-    return f"{show.percent(excess)} above"
+    if miss.excess > 1:
+        return f"{1 + miss.excess:.1f} times the limit"
+    return f"{show.percent(miss.excess)} above"
 
 
 def verdict_table(result: StudyResult) -> Table:
@@ -303,46 +440,59 @@ def verdict_table(result: StudyResult) -> Table:
 
 
 def sweep_table(results: Sequence[StudyResult]) -> Table:
-    """Set the best candidate of each variant of a swept study beside the others."""
+    """Set the best answer of each variant of a swept study beside the others."""
     names = [path for path, _ in results[0].study.settings]
+    best = [result.best for result in results if result.best is not None]
+    metrics = [*_metrics(_same, best, ("decode_step",)), *_money(best)]
     columns = (
         *(Column(name, numeric=False) for name in names),
         Column("Best", numeric=False),
-        Column("Batch"),
-        Column("Throughput", "tok/s"),
-        Column("per device", "tok/s"),
-        Column("TTFT", "ms"),
-        Column("TPOT", "ms"),
+        Column("Devices"),
+        *(c.column for c in metrics),
     )
-    return Table("Sweep", columns, tuple(_variant_row(result) for result in results))
+    rows = []
+    for result in results:
+        values = tuple(value for _, value in result.study.settings)
+        own = result.best
+        if own is None:
+            blanks = ["–"] * (len(metrics) + 1)
+            rows.append(Row((*values, "no layout keeps to the limits", *blanks)))
+            continue
+        where = f"{own.deployment}, {_sized(own)}"
+        cells = (c.text(own) for c in metrics)
+        rows.append(Row((*values, where, show.integer(own.devices), *cells)))
+    return Table("Sweep", columns, tuple(rows))
 
 
-def _variant_row(result: StudyResult) -> Row:
-    values = tuple(value for _, value in result.study.settings)
-    best = result.best
-    if best is None:
-        return Row((*values, "no layout keeps to the limits", *["–"] * 5))
-    return Row(
-        (
-            *values,
-            f"{best.deployment}, {best.parallel}",
-            show.integer(best.point.batch),
-            show.rate(best.point.throughput),
-            show.rate(best.point.throughput_per_device),
-            show.milliseconds(best.point.ttft),
-            show.milliseconds(best.point.tpot),
-        )
+def frontier_table(points: Sequence[FrontierPoint]) -> Table:
+    """Show the candidates that nothing beats in every respect."""
+    cells = [
+        _text("Candidate", lambda p: p.label),
+        _number("Batch", "", lambda p: show.integer(p.batch)),
+        *_metrics(_same, points, ("rate", "throughput", "decode_step")),
+        _number("Available", "GiB", lambda p: show.gibibytes(p.available)),
+        *(
+            [_number("Cost", f"{points[0].currency}/Mtok", lambda p: show.quantity(p.cost))]
+            if points and points[0].cost is not None
+            else []
+        ),
+    ]
+    return _table(
+        "Pareto frontier",
+        cells,
+        points,
+        note="Feasible batch sizes that no other beats in throughput per device, TTFT, TPOT, "
+        "free memory and cost at once, thinned.",
     )
 
 
 def pruned_table(result: StudyResult) -> Table:
     """Show what was dropped before evaluation, and why."""
-    return Table(
-        "Combinations that were dropped before evaluation",
-        (
-            Column("Deployment", numeric=False),
-            Column("Sizes", numeric=False),
-            Column("Reason", numeric=False),
-        ),
-        tuple(Row((p.deployment, p.label, p.reason)) for p in result.pruned),
+    cells = [
+        _text("Deployment", lambda p: p.deployment),
+        _text("Sizes", lambda p: p.label),
+        _text("Reason", lambda p: p.reason),
+    ]
+    return _table(
+        "Combinations that were dropped before evaluation", cells, result.pruned, most=MOST_PRUNED
     )

@@ -4,32 +4,54 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from specc.ir import Slo, Study
-from specc.plan import Candidate, Point, Results, StudyResult
+from specc.ir import Objective, Slo, Study
+from specc.plan import Answer, Candidate, Group, Results, StudyResult, objective_of
 from specc.report import format as show
 from specc.report.accuracy import accuracy
-from specc.report.charts import Bar, LineChart, latency_charts, memory_bar, share_bar
+from specc.report.charts import (
+    Bar,
+    HeatMap,
+    LineChart,
+    heat_map,
+    latency_charts,
+    memory_bar,
+    request_bars,
+    share_bar,
+    sweep_chart,
+    timeline_charts,
+)
+from specc.report.frontier import frontier
 from specc.report.inputs import inputs, objectives
 from specc.report.tables import (
     Table,
+    answer_table,
+    bin_table,
     candidate_table,
     comparison,
     details,
-    devices_of,
+    excess_text,
+    frontier_table,
     infeasible_table,
+    is_plain,
     miss_text,
     pruned_table,
+    relaxation_table,
+    stopped_text,
     summary,
     sweep_table,
     verdict_table,
 )
+from specc.search import Miss
 from specc.serving import DEFINITIONS, Definition
 
+MOST_BARS = 16
 _LIMITS = {
     "ttft": "the TTFT limit",
     "tpot": "the TPOT limit",
     "memory": "the memory of a device",
     "range": "the end of the range of batch sizes",
+    "max_sequences": "the engine's limit on sequences",
+    "chunk_budget": "the chunk budget, of which every sequence takes a token a step",
     "unknown": "a limit that was not probed",
 }
 
@@ -46,7 +68,7 @@ class Figure:
 
 
 @frozen
-class Answer:
+class AnswerView:
     """The answer to a study: one sentence, its figures, and what to know about it."""
 
     feasible: bool
@@ -54,6 +76,17 @@ class Answer:
     layout: str
     figures: tuple[Figure, ...]
     remarks: tuple[str, ...]
+
+
+@frozen
+class Picture:
+    """A picture of its own file: panels, bars or a heat map."""
+
+    name: str
+    alt: str
+    panels: tuple[LineChart, ...] = ()
+    bars: tuple[Bar, ...] = ()
+    heat: HeatMap | None = None
 
 
 @frozen
@@ -66,20 +99,56 @@ class StudyView:
     expected: bool
     doc: str
     question: str
-    answer: Answer
+    answer: AnswerView
     sweep: Table | None
+    sweep_chart: LineChart | None
+    heat_map: HeatMap | None
     expectations: Table | None
     comparison: Table | None
-    summary: Table
-    candidates: Table
+    answers: Table | None
+    summaries: tuple[Table, ...]
+    candidates: tuple[Table, ...]
+    bins: Table | None
+    request_bars: tuple[Bar, ...]
+    timeline: tuple[LineChart, ...]
+    frontier: Table | None
     details: tuple[Table, ...]
     latency_charts: tuple[LineChart, ...]
     memory_bars: tuple[Bar, ...]
     prefill_bars: tuple[Bar, ...]
     decode_bars: tuple[Bar, ...]
+    relaxations: Table | None
     infeasible: Table | None
     pruned: Table | None
     inputs: tuple[Table, ...]
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """The pictures that are files of their own."""
+        drawn = []
+        if self.sweep_chart is not None:
+            drawn.append(
+                Picture("sweep", "Throughput over the swept field", panels=(self.sweep_chart,))
+            )
+        if self.heat_map is not None:
+            drawn.append(Picture("sweep", "Throughput over the swept fields", heat=self.heat_map))
+        drawn.append(
+            Picture(
+                "curves",
+                "Throughput over latency of every layout; the dot is the best batch size",
+                panels=self.latency_charts,
+            )
+        )
+        if self.request_bars:
+            drawn.append(
+                Picture("requests", "Time of a request of each length", bars=self.request_bars)
+            )
+        if self.timeline:
+            drawn.append(
+                Picture("timeline", "What runs in the steps of a batch", panels=self.timeline)
+            )
+        drawn.append(Picture("memory", "Memory of a device, by candidate", bars=self.memory_bars))
+        return tuple(drawn)
 
 
 @frozen
@@ -129,13 +198,13 @@ def _study(result: StudyResult, variants: list[StudyResult], index: int | None) 
     feasible = [c for c in result.candidates if c.feasible]
     infeasible = [c for c in result.candidates if not c.feasible]
     several = len(study.deployments) > 1
-    shown = feasible or infeasible
-    memory = {d.device.name: d.device.memory for d in study.deployments}
-
-    def label(candidate: Candidate) -> str:
-        short = show.short_layout(candidate.parallel)
-        return f"{candidate.deployment} · {short}" if several else short
-
+    shown = _most_telling(result, feasible or infeasible)
+    label = _labels(several, result)
+    first = len(variants) > 1 and result is variants[0]
+    swept = len(study.settings)
+    phases = list(dict.fromkeys(c.phase for c in feasible))
+    plain = is_plain(result.answers)
+    best = result.best
     return StudyView(
         name=study.name,
         slug=study.name if index is None else f"{study.name}-{index}",
@@ -144,100 +213,242 @@ def _study(result: StudyResult, variants: list[StudyResult], index: int | None) 
         doc=study.doc,
         question=_question(study),
         answer=_answer(result),
-        sweep=sweep_table(variants) if len(variants) > 1 and result is variants[0] else None,
+        sweep=sweep_table(variants) if first else None,
+        sweep_chart=sweep_chart(variants) if first and swept == 1 else None,
+        heat_map=heat_map(variants) if first and swept == 2 else None,
         expectations=verdict_table(result) if result.verdicts else None,
         comparison=comparison(result) if several else None,
-        summary=summary(feasible, label),
-        candidates=candidate_table(feasible, several),
+        answers=None if plain else answer_table(result.answers, several, result.dropped_answers),
+        summaries=tuple(
+            summary([c for c in feasible if c.phase == phase], label, phase) for phase in phases
+        ),
+        candidates=tuple(
+            candidate_table([c for c in feasible if c.phase == phase], several, phase)
+            for phase in phases
+        ),
+        bins=bin_table(best) if best is not None and len(best.bins) > 1 else None,
+        request_bars=request_bars(best.bins) if best and len(best.bins) > 1 else (),
+        timeline=tuple(timeline_charts(best.timeline)) if best and best.timeline else (),
+        frontier=_frontier(study, feasible, label) if len(phases) == 1 else None,
         details=tuple(details(feasible, label)) if feasible else (),
         latency_charts=tuple(_latency(study, shown)),
-        memory_bars=tuple(memory_bar(c, memory[c.device], label(c)) for c in shown),
-        prefill_bars=tuple(share_bar(c, "prefill", label(c)) for c in shown),
-        decode_bars=tuple(share_bar(c, "decode", label(c)) for c in shown),
+        memory_bars=tuple(_memory_bars(study, shown, label)),
+        prefill_bars=tuple(share_bar(c, "prefill", label(c)) for c in shown if c.point.prefill),
+        decode_bars=tuple(share_bar(c, "decode", label(c)) for c in shown if c.point.decode),
+        relaxations=_relaxations(infeasible) if best is None else None,
         infeasible=infeasible_table(infeasible, several) if infeasible else None,
         pruned=pruned_table(result) if result.pruned else None,
         inputs=tuple(inputs(study)),
     )
 
 
+def _labels(several: bool, result: StudyResult) -> "_Label":
+    return _Label(several, len({c.phase for c in result.candidates}) > 1)
+
+
+@frozen
+class _Label:
+    """Names a candidate by what tells it from the others of its study."""
+
+    several_deployments: bool
+    several_phases: bool
+
+    def __call__(self, candidate: Candidate) -> str:
+        parts = [show.short_layout(candidate.parallel)]
+        if self.several_phases:
+            parts.insert(0, candidate.phase)
+        if self.several_deployments:
+            parts.insert(0, candidate.deployment)
+        return " · ".join(parts)
+
+
+def _most_telling(result: StudyResult, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return the candidates to draw: those of the best answer, then the best of the others."""
+    own = {g.task for g in result.best.groups} if result.best else set()
+    order = sorted(candidates, key=lambda c: c.task not in own)
+    kept: list[Candidate] = []
+    for phase in dict.fromkeys(c.phase for c in candidates):
+        kept += [c for c in order if c.phase == phase][:MOST_BARS]
+    return kept
+
+
+def _memory_bars(study: Study, shown: Sequence[Candidate], label: _Label) -> list[Bar]:
+    instances = [i for d in study.deployments for p in d.mode.phases for i in d.instances(p)]
+    memory = {instance.device.name: instance.device.memory for instance in instances}
+    return [memory_bar(c, memory[c.device], label(c)) for c in shown]
+
+
+def _frontier(study: Study, feasible: Sequence[Candidate], label: _Label) -> Table | None:
+    points = frontier(study, feasible, label)
+    return frontier_table(points) if len(points) > 1 else None
+
+
 def _question(study: Study) -> str:
     workload = study.workload
-    hit = f", {show.percent(workload.prefix_hit)} of it cached" if workload.prefix_hit else ""
     settings = ", ".join(f"{path} = {value}" for path, value in study.settings)
     settings += ": " if settings else ""
+    images = f", {show.counted(workload.images.count, 'image')}" if workload.images else ""
+    return f"{settings}{_lengths(study)}{images}; {objectives(workload.slo)}"
+
+
+def _lengths(study: Study) -> str:
+    workload = study.workload
+    shapes = workload.shapes()
+    prompt, cached, answer = (
+        sum(s.share * getattr(s, name) for s in shapes) for name in ("input", "cached", "output")
+    )
+    hit = f", {show.percent(cached / prompt)} of it cached" if cached else ""
+    if len(shapes) == 1:
+        return (
+            f"{show.counted(shapes[0].input, 'token')} of prompt{hit}, "
+            f"{show.integer(shapes[0].output)} of answer"
+        )
     return (
-        f"{settings}{show.counted(workload.input, 'token')} of prompt{hit}, "
-        f"{show.integer(workload.output)} of answer; {objectives(workload.slo)}"
+        f"{len(shapes)} lengths of requests, on the mean {show.tokens(prompt)} tokens of "
+        f"prompt{hit}, {show.tokens(answer)} of answer"
     )
 
 
-def _answer(result: StudyResult) -> Answer:
+def _answer(result: StudyResult) -> AnswerView:
     best = result.best
     if best is None:
         return _no_answer(result)
-    headline = (
-        f"{devices_of(best)}, batch {best.point.batch} a replica: "
-        f"{show.rate(best.point.throughput)} tok/s"
-    )
-    remarks = [_arithmetic(best), f"A larger batch is stopped by {_LIMITS[best.stopped_by]}."]
+    remarks = [_arithmetic(best), _stopped(best)]
     failed = sum(not verdict.met for verdict in result.verdicts)
     if failed:
         remarks.append(f"{failed} of {show.counted(len(result.verdicts), 'expectation')} not met.")
+    remarks += _fleet_remarks(result, best)
     remarks += _runner_up(result, best)
     remarks += _overflow(best)
     remarks.append(_sureness(best))
-    return Answer(
-        True, headline, best.parallel, _figures(best, result.study.workload.slo), tuple(remarks)
-    )
+    figures = _figures(best, result.study.workload.slo)
+    return AnswerView(True, _headline(best), best.layout, figures, tuple(remarks))
 
 
-def _sureness(best: Candidate) -> str:
-    bands, point = best.point.bands, best.point
+def _headline(best: Answer) -> str:
+    devices = show.counted(best.devices, "device")
+    if len({g.device for g in best.groups}) == 1:
+        devices = f"{best.devices} × {best.groups[0].device}"
+    batches = [f"batch {g.point.batch}" for g in best.groups]
+    if len(best.groups) == 2:
+        batches = [f"{g.phase} batch {g.point.batch}" for g in best.groups]
+    return f"{devices}, {', '.join(batches)} a replica: {show.rate(best.throughput)} tok/s"
+
+
+def _sureness(best: Answer) -> str:
+    bands = best.bands
     return (
         f"As far as errors of the cost model go, eight of ten measurements would lie between "
         f"{show.rate(bands.throughput_p10)} and {show.rate(bands.throughput_p90)} tok/s "
-        f"(± {show.percent(_half_width(point))}); see How sure this is."
+        f"(± {show.percent(_half_width(best))}); see How sure this is."
     )
 
 
-def _half_width(point: Point) -> float:
+def _half_width(best: Answer) -> float:
     """Half of the band of the throughput, relative to it."""
-    return (point.bands.throughput_p90 - point.bands.throughput_p10) / 2 / point.throughput
+    return (best.bands.throughput_p90 - best.bands.throughput_p10) / 2 / best.throughput
 
 
-def _arithmetic(best: Candidate) -> str:
-    """Say what the devices add up to: replicas, the sizes of each, and requests in flight."""
-    sizes = {"TP": best.tp, "PP": best.pp, "CP": best.cp}
+def _stopped(best: Answer) -> str:
+    if len(best.groups) == 1:
+        return f"A larger batch is stopped by {_stopper(best.groups[0])}."
+    return " ".join(
+        f"A larger {group.phase} batch is stopped by {_stopper(group)}." for group in best.groups
+    )
+
+
+def _stopper(group: Group) -> str:
+    known = _LIMITS.get(group.stopped_by)
+    return known or f"the limit on {stopped_text(group.stopped_by)}"
+
+
+def _arithmetic(best: Answer) -> str:
+    """Say what the devices add up to: instances, replicas, their sizes, requests in flight."""
+    if len(best.groups) == 1 and best.instances == 1:
+        return _group_arithmetic(best.groups[0])
+    parts = []
+    for group in best.groups:
+        name = "instances" if group.count > 1 else "instance"
+        phase = "" if group.phase == "whole" else f"{group.phase} "
+        parts.append(
+            f"{group.count} {phase}{name} × {group.devices} = {group.count * group.devices} "
+            f"{group.device}"
+        )
+    each = " ".join(
+        f"{'Each' if g.phase == 'whole' else 'A ' + g.phase} instance: {_group_arithmetic(g)}"
+        for g in best.groups
+    )
+    return f"{' and '.join(parts)}. {each}"
+
+
+def _group_arithmetic(group: Group) -> str:
+    sizes = {"TP": group.tp, "PP": group.pp, "CP": group.cp}
     each = " × ".join(f"{name} {n}" for name, n in sizes.items() if n > 1 or name == "TP")
-    stages = f", in {best.pp} batches of {best.point.batch}" if best.pp > 1 else ""
-    flight = show.counted(best.point.batch * best.pp, "request")
-    if best.dp == 1:
-        devices = show.counted(best.devices, "device")
-        shape = f" ({each})" if each != f"TP {best.devices}" else ""
+    batch = group.point.batch
+    stages = f", in {group.pp} batches of {batch}" if group.pp > 1 else ""
+    flight = show.counted(batch * group.pp, "request")
+    if group.dp == 1:
+        devices = show.counted(group.devices, "device")
+        shape = f" ({each})" if each != f"TP {group.devices}" else ""
         return f"One replica of {devices}{shape} keeps {flight} in flight{stages}."
     return (
-        f"{best.devices} devices = {best.dp} replicas × {each}; {flight} in flight on each"
-        f"{stages}, {show.integer(best.point.concurrency)} in total."
+        f"{group.devices} devices = {group.dp} replicas × {each}; {flight} in flight on each"
+        f"{stages}, {show.integer(group.point.concurrency)} in total."
     )
 
 
-def _runner_up(result: StudyResult, best: Candidate) -> list[str]:
-    others = [c for c in result.candidates if c.feasible and c is not best]
+def _fleet_remarks(result: StudyResult, best: Answer) -> list[str]:
+    remarks = []
+    fleet = next(d.fleet for d in result.study.deployments if d.name == best.deployment)
+    spare = next((g.spare for g in best.groups if g.spare), 0)
+    if len(best.groups) == 2:
+        first, last = best.groups
+        rates = [(g.count - g.spare) * g.point.rate for g in best.groups]
+        idle = 1 - min(rates) / max(rates)
+        other = "decode" if best.bottleneck == "prefill" else "prefill"
+        remarks.append(
+            f"Prefill can take {show.quantity(rates[0])}, decode {show.quantity(rates[1])} "
+            f"requests a second; {best.bottleneck} limits, and {show.percent(idle)} of {other} "
+            "stays idle. One decode instance keeps "
+            f"{show.quantity(last.point.rate / first.point.rate)} prefill instances busy."
+        )
+        moved = show.duration(best.transfer) if best.transfer else "nothing"
+        remarks.append(f"The KV cache of a request takes {moved} from prefill to decode.")
+    if fleet is not None and fleet.rate is not None:
+        room = best.rate / fleet.rate - 1
+        remarks.append(
+            f"For {show.quantity(fleet.rate)} requests a second {best.devices} devices are needed; "
+            f"they can take {show.quantity(best.rate)}, {show.percent(room)} more."
+        )
+    if spare:
+        remarks.append(
+            f"{show.counted(spare, 'instance')} of each kind may fail without a loss of this rate."
+        )
+    return remarks
+
+
+def _runner_up(result: StudyResult, best: Answer) -> list[str]:
+    others = [a for a in result.answers if a.feasible and a is not best]
     if not others:
         return ["No other candidate keeps to the limits."]
     second = others[0]
-    name = result.study.objective.value
-    gap = 1 - getattr(second.point, name) / getattr(best.point, name)
+    objective = result.study.objective
+    mine, theirs = objective_of(best, objective), objective_of(second, objective)
     where = f"{second.deployment}, " if len(result.study.deployments) > 1 else ""
+    if objective is Objective.FEWEST_DEVICES:
+        more = second.devices - best.devices
+        less = f"{show.counted(more, 'device')} more" if more else "as many devices"
+        return [f"Next best: {where}{second.layout} with {less}."]
+    gap = 1 - theirs / mine
     less = f"{show.percent(gap)} less" if gap > 0 else "the same"
-    text = f"Next best: {where}{second.parallel} with {less}."
-    if gap < _half_width(best.point):
+    text = f"Next best: {where}{second.layout} with {less}."
+    if gap < _half_width(best):
         text += " That is within the error of the cost model: measure both before deciding."
     return [text]
 
 
-def _overflow(best: Candidate) -> list[str]:
-    short = best.point.memory.available_at_end
+def _overflow(best: Answer) -> list[str]:
+    short = best.available_at_end
     if short >= 0:
         return []
     return [
@@ -246,24 +457,52 @@ def _overflow(best: Candidate) -> list[str]:
     ]
 
 
-def _figures(best: Candidate, slo: Slo) -> tuple[Figure, ...]:
-    point, bands = best.point, best.point.bands
-    per_device = f"{show.rate(point.throughput_per_device)} a device"
-    return (
-        Figure("Throughput", show.rate(point.throughput), "tok/s", per_device),
-        _latency_figure("TTFT", point.ttft, slo.ttft, (bands.ttft_p10, bands.ttft_p90)),
-        _latency_figure("TPOT", point.tpot, slo.tpot, (bands.tpot_p10, bands.tpot_p90)),
+def _figures(best: Answer, slo: Slo) -> tuple[Figure, ...]:
+    bands = best.bands
+    per_device = f"{show.rate(best.throughput_per_device)} a device"
+    what = " of prompts" if best.mode == "prefill_only" else ""
+    figures = [Figure("Throughput", show.rate(best.throughput), "tok/s", per_device + what)]
+    if len(best.groups) > 1 or best.instances > 1 or best.mode != "aggregated":
+        figures.append(Figure("Rate", show.quantity(best.rate), "req/s", "of the slower phase"
+                              if len(best.groups) > 1 else "of all instances"))  # fmt: skip
+    for title, value, limit, band in (
+        ("TTFT", best.ttft, slo.ttft, (bands.ttft_p10, bands.ttft_p90)),
+        ("TPOT", best.tpot, slo.tpot, (bands.tpot_p10, bands.tpot_p90)),
+    ):
+        if value is not None:
+            figures.append(_latency_figure(title, value, limit, band))
+    reserved = max(g.point.memory.reserved for g in best.groups)
+    figures.append(
         Figure(
             "Free memory",
-            show.gibibytes(point.memory.available),
+            show.gibibytes(best.available),
             "GiB",
-            f"a device, beside {show.size(point.memory.reserved)} reserved",
-        ),
+            f"a device, beside {show.size(reserved)} reserved",
+        )
     )
+    if best.cost_per_million_tokens is not None and best.cost_per_second is not None:
+        figures.append(
+            Figure(
+                "Cost",
+                show.quantity(best.cost_per_million_tokens),
+                f"{best.currency}/Mtok",
+                f"{show.quantity(best.cost_per_second * 3600)} {best.currency} an hour",
+            )
+        )
+    if best.energy_per_thousand_tokens is not None:
+        figures.append(
+            Figure(
+                "Energy",
+                show.watt_hours(best.energy_per_thousand_tokens),
+                "Wh/ktok",
+                "at the power of the devices under load",
+            )
+        )
+    return tuple(figures)
 
 
 def _latency_figure(
-    title: str, value: float, limit: float | None, band: tuple[float, float]
+    title: str, value: float, limit: float | None, band: tuple[float | None, float | None]
 ) -> Figure:
     number, unit = show.duration(value).split(" ")
     if limit is None:
@@ -277,27 +516,84 @@ def _latency_figure(
     )
 
 
-def _range(band: tuple[float, float]) -> str:
-    return f"p10–p90 {show.duration(band[0])} to {show.duration(band[1])}"
+def _range(band: tuple[float | None, float | None]) -> str:
+    low, high = band
+    assert low is not None
+    assert high is not None
+    return f"p10–p90 {show.duration(low)} to {show.duration(high)}"
 
 
-def _no_answer(result: StudyResult) -> Answer:
-    nearest = result.candidates[0]
-    misses = ", ".join(miss_text(miss) for miss in nearest.misses)
-    where = f"{nearest.deployment}, " if len(result.study.deployments) > 1 else ""
-    return Answer(
+def _no_answer(result: StudyResult) -> AnswerView:
+    several = len(result.study.deployments) > 1
+    missed = [a for a in result.answers if not a.feasible]
+    if missed:
+        nearest = missed[0]
+        misses = ", ".join(miss_text(miss) for miss in nearest.misses)
+        where = f"{nearest.deployment}, " if several else ""
+        text = f"The nearest is {where}{nearest.layout}: {misses}."
+    else:
+        text = _nearest_candidate(result, several)
+    relaxed = _relaxed([c for c in result.candidates if not c.feasible])
+    remarks = [text]
+    if relaxed and not missed:
+        candidate, miss = relaxed[0]
+        remarks.append(
+            f"With {show.limit_name(miss.limit)} at {show.fact(miss.limit, miss.value)} "
+            f"({excess_text(miss)}) and everything else kept, {candidate.deployment} in "
+            f"{candidate.parallel} is feasible."
+        )
+    return AnswerView(
         feasible=False,
         headline="No layout keeps to the limits",
         layout="",
         figures=(),
-        remarks=(
-            f"The nearest is {where}{nearest.parallel} at batch {nearest.point.batch}: {misses}.",
-        ),
+        remarks=tuple(remarks),
     )
+
+
+def _nearest_candidate(result: StudyResult, several: bool) -> str:
+    """Say what is nearest; where phases are apart, of the phase that has nothing feasible."""
+    phases = dict.fromkeys(c.phase for c in result.candidates)
+    feasible = {c.phase for c in result.candidates if c.feasible}
+    short = [phase for phase in phases if phase not in feasible]
+    nearest = next(
+        (c for c in result.candidates if c.phase in (short or phases) and not c.feasible), None
+    )
+    if nearest is None:
+        return "Each phase has feasible instances, but no pair of them keeps to the limits."
+    misses = ", ".join(miss_text(miss) for miss in nearest.misses)
+    where = f"{nearest.deployment}, " if several else ""
+    phase = f"{nearest.phase} in " if len(phases) > 1 else ""
+    return (
+        f"The nearest is {where}{phase}{nearest.parallel} at batch {nearest.point.batch}: {misses}."
+    )
+
+
+def _relaxed(infeasible: Sequence[Candidate]) -> list[tuple[Candidate, Miss]]:
+    """Return, for each limit, the candidate that needs least of it, the least change first."""
+    best: dict[str, tuple[Candidate, Miss]] = {}
+    for candidate in infeasible:
+        for miss in candidate.relaxations:
+            held = best.get(miss.limit)
+            if miss.excess > 0 and (held is None or miss.excess < held[1].excess):
+                best[miss.limit] = candidate, miss
+    return sorted(best.values(), key=lambda pair: pair[1].excess)
+
+
+def _relaxations(infeasible: Sequence[Candidate]) -> Table | None:
+    relaxed = _relaxed(infeasible)
+    return relaxation_table(relaxed) if relaxed else None
 
 
 def _latency(study: Study, shown: Sequence[Candidate]) -> list[LineChart]:
     slo = study.workload.slo
-    if slo.ttft is not None and slo.tpot is None:
-        return latency_charts(shown, "ttft", "TTFT", slo.ttft)
-    return latency_charts(shown, "tpot", "TPOT", slo.tpot)
+    charts = []
+    for phase in dict.fromkeys(c.phase for c in shown):
+        own = [c for c in shown if c.phase == phase]
+        by_ttft = phase == "prefill" or (
+            phase == "whole" and slo.ttft is not None and slo.tpot is None
+        )
+        metric, title, limit = ("ttft", "TTFT", slo.ttft) if by_ttft else ("tpot", "TPOT", slo.tpot)
+        named = "" if phase == "whole" else f", {phase}"
+        charts += latency_charts(own, metric, title, limit, named)
+    return charts

@@ -5,7 +5,18 @@ reasons, the infeasible ones with their nearest miss. It knows no hardware. Read
 """
 
 from specc.search.batch import BatchSearch, search_batch
-from specc.search.goals import Goals, Miss
+from specc.search.goals import OPERATORS, ROW_FACTS, Goals, Miss, bound_excess
 from specc.search.space import Pruned, Space, layouts
 
-__all__ = ["BatchSearch", "Goals", "Miss", "Pruned", "Space", "layouts", "search_batch"]
+__all__ = [
+    "OPERATORS",
+    "ROW_FACTS",
+    "BatchSearch",
+    "Goals",
+    "Miss",
+    "Pruned",
+    "Space",
+    "bound_excess",
+    "layouts",
+    "search_batch",
+]

@@ -30,6 +30,7 @@ class BatchSearch:
             first; `range` if the range of batch sizes ends there, `unknown` if not probed.
         misses: if nothing is feasible, the limits that the row nearest to it breaks.
         nearest: that row.
+        relaxations: per limit, the row that comes nearest to it and keeps to all the others.
         probes: batch sizes evaluated.
     """
 
@@ -39,6 +40,7 @@ class BatchSearch:
     stopped_by: str
     misses: tuple[Miss, ...]
     nearest: int | None
+    relaxations: tuple[Miss, ...]
     probes: int
 
 
@@ -52,20 +54,21 @@ def search_batch(
         interval: the range that the spec gives, inclusive; None leaves it open.
         largest: a bound above which the memory cannot hold the requests.
         evaluate: the serving model.
-        goals: limits and objective.
+        goals: the limits.
 
     `exhaustive` evaluates the whole range at once and finds the best row even where feasibility
     is not monotone. The others find the largest feasible batch, assuming it is: `binary` bisects
     [1, 512] or the range given; `exponential` doubles its right edge until it is infeasible,
     then bisects; `linear_exponential` cuts the doubling short by extrapolating each limit.
     """
-    if search.strategy is Strategy.EXHAUSTIVE:
+    strategy = search.strategy or Strategy.EXHAUSTIVE
+    if strategy is Strategy.EXHAUSTIVE:
         low, high = interval or (1, LARGEST_BATCH)
         batches = np.arange(low, max(low, min(high, largest)) + 1)
         return _outcome(evaluate(batches), goals, high)
     probes = _Probes(evaluate, goals)
     low, high = interval or (1, 2**MOST_DOUBLINGS * FIRST_RIGHT_EDGE)
-    match search.strategy:
+    match strategy:
         case Strategy.BINARY:
             high = interval[1] if interval else FIRST_RIGHT_EDGE
             probes.bisect(low, high)
@@ -164,11 +167,20 @@ def _outcome(table: ServingTable, goals: Goals, high: int) -> BatchSearch:
         worst = np.max(list(goals.excess(table).values()), axis=0)
         nearest = int(np.argmin(worst))
         misses = goals.misses(table, nearest)
-        return BatchSearch(table, feasible, None, misses[0].limit, misses, nearest, len(table))
+        return BatchSearch(
+            table,
+            feasible,
+            None,
+            misses[0].limit,
+            misses,
+            nearest,
+            goals.relaxations(table),
+            len(table),
+        )
     rows = np.flatnonzero(feasible)
-    best = int(rows[np.argmax(goals.value(table)[rows])])
+    best = int(rows[np.argmax(table.throughput[rows])])
     stopped_by = _stopped_by(table, goals, int(rows[-1]), high)
-    return BatchSearch(table, feasible, best, stopped_by, (), None, len(table))
+    return BatchSearch(table, feasible, best, stopped_by, (), None, (), len(table))
 
 
 def _stopped_by(table: ServingTable, goals: Goals, last: int, high: int) -> str:

@@ -1,21 +1,31 @@
 """What a batch size must keep to, and how far it is from that."""
 
+import operator
 from typing import Any
 
 import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from specc.ir import Objective, Slo
+from specc.cost import Layout
+from specc.ir import Bound, Slo
 from specc.serving import ServingTable
 from specc.units import Bytes
 
 Column = NDArray[np.floating[Any]]
 
+MEMORY = "memory"
+OPERATORS = {"<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt}
+# Facts that a layout has by itself, and facts of each batch size of it.
+_OF_LAYOUT = ("tp", "pp", "dp", "ep")
+_OF_ROW = ("batch", "concurrency", "decode_step", "ttft", "tpot")
+_OF_MEMORY = ("available", "available_at_end")
+ROW_FACTS = (*_OF_LAYOUT, *_OF_ROW, *_OF_MEMORY)
+
 
 @frozen
 class Miss:
-    """A limit that a row breaks: its value, the limit, and the excess relative to the limit."""
+    """A limit that is broken: its value, the limit, and the excess relative to the limit."""
 
     limit: str
     value: float
@@ -25,19 +35,32 @@ class Miss:
 
 @frozen
 class Goals:
-    """The limits of a workload and the objective. `memory` is the memory of a device."""
+    """The limits that a batch size of a layout keeps to.
+
+    Attributes:
+        slo: limits of the workload; one on what a phase does not have is no limit there.
+        memory: bytes of a device.
+        bounds: further limits; those on facts of whole answers are not judged here.
+        layout: the layout, for limits on it.
+    """
 
     slo: Slo
-    objective: Objective
     memory: Bytes
+    bounds: tuple[Bound, ...] = ()
+    layout: Layout | None = None
 
     def excess(self, table: ServingTable) -> dict[str, Column]:
         """Return, per limit, how far each row is above it, relative to it; ≤ 0 keeps to it."""
-        excess: dict[str, Column] = {"memory": -table.memory.available / self.memory}
-        if self.slo.ttft is not None:
-            excess["ttft"] = table.ttft / self.slo.ttft - 1
-        if self.slo.tpot is not None:
-            excess["tpot"] = table.tpot / self.slo.tpot - 1
+        excess: dict[str, Column] = {MEMORY: -table.memory.available / self.memory}
+        for name in ("ttft", "tpot"):
+            limit, column = getattr(self.slo, name), getattr(table, name)
+            if limit is not None and not np.isnan(column).any():
+                excess[name] = column / limit - 1
+        for bound in self.bounds:
+            column = self._fact(table, bound.fact)
+            if column is not None and not np.isnan(column).any():
+                above = bound_excess(bound, column)
+                excess[bound.fact] = np.maximum(above, excess.get(bound.fact, above))
         return excess
 
     def feasible(self, table: ServingTable) -> NDArray[np.bool_]:
@@ -45,24 +68,56 @@ class Goals:
         worst: Column = np.max(list(self.excess(table).values()), axis=0)
         return worst <= 0
 
-    def value(self, table: ServingTable) -> Column:
-        """Return the objective of each row."""
-        if self.objective is Objective.THROUGHPUT_PER_DEVICE:
-            return table.throughput_per_device
-        return table.throughput
-
     def misses(self, table: ServingTable, row: int) -> tuple[Miss, ...]:
         """Return the limits that a row breaks: memory first (nothing runs), then the worst."""
         found = []
         for limit, column in self.excess(table).items():
             excess = float(column[row])
             if excess > 0:
-                found.append(self._miss(table, row, limit, excess))
-        return tuple(sorted(found, key=lambda miss: (miss.limit != "memory", -miss.excess)))
+                found.append(self.miss(table, row, limit, excess))
+        return tuple(sorted(found, key=lambda miss: (miss.limit != MEMORY, -miss.excess)))
 
-    def _miss(self, table: ServingTable, row: int, limit: str, excess: float) -> Miss:
-        if limit == "memory":
+    def relaxations(self, table: ServingTable) -> tuple[Miss, ...]:
+        """Return, per limit, the row that breaks it least and keeps to all the others."""
+        excess = self.excess(table)
+        found = []
+        for limit, column in excess.items():
+            others = [other for name, other in excess.items() if name != limit]
+            rest = np.max(others, axis=0) if others else np.full(len(table), -1.0)
+            if (rest <= 0).any() and limit != MEMORY:
+                row = int(np.argmin(np.where(rest <= 0, column, np.inf)))
+                found.append(self.miss(table, row, limit, float(column[row])))
+        return tuple(found)
+
+    def miss(self, table: ServingTable, row: int, limit: str, excess: float) -> Miss:
+        """Return how a row stands to a limit."""
+        if limit == MEMORY:
             needed = self.memory - float(table.memory.available[row])
             return Miss(limit, needed, float(self.memory), excess)
-        allowed = float(getattr(self.slo, limit))
-        return Miss(limit, float(getattr(table, limit)[row]), allowed, excess)
+        bound = next((b for b in self.bounds if b.fact == limit), None)
+        slo = getattr(self.slo, limit, None)
+        column = self._fact(table, limit)
+        assert column is not None
+        allowed = slo if slo is not None else bound.value if bound else 0.0
+        return Miss(limit, float(column[row]), float(allowed), excess)
+
+    def _fact(self, table: ServingTable, fact: str) -> Column | None:
+        if fact in _OF_LAYOUT and self.layout is not None:
+            return np.full(len(table), float(getattr(self.layout, fact)))
+        if fact in _OF_ROW:
+            return np.asarray(getattr(table, fact), dtype=np.float64)
+        if fact in _OF_MEMORY:
+            return np.asarray(getattr(table.memory, fact))
+        return None
+
+
+def bound_excess(bound: Bound, values: Column) -> Column:
+    """Return how far values are beyond a bound, relative to it; ≤ 0 keeps to it."""
+    scale = abs(bound.value) or 1.0
+    above = (values - bound.value) / scale
+    if bound.operator in (">=", ">"):
+        above = -above
+    kept = OPERATORS[bound.operator](values, bound.value)
+    # At the edge of a strict bound the distance is zero, and yet it is broken.
+    excess: Column = np.where(kept, np.minimum(above, 0.0), np.maximum(above, 1e-12))
+    return excess

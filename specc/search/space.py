@@ -49,7 +49,7 @@ def layouts(deployment: Deployment) -> Space:
 
 def _attention_layouts(deployment: Deployment) -> Iterator[tuple[Layout, str]]:
     """Yield every combination of sizes of attention, with what is wrong with it."""
-    parallel, devices = deployment.parallel, deployment.devices
+    parallel, devices = deployment.parallel, deployment.size
     powers = _powers_of_two(devices)
     sizes = (parallel.tp or powers, parallel.pp or powers, parallel.cp or powers)
     tensor, pipeline, context = sizes

@@ -1,22 +1,42 @@
 """Serving models: from the cost of a step to TTFT, TPOT and throughput.
 
 In: a cost model, a workload and batch sizes. Out: a `ServingTable`, one row per batch size.
-Read `aggregated.py` first; `definitions.py` says what each metric means.
+`mixture.py` has the requests, `server.py` the instance; read `aggregated.py` first, then
+`phases.py` for separate prefill and decode, and `loop.py` for steps that do both.
+`definitions.py` says what each metric means.
 """
 
 from specc.serving.aggregated import Aggregated
 from specc.serving.budget import automatic_budgets, choose_budget
 from specc.serving.definitions import DEFINITIONS, Definition
-from specc.serving.table import Bands, MemoryParts, ServingTable, Shares
+from specc.serving.loop import StepLoop
+from specc.serving.mixture import Mixture, allocate
+from specc.serving.models import ServingModel, method_of, serving_model
+from specc.serving.phases import Decode, Prefill
+from specc.serving.server import Server
+from specc.serving.table import Bands, BinRow, MemoryParts, ServingTable, Shares, Timeline
+from specc.serving.transfer import transfer_time
 
 __all__ = [
     "DEFINITIONS",
     "Aggregated",
     "Bands",
+    "BinRow",
+    "Decode",
     "Definition",
     "MemoryParts",
+    "Mixture",
+    "Prefill",
+    "Server",
+    "ServingModel",
     "ServingTable",
     "Shares",
+    "StepLoop",
+    "Timeline",
+    "allocate",
     "automatic_budgets",
     "choose_budget",
+    "method_of",
+    "serving_model",
+    "transfer_time",
 ]

@@ -2,153 +2,91 @@
 
 import numpy as np
 from attrs import frozen
-from numpy.typing import NDArray
 
-from specc.cost import CostModel, Layout, StepMemory, StepTable, StepTimes
+from specc.cost import StepTimes
 from specc.cost.times import P10, P90
-from specc.ir import Workload
-from specc.serving.table import Bands, Column, Integers, MemoryParts, ServingTable, Shares
-from specc.units import Bytes, Tokens
+from specc.serving.mixture import allocate
+from specc.serving.server import Server
+from specc.serving.table import Bands, BinRow, Column, Integers, ServingTable, Shares
+from specc.serving.waves import Waves
+from specc.units import Tokens
 
 
 @frozen
 class Aggregated:
     """The closed form of aggregated serving.
 
-    All C = batch · DP requests arrive together. Prefill runs in waves of
-    W = ⌊budget · DP / new⌋ requests, as the reference planner has it: the fullest replica takes
-    ⌈W / DP⌉, which may be one prompt above its own budget. n = C div W full waves take L_W each,
-    a rest of r = C mod W requests takes L_r. Then all decode together; every step costs L_d, that
-    at the mean context input + ⌊output/2⌋ + 1. So
-        TTFT = [W·L_W·(n + n(n-1)/2P) + r·(n·L_W/P + L_r)] / C   with P pipeline stages,
-        end-to-end = TTFT + L_d · output,
+    All C = batch · DP · PP requests arrive together. Prefill runs in waves (see `Waves`) with the
+    mean time to first token TTFT. Then all decode together; every step costs L_d, that at the mean
+    context input + ⌊output/2⌋ + 1, and yields a token a request, or the accepted ones of
+    speculative decoding. So, with L = L_d / tokens a step,
+        end-to-end = TTFT + L · output,
         TPOT = end-to-end / output,   throughput = C · output / end-to-end.
     The first published version of this form divided by TTFT + TPOT · output, which counts TTFT
-    twice. A prefilled token attends to the cached prefix too, which the reference planner drops.
+    twice. With several shapes, input and output are means over the requests, and C requests in
+    flight finish at a rate of C / end-to-end (Little's law).
 
     The KV cache is counted for all requests of the batch in every step: in prefill at the prompt
     length (the reference planner counts the wave alone), in decode at the mean context.
 
     Attributes:
-        budget: new prompt tokens a replica takes in a step; at least the computed prompt.
-        memory: bytes of a device.
-        reserved: bytes of it that are kept free.
+        server: the instance.
+        budget: new prompt tokens a replica takes in a step; at least the longest computed prompt.
     """
 
-    cost: CostModel
-    layout: Layout
-    workload: Workload
+    server: Server
     budget: Tokens
-    memory: Bytes
-    reserved: Bytes
 
     def evaluate(self, batch: Integers) -> ServingTable:
         """Return a row for each batch size (requests a replica), shape (N,)."""
-        concurrency = batch * self.layout.dp * self.layout.pp
-        ttft, step, requests, prefill_times = self._prefill(concurrency)
-        decode_steps = self._decode_steps(batch)
-        decode_times = self.cost.times(decode_steps)
-        output = self.workload.output
-        end_to_end = ttft + decode_times.total * output
+        server, output = self.server, self.server.mixture.mean_output
+        concurrency = batch * server.replicas
+        waves = Waves.of(server, self.budget, concurrency)
+        steps = server.mixture.decode(batch, server.block, server.drafted)
+        decode = server.times(steps)
+        each = decode.total / server.tokens_per_step
+        end_to_end = waves.ttft + each * output
         throughput = concurrency * output / end_to_end
+        resident = server.mixture.blocks_of_prompts(batch, server.block)
+        prefill_memory = server.memory_of(waves.steps(resident))
         return ServingTable(
             batch=batch,
             concurrency=concurrency,
-            ttft=ttft,
+            ttft=waves.ttft,
             tpot=end_to_end / output,
             throughput=throughput,
-            throughput_per_device=throughput / self.layout.devices,
-            decode_step=decode_times.total,
-            prefill_step=step,
-            wave_requests=requests,
-            bands=self._bands(concurrency, ttft, prefill_times, decode_times),
-            memory=self._memory(batch, requests, decode_steps),
-            prefill=Shares.of(prefill_times),
-            decode=Shares.of(decode_times),
+            throughput_per_device=throughput / server.layout.devices,
+            rate=throughput / output,
+            decode_step=decode.total,
+            prefill_step=waves.latency,
+            wave_requests=waves.requests,
+            bands=self._bands(concurrency, waves, decode),
+            memory=server.parts(batch, prefill_memory, server.memory_of(steps)),
+            prefill=Shares.of(waves.times),
+            decode=Shares.of(decode),
         )
 
-    def _bands(
-        self, concurrency: Integers, ttft: Column, prefill: StepTimes, decode: StepTimes
-    ) -> Bands:
+    def _bands(self, concurrency: Integers, waves: Waves, decode: StepTimes) -> Bands:
         """Return the metrics with all steps at the edge of their bands."""
-        output = self.workload.output
+        output = self.server.mixture.mean_output
         quantiles: dict[str, Column] = {}
         for name, opposite, deviations in (("p10", "p90", P10), ("p90", "p10", P90)):
-            first = ttft * np.exp(deviations * prefill.deviation)
-            end_to_end = first + decode.quantile(deviations) * output
+            first = waves.ttft * np.exp(deviations * waves.times.deviation)
+            each = decode.quantile(deviations) / self.server.tokens_per_step
+            end_to_end = first + each * output
             quantiles[f"ttft_{name}"] = first
             quantiles[f"tpot_{name}"] = end_to_end / output
             quantiles[f"throughput_{opposite}"] = concurrency * output / end_to_end
         return Bands(**quantiles)
 
-    @property
-    def wave(self) -> int:
-        """Requests of a full prefill wave, over all replicas."""
-        return self.budget * self.layout.dp // self.workload.effective_input
-
-    def prefill_memory(self, batch: Integers) -> StepMemory:
-        """Return the memory of the largest prefill step of each batch size."""
-        concurrency = batch * self.layout.dp
-        return self._prefill_memory(batch, self._per_replica(np.minimum(concurrency, self.wave)))
-
-    def _prefill(self, concurrency: Integers) -> tuple[Column, Column, Integers, StepTimes]:
-        """Return TTFT, and latency, requests a replica and times of the largest prefill step."""
-        wave = self.wave
-        largest = np.minimum(concurrency, wave)
-        latency, times = self._prefill_latencies(int(self._per_replica(largest.max())))
-        full, rest = concurrency // wave, concurrency % wave
-        full_latency = latency[self._per_replica(np.full_like(full, min(wave, largest.max())))]
-        rest_latency = latency[self._per_replica(rest)]
-        # A wave follows the one before as soon as the first stage is free.
-        stages = self.layout.pp
-        waves = wave * full_latency * (full + full * (full - 1) / (2 * stages))
-        ttft = (waves + rest * (full * full_latency / stages + rest_latency)) / concurrency
-        requests = self._per_replica(largest)
-        return ttft, latency[requests], requests, times.rows(requests - 1)
-
-    def _prefill_latencies(self, most: int) -> tuple[Column, StepTimes]:
-        """Return latencies of prefilling 0 … `most` requests on a replica, and times of 1 … ."""
-        times = self.cost.times(self._prefill_steps(np.arange(1, most + 1)))
-        return np.concatenate([[0.0], times.total]), times
-
-    def _prefill_steps(
-        self, requests: NDArray[np.int64], kv_blocks: Column | None = None
-    ) -> StepTable:
-        block = self.cost.memory_model.block
-        w = self.workload
-        return StepTable.prefilling(requests, w.effective_input, w.input, block, kv_blocks)
-
-    def _decode_steps(self, batch: Integers) -> StepTable:
-        context = self.workload.input + self.workload.output // 2 + 1
-        return StepTable.decoding(batch, context, self.cost.memory_model.block)
-
-    def _per_replica(self, requests: Integers) -> Integers:
-        """Return the requests of the fullest replica when they are dealt evenly."""
-        return -(-requests // self.layout.dp)
-
-    def _prefill_memory(self, batch: Integers, requests: Integers) -> StepMemory:
-        block = self.cost.memory_model.block
-        resident = np.ceil((self.workload.input + 1) * batch / block)
-        return self.cost.memory(self._prefill_steps(requests, resident))
-
-    def _memory(self, batch: Integers, requests: Integers, decode_steps: StepTable) -> MemoryParts:
-        prefill = self._prefill_memory(batch, requests)
-        decode = self.cost.memory(decode_steps)
-        tighter = prefill.total > decode.total
-        kv = np.where(tighter, prefill.kv_cache, decode.kv_cache)
-        activations = np.where(tighter, prefill.activations, decode.activations)
-        weights = np.full(len(batch), float(decode.weights))
-        available = self.memory - self.reserved - weights - kv - activations
-        block = self.cost.memory_model.block
-        longest = -(-(self.workload.input + self.workload.output) // block)
-        memory = self.cost.memory_model
-        kv_at_end = batch * longest * memory.batches * float(memory.kv_block_bytes)
-        at_end = self.memory - self.reserved - weights - kv_at_end - decode.activations
-        return MemoryParts(
-            weights=weights,
-            kv_cache=kv,
-            activations=activations,
-            reserved=np.full(len(batch), float(self.reserved)),
-            available=available,
-            available_at_end=np.minimum(available, at_end),
+    def bins(self, batch: int) -> tuple[BinRow, ...]:
+        """Return what each shape sees: waves mix the shapes, so all have the same mean TTFT."""
+        table = self.evaluate(np.array([batch]))
+        ttft = float(table.ttft[0])
+        each = float(table.decode_step[0]) / self.server.tokens_per_step
+        shapes = self.server.mixture.shapes
+        samples = allocate(int(table.concurrency[0]), shapes)
+        return tuple(
+            BinRow(s.share, n, s.input, s.cached, s.output, ttft, ttft / s.output + each)
+            for s, n in zip(shapes, samples, strict=True)
         )

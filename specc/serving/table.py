@@ -1,5 +1,7 @@
 """What a serving model says about batch sizes: columns of equal length."""
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,6 +9,7 @@ from attrs import fields, frozen
 from numpy.typing import NDArray
 
 from specc.cost import StepTimes
+from specc.units import Seconds, Tokens
 
 Column = NDArray[np.floating[Any]]
 Integers = NDArray[np.int64]
@@ -31,6 +34,11 @@ class Shares:
             times.communication / total,
             times.launch / total,
         )
+
+    @classmethod
+    def none(cls, rows: int) -> "Shares":
+        """Shares of a step that there is not: NaN."""
+        return cls(*(np.full(rows, np.nan) for _ in fields(cls)))
 
 
 @frozen(eq=False)
@@ -62,7 +70,11 @@ class MemoryParts:
 
 @frozen(eq=False)
 class ServingTable:
-    """One row per batch size. Times in seconds, throughput in output tokens a second."""
+    """One row per batch size of an instance. Times in seconds, throughput in tokens a second.
+
+    `rate` is in requests a second. What a phase does not have is NaN: decode alone has no TTFT,
+    prefill alone no TPOT and no decode step.
+    """
 
     batch: Integers
     concurrency: Integers
@@ -70,6 +82,7 @@ class ServingTable:
     tpot: Column
     throughput: Column
     throughput_per_device: Column
+    rate: Column
     decode_step: Column
     prefill_step: Column
     wave_requests: Integers
@@ -86,7 +99,69 @@ class ServingTable:
         return {f.name: _at(getattr(self, f.name), index) for f in fields(ServingTable)}
 
 
+@frozen
+class BinRow:
+    """What a serving model says about the requests of one shape.
+
+    Attributes:
+        share: share of the requests.
+        samples: whole requests among those in flight.
+        input, cached, output: tokens.
+        ttft, tpot: means over its requests; None where the phase has none.
+    """
+
+    share: float
+    samples: int
+    input: Tokens
+    cached: Tokens
+    output: Tokens
+    ttft: Seconds | None
+    tpot: Seconds | None
+
+
+@frozen
+class Timeline:
+    """What ran from the arrival of a batch to its last token, in runs of like steps.
+
+    Attributes:
+        start, end: seconds.
+        steps: steps of a run.
+        prefilled: new prompt tokens of a step of the deployment.
+        decoding: sequences that a step decodes.
+        cached: tokens in the KV cache at the end of a run.
+    """
+
+    start: tuple[Seconds, ...]
+    end: tuple[Seconds, ...]
+    steps: tuple[int, ...]
+    prefilled: tuple[Tokens, ...]
+    decoding: tuple[int, ...]
+    cached: tuple[Tokens, ...]
+
+
 def _at(column: Any, index: int) -> Any:
     if isinstance(column, np.ndarray):
-        return column[index].item()
-    return {f.name: getattr(column, f.name)[index].item() for f in fields(type(column))}
+        value = column[index].item()
+        return None if isinstance(value, float) and math.isnan(value) else value
+    return {f.name: _at(getattr(column, f.name), index) for f in fields(type(column))}
+
+
+def joined(tables: Sequence[ServingTable]) -> ServingTable:
+    """Join the rows of several tables."""
+    if len(tables) == 1:
+        return tables[0]
+    whole: ServingTable = _joined(tables, ServingTable)
+    return whole
+
+
+def _joined(parts: Sequence[Any], cls: Any) -> Any:
+    columns = {}
+    for f in fields(cls):
+        values = [getattr(part, f.name) for part in parts]
+        first = values[0]
+        columns[f.name] = (
+            np.concatenate(values)
+            if isinstance(first, np.ndarray)
+            else _joined(values, type(first))
+        )
+    return cls(**columns)

@@ -117,9 +117,7 @@ def _lines(tokens: Iterable[Token]) -> list[_Line]:
         if token.type == "COMMENT":
             line.comment = token.rstrip()
             continue
-        if token.type == "BAR" and line.tokens and not _is_row(line):
-            finish()  # a row begins its own line
-        if token.type == "CLOSE" and _is_row(line):
+        if _parts_a_row(line, token):
             finish()
         if token.type in _CLOSERS:
             if stack:
@@ -133,6 +131,13 @@ def _lines(tokens: Iterable[Token]) -> list[_Line]:
             stack.append(token.type)
     finish()
     return lines
+
+
+def _parts_a_row(line: _Line, token: Token) -> bool:
+    """Tell whether a row begins behind other code, or a block ends behind a row."""
+    if token.type == "BAR":
+        return bool(line.tokens) and not _is_row(line)
+    return token.type == "CLOSE" and _is_row(line)
 
 
 def _opens_block(line: _Line) -> bool:

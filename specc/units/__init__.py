@@ -6,13 +6,17 @@ tokens, requests, FLOP, watts, a currency) with its `Dimension`. Read `quantity.
 
 from specc.units.dimension import (
     BYTES,
+    CURRENCIES,
     DIMENSIONLESS,
+    ENERGY,
     FLOP_RATE,
+    POWER,
     REQUESTS,
     TIME,
     TOKENS,
     Dimension,
 )
+from specc.units.price import Price
 from specc.units.quantity import (
     DimensionMismatchError,
     Number,
@@ -31,11 +35,15 @@ Bytes = int
 Tokens = int
 BytesPerSecond = float
 FlopPerSecond = float
+Watts = float
 
 __all__ = [
     "BYTES",
+    "CURRENCIES",
     "DIMENSIONLESS",
+    "ENERGY",
     "FLOP_RATE",
+    "POWER",
     "REQUESTS",
     "TIME",
     "TOKENS",
@@ -47,11 +55,13 @@ __all__ = [
     "FlopPerSecond",
     "Number",
     "NumberError",
+    "Price",
     "Quantity",
     "Seconds",
     "Tokens",
     "Unit",
     "UnknownUnitError",
+    "Watts",
     "calculate",
     "parse_quantity",
     "spaced_quantity",

@@ -73,3 +73,5 @@ TOKENS = Dimension.base("tok")
 REQUESTS = Dimension.base("req")
 POWER = Dimension.base("W")
 FLOP_RATE = Dimension.base("FLOP") / TIME
+ENERGY = POWER * TIME
+CURRENCIES = tuple(Dimension.base(symbol) for symbol in ("CNY", "USD", "EUR"))

@@ -4,7 +4,9 @@ from attrs import frozen
 
 from specc.units.dimension import (
     BYTES,
+    CURRENCIES,
     DIMENSIONLESS,
+    ENERGY,
     FLOP_RATE,
     POWER,
     REQUESTS,
@@ -60,13 +62,13 @@ UNITS: dict[str, Unit] = {
     "PFLOPS": Unit(10**15, FLOP_RATE),
     "W": Unit(1, POWER),
     "kW": Unit(1000, POWER),
-    "CNY": Unit(1, Dimension.base("CNY")),
-    "USD": Unit(1, Dimension.base("USD")),
-    "EUR": Unit(1, Dimension.base("EUR")),
+    "Wh": Unit(3600, ENERGY),
+    "kWh": Unit(3_600_000, ENERGY),
+    **{currency.symbol: Unit(1, currency) for currency in CURRENCIES},
 }
 
 
-_TYPICAL = {TIME: "ms", BYTES: "GiB", BYTES / TIME: "GB/s", FLOP_RATE: "TFLOPS"}
+_TYPICAL = {TIME: "ms", BYTES: "GiB", BYTES / TIME: "GB/s", FLOP_RATE: "TFLOPS", ENERGY: "Wh"}
 
 
 def typical_unit(dimension: Dimension) -> str:

@@ -25,6 +25,7 @@ CASES = [
     "tables",
     "review",
     "experts",
+    "modes",
 ]
 
 

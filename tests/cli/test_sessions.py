@@ -78,7 +78,7 @@ def test_check_of_reports_fails_when_they_are_stale(specc, spec) -> None:
 def test_an_override_is_checked_like_the_text(specc, spec) -> None:
     done = specc("plan", "plan.spec", "--set", "deployment.eight.devices=4", "--format", "json")
     tasks = json.loads(done.stdout)["studies"][0]["tasks"]
-    assert {task["deployment"]["devices"] for task in tasks} == {4}
+    assert {task["setup"]["deployment"]["devices"] for task in tasks} == {4}
     for option, code, place in (
         ("chat.slo.tpot=3GiB", "E0302", "--set:1:15"),
         ("chat.slo.tpto=3ms", "E0202", "--set:1:10"),
@@ -103,7 +103,7 @@ def test_an_override_of_a_base_reaches_what_extends_it(specc, spec) -> None:
     spec.write_text(text.replace("[eight]", "[eight, more]"))
     done = specc("plan", "plan.spec", "--set", "eight.parallel.tp=2", "--format", "json")
     tasks = json.loads(done.stdout)["studies"][0]["tasks"]
-    assert [(t["deployment"]["name"], t["layout"]["tp"]) for t in tasks] == [
+    assert [(t["setup"]["deployment"]["name"], t["layout"]["tp"]) for t in tasks] == [
         ("eight", 2), ("more", 2),
     ]  # fmt: skip
 
@@ -451,4 +451,4 @@ def test_emit_prints_one_document(specc, spec) -> None:
 
 
 def test_explain_knows_what_is_planned(specc) -> None:
-    assert "not evaluated by this version" in specc("explain", "deployment.fleet").stdout
+    assert "not evaluated by this version" in specc("explain", "deployment.cluster").stdout

@@ -55,7 +55,7 @@ def test_spans_are_neither_compared_nor_written(document: Document) -> None:
         ({"tp": [True]}, Parallel),
         ({"tq": [3]}, Parallel),
         ({"reserved_memory": 1.5}, Engine),
-        ({"input": 1}, Workload),
+        ({"input": "1"}, Workload),
         ([], Workload),
     ],
 )

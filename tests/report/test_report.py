@@ -40,9 +40,13 @@ def _without_hashes(text: str) -> str:
 
 def test_the_result_file(render, small_spec, snapshot) -> None:
     result = json.loads(_without_hashes(render(small_spec())["plan.result.json"]))
+    tasks = [candidate["task"] for candidate in result["studies"][0]["candidates"]]
     for candidate in result["studies"][0]["candidates"]:
-        assert re.fullmatch("[0-9a-f]{16}", candidate.pop("task"))
+        assert re.fullmatch("[0-9a-f]{16}-[0-9a-f]{8}", candidate.pop("task"))
         candidate["curve"] = {name: len(values) for name, values in candidate["curve"].items()}
+    for answer in result["studies"][0]["answers"]:
+        (group,) = answer.pop("groups")
+        assert group["task"] in tasks
     result["studies"][0]["study"] = "…"
     assert result == snapshot
 

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from specc.ir import Objective, Search, Slo, Strategy
+from specc.ir import Search, Slo, Strategy
 from specc.search import Goals, search_batch
 from specc.serving import Bands, MemoryParts, ServingTable, Shares
 
-GOALS = Goals(Slo(ttft=100.0, tpot=1.0), Objective.THROUGHPUT, 1000)
+GOALS = Goals(Slo(ttft=100.0, tpot=1.0), 1000)
 
 
 def _table(batch, *, tpot, ttft=None, available=None, throughput=None) -> ServingTable:
@@ -20,7 +20,7 @@ def _table(batch, *, tpot, ttft=None, available=None, throughput=None) -> Servin
     shares = Shares(one, zero, zero, zero)
     return ServingTable(
         batch=batch, concurrency=batch, ttft=zero if ttft is None else np.asarray(ttft, float),
-        tpot=np.asarray(tpot, float), throughput=rate, throughput_per_device=rate,
+        tpot=np.asarray(tpot, float), throughput=rate, throughput_per_device=rate, rate=rate,
         decode_step=one, prefill_step=one, wave_requests=batch,
         bands=Bands(zero, zero, zero, zero, rate, rate),
         memory=MemoryParts(one, one, one, one, available, available),

@@ -2,38 +2,42 @@
 
 import numpy as np
 import pytest
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from specc.cost import CostModel, Layout, StepTable
-from specc.ir import Deployment, Workload
-from specc.serving import Aggregated, automatic_budgets, choose_budget
+from specc.cost import Layout, StepTable
+from specc.ir import Deployment, Engine, Workload
+from specc.serving import Aggregated, Server, automatic_budgets, choose_budget
+from specc.serving.waves import full_wave_memory
 from tests.cost.test_rules import DEVICE, MODEL
 
 
+def _server(workload: Workload, dp: int) -> Server:
+    engine = Engine(reserved_memory=2 * 2**30)
+    deployment = Deployment(model=MODEL, device=DEVICE, devices=2 * dp, engine=engine)
+    return Server.of(deployment, Layout(2, 1, dp), workload)
+
+
 def _serving(workload: Workload, dp: int, budget: int) -> Aggregated:
-    layout = Layout(2, 1, dp)
-    deployment = Deployment(model=MODEL, device=DEVICE, devices=2 * dp)
-    return Aggregated(
-        CostModel.of(deployment, layout), layout, workload, budget, DEVICE.memory, 2 * 2**30
-    )
+    return Aggregated(_server(workload, dp), budget)
 
 
 def _by_waves(serving: Aggregated, batch: int) -> tuple[float, float]:
     """TTFT and end-to-end time, counted request by request."""
-    w, dp = serving.workload, serving.layout.dp
+    (w,), dp, cost = serving.server.mixture.shapes, serving.server.layout.dp, serving.server.cost
     left = batch * dp
     clock, first_tokens = 0.0, []
     while left:
-        wave = min(left, serving.budget * dp // w.effective_input)
+        wave = min(left, serving.budget * dp // w.new)
         fullest = -(-wave // dp)
-        step = StepTable.prefilling(fullest, w.effective_input, w.input, 128)
-        clock += serving.cost.times(step).total[0]
+        step = StepTable.prefilling(fullest, w.new, w.input, 128)
+        clock += cost.times(step).total[0]
         first_tokens += [clock] * wave
         left -= wave
     ttft = sum(first_tokens) / len(first_tokens)
     decode = StepTable.decoding(batch, w.input + w.output // 2 + 1, 128)
-    return ttft, ttft + serving.cost.times(decode).total[0] * w.output
+    return ttft, ttft + cost.times(decode).total[0] * w.output
 
 
 @settings(deadline=None, max_examples=60)
@@ -62,7 +66,7 @@ def test_all_requests_in_one_partial_wave() -> None:
     serving = _serving(Workload(name="w", input=1000, output=10), 1, 4000)
     table = serving.evaluate(np.array([3]))
     step = StepTable.prefilling(3, 1000, 1000, 128)
-    assert table.ttft[0] == pytest.approx(serving.cost.times(step).total[0])
+    assert table.ttft[0] == pytest.approx(serving.server.cost.times(step).total[0])
     assert table.wave_requests[0] == 3
 
 
@@ -78,7 +82,7 @@ def test_the_cached_prefix_is_attended_to() -> None:
     prompt, cached = 4000, 3000
     ours = StepTable.prefilling(1, prompt - cached, prompt, 128)
     theirs = StepTable.prefilling(1, prompt - cached, prompt - cached, 128)
-    cost = _serving(Workload(name="w", input=prompt, output=1), 1, prompt).cost
+    cost = _serving(Workload(name="w", input=prompt, output=1), 1, prompt).server.cost
     assert cost.times(ours).total[0] > cost.times(theirs).total[0]
     workload = Workload(name="w", input=prompt, output=1, prefix_hit=0.75)
     table = _serving(workload, 1, prompt).evaluate(np.array([1]))
@@ -88,14 +92,14 @@ def test_the_cached_prefix_is_attended_to() -> None:
 def test_effective_input_is_what_the_cache_leaves() -> None:
     for prompt, hit, wanted in ((4096, 0.5, 2048), (3500, 0.3, 2450), (1, 0.9, 1), (10, 0.0, 10)):
         workload = Workload(name="w", input=prompt, output=1, prefix_hit=hit)
-        assert workload.effective_input == wanted
+        assert workload.shapes()[0].new == wanted
 
 
 def test_memory_counts_all_requests_of_the_batch_also_in_prefill() -> None:
     serving = _serving(Workload(name="w", input=2000, output=2), 1, 2000)
     batch = np.array([50])
     memory = serving.evaluate(batch).memory
-    tokens = memory.kv_cache[0] / serving.cost.memory_model.kv_token_bytes
+    tokens = memory.kv_cache[0] / serving.server.cost.memory_model.kv_token_bytes
     assert tokens >= 50 * 2001
     parts = memory.weights + memory.kv_cache + memory.activations + memory.reserved
     assert parts + memory.available == pytest.approx(DEVICE.memory)
@@ -113,13 +117,11 @@ def test_automatic_budget_falls_back_until_a_full_step_fits() -> None:
     assert automatic_budgets(3500) == (14000, 7000, 3500)
     workload = Workload(name="w", input=4000, output=10)
 
-    def serving(budget: int, memory: int) -> Aggregated:
-        base = _serving(workload, 1, budget)
-        return Aggregated(base.cost, base.layout, workload, budget, memory, 0)
+    def server(memory: float) -> Server:
+        return evolve(_server(workload, 1), memory=int(memory), reserved=0)
 
     def need(budget: int) -> float:
-        requests = np.array([budget // 4000])
-        return float(serving(budget, 0).prefill_memory(requests).total[0])
+        return float(full_wave_memory(server(0), budget).total[0])
 
     for memory, wanted in (
         (need(16000), 16000),
@@ -127,5 +129,5 @@ def test_automatic_budget_falls_back_until_a_full_step_fits() -> None:
         (need(8000) - 1, 4000),
         (1, 4000),
     ):
-        assert choose_budget(None, 4000, lambda b, m=memory: serving(b, int(m))) == wanted
-    assert choose_budget(5000, 4000, lambda b: serving(b, 1)) == 5000
+        assert choose_budget(None, server(memory)) == wanted
+    assert choose_budget(5000, server(1)) == 5000

@@ -7,6 +7,7 @@ from pathlib import Path
 from specc.cli.main import OK, WRONG_INPUT
 from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics
 from specc.compilation import Compilation, SpecError
+from specc.ir import Phase
 from specc.ir.json import to_json
 
 
@@ -32,11 +33,14 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(to_json(plan), indent=1))
         return OK
     for planned in plan.studies:
-        used = {d.search.strategy.value for d in planned.study.deployments}
-        search = " and ".join(sorted(used))
+        strategies = {d.search.strategy for d in planned.study.deployments}
+        search = " and ".join(sorted(s.value if s else "automatic" for s in strategies))
         print(f"study {planned.study.name}: {len(planned.tasks)} candidates, {search} search")
         for task in planned.tasks:
-            print(f"  {task.deployment.name:<16} {task.layout.label:<26} {task.key}")
+            phase = "" if task.phase is Phase.WHOLE else f"{task.phase.value}: "
+            drafted = f" | MTP={task.drafted}" if task.drafted else ""
+            label = f"{phase}{task.layout.label}{drafted}"
+            print(f"  {task.deployment.name:<16} {label:<26} {task.key}")
         for pruned in planned.pruned:
             print(f"  {pruned.deployment:<16} {pruned.label:<26} pruned: {pruned.reason}")
     return OK

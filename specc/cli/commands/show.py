@@ -3,6 +3,7 @@
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from specc.cli.main import OK, WRONG_INPUT
 from specc.cli.measured import WrongInputError
@@ -10,6 +11,9 @@ from specc.cli.tables import print_table
 from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics
 from specc.compilation import Compilation, SpecError
 from specc.diagnostics import Diagnostic
+
+if TYPE_CHECKING:
+    from specc.plan import Candidate, Group
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -90,23 +94,18 @@ def _ops(options: argparse.Namespace) -> int:
                 help=f"it compares {', '.join(known)}",
             )
         )
-    candidate = study.best_of(options.deployment) if options.deployment else study.best
-    if candidate is None and study.candidates:
-        candidate = study.candidates[0]
-    tables = operator_table(compilation.plan, candidate) if candidate else []
+    best = study.best_of(options.deployment) if options.deployment else study.best
+    shown: list[Candidate | Group] = list(best.groups if best else study.candidates[:1])
+    tables = [t for group in shown for t in operator_table(compilation.plan, group)]
+    label = " + ".join(f"{group.parallel}, batch {group.point.batch}" for group in shown)
     if options.format == "json":
-        print(
-            json.dumps(
-                {"candidate": candidate.parallel if candidate else "", "steps": tables}, indent=1
-            )
-        )
+        layout = best.layout if best else shown[0].parallel if shown else ""
+        print(json.dumps({"candidate": layout, "steps": tables}, indent=1))
         return OK
-    if candidate is None:
+    if not shown:
         return OK
-    print(
-        f"{candidate.deployment}: {candidate.parallel}, batch {candidate.point.batch}"
-        + ("" if candidate.feasible else " (infeasible)")
-    )
+    name = best.deployment if best else study.candidates[0].deployment
+    print(f"{name}: {label}" + ("" if best else " (infeasible)"))
     for table in tables:
         print(f"\n{table['phase']} step, {table['total_ms']:.2f} ms")
         print_table(

@@ -1,0 +1,45 @@
+"""Constraints on facts of a result: `limits { available >= 4 GiB }`."""
+
+from specc.check.convert import dimension_problem
+from specc.check.evaluate import Value, kind_of
+from specc.check.problems import problem
+from specc.diagnostics import did_you_mean
+from specc.ir.formula import MONEY, RESULT_FACTS, Bound
+from specc.syntax import Constraint
+from specc.units import CURRENCIES, Quantity
+
+
+def to_bound(node: Constraint, value: Value) -> Bound:
+    """Return a constraint with its value in base units.
+
+    Raises:
+        ProblemError: there is no such fact, or the value does not fit it.
+    """
+    fact, span = node.path.text, node.bound.span
+    numbers = {name: dimension for name, dimension in RESULT_FACTS.items() if dimension is not None}
+    if fact not in numbers:
+        raise problem(
+            node.path.span,
+            "E0203",
+            f"a candidate has no number '{fact}'",
+            help=did_you_mean(fact, numbers, "fact"),
+        )
+    if node.operator not in ("<=", ">=", "<", ">"):
+        raise problem(node.span, "E0403", f"'{fact}' is limited by <= or >=")
+    if not isinstance(value, Quantity):
+        raise problem(span, "E0301", f"'{fact}' takes a number", label=f"this is {kind_of(value)}")
+    wanted, currency = numbers[fact], ""
+    if wanted == MONEY:
+        if value.dimension not in CURRENCIES:
+            raise problem(span, "E0302", f"'{fact}' is money", help="write it as 5 CNY")
+        currency = value.dimension.symbol
+    elif value.dimension != wanted:
+        raise dimension_problem(fact, wanted, value, span)
+    return Bound(
+        fact=fact,
+        operator=node.operator,
+        value=float(value.value),
+        currency=currency,
+        text=node.span.text,
+        spans={"": node.span},
+    )

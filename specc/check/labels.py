@@ -1,0 +1,13 @@
+"""Labels that point at fields of nodes."""
+
+from specc.diagnostics import Label
+from specc.ir.vocabulary import Node
+
+
+def label_of(node: Node, field: str, text: str, parent: Node | None = None) -> Label:
+    """Point at a field; if it has its default at the block, and else at the block around that."""
+    span = node.spans.get(field) or node.spans.get("")
+    if span is None:
+        assert parent is not None
+        span = parent.spans[""]
+    return Label(span, text)

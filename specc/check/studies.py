@@ -1,0 +1,160 @@
+"""Rules about a study: a workload on deployments that are compared."""
+
+from collections.abc import Iterator
+
+from specc.check.labels import label_of
+from specc.diagnostics import Diagnostic, Label
+from specc.ir import Deployment, Mode, Phase, Study, Workload
+from specc.ir.images import image_tokens
+
+
+def problems_of(study: Study) -> Iterator[Diagnostic]:
+    """Yield what does not fit together in a study."""
+    yield from _objectives(study)
+    yield from _comparable(study)
+    yield from _currencies(study)
+    for deployment in study.deployments:
+        yield from _images(study.workload, deployment, study)
+        yield from _contexts(study.workload, deployment, study)
+        yield from _limits(study.workload, deployment)
+
+
+def _objectives(study: Study) -> Iterator[Diagnostic]:
+    for deployment in study.deployments[1:]:
+        first = study.deployments[0]
+        if deployment.search.maximize is not first.search.maximize:
+            yield Diagnostic(
+                "E0406",
+                f"'{first.name}' and '{deployment.name}' maximize different things",
+                (
+                    label_of(study, "deployments", "compared here"),
+                    label_of(first.search, "maximize", f"'{first.name}'", first),
+                    label_of(deployment.search, "maximize", f"'{deployment.name}'", deployment),
+                ),
+                why="a study ranks all its candidates by one objective",
+            )
+
+
+def _comparable(study: Study) -> Iterator[Diagnostic]:
+    """Prefill alone yields prompt tokens, decode alone no first token: neither serves requests."""
+    alone = (Mode.PREFILL_ONLY, Mode.DECODE_ONLY)
+    first = study.deployments[0]
+    for deployment in study.deployments[1:]:
+        if deployment.mode is not first.mode and (deployment.mode in alone or first.mode in alone):
+            yield Diagnostic(
+                "E0406",
+                f"'{first.name}' and '{deployment.name}' cannot be compared",
+                (
+                    label_of(study, "deployments", "compared here"),
+                    label_of(first, "mode", f"{first.mode.value}"),
+                    label_of(deployment, "mode", f"{deployment.mode.value}"),
+                ),
+                why="prefill alone counts tokens of prompts, decode alone knows no first token",
+                help="put them into studies of their own",
+            )
+
+
+def _currencies(study: Study) -> Iterator[Diagnostic]:
+    devices = [i.device for d in study.deployments for p in d.mode.phases for i in d.instances(p)]
+    currencies = sorted({d.price.currency for d in devices if d.price})
+    if len(currencies) > 1:
+        yield Diagnostic(
+            "E0406",
+            f"the devices of the study are priced in {' and '.join(currencies)}",
+            (label_of(study, "deployments", "compared here"),),
+            why="specc knows no exchange rates",
+        )
+
+
+def _images(workload: Workload, deployment: Deployment, study: Study) -> Iterator[Diagnostic]:
+    if workload.images is not None and deployment.model.vision is None:
+        yield Diagnostic(
+            "E0406",
+            f"'{deployment.model.name}' reads no images",
+            (
+                label_of(workload.images, "", "images of a request", workload),
+                label_of(deployment, "model", "a model of text"),
+                label_of(study, "deployments", "together here"),
+            ),
+            help="choose a model with a vision encoder, or take the images out",
+        )
+
+
+def _contexts(workload: Workload, deployment: Deployment, study: Study) -> Iterator[Diagnostic]:
+    images = image_tokens(workload, deployment.model)
+    for instance in _phases(deployment):
+        limit = instance.engine.max_model_length
+        longest = limit or deployment.model.max_positions
+        for prompt, answer, labels in _longest(workload, images):
+            if prompt + answer > longest:
+                context = prompt + answer
+                yield _too_long(workload, instance, study, context, labels)
+
+
+def _too_long(
+    workload: Workload,
+    instance: Deployment,
+    study: Study,
+    context: int,
+    labels: tuple[Label, ...],
+) -> Diagnostic:
+    limit = instance.engine.max_model_length
+    if limit is None:
+        model = instance.model
+        return Diagnostic(
+            "E0407",
+            f"'{workload.name}' needs a context of {context} tokens, "
+            f"'{model.name}' has {model.max_positions}",
+            (*labels, label_of(study, "deployments", f"'{instance.name}' serves this model")),
+            help="shorten the requests, or choose a model with a longer context",
+        )
+    return Diagnostic(
+        "E0407",
+        f"'{workload.name}' needs a context of {context} tokens, the engine takes {limit}",
+        (*labels, label_of(instance.engine, "max_model_length", "this limit")),
+        help="raise 'max_model_length', or shorten the requests",
+    )
+
+
+def _phases(deployment: Deployment) -> list[Deployment]:
+    return [i for phase in deployment.mode.phases for i in deployment.instances(phase)]
+
+
+def _longest(workload: Workload, images: int) -> Iterator[tuple[int, int, tuple[Label, ...]]]:
+    """Yield the longest prompt and answer of the workload, or of each bin, with their labels."""
+    with_images = " with its images" if images else ""
+    if workload.input is not None and workload.output is not None:
+        prompt = workload.input + images
+        yield (
+            prompt,
+            workload.output,
+            (
+                label_of(workload, "input", f"{prompt} tokens of prompt{with_images}"),
+                label_of(workload, "output", f"and {workload.output} of answer"),
+            ),
+        )
+    for row in workload.requests:
+        prompt, answer = row.input[1] - 1 + images, row.output[1] - 1
+        yield (
+            prompt,
+            answer,
+            (
+                label_of(row, "input", f"up to {prompt} tokens of prompt{with_images}", workload),
+                label_of(row, "output", f"and up to {answer} of answer", workload),
+            ),
+        )
+
+
+_ONLY_WHOLE = {"ttft": Phase.DECODE, "tpot": Phase.PREFILL, "decode_step": Phase.PREFILL}
+
+
+def _limits(workload: Workload, deployment: Deployment) -> Iterator[Diagnostic]:
+    """A limit on what a mode does not have would never be broken."""
+    for bound in deployment.search.limits:
+        missing = _ONLY_WHOLE.get(bound.fact)
+        if missing is not None and deployment.mode.phases == (missing,):
+            yield Diagnostic(
+                "E0406",
+                f"'{bound.fact}' is no matter of {missing.value} alone",
+                (Label(bound.spans[""], "this limit"), label_of(deployment, "mode", "this mode")),
+            )

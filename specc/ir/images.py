@@ -1,0 +1,19 @@
+"""Images of a request as patches and tokens."""
+
+from specc.ir.model import Model, Vision
+from specc.ir.workload import Workload
+from specc.units import Tokens
+
+
+def image_patches(vision: Vision, height: int, width: int) -> int:
+    """Return the patches of an image whose sides are rounded to whole tokens."""
+    side = vision.patch_size * vision.merge
+    return max(1, round(height / side)) * max(1, round(width / side)) * vision.merge**2
+
+
+def image_tokens(workload: Workload, model: Model) -> Tokens:
+    """Return the tokens that the images of a request add to its prompt."""
+    images, vision = workload.images, model.vision
+    if images is None or vision is None:
+        return 0
+    return images.count * image_patches(vision, images.height, images.width) // vision.merge**2

@@ -1,0 +1,99 @@
+"""The Pareto frontier of a study: batch sizes that no other beats in every respect."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from specc.ir import Study
+from specc.plan import Candidate
+
+MOST_POINTS = 24
+
+
+@frozen
+class FrontierPoint:
+    """A batch size of a candidate that is on the frontier."""
+
+    label: str
+    batch: int
+    ttft: float | None
+    tpot: float | None
+    throughput_per_device: float
+    available: int
+    cost: float | None
+    currency: str
+
+
+def frontier(
+    study: Study, candidates: Sequence[Candidate], label: Callable[[Candidate], str]
+) -> list[FrontierPoint]:
+    """Return the frontier of candidates of one phase, by falling throughput per device.
+
+    A point is beaten by another that has at least its throughput per device and free memory, at
+    most its TTFT, TPOT and cost, and is better in one of them. Free memory counts between
+    layouts: within one it only says that the batch is smaller.
+    """
+    points = [p for c in candidates for p in _points(study, c, label(c))]
+    if not points:
+        return []
+    scores = np.array(
+        [
+            [
+                -p.throughput_per_device,
+                p.ttft or 0.0,
+                p.tpot or 0.0,
+                -float(p.available),
+                p.cost or 0.0,
+            ]
+            for p in points
+        ]
+    )
+    kept = [points[i] for i in np.flatnonzero(_unbeaten(scores))]
+    kept.sort(key=lambda p: (-p.throughput_per_device, p.label, p.batch))
+    picked = np.unique(np.round(np.linspace(0, len(kept) - 1, MOST_POINTS)).astype(int))
+    return [kept[i] for i in picked]
+
+
+def _points(study: Study, candidate: Candidate, label: str) -> Iterator[FrontierPoint]:
+    curve = candidate.curve
+    device = _device_price(study, candidate)
+    for row, feasible in enumerate(curve.feasible):
+        if not feasible:
+            continue
+        each = curve.throughput[row] / candidate.devices
+        yield FrontierPoint(
+            label=label,
+            batch=curve.batch[row],
+            ttft=curve.ttft[row],
+            tpot=curve.tpot[row],
+            throughput_per_device=each,
+            available=curve.available[row],
+            cost=None if device is None else device[0] / each * 1e6,
+            currency="" if device is None else device[1],
+        )
+
+
+def _device_price(study: Study, candidate: Candidate) -> tuple[float, str] | None:
+    for deployment in study.deployments:
+        for phase in deployment.mode.phases:
+            for instance in deployment.instances(phase):
+                price = instance.device.price
+                if instance.device.name == candidate.device and price is not None:
+                    return price.per_second, price.currency
+    return None
+
+
+def _unbeaten(scores: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell which rows no other row beats; less is better in every column."""
+    order = np.lexsort(scores.T[::-1])
+    unbeaten = np.zeros(len(scores), dtype=bool)
+    front: NDArray[np.float64] = np.empty((0, scores.shape[1]))
+    for row in order:
+        score = scores[row]
+        beats = (front <= score).all(axis=1) & (front < score).any(axis=1)
+        if not beats.any():
+            unbeaten[row] = True
+            front = np.vstack([front, score])
+    return unbeaten

@@ -1,0 +1,459 @@
+"""Aggregated serving as a loop over steps: long prompts in chunks, prefill beside decode."""
+
+import heapq
+from collections import deque
+from functools import cached_property
+
+import numpy as np
+from attrs import Factory, define, evolve, field, frozen
+from numpy.typing import NDArray
+
+from specc.cost import Sequences, StepTable, StepTimes
+from specc.cost.times import P10, P90
+from specc.ir import Scheduler, Shape, StepLatency
+from specc.serving.mixture import allocate
+from specc.serving.schedulers import ADMISSIONS, Admitted, Budget, Waiting, interleaved
+from specc.serving.server import Server
+from specc.serving.table import (
+    Bands,
+    BinRow,
+    Column,
+    Integers,
+    MemoryParts,
+    ServingTable,
+    Shares,
+    Timeline,
+    joined,
+)
+from specc.units import Tokens
+
+
+@define
+class Schedule:
+    """What runs when, without times: runs of like steps, and when groups of requests pass.
+
+    Each list of the runs has an entry a run; `context` is Σ context of the sequences that decode
+    in its first step, `held` the tokens in the cache in its last. Each list of the groups has an
+    entry for like requests: their shape, number, and the runs that bring their first and last
+    token.
+    """
+
+    steps: list[int] = Factory(list)
+    prefill: list[tuple[float, float, float, float, float]] = Factory(list)
+    decoding: list[int] = Factory(list)
+    context: list[float] = Factory(list)
+    held: list[float] = Factory(list)
+    shape: list[int] = Factory(list)
+    count: list[int] = Factory(list)
+    first: list[int] = Factory(list)
+    last: list[int] = Factory(list)
+
+
+@define
+class _Engine:
+    """The state between steps. Sequences that decode are not touched one by one.
+
+    `turn` counts decode steps; a group that began to decode at turn b has context
+    prompt + (turn - b) · yield + 1 and finishes at a turn known in advance.
+    """
+
+    shapes: tuple[Shape, ...]
+    budget: Budget
+    scheduler: Scheduler
+    per_step: float
+    answers: bool
+    waiting: "deque[Waiting]"
+    schedule: Schedule = Factory(Schedule)
+    turn: int = 0
+    ready: int = 0
+    # Σ over decoding sequences of prompt - base · yield: with it their context is one product.
+    offset: float = 0.0
+    # Tokens in the cache of prompts that are begun and not done.
+    partial: float = 0.0
+    finishing: list[tuple[int, int]] = field(factory=list)
+
+    def run(self) -> Schedule:
+        new = tuple(shape.new for shape in self.shapes)
+        admit = ADMISSIONS[self.scheduler]
+        while self.waiting or self.ready:
+            admitted, decoding = admit(self.waiting, new, self.ready, self.budget)
+            if admitted:
+                self._mixed(admitted, decoding)
+            else:
+                self._decode_only()
+        return self.schedule
+
+    @property
+    def context(self) -> float:
+        """Σ context over the sequences that decode next, their new token included."""
+        return self.offset + self.ready * (self.turn * self.per_step + 1)
+
+    def _mixed(self, admitted: list[Admitted], decoding: int) -> None:
+        """One step that prefills, and decodes all that is ready or nothing."""
+        self._record(1, admitted, decoding)
+        if decoding:
+            self.turn += 1
+            self._finish()
+        for group in admitted:
+            self.partial += group.count * self._added(group)
+            if group.last:
+                self.partial -= group.count * self.shapes[group.shape].input
+                self._start(group)
+
+    def _decode_only(self) -> None:
+        """Steps until the next sequence finishes: the batch only ages."""
+        steps = max(1, self.finishing[0][0] - self.turn)
+        self._record(steps, [], self.ready)
+        self.turn += steps
+        self._finish()
+
+    def _start(self, group: Admitted) -> None:
+        """A prompt is done: its first token, and its place among the sequences that decode."""
+        s, shape = self.schedule, self.shapes[group.shape]
+        s.shape.append(group.shape)
+        s.count.append(group.count)
+        s.first.append(len(s.steps) - 1)
+        s.last.append(len(s.steps) - 1)
+        if shape.output == 1 or not self.answers:
+            return
+        turns = int(np.ceil((shape.output - 1) / self.per_step - 1e-9))
+        heapq.heappush(self.finishing, (self.turn + turns, len(s.shape) - 1))
+        self.ready += group.count
+        self.offset += group.count * (shape.input - self.turn * self.per_step)
+
+    def _finish(self) -> None:
+        s = self.schedule
+        while self.finishing and self.finishing[0][0] <= self.turn:
+            finish, group = heapq.heappop(self.finishing)
+            shape = self.shapes[s.shape[group]]
+            turns = int(np.ceil((shape.output - 1) / self.per_step - 1e-9))
+            self.ready -= s.count[group]
+            self.offset -= s.count[group] * (shape.input - (finish - turns) * self.per_step)
+            s.last[group] = len(s.steps) - 1
+
+    def _record(self, steps: int, admitted: list[Admitted], decoding: int) -> None:
+        s = self.schedule
+        requests = tokens = pairs = causal = context = 0.0
+        for group in admitted:
+            cached = self.shapes[group.shape].cached
+            n, q = group.count, group.query
+            attended = cached + group.done + q
+            requests += n
+            tokens += n * q
+            pairs += n * q * attended
+            causal += n * (q * attended - q * (q - 1) / 2)
+            context += n * attended
+        s.steps.append(steps)
+        s.prefill.append((requests, tokens, pairs, causal, context))
+        s.decoding.append(decoding)
+        s.context.append(self.context if decoding else 0.0)
+        grown = decoding * (steps - 1) * self.per_step
+        begun = self.partial + sum(group.count * self._added(group) for group in admitted)
+        s.held.append(self.context + grown + begun)
+
+    def _added(self, group: Admitted) -> Tokens:
+        """Tokens that a chunk adds to the cache: its own, and the prefix found with the first."""
+        return group.query + (self.shapes[group.shape].cached if group.done == 0 else 0)
+
+
+@frozen(eq=False)
+class StepLoop:
+    """Aggregated serving as a loop over steps, for prompts longer than the budget as well.
+
+    All C = batch · DP requests of a batch arrive together. Each step the scheduler takes in
+    prompts, or chunks of them, and decodes; the loop is over groups of requests in the same
+    state. The last chunk of a prompt brings its first token. A step is one `mixed` batch that
+    decodes at the true contexts, or, as in the reference planner, `overlapped`: the longer of its
+    two parts, decoding at the mean context. TTFT and TPOT = (last - first token) / (output - 1)
+    are means over requests. Throughput is C · output / F with F the time until the last token of
+    all; with several shapes F is the mean over requests of the time until the last token of their
+    shape, as in service the others would be followed by new requests.
+    With pipeline stages PP batches run interleaved, each as if alone.
+
+    Without `answers` the first token is the last: an instance that prefills alone.
+
+    Attributes:
+        server: the instance.
+        budget: new tokens a replica takes in a step.
+        scheduler: what a step takes in.
+        slack: share by which a step may exceed the budget (`decode_first_with_slack`).
+        latency: how long a step takes that prefills and decodes.
+        answers: whether requests decode here.
+    """
+
+    server: Server
+    budget: Tokens
+    scheduler: Scheduler = Scheduler.DECODE_FIRST_WITH_SLACK
+    slack: float = 0.15
+    latency: StepLatency = StepLatency.MIXED
+    answers: bool = True
+
+    def evaluate(self, batch: Integers) -> ServingTable:
+        """Return a row for each batch size (requests a replica), shape (N,)."""
+        return joined([Trajectory(self, int(size)).table() for size in batch])
+
+    def bins(self, batch: int) -> tuple[BinRow, ...]:
+        """Return what each shape sees, as means over its requests."""
+        return Trajectory(self, batch).bins()
+
+    def timeline(self, batch: int) -> Timeline:
+        """Return what ran in each step."""
+        return Trajectory(self, batch).timeline()
+
+
+@frozen(eq=False, slots=False)
+class Trajectory:
+    """One batch size of a step loop: its schedule, and the times of it."""
+
+    loop: StepLoop
+    batch: int
+
+    @cached_property
+    def counts(self) -> tuple[int, ...]:
+        """Requests of each shape."""
+        loop = self.loop
+        return allocate(self.batch * loop.server.layout.dp, loop.server.mixture.shapes)
+
+    @cached_property
+    def schedule(self) -> Schedule:
+        """What runs when, without times."""
+        loop, replicas = self.loop, self.loop.server.layout.dp
+        budget = Budget(
+            loop.budget * replicas,
+            loop.budget,
+            loop.slack if loop.scheduler is Scheduler.DECODE_FIRST_WITH_SLACK else 0.0,
+        )
+        return _Engine(
+            loop.server.mixture.shapes,
+            budget,
+            loop.scheduler,
+            loop.server.tokens_per_step,
+            loop.answers,
+            interleaved(self.counts),
+        ).run()
+
+    @cached_property
+    def steps(self) -> NDArray[np.int64]:
+        """Steps of each run."""
+        return np.array(self.schedule.steps)
+
+    @cached_property
+    def table_of_steps(self) -> StepTable:
+        """The first step of every run on the fullest replica, then the last of every run."""
+        prefill = self._prefill()
+        decoding = np.array(self.schedule.decoding, np.float64)
+        first = np.array(self.schedule.context)
+        grown = decoding * (self.steps - 1) * self.loop.server.tokens_per_step
+        kv = self._replica_share() * np.array(self.schedule.held) / self.loop.server.block
+        sequences = self._fullest(decoding + prefill[0])
+        parts = [
+            self._rows(prefill, decoding, context, kv + sequences / 2)
+            for context in (first, first + grown)
+        ]
+        return parts[0].followed_by(parts[1])
+
+    def _rows(
+        self, prefill: Column, decoding: Column, context: Column, kv_blocks: Column
+    ) -> StepTable:
+        server, block = self.loop.server, self.loop.server.block
+        requests, tokens, pairs, causal, attended = prefill
+        share = self._fullest(requests) / np.maximum(requests, 1)
+        prefilled = Sequences(
+            requests=requests * share,
+            tokens=tokens * share,
+            pairs=pairs * share,
+            causal_pairs=causal * share,
+            context=attended * share,
+            blocks=np.ceil(attended * share / block),
+        )
+        fullest = self._fullest(decoding)
+        if self.loop.latency is StepLatency.OVERLAPPED:
+            mean = server.mixture.decode(fullest, block, server.drafted).decode
+        else:
+            new = 1 + server.drafted
+            each = context / np.maximum(decoding, 1) + server.drafted
+            mean = Sequences.of(fullest, new, each, block)
+        images = self.loop.server.mixture
+        begun = tokens * share / images.mean_new
+        return StepTable.of(
+            prefill=prefilled,
+            decode=mean,
+            kv_blocks=kv_blocks,
+            kv_sequences=np.full(len(requests), float(self.batch)),
+            patches=begun * images.patches,
+            patch_pairs=begun * images.patch_pairs,
+        )
+
+    def _prefill(self) -> Column:
+        return np.array(self.schedule.prefill, np.float64).T
+
+    def _fullest(self, requests: Column) -> Column:
+        return np.asarray(np.ceil(requests / self.loop.server.layout.dp))
+
+    def _replica_share(self) -> float:
+        return 1 / self.loop.server.layout.dp
+
+    @cached_property
+    def times(self) -> StepTimes:
+        """Times of the first step of every run, then of the last of every run."""
+        table, server = self.table_of_steps, self.loop.server
+        if self.loop.latency is StepLatency.MIXED:
+            return server.times(table)
+        none, nothing = Sequences.none(len(table)), np.zeros(len(table))
+        prefill = evolve(table, decode=none)
+        decode = evolve(table, prefill=none, patches=nothing, patch_pairs=nothing)
+        parts = [server.times(part) for part in (prefill, decode)]
+        longer = parts[0].total >= parts[1].total
+        return parts[0].where(longer, parts[1])
+
+    @cached_property
+    def durations(self) -> Column:
+        """Seconds of each run: its steps grow evenly from the first to the last."""
+        first, last = np.split(self.times.total, 2)
+        return self.steps * (first + last) / 2
+
+    @cached_property
+    def ends(self) -> Column:
+        """Seconds from the arrival to the end of each run."""
+        return np.cumsum(self.durations) + self.loop.server.serving_cost
+
+    @cached_property
+    def shape(self) -> NDArray[np.int64]:
+        """Shape of each group."""
+        return np.array(self.schedule.shape)
+
+    @cached_property
+    def count(self) -> NDArray[np.int64]:
+        """Requests of each group."""
+        return np.array(self.schedule.count)
+
+    @cached_property
+    def ttft(self) -> Column:
+        """Time to first token of each group."""
+        return np.asarray(self.ends[self.schedule.first])
+
+    @cached_property
+    def tpot(self) -> Column:
+        """Time per output token of each group; NaN for answers of one token."""
+        outputs = np.array([s.output for s in self.loop.server.mixture.shapes])[self.shape]
+        gaps = np.where(outputs > 1, outputs - 1, np.nan)
+        return np.asarray((self.ends[self.schedule.last] - self.ttft) / gaps)
+
+    def table(self) -> ServingTable:
+        """Return the row of the table."""
+        loop, server = self.loop, self.loop.server
+        ttft = np.array([np.average(self.ttft, weights=self.count)])
+        makespan = self._turnover()
+        batch = np.array([self.batch])
+        stages = server.layout.pp
+        prefills = self._prefill()[0] > 0
+        rate = np.array([self.count.sum() / makespan * stages])
+        memory = self._memory(batch)
+        requests = np.array([int(self._fullest(self._prefill()[0]).max())])
+        both = np.concatenate([prefills, prefills])
+        prefill_step = np.array([float(self.times.total[both].max())])
+        shares, spread = self._shares(prefills)
+        if not loop.answers:
+            from specc.serving.phases import prefill_table
+
+            return prefill_table(
+                server,
+                batch,
+                ttft=ttft,
+                rate=rate,
+                step=prefill_step,
+                requests=requests,
+                deviation=spread,
+                memory=memory,
+                shares=shares,
+            )
+        output = server.mixture.mean_output
+        throughput = rate * output
+        tpot = np.array([_mean(self.tpot, self.count, fallback=ttft[0] / output)])
+        decode = server.times(server.mixture.decode(batch, server.block, server.drafted))
+        low, high = (np.exp(deviations * spread) for deviations in (P10, P90))
+        return ServingTable(
+            batch=batch,
+            concurrency=batch * server.replicas,
+            ttft=ttft,
+            tpot=tpot,
+            throughput=throughput,
+            throughput_per_device=throughput / server.layout.devices,
+            rate=rate,
+            decode_step=decode.total,
+            prefill_step=prefill_step,
+            wave_requests=requests,
+            bands=Bands(
+                ttft * low,
+                ttft * high,
+                tpot * low,
+                tpot * high,
+                throughput / high,
+                throughput / low,
+            ),
+            memory=memory,
+            prefill=shares,
+            decode=Shares.of(decode),
+        )
+
+    def _turnover(self) -> float:
+        """Seconds after which a request makes room for the next, on the mean over shapes."""
+        if not self.loop.answers:
+            return float(self.ends[-1])
+        ends = self.ends[self.schedule.last]
+        last = np.array([ends[self.shape == i].max(initial=0.0) for i in range(len(self.counts))])
+        return float(np.average(last, weights=self.counts))
+
+    def _memory(self, batch: Integers) -> MemoryParts:
+        server = self.loop.server
+        memory = server.memory_of(self.table_of_steps)
+        tightest = int(np.argmax(memory.total))
+        row = evolve(
+            memory,
+            kv_cache=memory.kv_cache[tightest : tightest + 1],
+            activations=memory.activations[tightest : tightest + 1],
+        )
+        return server.parts(batch, row, answers=self.loop.answers)
+
+    def _shares(self, prefills: NDArray[np.bool_]) -> tuple[Shares, Column]:
+        """Return what bounds the steps that prefill, and the deviation of the mean step."""
+        runs = len(prefills)
+        weights = np.where(prefills, self.steps, 0).astype(float)
+        whole = self.times.rows(np.arange(runs))
+        summed = whole.scaled(weights).collapsed()
+        deviation = np.average(whole.deviation, weights=self.durations)
+        return Shares.of(summed), np.array([deviation])
+
+    def bins(self) -> tuple[BinRow, ...]:
+        """Return what each shape sees."""
+        rows = []
+        for index, shape in enumerate(self.loop.server.mixture.shapes):
+            own = self.shape == index
+            samples = self.counts[index]
+            ttft = _mean(self.ttft[own], self.count[own]) if samples else None
+            decodes = samples and self.loop.answers and shape.output > 1
+            tpot = _mean(self.tpot[own], self.count[own]) if decodes else None
+            rows.append(
+                BinRow(shape.share, samples, shape.input, shape.cached, shape.output, ttft, tpot)
+            )
+        return tuple(rows)
+
+    def timeline(self) -> Timeline:
+        """Return what ran in each step."""
+        ends = self.ends
+        starts = ends - self.durations
+        return Timeline(
+            start=tuple(starts.tolist()),
+            end=tuple(ends.tolist()),
+            steps=tuple(self.steps.tolist()),
+            prefilled=tuple(self._prefill()[1].astype(int).tolist()),
+            decoding=tuple(self.schedule.decoding),
+            cached=tuple(int(held) for held in self.schedule.held),
+        )
+
+
+def _mean(values: Column, weights: NDArray[np.int64], fallback: float = np.nan) -> float:
+    known = ~np.isnan(values)
+    if not known.any():
+        return fallback
+    return float(np.average(values[known], weights=weights[known]))

@@ -1,0 +1,149 @@
+"""Requests of several shapes as rows of a step table, and as whole requests."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import ArrayLike, NDArray
+
+from specc.cost import Sequences, StepTable
+from specc.cost.steps import Column
+from specc.ir import Model, Shape, Workload
+from specc.ir.images import image_patches, image_tokens
+from specc.units import Tokens
+
+
+@frozen
+class Mixture:
+    """The shapes of the requests of a workload.
+
+    A step of n requests holds every shape in its share, fractions of requests included, so that
+    the mixture is the same at every batch size; `allocate` deals whole requests. Decoding, a
+    request is in flight as long as its answer, so the shares there are weighted by its length.
+
+    Attributes:
+        shapes: the shapes; their shares add up to 1.
+        patches: patches of the images of a request.
+        patch_pairs: sum of their squares over its images.
+    """
+
+    shapes: tuple[Shape, ...]
+    patches: float = 0.0
+    patch_pairs: float = 0.0
+
+    @classmethod
+    def of(cls, workload: Workload, model: Model) -> "Mixture":
+        """Return the mixture of a workload, with the tokens that its images have for a model."""
+        images, vision = workload.images, model.vision
+        shapes = workload.shapes(image_tokens(workload, model))
+        if images is None or vision is None:
+            return cls(shapes)
+        each = image_patches(vision, images.height, images.width)
+        return cls(shapes, float(images.count * each), float(images.count * each**2))
+
+    @property
+    def mean_input(self) -> float:
+        """Tokens of the mean prompt."""
+        return sum(s.share * s.input for s in self.shapes)
+
+    @property
+    def mean_new(self) -> float:
+        """Computed tokens of the mean prompt."""
+        return sum(s.share * s.new for s in self.shapes)
+
+    @property
+    def mean_output(self) -> float:
+        """Tokens of the mean answer."""
+        return sum(s.share * s.output for s in self.shapes)
+
+    @property
+    def mean_steps(self) -> float:
+        """Tokens of the mean answer after the first, at least one."""
+        return sum(s.share * max(s.output - 1, 1) for s in self.shapes)
+
+    @property
+    def longest_new(self) -> Tokens:
+        """Computed tokens of the longest prompt."""
+        return max(s.new for s in self.shapes)
+
+    @property
+    def longest_input(self) -> Tokens:
+        """Tokens of the longest prompt."""
+        return max(s.input for s in self.shapes)
+
+    @property
+    def in_flight(self) -> tuple[float, ...]:
+        """Share of each shape among the requests that decode."""
+        return tuple(s.share * s.output / self.mean_output for s in self.shapes)
+
+    @property
+    def mean_context(self) -> float:
+        """Context of the mean request that decodes: its prompt, half its answer, and one."""
+        return sum(
+            weight * (s.input + s.output // 2 + 1)
+            for weight, s in zip(self.in_flight, self.shapes, strict=True)
+        )
+
+    def prefill(
+        self, requests: ArrayLike, block: Tokens, kv_blocks: ArrayLike | None = None
+    ) -> StepTable:
+        """Return steps that prefill whole prompts of `requests` requests, shape (N,).
+
+        Cached tokens are attended to. The cache holds the requests of the step, with room for one
+        more token each, unless `kv_blocks` says otherwise.
+        """
+        n = np.atleast_1d(np.asarray(requests, np.float64))
+        parts = [Sequences.of(n * s.share, s.new, s.input, block) for s in self.shapes]
+        sequences = _total(parts)
+        pool = np.ceil((sequences.context + sequences.requests) / block)
+        return StepTable.of(
+            prefill=sequences,
+            kv_blocks=pool if kv_blocks is None else kv_blocks,
+            patches=n * self.patches,
+            patch_pairs=n * self.patch_pairs,
+        )
+
+    def decode(self, requests: ArrayLike, block: Tokens, drafted: int = 0) -> StepTable:
+        """Return steps that decode `requests` requests at their mean context, shape (N,)."""
+        n = np.atleast_1d(np.asarray(requests, np.float64))
+        new = 1 + drafted
+        parts = [
+            Sequences.of(n * weight, new, s.input + s.output // 2 + new, block)
+            for weight, s in zip(self.in_flight, self.shapes, strict=True)
+        ]
+        sequences = _total(parts)
+        pool = np.ceil((sequences.context + sequences.requests) / block)
+        return StepTable.of(decode=sequences, kv_blocks=pool)
+
+    def blocks_of_prompts(self, requests: Column | NDArray[np.int64], block: Tokens) -> Column:
+        """Return the KV-cache blocks of prompts with one token more each, shape (N,)."""
+        return np.asarray(np.ceil((self.mean_input + 1) * requests / block))
+
+    def blocks_at_end(self, requests: Column | NDArray[np.int64], block: Tokens) -> Column:
+        """Return the KV-cache blocks when all requests reach their last token, shape (N,)."""
+        each = sum(
+            weight * -(-(s.input + s.output) // block)
+            for weight, s in zip(self.in_flight, self.shapes, strict=True)
+        )
+        return np.asarray(requests * each)
+
+
+def _total(parts: list[Sequences]) -> Sequences:
+    whole = parts[0]
+    for part in parts[1:]:
+        whole = whole.plus(part)
+    return whole
+
+
+def allocate(total: int, shapes: Sequence[Shape]) -> tuple[int, ...]:
+    """Deal whole requests to shapes by largest remainder, ties to the longer prompt."""
+    exact = [total * s.share for s in shapes]
+    # Shares are quotients: a count may come out a last digit below the whole number it is.
+    counts = [int(x + 1e-9) for x in exact]
+    order = sorted(
+        range(len(shapes)),
+        key=lambda i: (-round(exact[i] - counts[i], 9), -shapes[i].input, -shapes[i].output, i),
+    )
+    for i in order[: total - sum(counts)]:
+        counts[i] += 1
+    return tuple(counts)

@@ -1,0 +1,149 @@
+"""Instances that prefill alone or decode alone, in closed form."""
+
+import numpy as np
+from attrs import frozen
+
+from specc.cost.times import P10, P90
+from specc.serving.mixture import allocate
+from specc.serving.server import Server
+from specc.serving.table import Bands, BinRow, Column, Integers, MemoryParts, ServingTable, Shares
+from specc.serving.waves import Waves
+from specc.units import Tokens
+
+
+@frozen
+class Prefill:
+    """An instance that prefills alone, for prompts that fit one chunk.
+
+    C = batch · DP · PP requests arrive together and run in waves. TTFT is their mean, and the rate
+    of the instance comes from the time until the last of them is done (the reference planner takes
+    C / TTFT, more than the instance can do). Throughput counts prompt tokens, cached ones too.
+    The cache holds the wave and the one before, which is on its way to a decode instance.
+
+    Attributes:
+        server: the instance.
+        budget: new prompt tokens a replica takes in a step; at least the longest computed prompt.
+    """
+
+    server: Server
+    budget: Tokens
+
+    def evaluate(self, batch: Integers) -> ServingTable:
+        """Return a row for each batch size (requests a replica), shape (N,)."""
+        server = self.server
+        concurrency = batch * server.replicas
+        waves = Waves.of(server, self.budget, concurrency)
+        ttft = waves.ttft + server.serving_cost
+        rate = concurrency / (waves.makespan + server.serving_cost)
+        held = np.minimum(batch, 2 * waves.requests)
+        resident = server.mixture.blocks_of_prompts(held, server.block)
+        deviation = waves.times.deviation
+        return prefill_table(
+            server,
+            batch,
+            ttft=ttft,
+            rate=rate,
+            step=waves.latency,
+            requests=waves.requests,
+            deviation=deviation,
+            memory=server.parts(batch, server.memory_of(waves.steps(resident)), answers=False),
+            shares=Shares.of(waves.times),
+        )
+
+    def bins(self, batch: int) -> tuple[BinRow, ...]:
+        """Return what each shape sees: waves mix the shapes, so all have the same mean TTFT."""
+        table = self.evaluate(np.array([batch]))
+        shapes = self.server.mixture.shapes
+        samples = allocate(int(table.concurrency[0]), shapes)
+        ttft = float(table.ttft[0])
+        return tuple(
+            BinRow(s.share, n, s.input, s.cached, s.output, ttft, None)
+            for s, n in zip(shapes, samples, strict=True)
+        )
+
+
+@frozen
+class Decode:
+    """An instance that decodes alone.
+
+    TPOT = (step + serving cost) / tokens a step, throughput = C / TPOT in output tokens, and
+    requests finish at a rate of throughput / (output - 1): the first token comes from prefill. The
+    step is that at the mean context, with each shape as often as it is in flight.
+    """
+
+    server: Server
+
+    def evaluate(self, batch: Integers) -> ServingTable:
+        """Return a row for each batch size (requests a replica), shape (N,)."""
+        server = self.server
+        concurrency = batch * server.replicas
+        steps = server.mixture.decode(batch, server.block, server.drafted)
+        times = server.times(steps)
+        tpot = (times.total + server.serving_cost) / server.tokens_per_step
+        throughput = concurrency / tpot
+        none = np.full(len(batch), np.nan)
+        low, high = (
+            (times.quantile(deviations) + server.serving_cost) / server.tokens_per_step
+            for deviations in (P10, P90)
+        )
+        return ServingTable(
+            batch=batch,
+            concurrency=concurrency,
+            ttft=none,
+            tpot=tpot,
+            throughput=throughput,
+            throughput_per_device=throughput / server.layout.devices,
+            rate=throughput / server.mixture.mean_steps,
+            decode_step=times.total,
+            prefill_step=none,
+            wave_requests=np.zeros(len(batch), dtype=np.int64),
+            bands=Bands(none, none, low, high, concurrency / high, concurrency / low),
+            memory=server.parts(batch, server.memory_of(steps)),
+            prefill=Shares.none(len(batch)),
+            decode=Shares.of(times),
+        )
+
+    def bins(self, batch: int) -> tuple[BinRow, ...]:
+        """Return what each shape sees: all decode in the same steps."""
+        table = self.evaluate(np.array([batch]))
+        shapes = self.server.mixture.shapes
+        samples = allocate(int(table.concurrency[0]), shapes)
+        tpot = float(table.tpot[0])
+        return tuple(
+            BinRow(s.share, n, s.input, s.cached, s.output, None, tpot)
+            for s, n in zip(shapes, samples, strict=True)
+        )
+
+
+def prefill_table(
+    server: Server,
+    batch: Integers,
+    *,
+    ttft: Column,
+    rate: Column,
+    step: Column,
+    requests: Integers,
+    deviation: Column,
+    memory: MemoryParts,
+    shares: Shares,
+) -> ServingTable:
+    """Return the table of an instance that prefills alone from what it does."""
+    none = np.full(len(batch), np.nan)
+    throughput = rate * server.mixture.mean_input
+    low, high = (np.exp(deviations * deviation) for deviations in (P10, P90))
+    return ServingTable(
+        batch=batch,
+        concurrency=batch * server.replicas,
+        ttft=ttft,
+        tpot=none,
+        throughput=throughput,
+        throughput_per_device=throughput / server.layout.devices,
+        rate=rate,
+        decode_step=none,
+        prefill_step=step,
+        wave_requests=requests,
+        bands=Bands(ttft * low, ttft * high, none, none, throughput / high, throughput / low),
+        memory=memory,
+        prefill=shares,
+        decode=Shares.none(len(batch)),
+    )

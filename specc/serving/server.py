@@ -1,0 +1,196 @@
+"""What all serving models share: the cost of a step, the requests, and the memory of a device."""
+
+import math
+
+import numpy as np
+from attrs import evolve, frozen
+
+from specc.cost import CostModel, Layout, Sequences, StepMemory, StepTable, StepTimes
+from specc.ir import Deployment, Model, Phase, Workload
+from specc.serving.mixture import Mixture
+from specc.serving.table import Column, Integers, MemoryParts
+from specc.units import Bytes, Seconds, Tokens
+
+
+@frozen
+class Server:
+    """An instance of a deployment in one layout.
+
+    Attributes:
+        cost: the cost model of the model, with its draft layers if they draft.
+        draft: the cost model of a draft model of its own, or None.
+        mixture: the requests.
+        drafted: tokens drafted before each decode step.
+        tokens_per_step: tokens that a decode step yields, accepted drafts included.
+        memory: bytes of a device.
+        reserved: bytes of it that are kept free.
+        kept_prefix: tokens of prefixes that a replica caches beside the requests in flight.
+        serving_cost: time that the server adds to a step of a separate phase.
+    """
+
+    cost: CostModel
+    mixture: Mixture
+    memory: Bytes
+    reserved: Bytes
+    draft: CostModel | None = None
+    drafted: int = 0
+    tokens_per_step: float = 1.0
+    kept_prefix: Tokens = 0
+    serving_cost: Seconds = 0.0
+
+    @classmethod
+    def of(
+        cls,
+        deployment: Deployment,
+        layout: Layout,
+        workload: Workload,
+        phase: Phase = Phase.WHOLE,
+        drafted: int = 0,
+    ) -> "Server":
+        """Return an instance that serves a workload, drafting `drafted` tokens a step."""
+        engine, speculative = deployment.engine, deployment.engine.speculative
+        own_model = speculative.draft if speculative and drafted else None
+        layers = drafted if own_model is None else 0
+        if phase is Phase.PREFILL:
+            # A prompt passes the draft layer once, to fill its cache; nothing is drafted.
+            layers = min(layers, 1)
+        draft = None
+        if own_model is not None:
+            layout_of_draft = _draft_layout(layout, own_model)
+            draft = CostModel.of(evolve(deployment, model=own_model), layout_of_draft)
+        return cls(
+            cost=CostModel.of(deployment, layout, layers),
+            mixture=Mixture.of(workload, deployment.model),
+            memory=deployment.device.memory,
+            reserved=engine.reserved(deployment.device.memory),
+            draft=draft,
+            drafted=0 if phase is Phase.PREFILL else drafted,
+            tokens_per_step=speculative.tokens_per_step(drafted) if speculative else 1.0,
+            kept_prefix=engine.prefix_cache,
+            serving_cost=engine.serving_cost,
+        )
+
+    @property
+    def layout(self) -> Layout:
+        """The parallel layout."""
+        return self.cost.layout
+
+    @property
+    def block(self) -> Tokens:
+        """Tokens of a KV-cache block."""
+        return self.cost.memory_model.block
+
+    @property
+    def replicas(self) -> int:
+        """Batches in flight: data-parallel replicas, each with one for every pipeline stage."""
+        return self.layout.dp * self.layout.pp
+
+    def times(self, steps: StepTable) -> StepTimes:
+        """Return the times of steps, those of a draft model with them.
+
+        A draft model takes in the prompts of a step, and runs once for every drafted token.
+        """
+        times = self.cost.times(steps)
+        if self.draft is None:
+            return times
+        share = 1 / (1 + self.drafted)
+        one_token = evolve(steps.decode, tokens=steps.decode.tokens * share)
+        one_token = evolve(
+            one_token,
+            pairs=steps.decode.pairs * share,
+            causal_pairs=steps.decode.context,
+        )
+        first = self.draft.times(evolve(steps, decode=one_token))
+        times = times.plus(first)
+        if self.drafted > 1:
+            alone = StepTable.of(
+                prefill=Sequences.none(len(steps)),
+                decode=one_token,
+                kv_blocks=steps.kv_blocks,
+                kv_sequences=steps.kv_sequences,
+            )
+            times = times.plus(self.draft.times(alone).scaled(float(self.drafted - 1)))
+        return times
+
+    def memory_of(self, steps: StepTable) -> StepMemory:
+        """Return the memory of steps, with kept prefixes and with a draft model."""
+        kept = -(-self.kept_prefix // self.block)
+        steps = evolve(steps, kv_blocks=steps.kv_blocks + kept)
+        memory = self.cost.memory(steps)
+        if self.draft is None:
+            return memory
+        other = self.draft.memory(steps)
+        return StepMemory(
+            memory.weights + other.weights,
+            memory.kv_cache + other.kv_cache,
+            np.maximum(memory.activations, other.activations),
+        )
+
+    @property
+    def weight_bytes(self) -> Bytes:
+        """Weights on the fullest device."""
+        own = self.cost.memory_model.weight_bytes
+        return own + (self.draft.memory_model.weight_bytes if self.draft else 0)
+
+    @property
+    def request_bytes(self) -> float:
+        """KV cache of the mean request in flight, of all batches on a device."""
+        context = self.mixture.mean_context
+        total = 0.0
+        for cost in (self.cost, self.draft):
+            if cost is not None:
+                model = cost.memory_model
+                total += model.batches * (model.kv_token_bytes * context + model.sequence_bytes)
+        return total
+
+    @property
+    def largest_batch(self) -> int:
+        """A batch size that the memory of a device cannot hold."""
+        free = self.memory - self.reserved - self.weight_bytes
+        return int(max(1, free // self.request_bytes + 1))
+
+    def parts(self, batch: Integers, *phases: StepMemory, answers: bool = True) -> MemoryParts:
+        """Return the memory of the tightest of some steps, and at the end of all `answers`."""
+        totals = np.array([phase.total for phase in phases])
+        tightest = np.argmax(totals, axis=0)
+        rows = np.arange(len(batch))
+
+        def of_tightest(name: str) -> Column:
+            column: Column = np.array([getattr(phase, name) for phase in phases])[tightest, rows]
+            return column
+
+        weights = np.full(len(batch), float(self.weight_bytes))
+        kv, activations = of_tightest("kv_cache"), of_tightest("activations")
+        limit = float(self.memory - self.reserved)
+        available = limit - weights - kv - activations
+        at_end = available
+        if answers:
+            at_end = limit - weights - self._kv_at_end(batch) - phases[-1].activations
+        return MemoryParts(
+            weights=weights,
+            kv_cache=kv,
+            activations=activations,
+            reserved=np.full(len(batch), float(self.reserved)),
+            available=available,
+            available_at_end=np.minimum(available, at_end),
+        )
+
+    def _kv_at_end(self, batch: Integers) -> Column:
+        blocks = self.mixture.blocks_at_end(batch, self.block) + math.ceil(
+            self.kept_prefix / self.block
+        )
+        total = np.zeros(len(batch))
+        for cost in (self.cost, self.draft):
+            if cost is not None:
+                m = cost.memory_model
+                total += m.batches * (m.kv_block_bytes * blocks + m.sequence_bytes * batch)
+        return total
+
+
+def _draft_layout(layout: Layout, draft: Model) -> Layout:
+    """A draft model is split like the attention of the model, as far as its heads allow.
+
+    Its experts, if it has any, are all on every device.
+    """
+    tp = math.gcd(layout.tp, draft.attention_heads)
+    return Layout(tp, 1, layout.devices // tp)

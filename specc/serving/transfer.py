@@ -1,0 +1,50 @@
+"""The way of the KV cache from a prefill instance to a decode instance."""
+
+from specc.ir import Device, Timing, Transfer
+from specc.serving.server import Server
+from specc.units import BytesPerSecond, Seconds
+
+
+def transfer_time(
+    transfer: Transfer, sender: Server, receiver: Server, slower: Device, prefill: Seconds
+) -> Seconds:
+    """Return how long the mean request waits for its cache after its prefill.
+
+    Every rank sends its part over its own link, so the larger part of the two sides counts:
+        time = latency + bytes / bandwidth.
+    Layer by layer, all but the last layer moves while the prefill of `prefill` seconds still runs,
+    and what does not fit behind it is left.
+
+    Args:
+        transfer: how it moves.
+        sender: the prefill instance.
+        receiver: the decode instance.
+        slower: the device with the slower outermost level.
+        prefill: seconds of the prefill step that makes the cache.
+    """
+    if transfer.timing is Timing.FREE:
+        return 0.0
+    size = max(cache_bytes(sender), cache_bytes(receiver))
+    level = slower.levels[-1]
+    bandwidth = transfer.bandwidth or level.bandwidth * level.efficiency
+    latency = level.latency if transfer.latency is None else transfer.latency
+    moving = size / bandwidth
+    if transfer.timing is Timing.AFTER_PREFILL:
+        return latency + moving
+    last_layer = moving / sender.cost.memory_model.model.layers
+    return latency + last_layer + max(0.0, moving - last_layer - prefill)
+
+
+def cache_bytes(server: Server) -> float:
+    """Return the cache of the mean prompt on one rank, with what a sequence holds besides."""
+    model = server.cost.memory_model
+    return model.kv_token_bytes * server.mixture.mean_input + model.sequence_bytes
+
+
+def slower_link(first: Device, second: Device) -> Device:
+    """Return the device whose outermost level moves fewer bytes a second."""
+
+    def rate(device: Device) -> BytesPerSecond:
+        return device.levels[-1].bandwidth * device.levels[-1].efficiency
+
+    return min(first, second, key=rate)

@@ -1,0 +1,137 @@
+"""`lengths_from`: bins from traces by quantiles and edges, from tables in CSV and YAML."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from specc.ir import Workload
+
+TRACE = "arrived_at,num_prefill_tokens,num_decode_tokens\n"
+
+
+@pytest.fixture
+def workload(checked, tmp_path: Path):
+    """Check a workload whose requests are an expression; returns it, or the diagnostics."""
+
+    def run(expression: str, **files: str):
+        for name, text in files.items():
+            (tmp_path / name.replace("_", ".")).write_text(text)
+        document, diagnostics = checked(
+            "use std.devices\nuse std.models\n"
+            f"workload w {{ requests = {expression} }}\n"
+            "deployment d { model = qwen3_8b; device = test_device; devices = 1 }\n"
+            "study s { workload = w; deployments = d }\n"
+        )
+        if document is None:
+            return diagnostics
+        return document.studies[0].workload
+
+    return run
+
+
+def test_quantiles_have_as_many_requests_each(workload) -> None:
+    lengths = [(10 * n, n) for n in range(1, 101)]
+    text = TRACE + "".join(f"{n},{a},{b}\n" for n, (a, b) in enumerate(lengths))
+    found: Workload = workload('lengths_from("t.csv", bins = 4)', t_csv=text)
+    assert [row.share for row in found.requests] == [25, 25, 25, 25]
+    assert found.requests[0].input == (10, 251)
+    assert found.requests[-1].input == (751, 1001)
+    shapes = found.shapes()
+    assert [s.input for s in shapes] == [130, 380, 630, 880]  # means of the samples
+    assert [s.output for s in shapes] == [13, 38, 63, 88]
+
+
+def test_equal_lengths_share_a_bin(workload) -> None:
+    text = TRACE + "0,7,5\n" * 9 + "0,100,5\n"
+    found = workload('lengths_from("t.csv", bins = 8)', t_csv=text)
+    assert [(row.share, row.input) for row in found.requests] == [(9, (7, 8)), (1, (8, 101))]
+
+
+def test_edges(workload) -> None:
+    text = TRACE + "".join(f"0,{n},10\n" for n in (5, 50, 500, 5000))
+    found = workload('lengths_from("t.csv", edges = [0, 100, 1Ki, 8Ki])', t_csv=text)
+    assert [(row.share, row.input) for row in found.requests] == [
+        (2, (0, 100)), (1, (100, 1024)), (1, (1024, 8192)),
+    ]  # fmt: skip
+    tokens = workload('lengths_from("t.csv", edges = [0 tok, 8Ki tok])', t_csv=text)
+    assert tokens.requests[0].input == (0, 8192)
+
+
+def test_another_point_of_the_bins(checked, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(TRACE + "0,100,10\n0,300,30\n")
+    document, _ = checked(
+        "use std.devices\nuse std.models\n"
+        'workload w { requests = lengths_from("t.csv", bins = 1); representative = max }\n'
+        "deployment d { model = qwen3_8b; device = test_device; devices = 1 }\n"
+        "study s { workload = w; deployments = d }\n"
+    )
+    (shape,) = document.studies[0].workload.shapes()
+    assert (shape.input, shape.output) == (300, 30)
+
+
+BINS = [((1, 2048), (64, 512), 0.6), ((2048, 8192), (1500, 1501), None)]
+
+
+def _as_bins(found: Workload) -> list[tuple[object, ...]]:
+    return [(row.input, row.output, row.prefix_hit) for row in found.requests]
+
+
+def test_a_table_in_yaml(workload) -> None:
+    text = """
+- {share: 50%, input: 1 .. 2Ki, output: 64 .. 512, prefix hit: 60%}
+- {share: 0.5, input: 2Ki .. 8Ki, output: 1500}
+"""
+    found = workload('lengths_from("bins.yaml")', bins_yaml=text)
+    assert _as_bins(found) == BINS
+
+
+def test_a_table_in_csv(workload) -> None:
+    text = "share,input,output\n3,1 .. 2Ki,64 .. 512\n1,2Ki .. 8Ki,1500\n"
+    found = workload('lengths_from("bins.csv")', bins_csv=text)
+    assert [s.share for s in found.shapes()] == [0.75, 0.25]
+    assert [row.input for row in found.requests] == [(1, 2048), (2048, 8192)]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expression", "code", "message"),
+    [
+        ("t_csv", TRACE + "0,x,5\n", 'lengths_from("t.csv")', "E0004", "line 2 of 't.csv'"),
+        ("t_csv", TRACE + "0,0,5\n", 'lengths_from("t.csv")', "E0004", "'num_prefill_tokens'"),
+        ("t_csv", TRACE + "0,5\n", 'lengths_from("t.csv")', "E0004", "not as many cells"),
+        ("t_csv", TRACE, 'lengths_from("t.csv")', "E0004", "has no rows"),
+        ("t_csv", "a,b\n1,2\n", 'lengths_from("t.csv")', "E0004", "column 'a'"),
+        ("t_csv", "share,input\n1,2\n", 'lengths_from("t.csv")', "E0004", "lacks output"),
+        ("t_csv", "share,input,output\n1,2,y\n", 'lengths_from("t.csv")', "E0004", "output of"),
+        ("t_csv", "share,input,output\n1,2,3\n1,1 .. 9,3\n", 'lengths_from("t.csv")', "E0406",
+         "bins 1 and 2"),
+        ("t_csv", "share,input,output\n0,2,3\n", 'lengths_from("t.csv")', "E0402", "share of"),
+        ("t_csv", "share,input,output\n1,2,3\n", 'lengths_from("t.csv", bins = 2)', "E0406",
+         "has bins already"),
+        ("t_csv", TRACE + "0,9,5\n", 'lengths_from("t.csv", bins = 0)', "E0402", "'bins'"),
+        ("t_csv", TRACE + "0,9,5\n", 'lengths_from("t.csv", bins = 2, edges = [1, 20])', "E0406",
+         "'bins' counts"),
+        ("t_csv", TRACE + "0,9,5\n", "lengths_from(bins = 2)", "E0401", "name of a file"),
+        ("t_csv", TRACE + "0,9,5\n", 'lengths_from("t.csv", 1, [1], 3)', "E0202", "no more than"),
+        ("t_csv", TRACE + "0,9,5\n", "3", "E0301", "a table or a function"),
+        ("b_yaml", "a: [", 'lengths_from("b.yaml")', "E0004", "no YAML"),
+        ("b_yaml", "a: 3", 'lengths_from("b.yaml")', "E0004", "no list of bins"),
+    ],
+)  # fmt: skip
+def test_files_that_are_no_lengths(workload, name, text, expression, code, message) -> None:
+    diagnostics = workload(expression, **{name: text})
+    assert [d.code for d in diagnostics] == [code]
+    assert message in diagnostics[0].message
+
+
+def test_a_real_trace(workload, reference_data: Path) -> None:
+    text = (reference_data / "traces" / "splitwise_conv.csv").read_text()
+    found = workload('lengths_from("conv.csv")', conv_csv=text)
+    rows = [line.split(",") for line in text.splitlines()[1:]]
+    shapes = found.shapes()
+    assert len(shapes) == 8
+    prompts = np.array([int(row[1]) for row in rows])
+    mean = sum(s.share * s.input for s in shapes)
+    assert mean == pytest.approx(prompts.mean(), rel=1e-3)
+    # Bins of a trace are as full as ties between lengths allow.
+    assert max(s.share for s in shapes) < 0.15

@@ -1,0 +1,235 @@
+"""The step loop against a plain one that moves every request by itself, and its schedulers."""
+
+from collections import deque
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from specc.cost import Layout, StepTable
+from specc.ir import Deployment, LengthBin, Scheduler, StepLatency, Workload
+from specc.serving import Aggregated, Server, StepLoop
+from specc.serving.loop import Trajectory
+from specc.serving.schedulers import Budget, Waiting, decode_first, prefill_first, with_slack
+from tests.cost.test_rules import DEVICE, MODEL
+
+
+def _server(workload: Workload, dp: int = 1, pp: int = 1) -> Server:
+    deployment = Deployment(model=MODEL, device=DEVICE, devices=2 * dp * pp)
+    return Server.of(deployment, Layout(2, pp, dp), workload)
+
+
+def test_decode_first_with_slack_fills_the_slack() -> None:
+    """Budget 8192 with 15 % is 9420; 100 decode, and ⌊(9420 - 100) / 2048⌋ = 4 chunks fit."""
+    waiting = deque([Waiting(0, 0, 0, 50)])
+    admitted, decoding = with_slack(waiting, (5000,), 100, Budget(8192, 2048, 0.15))
+    assert decoding == 100
+    assert [(a.count, a.query) for a in admitted] == [(4, 2048)]
+    # What began goes to the back, behind the 46 that have not.
+    assert [(w.chunk, w.count) for w in waiting] == [(0, 46), (1, 4)]
+
+
+def test_more_decodes_than_budget_leave_no_room() -> None:
+    waiting = deque([Waiting(0, 0, 0, 5)])
+    admitted, decoding = with_slack(waiting, (5000,), 9000, Budget(8192, 2048, 0.15))
+    assert (admitted, decoding) == ([], 8192)
+
+
+def test_decode_first_takes_the_last_prompt_in_part_and_goes_on_with_it() -> None:
+    waiting = deque([Waiting(0, 0, 0, 3)])
+    budget = Budget(1000, 1000, 0.0)
+    first, _ = decode_first(waiting, (700,), 100, budget)
+    assert [(a.count, a.query, a.last) for a in first] == [(1, 700, True), (1, 200, False)]
+    second, _ = decode_first(waiting, (700,), 101, budget)
+    assert [(a.count, a.query, a.last) for a in second] == [(1, 500, True), (1, 399, False)]
+
+
+def test_prefill_first_decodes_nothing_while_prompts_wait() -> None:
+    waiting = deque([Waiting(0, 0, 0, 3)])
+    admitted, decoding = prefill_first(waiting, (400,), 50, Budget(1000, 1000, 0.0))
+    assert decoding == 0
+    assert sum(a.count * a.query for a in admitted) == 1000
+    assert prefill_first(deque(), (400,), 50, Budget(1000, 1000, 0.0)) == ([], 50)
+
+
+def test_chunks_of_a_prompt() -> None:
+    """5000 tokens by 2048 are 2048, 2048 and 904."""
+    loop = StepLoop(_server(Workload(input=5000, output=1)), 2048)
+    trajectory = Trajectory(loop, 1)
+    assert [tokens for _, tokens, *_ in trajectory.schedule.prefill] == [2048, 2048, 904]
+    contexts = [context for *_, context in trajectory.schedule.prefill]
+    assert contexts == [2048, 4096, 5000]
+
+
+def _one_by_one(loop: StepLoop, batch: int) -> dict[str, float]:
+    """Every request and every step by itself, for one shape and `decode_first_with_slack`."""
+    server, dp = loop.server, loop.server.layout.dp
+    (shape,) = server.mixture.shapes
+    limit = int(loop.budget * dp * (1 + loop.slack) + 1e-9)
+    queue = deque((number, 0) for number in range(batch * dp))  # request, tokens done
+    generated: dict[int, int] = {}
+    first, finish = {}, {}
+    clock = 0.0
+    while queue or generated:
+        decoding = [n for n, tokens in generated.items() if tokens < shape.output]
+        left, taken = limit - len(decoding), []
+        front = queue[0][1] if queue else None
+        while queue and queue[0][1] == front:
+            query = min(loop.budget, shape.new - front)
+            if left < query:
+                break
+            left -= query
+            taken.append(queue.popleft())
+        contexts = [shape.input + generated[n] for n in decoding]
+        clock += _step_time(loop, len(taken), front, decoding, contexts)
+        for number in decoding:
+            generated[number] += 1
+            if generated[number] == shape.output:
+                finish[number] = clock
+                del generated[number]
+        for number, done in taken:
+            reached = done + min(loop.budget, shape.new - done)
+            if reached < shape.new:
+                queue.append((number, reached))
+                continue
+            first[number] = clock
+            if shape.output == 1:
+                finish[number] = clock
+            else:
+                generated[number] = 1
+    count = batch * dp
+    tpots = [(finish[n] - first[n]) / max(shape.output - 1, 1) for n in range(count)]
+    return {
+        "ttft": sum(first.values()) / count,
+        "tpot": sum(tpots) / count,
+        "throughput": count * shape.output / max(finish.values()),
+    }
+
+
+def _step_time(loop: StepLoop, prefills: int, done: int | None, decoding, contexts) -> float:
+    server, dp = loop.server, loop.server.layout.dp
+    (shape,) = server.mixture.shapes
+    tables = []
+    if prefills:
+        assert done is not None
+        query = min(loop.budget, shape.new - done)
+        attended = shape.cached + done + query
+        tables.append(StepTable.prefilling(-(-prefills // dp), query, attended, 128))
+    if decoding:
+        mean = sum(contexts) / len(contexts)
+        if loop.latency is StepLatency.OVERLAPPED:
+            mean = shape.input + shape.output // 2 + 1
+        tables.append(StepTable.decoding(-(-len(decoding) // dp), mean, 128))
+    if len(tables) == 2 and loop.latency is StepLatency.MIXED:
+        tables = [StepTable.of(prefill=tables[0].prefill, decode=tables[1].decode)]
+    return max(float(server.times(table).total[0]) for table in tables)
+
+
+@settings(max_examples=40)
+@given(
+    st.integers(1, 4000),
+    st.integers(1, 60),
+    st.sampled_from([0.0, 0.5]),
+    st.integers(1, 24),
+    st.sampled_from([1, 2, 4]),
+    st.integers(64, 3000),
+    st.sampled_from(list(StepLatency)),
+)
+def test_groups_equal_requests_one_by_one(
+    prompt: int, answer: int, hit: float, batch: int, dp: int, budget: int, latency: StepLatency
+) -> None:
+    """The reference planner's loop, as written down here from its description."""
+    workload = Workload(input=prompt, output=answer, prefix_hit=hit)
+    loop = StepLoop(_server(workload, dp), budget, latency=latency)
+    row = loop.evaluate(np.array([batch])).row(0)
+    wanted = _one_by_one(loop, batch)
+    for name, value in wanted.items():
+        if name == "tpot" and answer == 1:
+            continue
+        # Runs of steps are summed as if their cost grew evenly; block counts round up.
+        assert row[name] == pytest.approx(value, rel=2e-3), name
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 9), st.integers(1, 5000), st.integers(1, 90)),
+        min_size=1,
+        max_size=5,
+        unique_by=lambda row: row[1],
+    ),
+    st.sampled_from(list(Scheduler)),
+    st.integers(40, 4000),
+    st.integers(1, 30),
+    st.sampled_from([1, 3]),
+)
+def test_no_token_is_lost(rows, scheduler: Scheduler, budget: int, batch: int, dp: int) -> None:
+    requests = tuple(
+        LengthBin(share=share, input=(n, n + 1), output=(o, o + 1)) for share, n, o in rows
+    )
+    loop = StepLoop(_server(Workload(requests=requests), dp), budget, scheduler)
+    trajectory = Trajectory(loop, batch)
+    schedule, shapes = trajectory.schedule, loop.server.mixture.shapes
+    prefilled = sum(tokens for _, tokens, *_ in schedule.prefill)
+    assert prefilled == sum(n * s.new for n, s in zip(trajectory.counts, shapes, strict=True))
+    decoded = sum(n * k for n, k in zip(schedule.decoding, schedule.steps, strict=True))
+    assert decoded == sum(
+        n * (s.output - 1) for n, s in zip(trajectory.counts, shapes, strict=True)
+    )
+    served = np.zeros(len(shapes), dtype=int)
+    np.add.at(served, trajectory.shape, trajectory.count)
+    assert tuple(served) == trajectory.counts
+    limit = budget * dp * (1.15 if scheduler is Scheduler.DECODE_FIRST_WITH_SLACK else 1)
+    for (_, tokens, *_), decoding in zip(schedule.prefill, schedule.decoding, strict=True):
+        assert tokens + decoding <= limit + 1e-9
+
+
+def test_long_answers_decode_at_their_true_contexts() -> None:
+    """Contexts of a mixed step grow with the answer; overlapped, all decode at the mean."""
+    server = _server(Workload(input=100, output=2001))
+    mixed = StepLoop(server, 200).evaluate(np.array([1])).row(0)
+    steps = StepTable.decoding(1, np.arange(101, 2101), 128)
+    assert mixed["tpot"] == pytest.approx(server.times(steps).total.mean(), rel=1e-3)
+
+
+def test_interference_is_what_the_closed_form_leaves_out() -> None:
+    """With prefill and decode overlapped for free, the loop is near the closed form."""
+    workload = Workload(input=2000, output=300)
+    server = _server(workload)
+    batch = np.array([16])
+    closed = Aggregated(server, 2500).evaluate(batch).row(0)
+    mixed = StepLoop(server, 2500, slack=0.0).evaluate(batch).row(0)
+    overlapped = StepLoop(server, 2500, slack=0.0, latency=StepLatency.OVERLAPPED)
+    assert overlapped.evaluate(batch).row(0)["throughput"] > mixed["throughput"]
+    assert mixed["throughput"] == pytest.approx(closed["throughput"], rel=0.15)
+
+
+def test_prefill_first_has_the_shortest_ttft_and_decode_first_the_shorter_tpot() -> None:
+    server = _server(Workload(input=3000, output=200))
+    rows = {
+        s: StepLoop(server, 1000, s).evaluate(np.array([20])).row(0)
+        for s in (Scheduler.PREFILL_FIRST, Scheduler.DECODE_FIRST)
+    }
+    first, other = rows[Scheduler.PREFILL_FIRST], rows[Scheduler.DECODE_FIRST]
+    assert first["ttft"] < other["ttft"]
+    assert first["tpot"] > other["tpot"]
+
+
+def test_pipeline_stages_serve_a_batch_each() -> None:
+    workload = Workload(input=3000, output=200)
+    row = StepLoop(_server(workload, pp=2), 1000).evaluate(np.array([8])).row(0)
+    assert row["concurrency"] == 16
+    whole = row["ttft"] + row["tpot"] * 199
+    assert row["throughput"] == pytest.approx(16 * 200 / whole, rel=0.4)
+
+
+def test_the_timeline_adds_up() -> None:
+    loop = StepLoop(_server(Workload(input=3000, output=50)), 1000)
+    timeline = loop.timeline(10)
+    row = loop.evaluate(np.array([10])).row(0)
+    assert timeline.start[0] == 0
+    assert timeline.end[:-1] == pytest.approx(timeline.start[1:])
+    assert row["throughput"] == pytest.approx(10 * 50 / timeline.end[-1])
+    assert max(timeline.cached) <= 10 * 3050
+    assert sum(timeline.prefilled) == 30000
