@@ -1,5 +1,6 @@
 """Step tables: one forward step of a serving engine, however mixed, is a row of sums."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,17 @@ class Sequences:
         )
 
     @classmethod
+    def summed(cls, shapes: Iterable[tuple[float, int, int]], block: int) -> "Sequences":
+        """One row with several shapes: (requests, new tokens, context) of each."""
+        sums = [0.0] * 6
+        for n, q, s in shapes:
+            causal = n * (q * s - q * (q - 1) / 2)
+            row = (n, n * q, n * q * s, causal, n * s, n * -(-s // block))
+            sums = [total + x for total, x in zip(sums, row, strict=True)]
+        names = ("requests", "tokens", "pairs", "causal_pairs", "context", "blocks")
+        return cls(**{name: np.array([x]) for name, x in zip(names, sums, strict=True)})
+
+    @classmethod
     def none(cls, rows: int) -> "Sequences":
         """No sequences in any of the rows."""
         return cls(**{f.name: np.zeros(rows) for f in fields(cls)})
@@ -73,13 +85,11 @@ class Sequences:
             **{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(Sequences)}
         )
 
-    def followed_by(self, other: "Sequences") -> "Sequences":
-        """Return the rows of these sequences and then those of others."""
-        return Sequences(
-            **{
-                f.name: np.concatenate([getattr(self, f.name), getattr(other, f.name)])
-                for f in fields(Sequences)
-            }
+    @classmethod
+    def joined(cls, parts: "Sequence[Sequences]") -> "Sequences":
+        """Return the rows of several, one after the other."""
+        return cls(
+            **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)}
         )
 
     def rows(self, start: int, stop: int) -> "Sequences":
@@ -195,17 +205,18 @@ class StepTable:
     def __len__(self) -> int:
         return len(self.kv_blocks)
 
-    def followed_by(self, other: "StepTable") -> "StepTable":
-        """Return the rows of this table and then those of another."""
+    @classmethod
+    def joined(cls, tables: "Sequence[StepTable]") -> "StepTable":
+        """Return the rows of several tables, one after the other."""
         columns: dict[str, Any] = {}
-        for f in fields(StepTable):
-            own, others = getattr(self, f.name), getattr(other, f.name)
+        for f in fields(cls):
+            parts = [getattr(table, f.name) for table in tables]
             columns[f.name] = (
-                own.followed_by(others)
-                if isinstance(own, Sequences)
-                else np.concatenate([own, others])
+                Sequences.joined(parts)
+                if isinstance(parts[0], Sequences)
+                else np.concatenate(parts)
             )
-        return StepTable(**columns)
+        return cls(**columns)
 
     def rows(self, start: int, stop: int) -> "StepTable":
         """Return the rows [start, stop)."""

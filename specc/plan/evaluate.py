@@ -1,14 +1,18 @@
-"""Evaluating a task: the best batch size of instances in one layout."""
+"""Evaluating tasks: the best batch size of instances in one layout."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from attrs import evolve, frozen
+from numpy.typing import NDArray
 
 from specc.cost import StepTable, calibration_name
-from specc.ir import Phase, Strategy
+from specc.ir import Phase, Search, Strategy
 from specc.plan.lower import Task
 from specc.plan.results import Band, BoundShares, Candidate, Curve, MemoryUse, Point
-from specc.search import ROW_FACTS, BatchSearch, Goals, search_batch
+from specc.search import ROW_FACTS, BatchSearch, Goals, exhaustive_batches, search_batch
 from specc.serving import (
+    Mixture,
     Server,
     ServingModel,
     ServingTable,
@@ -20,6 +24,7 @@ from specc.serving import (
 from specc.units import Tokens
 
 CURVE_POINTS = 64
+Integers = NDArray[np.int64]
 
 
 @frozen(eq=False)
@@ -41,10 +46,56 @@ class Evaluated:
         return point_of(self.found.table, row)
 
 
-def evaluate(task: Task) -> Evaluated:
-    """Search the best batch size of one candidate."""
+@frozen(eq=False)
+class _Prepared:
+    """A task on the way: its serving model, and how its batch size is searched."""
+
+    task: Task
+    model: ServingModel
+    budget: Tokens
+    search: Search
+    goals: Goals
+    interval: tuple[int, int] | None
+    caps: dict[str, int | None]
+
+    @property
+    def batches(self) -> Integers | None:
+        """All the batch sizes to evaluate, if they are known beforehand."""
+        if isinstance(self.model, StepLoop) or self.search.strategy is not Strategy.EXHAUSTIVE:
+            return None
+        return exhaustive_batches(self.interval, self.model.server.largest_batch)
+
+
+def evaluate(tasks: Sequence[Task]) -> list[Evaluated]:
+    """Search the best batch size of tasks that have the same cost of a step.
+
+    The steps of all of them are evaluated in one call of the cost model, as far as they are known
+    beforehand: the cost of an evaluation is in the number of calls.
+    """
+    first = tasks[0]
+    server = Server.of(first.deployment, first.layout, first.workload, first.phase, first.drafted)
+    prepared = [_prepared(task, server) for task in tasks]
+    known = [(p, p.batches) for p in prepared]
+    ahead = [
+        (p, batches, p.model.steps(batches))
+        for p, batches in known
+        if batches is not None and not isinstance(p.model, StepLoop)
+    ]
+    tables: dict[str, ServingTable] = {}
+    if ahead:
+        times = server.times(StepTable.joined([steps for *_, steps in ahead]))
+        start = 0
+        for p, batches, steps in ahead:
+            rows = times.rows(np.arange(start, start + len(steps)))
+            assert not isinstance(p.model, StepLoop)
+            tables[p.task.key] = p.model.table(batches, rows)
+            start += len(steps)
+    return [_searched(p, tables.get(p.task.key)) for p in prepared]
+
+
+def _prepared(task: Task, of_others: Server) -> _Prepared:
     deployment, engine = task.deployment, task.deployment.engine
-    server = Server.of(deployment, task.layout, task.workload, task.phase, task.drafted)
+    server = evolve(of_others, mixture=Mixture.of(task.workload, deployment.model))
     budget = choose_budget(engine.chunk_budget, server)
     model = serving_model(server, engine, task.phase, budget)
     search = deployment.search
@@ -58,10 +109,31 @@ def evaluate(task: Task) -> Evaluated:
     of_budget = budget // (1 + server.drafted) if loops and task.phase is Phase.WHOLE else None
     caps = {"max_sequences": engine.max_sequences, "chunk_budget": of_budget}
     interval = _interval(engine.decode_batch, [cap for cap in caps.values() if cap])
-    found = search_batch(search, interval, server.largest_batch, model.evaluate, goals)
+    return _Prepared(task, model, budget, search, goals, interval, caps)
+
+
+def _searched(p: _Prepared, table: ServingTable | None) -> Evaluated:
+    """Search the best batch size; `table` has all rows, if they are known."""
+    whole = table
+
+    def rows(batch: Integers) -> ServingTable:
+        return p.model.evaluate(batch) if whole is None else whole
+
+    largest = p.model.server.largest_batch
+    found = search_batch(p.search, p.interval, largest, rows, p.goals)
     row = found.best if found.best is not None else found.nearest
     assert row is not None
-    return Evaluated(task, model, found, _candidate(task, model, found, row, budget, caps))
+    candidate = _candidate(p.task, p.model, found, row, p.budget, p.caps)
+    kept = found if p.task.phase is Phase.DECODE else _alone(found)
+    return Evaluated(p.task, p.model, kept, candidate)
+
+
+def _alone(found: BatchSearch) -> BatchSearch:
+    """Keep the best row alone; what decodes may take another batch beside a prefill."""
+    best = np.array([] if found.best is None else [found.best], dtype=np.int64)
+    table = found.table.rows(best)
+    kept = None if found.best is None else 0
+    return evolve(found, table=table, feasible=found.feasible[best], best=kept, nearest=None)
 
 
 def _interval(given: tuple[int, int] | None, caps: list[int]) -> tuple[int, int] | None:

@@ -24,8 +24,14 @@ class Setup:
     @cached_property
     def key(self) -> str:
         """A hash of all of it."""
-        text = json.dumps(to_json([self.workload, self.deployment, self.phase]), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        text = json.dumps(to_json(self.workload), sort_keys=True)
+        return hash_of(text, self.cost_key, length=16)
+
+    @cached_property
+    def cost_key(self) -> str:
+        """A hash of what the cost of a step depends on: all but the workload."""
+        text = json.dumps(to_json([self.deployment, self.phase]), sort_keys=True)
+        return hash_of(text, length=16)
 
 
 @frozen
@@ -40,6 +46,11 @@ class Task:
     def key(self) -> str:
         """A hash of all that the outcome depends on."""
         return f"{self.setup.key}-{hash_of(repr((self.layout, self.drafted)))}"
+
+    @property
+    def cost_key(self) -> tuple[str, Layout, int]:
+        """What tells whether two tasks have the same cost of a step."""
+        return self.setup.cost_key, self.layout, self.drafted
 
     @property
     def workload(self) -> Workload:
@@ -57,9 +68,9 @@ class Task:
         return self.setup.phase
 
 
-def hash_of(text: str) -> str:
-    """Return a short hash of a text."""
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+def hash_of(*texts: str, length: int = 8) -> str:
+    """Return a short hash of texts."""
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:length]
 
 
 @frozen

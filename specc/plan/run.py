@@ -1,4 +1,4 @@
-"""Running a plan: each task is evaluated on its own, in process."""
+"""Running a plan: each task is evaluated on its own, then answers are made of them."""
 
 from collections.abc import Callable
 
@@ -6,9 +6,10 @@ from attrs import evolve
 
 from specc.ir import Objective
 from specc.plan.answers import answers, detailed, ranked
-from specc.plan.evaluate import Evaluated, evaluate
+from specc.plan.evaluate import Evaluated
 from specc.plan.expectations import judge
 from specc.plan.lower import Plan, PlannedStudy
+from specc.plan.pool import evaluated
 from specc.plan.results import Answer, Candidate, Results, StudyResult
 
 Progress = Callable[[], None]
@@ -16,21 +17,16 @@ Progress = Callable[[], None]
 
 def run(plan: Plan, progress: Progress = lambda: None) -> Results:
     """Evaluate all tasks of a plan. `progress` is called after each of them."""
-    known: dict[str, Evaluated] = {}
-    return Results(tuple(_run_study(study, known, progress) for study in plan.studies))
+    tasks = [task for study in plan.studies for task in study.tasks]
+    known = evaluated(tasks, progress)
+    return Results(tuple(_run_study(study, known) for study in plan.studies))
 
 
-def _run_study(
-    planned: PlannedStudy, known: dict[str, Evaluated], progress: Progress
-) -> StudyResult:
+def _run_study(planned: PlannedStudy, known: dict[str, Evaluated]) -> StudyResult:
     study = planned.study
     own: dict[str, list[Evaluated]] = {d.name: [] for d in study.deployments}
     for task in planned.tasks:
-        key = task.key
-        if key not in known:
-            known[key] = evaluate(task)
-        own[task.deployment.name].append(known[key])
-        progress()
+        own[task.deployment.name].append(known[task.key])
     found: list[Answer] = []
     dropped = 0
     for deployment in study.deployments:
@@ -38,7 +34,7 @@ def _run_study(
         found += of_deployment
         dropped += more
     order = _with_details(ranked(found, study.objective), known)
-    candidates = [e.candidate for evaluated in own.values() for e in evaluated]
+    candidates = [e.candidate for found_of in own.values() for e in found_of]
     candidates.sort(key=lambda candidate: _rank(candidate, study.objective))
     result = StudyResult(study, tuple(order), tuple(candidates), planned.pruned, dropped)
     verdicts = tuple(judge(e, result) for e in study.expectations)

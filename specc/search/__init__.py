@@ -4,7 +4,7 @@ In: a deployment and a serving model. Out: candidates with their best batch, the
 reasons, the infeasible ones with their nearest miss. It knows no hardware. Read `batch.py` first.
 """
 
-from specc.search.batch import BatchSearch, search_batch
+from specc.search.batch import BatchSearch, exhaustive_batches, search_batch
 from specc.search.goals import OPERATORS, ROW_FACTS, Goals, Miss, bound_excess
 from specc.search.space import Pruned, Space, layouts
 
@@ -17,6 +17,7 @@ __all__ = [
     "Pruned",
     "Space",
     "bound_excess",
+    "exhaustive_batches",
     "layouts",
     "search_batch",
 ]

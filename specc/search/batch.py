@@ -63,9 +63,8 @@ def search_batch(
     """
     strategy = search.strategy or Strategy.EXHAUSTIVE
     if strategy is Strategy.EXHAUSTIVE:
-        low, high = interval or (1, LARGEST_BATCH)
-        batches = np.arange(low, max(low, min(high, largest)) + 1)
-        return _outcome(evaluate(batches), goals, high)
+        _, high = interval or (1, LARGEST_BATCH)
+        return _outcome(evaluate(exhaustive_batches(interval, largest)), goals, high)
     probes = _Probes(evaluate, goals)
     low, high = interval or (1, 2**MOST_DOUBLINGS * FIRST_RIGHT_EDGE)
     match strategy:
@@ -77,6 +76,12 @@ def search_batch(
         case Strategy.LINEAR_EXPONENTIAL:
             probes.double(low, high, _extrapolation(probes, search.slo_relax))
     return _outcome(probes.table(), goals, high)
+
+
+def exhaustive_batches(interval: tuple[int, int] | None, largest: int) -> Integers:
+    """Return the batch sizes that exhaustive search evaluates, in one call."""
+    low, high = interval or (1, LARGEST_BATCH)
+    return np.arange(low, max(low, min(high, largest)) + 1)
 
 
 @define

@@ -3,12 +3,12 @@
 import numpy as np
 from attrs import frozen
 
-from specc.cost import StepTimes
+from specc.cost import StepTable, StepTimes
 from specc.cost.times import P10, P90
 from specc.serving.mixture import allocate
 from specc.serving.server import Server
 from specc.serving.table import Bands, BinRow, Column, Integers, ServingTable, Shares
-from specc.serving.waves import Waves
+from specc.serving.waves import Waves, wave_steps
 from specc.units import Tokens
 
 
@@ -39,11 +39,24 @@ class Aggregated:
 
     def evaluate(self, batch: Integers) -> ServingTable:
         """Return a row for each batch size (requests a replica), shape (N,)."""
+        return self.table(batch, self.server.times(self.steps(batch)))
+
+    def steps(self, batch: Integers) -> StepTable:
+        """Return the steps whose times `table` takes: waves of rising size, then decode steps."""
+        prefill = wave_steps(self.server, self.budget, batch * self.server.replicas)
+        return StepTable.joined([prefill, self._decode(batch)])
+
+    def _decode(self, batch: Integers) -> StepTable:
+        return self.server.mixture.decode(batch, self.server.block, self.server.drafted)
+
+    def table(self, batch: Integers, times: StepTimes) -> ServingTable:
+        """Return a row for each batch size from the times of its `steps`."""
         server, output = self.server, self.server.mixture.mean_output
         concurrency = batch * server.replicas
-        waves = Waves.of(server, self.budget, concurrency)
-        steps = server.mixture.decode(batch, server.block, server.drafted)
-        decode = server.times(steps)
+        steps = self._decode(batch)
+        split = len(times.total) - len(batch)
+        decode = times.rows(np.arange(split, len(times.total)))
+        waves = Waves.timed(server, self.budget, concurrency, times.rows(np.arange(split)))
         each = decode.total / server.tokens_per_step
         end_to_end = waves.ttft + each * output
         throughput = concurrency * output / end_to_end

@@ -250,7 +250,7 @@ class Trajectory:
             self._rows(prefill, decoding, context, kv + sequences / 2)
             for context in (first, first + grown)
         ]
-        return parts[0].followed_by(parts[1])
+        return StepTable.joined(parts)
 
     def _rows(
         self, prefill: Column, decoding: Column, context: Column, kv_blocks: Column

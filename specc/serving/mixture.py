@@ -93,8 +93,8 @@ class Mixture:
         more token each, unless `kv_blocks` says otherwise.
         """
         n = np.atleast_1d(np.asarray(requests, np.float64))
-        parts = [Sequences.of(n * s.share, s.new, s.input, block) for s in self.shapes]
-        sequences = _total(parts)
+        one = Sequences.summed(((s.share, s.new, s.input) for s in self.shapes), block)
+        sequences = one.scaled(n)
         pool = np.ceil((sequences.context + sequences.requests) / block)
         return StepTable.of(
             prefill=sequences,
@@ -107,11 +107,11 @@ class Mixture:
         """Return steps that decode `requests` requests at their mean context, shape (N,)."""
         n = np.atleast_1d(np.asarray(requests, np.float64))
         new = 1 + drafted
-        parts = [
-            Sequences.of(n * weight, new, s.input + s.output // 2 + new, block)
-            for weight, s in zip(self.in_flight, self.shapes, strict=True)
-        ]
-        sequences = _total(parts)
+        shapes = zip(self.in_flight, self.shapes, strict=True)
+        one = Sequences.summed(
+            ((weight, new, s.input + s.output // 2 + new) for weight, s in shapes), block
+        )
+        sequences = one.scaled(n)
         pool = np.ceil((sequences.context + sequences.requests) / block)
         return StepTable.of(decode=sequences, kv_blocks=pool)
 
@@ -126,13 +126,6 @@ class Mixture:
             for weight, s in zip(self.in_flight, self.shapes, strict=True)
         )
         return np.asarray(requests * each)
-
-
-def _total(parts: list[Sequences]) -> Sequences:
-    whole = parts[0]
-    for part in parts[1:]:
-        whole = whole.plus(part)
-    return whole
 
 
 def allocate(total: int, shapes: Sequence[Shape]) -> tuple[int, ...]:

@@ -3,11 +3,12 @@
 import numpy as np
 from attrs import frozen
 
+from specc.cost import StepTable, StepTimes
 from specc.cost.times import P10, P90
 from specc.serving.mixture import allocate
 from specc.serving.server import Server
 from specc.serving.table import Bands, BinRow, Column, Integers, MemoryParts, ServingTable, Shares
-from specc.serving.waves import Waves
+from specc.serving.waves import Waves, wave_steps
 from specc.units import Tokens
 
 
@@ -30,9 +31,17 @@ class Prefill:
 
     def evaluate(self, batch: Integers) -> ServingTable:
         """Return a row for each batch size (requests a replica), shape (N,)."""
+        return self.table(batch, self.server.times(self.steps(batch)))
+
+    def steps(self, batch: Integers) -> StepTable:
+        """Return the steps whose times `table` takes: waves of rising size."""
+        return wave_steps(self.server, self.budget, batch * self.server.replicas)
+
+    def table(self, batch: Integers, times: StepTimes) -> ServingTable:
+        """Return a row for each batch size from the times of its `steps`."""
         server = self.server
         concurrency = batch * server.replicas
-        waves = Waves.of(server, self.budget, concurrency)
+        waves = Waves.timed(server, self.budget, concurrency, times)
         ttft = waves.ttft + server.serving_cost
         rate = concurrency / (waves.makespan + server.serving_cost)
         held = np.minimum(batch, 2 * waves.requests)
@@ -75,10 +84,17 @@ class Decode:
 
     def evaluate(self, batch: Integers) -> ServingTable:
         """Return a row for each batch size (requests a replica), shape (N,)."""
+        return self.table(batch, self.server.times(self.steps(batch)))
+
+    def steps(self, batch: Integers) -> StepTable:
+        """Return the steps whose times `table` takes: one decode step a batch size."""
+        return self.server.mixture.decode(batch, self.server.block, self.server.drafted)
+
+    def table(self, batch: Integers, times: StepTimes) -> ServingTable:
+        """Return a row for each batch size from the times of its `steps`."""
         server = self.server
         concurrency = batch * server.replicas
-        steps = server.mixture.decode(batch, server.block, server.drafted)
-        times = server.times(steps)
+        steps = self.steps(batch)
         tpot = (times.total + server.serving_cost) / server.tokens_per_step
         throughput = concurrency / tpot
         none = np.full(len(batch), np.nan)

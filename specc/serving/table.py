@@ -94,6 +94,11 @@ class ServingTable:
     def __len__(self) -> int:
         return len(self.batch)
 
+    def rows(self, index: NDArray[np.int64]) -> "ServingTable":
+        """Return the rows that an index picks, in its order."""
+        picked: ServingTable = _picked(self, index)
+        return picked
+
     def row(self, index: int) -> dict[str, Any]:
         """Return one row as plain Python numbers, groups of columns as nested dictionaries."""
         return {f.name: _at(getattr(self, f.name), index) for f in fields(ServingTable)}
@@ -152,6 +157,16 @@ def joined(tables: Sequence[ServingTable]) -> ServingTable:
         return tables[0]
     whole: ServingTable = _joined(tables, ServingTable)
     return whole
+
+
+def _picked(table: Any, index: NDArray[np.int64]) -> Any:
+    columns = {f.name: getattr(table, f.name) for f in fields(type(table))}
+    return type(table)(
+        **{
+            name: value[index] if isinstance(value, np.ndarray) else _picked(value, index)
+            for name, value in columns.items()
+        }
+    )
 
 
 def _joined(parts: Sequence[Any], cls: Any) -> Any:

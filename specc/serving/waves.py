@@ -37,13 +37,13 @@ class Waves:
     times: StepTimes
 
     @classmethod
-    def of(cls, server: Server, budget: Tokens, concurrency: Integers) -> "Waves":
-        """Return the waves of so many requests in the instance, shape (N,)."""
+    def timed(
+        cls, server: Server, budget: Tokens, concurrency: Integers, times: StepTimes
+    ) -> "Waves":
+        """Return the waves from the times of `wave_steps`."""
         wave = wave_size(server, budget)
         replicas, stages = server.layout.dp, server.layout.pp
         largest = np.minimum(concurrency, wave)
-        most = int(_per_replica(largest, replicas).max())
-        times = server.times(server.mixture.prefill(np.arange(1, most + 1), server.block))
         latency = np.concatenate([[0.0], times.total])
         full, rest = concurrency // wave, concurrency % wave
         full_latency = latency[_per_replica(np.minimum(wave, largest.max()), replicas)]
@@ -59,6 +59,13 @@ class Waves:
     def steps(self, kv_blocks: Column | None = None) -> StepTable:
         """Return the largest waves as steps."""
         return self.server.mixture.prefill(self.requests, self.server.block, kv_blocks)
+
+
+def wave_steps(server: Server, budget: Tokens, concurrency: Integers) -> StepTable:
+    """Return steps that prefill 1, 2, … requests on a replica, up to the largest wave."""
+    largest = np.minimum(concurrency, wave_size(server, budget))
+    most = int(_per_replica(largest, server.layout.dp).max())
+    return server.mixture.prefill(np.arange(1, most + 1), server.block)
 
 
 def wave_size(server: Server, budget: Tokens) -> int:

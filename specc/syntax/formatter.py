@@ -101,18 +101,21 @@ def _lines(tokens: Iterable[Token]) -> list[_Line]:
             blank = False
         line = _Line(depth=len(stack), continues=bool(stack) and stack[-1] != "LBRACE")
 
+    def end(newlines: int) -> None:
+        nonlocal blank
+        if newlines and _is_row(line) and stack and stack[-1] != "LBRACE":
+            return  # a row is one line, whatever is inside of its cells
+        if newlines:
+            finish()
+            blank = blank or newlines > 1
+        elif line.tokens and line.tokens[-1].type not in ("LBRACE", "SEMICOLON"):
+            line.tokens.append(Token("SEMICOLON", ";"))
+
     for token in tokens:
         if token.type == "SPACE":
             continue
         if token.type == "_END":
-            newlines = token.count("\n")
-            if newlines and _is_row(line) and stack and stack[-1] != "LBRACE":
-                continue  # a row is one line, whatever is inside of its cells
-            if newlines:
-                finish()
-                blank = blank or newlines > 1
-            elif line.tokens and line.tokens[-1].type not in ("LBRACE", "SEMICOLON"):
-                line.tokens.append(Token("SEMICOLON", ";"))
+            end(token.count("\n"))
             continue
         if token.type == "COMMENT":
             line.comment = token.rstrip()
