@@ -1,6 +1,6 @@
 """Conditions: the syntax of `assert` and `expect` → formulas, checked with sample values."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum
 
 from specc.check.evaluate import DEEPEST_EXPRESSION, Evaluator, Symbol, kind_of
@@ -8,6 +8,7 @@ from specc.check.modules import Module
 from specc.check.problems import planned, problem
 from specc.diagnostics import Diagnostic, Label, Span, did_you_mean
 from specc.ir.formula import (
+    MONEY,
     RESULT_FACTS,
     Constant,
     Expectation,
@@ -24,7 +25,7 @@ from specc.ir.formula import (
 from specc.ir.vocabulary import LimitType, Node, NumberType, entries
 from specc.syntax import Assertion, Binary, Boolean, Expression, Path, String, Unary
 from specc.syntax import Expectation as ExpectationNode
-from specc.units import Quantity
+from specc.units import CURRENCIES, Dimension, Quantity
 
 Namer = Callable[[Path], Formula]
 
@@ -43,7 +44,14 @@ def to_expectation(
         return _result_fact(path, deployments)
 
     formula = _whole_formula(node.condition, module, evaluator, named, spans)
-    _evaluated(formula, _sample, spans, node.condition.span)
+    money = next((c for c in _currencies(formula)), MONEY)
+
+    def sample(path: str) -> Fact:
+        dimension = RESULT_FACTS[path.rpartition(".")[2]]
+        dimension = money if dimension == MONEY else dimension
+        return "" if dimension is None else Quantity(1, dimension)
+
+    _evaluated(formula, sample, spans, node.condition.span)
     return Expectation(condition=formula, reason=node.reason.value if node.reason else "")
 
 
@@ -166,6 +174,8 @@ def _result_fact(path: Path, deployments: list[str]) -> Formula:
             f"there is no result '{path.text}'",
             help="write best.throughput, or DEPLOYMENT.best.throughput for one of the deployments",
         )
+    if names[1] in ("prefill", "decode") and len(names) > 2:
+        names = names[1:]
     if names[1] not in RESULT_FACTS:
         raise problem(
             path.span,
@@ -178,9 +188,11 @@ def _result_fact(path: Path, deployments: list[str]) -> Formula:
     return Reference(path.text, path.text)
 
 
-def _sample(path: str) -> Fact:
-    dimension = RESULT_FACTS[path.rpartition(".")[2]]
-    return "" if dimension is None else Quantity(1, dimension)
+def _currencies(formula: Formula) -> Iterator[Dimension]:
+    """Yield the currencies of the constants of a formula."""
+    for part in _parts(formula):
+        if isinstance(part, Constant) and Dimension(part.dimension) in CURRENCIES:
+            yield Dimension(part.dimension)
 
 
 def _spec_fact(path: Path, module: Module, nodes: dict[str, Node]) -> Fact:

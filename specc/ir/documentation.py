@@ -142,7 +142,8 @@ def _fields(prefix: str, cls: type[Node], shown: set[type[Node]] | None) -> Iter
             shown.add(inner)
         for field in _fields(path, inner, shown):
             column = isinstance(entry.type, TableType)
-            yield evolve(field, example=f"a column: | {field.example} |") if column else field
+            cell = f"a cell: {field.example.partition('= ')[2]}"
+            yield evolve(field, example=cell) if column else field
 
 
 def type_text(type_: FieldType) -> str:

@@ -63,7 +63,14 @@ class _Prepared:
         """All the batch sizes to evaluate, if they are known beforehand."""
         if isinstance(self.model, StepLoop) or self.search.strategy is not Strategy.EXHAUSTIVE:
             return None
-        return exhaustive_batches(self.interval, self.model.server.largest_batch)
+        return exhaustive_batches(self.interval, self.largest)
+
+    @property
+    def largest(self) -> int:
+        """A batch size above which nothing better is to be found."""
+        if self.task.phase is Phase.PREFILL:
+            return self.model.server.largest_queue(self.budget)
+        return self.model.server.largest_batch
 
 
 def evaluate(tasks: Sequence[Task]) -> list[Evaluated]:
@@ -119,8 +126,7 @@ def _searched(p: _Prepared, table: ServingTable | None) -> Evaluated:
     def rows(batch: Integers) -> ServingTable:
         return p.model.evaluate(batch) if whole is None else whole
 
-    largest = p.model.server.largest_batch
-    found = search_batch(p.search, p.interval, largest, rows, p.goals)
+    found = search_batch(p.search, p.interval, p.largest, rows, p.goals)
     row = found.best if found.best is not None else found.nearest
     assert row is not None
     candidate = _candidate(p.task, p.model, found, row, p.budget, p.caps)
@@ -157,6 +163,8 @@ def _candidate(
     if stopped_by == "range":
         last = int(found.table.batch[np.flatnonzero(found.feasible)[-1]])
         stopped_by = next((name for name, cap in caps.items() if cap == last), stopped_by)
+    if stopped_by == "unknown" and task.phase is Phase.PREFILL:
+        stopped_by = "waves"
     return Candidate(
         deployment=deployment.name,
         phase=task.phase.value,

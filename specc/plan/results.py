@@ -206,9 +206,14 @@ class Answer:
         if len(self.groups) == 1 and self.instances == 1:
             return self.groups[0].parallel
         return " + ".join(
-            f"{g.count} × {'' if g.phase == 'whole' else g.phase + ' '}({g.parallel})"
+            f"{g.count} × {'' if g.phase == 'whole' else g.phase + ' '}({_short(g.parallel)})"
             for g in self.groups
         )
+
+
+def _short(label: str) -> str:
+    """Return the label of a layout without what is 1 and without bars."""
+    return label.replace(" | PP=1", "").replace(" | ", " ")
 
 
 @frozen

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from attrs import evolve
 
-from specc.ir import Objective
 from specc.plan.answers import answers, detailed, ranked
 from specc.plan.evaluate import Evaluated
 from specc.plan.expectations import judge
@@ -35,7 +34,8 @@ def _run_study(planned: PlannedStudy, known: dict[str, Evaluated]) -> StudyResul
         dropped += more
     order = _with_details(ranked(found, study.objective), known)
     candidates = [e.candidate for found_of in own.values() for e in found_of]
-    candidates.sort(key=lambda candidate: _rank(candidate, study.objective))
+    place = {answer.groups[-1].task: number for number, answer in reversed(list(enumerate(order)))}
+    candidates.sort(key=lambda candidate: _rank(candidate, place))
     result = StudyResult(study, tuple(order), tuple(candidates), planned.pruned, dropped)
     verdicts = tuple(judge(e, result) for e in study.expectations)
     return evolve(result, verdicts=verdicts)
@@ -52,10 +52,8 @@ def _with_details(order: list[Answer], known: dict[str, Evaluated]) -> list[Answ
     return detailed_order
 
 
-def _rank(candidate: Candidate, objective: Objective) -> tuple[bool, float]:
-    """Order: feasible ones by what they serve, then the others by what they miss least."""
+def _rank(candidate: Candidate, place: dict[str, int]) -> tuple[bool, float, float]:
+    """Order: feasible ones by their answer and what they serve, then others by what they miss."""
     if not candidate.feasible:
-        return True, max(miss.excess for miss in candidate.misses)
-    if objective is Objective.THROUGHPUT:
-        return False, -candidate.point.throughput
-    return False, -candidate.point.throughput_per_device
+        return True, max(miss.excess for miss in candidate.misses), 0.0
+    return False, place.get(candidate.task, len(place)), -candidate.point.throughput_per_device

@@ -44,8 +44,9 @@ def _texts(deployment: Deployment) -> Iterator[str]:
     )
     yield (
         "Bands (p10–p90) carry the spread of the residuals to steps, TTFT, TPOT and throughput, "
-        "with all errors going the same way. No queueing and no interference of prefill with "
-        "decode is in these numbers."
+        "with all errors going the same way. Requests of a batch arrive together: no queueing by "
+        "arrival is in these numbers, and in the closed form no interference of prefill with "
+        "decode."
     )
 
 

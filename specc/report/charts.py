@@ -55,6 +55,23 @@ class LineChart:
     top: int = TOP
     bottom: int = HEIGHT - BOTTOM
 
+    @property
+    def legend_step(self) -> int:
+        """Pixels from one entry of the legend to the next."""
+        longest = max((len(series.label) for series in self.series), default=0)
+        return max(108, 40 + 7 * longest)
+
+    @property
+    def legend_columns(self) -> int:
+        """Entries of the legend in a row."""
+        return max(1, (self.width - self.left) // self.legend_step)
+
+    @property
+    def legend_rows(self) -> int:
+        """Rows of the legend."""
+        named = sum(bool(series.label) for series in self.series)
+        return -(-named // self.legend_columns)
+
 
 @frozen
 class Segment:

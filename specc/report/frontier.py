@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from specc.ir import Study
 from specc.plan import Candidate
 
-MOST_POINTS = 24
+MOST_POINTS = 12
 
 
 @frozen

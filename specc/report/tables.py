@@ -217,7 +217,9 @@ def _of_best(own: Answer, best: Answer, result: StudyResult) -> str:
     return show.percent(mine / most if most > 0 else most / mine)
 
 
-def summary(candidates: Sequence[Candidate], label: Label, phase: str) -> Table:
+def summary(
+    candidates: Sequence[Candidate], label: Label, phase: str, best: Answer | None
+) -> Table:
     """The candidates of a phase in the width of a terminal."""
     cells = [
         _text("Candidate", label),
@@ -225,10 +227,12 @@ def summary(candidates: Sequence[Candidate], label: Label, phase: str) -> Table:
         *_metrics(_point, candidates, ("decode_step", "rate")),
         _text("Stopped by", lambda c: stopped_text(c.stopped_by)),
     ]
-    return _table(_TITLES[phase], cells, candidates, _first(candidates), most=20)
+    return _table(_TITLES[phase], cells, candidates, _in(best), most=20)
 
 
-def candidate_table(candidates: Sequence[Candidate], several: bool, phase: str) -> Table:
+def candidate_table(
+    candidates: Sequence[Candidate], several: bool, phase: str, best: Answer | None
+) -> Table:
     """Show the feasible candidates of a phase with their metrics."""
     without = () if phase != "whole" else ("rate",)
     cells = [
@@ -242,15 +246,16 @@ def candidate_table(candidates: Sequence[Candidate], several: bool, phase: str) 
         *_metrics(_point, candidates, without),
         _text("Stopped by", lambda c: stopped_text(c.stopped_by)),
     ]
-    return _table(_TITLES[phase], cells, candidates, _first(candidates))
+    return _table(_TITLES[phase], cells, candidates, _in(best))
 
 
 def _point(candidate: Candidate) -> object:
     return candidate.point
 
 
-def _first(candidates: Sequence[Candidate]) -> Callable[[Candidate], bool]:
-    return lambda candidate: candidate is candidates[0] and candidate.phase == "whole"
+def _in(best: Answer | None) -> Callable[[Candidate], bool]:
+    tasks = {group.task for group in best.groups} if best else set()
+    return lambda candidate: candidate.task in tasks
 
 
 def devices_of(candidate: Candidate) -> str:

@@ -52,6 +52,7 @@ _LIMITS = {
     "range": "the end of the range of batch sizes",
     "max_sequences": "the engine's limit on sequences",
     "chunk_budget": "the chunk budget, of which every sequence takes a token a step",
+    "waves": "nothing: more requests would only wait",
     "unknown": "a limit that was not probed",
 }
 
@@ -220,10 +221,11 @@ def _study(result: StudyResult, variants: list[StudyResult], index: int | None) 
         comparison=comparison(result) if several else None,
         answers=None if plain else answer_table(result.answers, several, result.dropped_answers),
         summaries=tuple(
-            summary([c for c in feasible if c.phase == phase], label, phase) for phase in phases
+            summary([c for c in feasible if c.phase == phase], label, phase, best)
+            for phase in phases
         ),
         candidates=tuple(
-            candidate_table([c for c in feasible if c.phase == phase], several, phase)
+            candidate_table([c for c in feasible if c.phase == phase], several, phase, best)
             for phase in phases
         ),
         bins=bin_table(best) if best is not None and len(best.bins) > 1 else None,
@@ -421,9 +423,9 @@ def _fleet_remarks(result: StudyResult, best: Answer) -> list[str]:
             f"they can take {show.quantity(best.rate)}, {show.percent(room)} more."
         )
     if spare:
-        remarks.append(
-            f"{show.counted(spare, 'instance')} of each kind may fail without a loss of this rate."
-        )
+        kind = " of each kind" if len(best.groups) > 1 else ""
+        count = show.counted(spare, "instance")
+        remarks.append(f"{count}{kind} may fail without a loss of this rate.")
     return remarks
 
 

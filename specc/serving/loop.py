@@ -2,6 +2,7 @@
 
 import heapq
 from collections import deque
+from collections.abc import Iterable
 from functools import cached_property
 
 import numpy as np
@@ -27,6 +28,8 @@ from specc.serving.table import (
 )
 from specc.units import Tokens
 
+POOL = 200  # requests over which the means of a mixture are taken at least
+
 
 @define
 class Schedule:
@@ -34,8 +37,8 @@ class Schedule:
 
     Each list of the runs has an entry a run; `context` is Σ context of the sequences that decode
     in its first step, `held` the tokens in the cache in its last. Each list of the groups has an
-    entry for like requests: their shape, number, and the runs that bring their first and last
-    token.
+    entry for like requests: their shape, number, batch, and the runs that bring their first and
+    last token. `begins` has the first run of each batch.
     """
 
     steps: list[int] = Factory(list)
@@ -45,6 +48,8 @@ class Schedule:
     held: list[float] = Factory(list)
     shape: list[int] = Factory(list)
     count: list[int] = Factory(list)
+    batch: list[int] = Factory(list)
+    begins: list[int] = Factory(list)
     first: list[int] = Factory(list)
     last: list[int] = Factory(list)
 
@@ -62,7 +67,7 @@ class _Engine:
     scheduler: Scheduler
     per_step: float
     answers: bool
-    waiting: "deque[Waiting]"
+    waiting: "deque[Waiting]" = Factory(deque)
     schedule: Schedule = Factory(Schedule)
     turn: int = 0
     ready: int = 0
@@ -72,7 +77,15 @@ class _Engine:
     partial: float = 0.0
     finishing: list[tuple[int, int]] = field(factory=list)
 
-    def run(self) -> Schedule:
+    def run(self, batches: "Iterable[deque[Waiting]]") -> Schedule:
+        """Run batches one after the other, each alone."""
+        for waiting in batches:
+            self.schedule.begins.append(len(self.schedule.steps))
+            self.waiting = waiting
+            self._run()
+        return self.schedule
+
+    def _run(self) -> None:
         new = tuple(shape.new for shape in self.shapes)
         admit = ADMISSIONS[self.scheduler]
         while self.waiting or self.ready:
@@ -81,7 +94,6 @@ class _Engine:
                 self._mixed(admitted, decoding)
             else:
                 self._decode_only()
-        return self.schedule
 
     @property
     def context(self) -> float:
@@ -112,6 +124,7 @@ class _Engine:
         s, shape = self.schedule, self.shapes[group.shape]
         s.shape.append(group.shape)
         s.count.append(group.count)
+        s.batch.append(len(s.begins) - 1)
         s.first.append(len(s.steps) - 1)
         s.last.append(len(s.steps) - 1)
         if shape.output == 1 or not self.answers:
@@ -170,6 +183,9 @@ class StepLoop:
     shape, as in service the others would be followed by new requests.
     With pipeline stages PP batches run interleaved, each as if alone.
 
+    A batch of fewer requests than `POOL` cannot hold each shape in its share, so as many batches
+    as deal out a pool of that size run one after the other, and the means are over all of them.
+
     Without `answers` the first token is the last: an instance that prefills alone.
 
     Attributes:
@@ -208,11 +224,17 @@ class Trajectory:
     loop: StepLoop
     batch: int
 
+    @property
+    def size(self) -> int:
+        """Requests of a batch in the instance, one pipeline stage's worth."""
+        return self.batch * self.loop.server.layout.dp
+
     @cached_property
     def counts(self) -> tuple[int, ...]:
-        """Requests of each shape."""
-        loop = self.loop
-        return allocate(self.batch * loop.server.layout.dp, loop.server.mixture.shapes)
+        """Requests of each shape, over all batches."""
+        shapes = self.loop.server.mixture.shapes
+        batches = 1 if len(shapes) == 1 else -(-POOL // self.size)
+        return allocate(batches * self.size, shapes)
 
     @cached_property
     def schedule(self) -> Schedule:
@@ -223,14 +245,14 @@ class Trajectory:
             loop.budget,
             loop.slack if loop.scheduler is Scheduler.DECODE_FIRST_WITH_SLACK else 0.0,
         )
-        return _Engine(
+        engine = _Engine(
             loop.server.mixture.shapes,
             budget,
             loop.scheduler,
             loop.server.tokens_per_step,
             loop.answers,
-            interleaved(self.counts),
-        ).run()
+        )
+        return engine.run(interleaved(self.counts, self.size))
 
     @cached_property
     def steps(self) -> NDArray[np.int64]:
@@ -314,8 +336,20 @@ class Trajectory:
 
     @cached_property
     def ends(self) -> Column:
-        """Seconds from the arrival to the end of each run."""
-        return np.cumsum(self.durations) + self.loop.server.serving_cost
+        """Seconds from the arrival of the first batch to the end of each run."""
+        durations = self.durations.copy()
+        durations[self.schedule.begins] += self.loop.server.serving_cost
+        return np.cumsum(durations)
+
+    @cached_property
+    def arrivals(self) -> Column:
+        """Seconds from the arrival of the first batch to that of each batch."""
+        return np.concatenate([[0.0], self.ends])[self.schedule.begins]
+
+    @cached_property
+    def of_batch(self) -> NDArray[np.int64]:
+        """Batch of each group."""
+        return np.array(self.schedule.batch)
 
     @cached_property
     def shape(self) -> NDArray[np.int64]:
@@ -330,14 +364,15 @@ class Trajectory:
     @cached_property
     def ttft(self) -> Column:
         """Time to first token of each group."""
-        return np.asarray(self.ends[self.schedule.first])
+        return np.asarray(self.ends[self.schedule.first] - self.arrivals[self.of_batch])
 
     @cached_property
     def tpot(self) -> Column:
         """Time per output token of each group; NaN for answers of one token."""
         outputs = np.array([s.output for s in self.loop.server.mixture.shapes])[self.shape]
         gaps = np.where(outputs > 1, outputs - 1, np.nan)
-        return np.asarray((self.ends[self.schedule.last] - self.ttft) / gaps)
+        between = self.ends[self.schedule.last] - self.ends[self.schedule.first]
+        return np.asarray(between / gaps)
 
     def table(self) -> ServingTable:
         """Return the row of the table."""
@@ -397,12 +432,19 @@ class Trajectory:
         )
 
     def _turnover(self) -> float:
-        """Seconds after which a request makes room for the next, on the mean over shapes."""
-        if not self.loop.answers:
-            return float(self.ends[-1])
-        ends = self.ends[self.schedule.last]
-        last = np.array([ends[self.shape == i].max(initial=0.0) for i in range(len(self.counts))])
-        return float(np.average(last, weights=self.counts))
+        """Seconds after which the requests of a batch make room for others, over all batches.
+
+        Of each batch it is the mean over its requests of the time until the last of their shape.
+        """
+        ends = self.ends[self.schedule.last] - self.arrivals[self.of_batch]
+        batches, shapes = len(self.arrivals), len(self.counts)
+        own = self.of_batch * shapes + self.shape
+        if not self.loop.answers:  # an instance that prefills alone is done with a batch at once
+            own = self.of_batch * shapes
+        last = np.zeros(batches * shapes)
+        np.maximum.at(last, own, ends)
+        requests = np.bincount(own, weights=self.count, minlength=batches * shapes)
+        return float((last * requests).sum() / self.size)
 
     def _memory(self, batch: Integers) -> MemoryParts:
         server = self.loop.server
@@ -427,11 +469,12 @@ class Trajectory:
     def bins(self) -> tuple[BinRow, ...]:
         """Return what each shape sees."""
         rows = []
-        for index, shape in enumerate(self.loop.server.mixture.shapes):
+        shapes = self.loop.server.mixture.shapes
+        in_flight = allocate(self.size * self.loop.server.layout.pp, shapes)
+        for index, (shape, samples) in enumerate(zip(shapes, in_flight, strict=True)):
             own = self.shape == index
-            samples = self.counts[index]
-            ttft = _mean(self.ttft[own], self.count[own]) if samples else None
-            decodes = samples and self.loop.answers and shape.output > 1
+            ttft = _mean(self.ttft[own], self.count[own]) if own.any() else None
+            decodes = own.any() and self.loop.answers and shape.output > 1
             tpot = _mean(self.tpot[own], self.count[own]) if decodes else None
             rows.append(
                 BinRow(shape.share, samples, shape.input, shape.cached, shape.output, ttft, tpot)
@@ -439,16 +482,17 @@ class Trajectory:
         return tuple(rows)
 
     def timeline(self) -> Timeline:
-        """Return what ran in each step."""
-        ends = self.ends
-        starts = ends - self.durations
+        """Return what ran in each step of the first batch."""
+        stop = self.schedule.begins[1] if len(self.schedule.begins) > 1 else len(self.steps)
+        ends = self.ends[:stop]
+        starts = ends - self.durations[:stop]
         return Timeline(
             start=tuple(starts.tolist()),
             end=tuple(ends.tolist()),
-            steps=tuple(self.steps.tolist()),
-            prefilled=tuple(self._prefill()[1].astype(int).tolist()),
-            decoding=tuple(self.schedule.decoding),
-            cached=tuple(int(held) for held in self.schedule.held),
+            steps=tuple(self.steps[:stop].tolist()),
+            prefilled=tuple(self._prefill()[1][:stop].astype(int).tolist()),
+            decoding=tuple(self.schedule.decoding[:stop]),
+            cached=tuple(int(held) for held in self.schedule.held[:stop]),
         )
 
 

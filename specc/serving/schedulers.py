@@ -5,7 +5,7 @@ budgets, and a chunk of a prompt fits the budget of one replica.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import groupby
 
 from attrs import define, frozen
@@ -128,12 +128,14 @@ ADMISSIONS: dict[Scheduler, Admission] = {
 }
 
 
-def interleaved(counts: tuple[int, ...]) -> "deque[Waiting]":
-    """Return a queue in which each shape is spread evenly; runs of one shape are one group."""
+def interleaved(counts: tuple[int, ...], batch: int) -> "Iterator[deque[Waiting]]":
+    """Deal requests to batches of one size, each shape spread evenly; runs of one are a group."""
     places = sorted(
         ((number + 0.5) / count, shape)
         for shape, count in enumerate(counts)
         for number in range(count)
     )
-    runs = ((shape, len(list(run))) for shape, run in groupby(shape for _, shape in places))
-    return deque(Waiting(shape, 0, 0, count) for shape, count in runs)
+    order = [shape for _, shape in places]
+    for start in range(0, len(order), batch):
+        runs = groupby(order[start : start + batch])
+        yield deque(Waiting(shape, 0, 0, len(list(run))) for shape, run in runs)

@@ -11,6 +11,8 @@ from specc.serving.mixture import Mixture
 from specc.serving.table import Column, Integers, MemoryParts
 from specc.units import Bytes, Seconds, Tokens
 
+MOST_WAVES = 8  # prefill waves after which another one tells nothing new
+
 
 @frozen
 class Server:
@@ -148,6 +150,11 @@ class Server:
         """A batch size that the memory of a device cannot hold."""
         free = self.memory - self.reserved - self.weight_bytes
         return int(max(1, free // self.request_bytes + 1))
+
+    def largest_queue(self, budget: Tokens) -> int:
+        """A batch size above which an instance that prefills alone only lets requests wait."""
+        waves = budget / max(1.0, self.mixture.mean_new)
+        return max(1, math.ceil(MOST_WAVES * max(1.0, waves)))
 
     def parts(self, batch: Integers, *phases: StepMemory, answers: bool = True) -> MemoryParts:
         """Return the memory of the tightest of some steps, and at the end of all `answers`."""

@@ -233,3 +233,23 @@ def test_the_timeline_adds_up() -> None:
     assert row["throughput"] == pytest.approx(10 * 50 / timeline.end[-1])
     assert max(timeline.cached) <= 10 * 3050
     assert sum(timeline.prefilled) == 30000
+
+
+def test_a_batch_too_small_for_every_shape_still_sees_each_in_its_share() -> None:
+    """One prompt at a time: the mean of prompts alone, weighted by their shares."""
+    rows = tuple(
+        LengthBin(share=share, input=(n, n + 1), output=(5, 6))
+        for share, n in ((7, 500), (2, 3000), (1, 9000))
+    )
+    loop = StepLoop(_server(Workload(requests=rows)), 1000, slack=0.0, answers=False)
+    row = loop.evaluate(np.array([1])).row(0)
+    alone = [
+        StepLoop(_server(Workload(input=n, output=5)), 1000, slack=0.0, answers=False)
+        .evaluate(np.array([1]))
+        .row(0)["ttft"]
+        for n in (500, 3000, 9000)
+    ]
+    assert row["ttft"] == pytest.approx(0.7 * alone[0] + 0.2 * alone[1] + 0.1 * alone[2])
+    assert row["rate"] == pytest.approx(1 / row["ttft"])
+    assert [b.samples for b in loop.bins(1)] == [1, 0, 0]
+    assert [b.ttft for b in loop.bins(1)] == pytest.approx(alone)
