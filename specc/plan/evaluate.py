@@ -24,6 +24,9 @@ from specc.serving import (
 from specc.units import Tokens
 
 CURVE_POINTS = 64
+# A prefill instance gains nothing from requests that only wait: of the batches that reach this
+# share of its highest rate it takes the smallest, which has the shortest TTFT.
+SATURATED = 0.99
 Integers = NDArray[np.int64]
 
 
@@ -108,7 +111,8 @@ def _prepared(task: Task, of_others: Server) -> _Prepared:
     search = deployment.search
     loops = isinstance(model, StepLoop)
     if search.strategy is None:
-        usual = Strategy.LINEAR_EXPONENTIAL if loops else Strategy.EXHAUSTIVE
+        few = not loops or task.phase is Phase.PREFILL
+        usual = Strategy.EXHAUSTIVE if few else Strategy.LINEAR_EXPONENTIAL
         search = evolve(search, strategy=usual)
     bounds = tuple(bound for bound in search.limits if bound.fact in ROW_FACTS)
     goals = Goals(task.workload.slo, deployment.device.memory, bounds, task.layout)
@@ -126,7 +130,8 @@ def _searched(p: _Prepared, table: ServingTable | None) -> Evaluated:
     def rows(batch: Integers) -> ServingTable:
         return p.model.evaluate(batch) if whole is None else whole
 
-    found = search_batch(p.search, p.interval, p.largest, rows, p.goals)
+    enough = SATURATED if p.task.phase is Phase.PREFILL else 1.0
+    found = search_batch(p.search, p.interval, p.largest, rows, p.goals, enough)
     row = found.best if found.best is not None else found.nearest
     assert row is not None
     candidate = _candidate(p.task, p.model, found, row, p.budget, p.caps)
@@ -163,7 +168,8 @@ def _candidate(
     if stopped_by == "range":
         last = int(found.table.batch[np.flatnonzero(found.feasible)[-1]])
         stopped_by = next((name for name, cap in caps.items() if cap == last), stopped_by)
-    if stopped_by == "unknown" and task.phase is Phase.PREFILL:
+    larger = np.flatnonzero(found.feasible) > row
+    if task.phase is Phase.PREFILL and (stopped_by == "unknown" or larger.any()):
         stopped_by = "waves"
     return Candidate(
         deployment=deployment.name,

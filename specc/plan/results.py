@@ -3,7 +3,6 @@
 from attrs import frozen
 
 from specc.ir import Study
-from specc.plan.lower import PrunedCandidate
 from specc.search import Miss
 from specc.serving import BinRow, Timeline
 from specc.units import Bytes, Seconds, Tokens
@@ -217,6 +216,16 @@ def _short(label: str) -> str:
 
 
 @frozen
+class Dropped:
+    """Combinations of sizes dropped before evaluation for one reason: how many, and one."""
+
+    deployment: str
+    reason: str
+    combinations: int
+    label: str
+
+
+@frozen
 class Verdict:
     """Whether an expectation is met; `seen` tells the values it was judged on."""
 
@@ -239,7 +248,7 @@ class StudyResult:
     study: Study
     answers: tuple[Answer, ...]
     candidates: tuple[Candidate, ...]
-    pruned: tuple[PrunedCandidate, ...]
+    pruned: tuple[Dropped, ...]
     dropped_answers: int = 0
     verdicts: tuple[Verdict, ...] = ()
 

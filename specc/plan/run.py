@@ -1,15 +1,15 @@
 """Running a plan: each task is evaluated on its own, then answers are made of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from attrs import evolve
 
 from specc.plan.answers import answers, detailed, ranked
 from specc.plan.evaluate import Evaluated
 from specc.plan.expectations import judge
-from specc.plan.lower import Plan, PlannedStudy
+from specc.plan.lower import Plan, PlannedStudy, PrunedCandidate
 from specc.plan.pool import evaluated
-from specc.plan.results import Answer, Candidate, Results, StudyResult
+from specc.plan.results import Answer, Candidate, Dropped, Results, StudyResult
 
 Progress = Callable[[], None]
 
@@ -36,9 +36,22 @@ def _run_study(planned: PlannedStudy, known: dict[str, Evaluated]) -> StudyResul
     candidates = [e.candidate for found_of in own.values() for e in found_of]
     place = {answer.groups[-1].task: number for number, answer in reversed(list(enumerate(order)))}
     candidates.sort(key=lambda candidate: _rank(candidate, place))
-    result = StudyResult(study, tuple(order), tuple(candidates), planned.pruned, dropped)
+    result = StudyResult(
+        study, tuple(order), tuple(candidates), _by_reason(planned.pruned), dropped
+    )
     verdicts = tuple(judge(e, result) for e in study.expectations)
     return evolve(result, verdicts=verdicts)
+
+
+def _by_reason(pruned: Sequence[PrunedCandidate]) -> tuple[Dropped, ...]:
+    """Count the combinations that were dropped for the same reason."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for p in pruned:
+        found.setdefault((p.deployment, p.reason), []).append(p.label)
+    return tuple(
+        Dropped(deployment, reason, len(labels), labels[0])
+        for (deployment, reason), labels in found.items()
+    )
 
 
 def _with_details(order: list[Answer], known: dict[str, Evaluated]) -> list[Answer]:

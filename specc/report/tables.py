@@ -25,6 +25,7 @@ _STOPPED_BY = {
     "tpot": "TPOT",
     "max_sequences": "max sequences",
     "chunk_budget": "chunk budget",
+    "waves": "saturated",
 }
 
 
@@ -495,8 +496,9 @@ def pruned_table(result: StudyResult) -> Table:
     """Show what was dropped before evaluation, and why."""
     cells = [
         _text("Deployment", lambda p: p.deployment),
-        _text("Sizes", lambda p: p.label),
         _text("Reason", lambda p: p.reason),
+        _number("Combinations", "", lambda p: show.integer(p.combinations)),
+        _text("Such as", lambda p: p.label),
     ]
     return _table(
         "Combinations that were dropped before evaluation", cells, result.pruned, most=MOST_PRUNED

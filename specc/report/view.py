@@ -52,7 +52,6 @@ _LIMITS = {
     "range": "the end of the range of batch sizes",
     "max_sequences": "the engine's limit on sequences",
     "chunk_budget": "the chunk budget, of which every sequence takes a token a step",
-    "waves": "nothing: more requests would only wait",
     "unknown": "a limit that was not probed",
 }
 
@@ -352,16 +351,15 @@ def _half_width(best: Answer) -> float:
 
 
 def _stopped(best: Answer) -> str:
-    if len(best.groups) == 1:
-        return f"A larger batch is stopped by {_stopper(best.groups[0])}."
-    return " ".join(
-        f"A larger {group.phase} batch is stopped by {_stopper(group)}." for group in best.groups
-    )
+    return " ".join(_stopper(group, len(best.groups) > 1) for group in best.groups)
 
 
-def _stopper(group: Group) -> str:
-    known = _LIMITS.get(group.stopped_by)
-    return known or f"the limit on {stopped_text(group.stopped_by)}"
+def _stopper(group: Group, several: bool) -> str:
+    batch = f"{group.phase} batch" if several else "batch"
+    if group.stopped_by == "waves":
+        return f"A larger {batch} would only let requests wait."
+    limit = _LIMITS.get(group.stopped_by) or f"the limit on {stopped_text(group.stopped_by)}"
+    return f"A larger {batch} is stopped by {limit}."
 
 
 def _arithmetic(best: Answer) -> str:

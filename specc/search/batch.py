@@ -45,7 +45,12 @@ class BatchSearch:
 
 
 def search_batch(
-    search: Search, interval: tuple[int, int] | None, largest: int, evaluate: Evaluate, goals: Goals
+    search: Search,
+    interval: tuple[int, int] | None,
+    largest: int,
+    evaluate: Evaluate,
+    goals: Goals,
+    enough: float = 1.0,
 ) -> BatchSearch:
     """Find the best batch size of a layout.
 
@@ -55,6 +60,8 @@ def search_batch(
         largest: a bound above which the memory cannot hold the requests.
         evaluate: the serving model.
         goals: the limits.
+        enough: share of the highest throughput that the best row must reach; the smallest batch
+            that does is taken.
 
     `exhaustive` evaluates the whole range at once and finds the best row even where feasibility
     is not monotone. The others find the largest feasible batch, assuming it is: `binary` bisects
@@ -64,7 +71,8 @@ def search_batch(
     strategy = search.strategy or Strategy.EXHAUSTIVE
     if strategy is Strategy.EXHAUSTIVE:
         _, high = interval or (1, LARGEST_BATCH)
-        return _outcome(evaluate(exhaustive_batches(interval, largest)), goals, high)
+        table = evaluate(exhaustive_batches(interval, largest))
+        return _outcome(table, goals, high, enough)
     probes = _Probes(evaluate, goals)
     low, high = interval or (1, 2**MOST_DOUBLINGS * FIRST_RIGHT_EDGE)
     match strategy:
@@ -75,7 +83,7 @@ def search_batch(
             probes.double(low, high, lambda _left, right: right)
         case Strategy.LINEAR_EXPONENTIAL:
             probes.double(low, high, _extrapolation(probes, search.slo_relax))
-    return _outcome(probes.table(), goals, high)
+    return _outcome(probes.table(), goals, high, enough)
 
 
 def exhaustive_batches(interval: tuple[int, int] | None, largest: int) -> Integers:
@@ -166,7 +174,7 @@ def _extrapolation(probes: _Probes, slo_relax: float) -> Callable[[int, int], in
     return guess
 
 
-def _outcome(table: ServingTable, goals: Goals, high: int) -> BatchSearch:
+def _outcome(table: ServingTable, goals: Goals, high: int, enough: float) -> BatchSearch:
     feasible = goals.feasible(table)
     if not feasible.any():
         worst = np.max(list(goals.excess(table).values()), axis=0)
@@ -183,7 +191,8 @@ def _outcome(table: ServingTable, goals: Goals, high: int) -> BatchSearch:
             len(table),
         )
     rows = np.flatnonzero(feasible)
-    best = int(rows[np.argmax(table.throughput[rows])])
+    reached = table.throughput[rows] >= enough * table.throughput[rows].max()
+    best = int(rows[np.argmax(reached)])
     stopped_by = _stopped_by(table, goals, int(rows[-1]), high)
     return BatchSearch(table, feasible, best, stopped_by, (), None, (), len(table))
 

@@ -73,7 +73,13 @@ DEFINITIONS: dict[str, Definition] = {
         "One decode step of the batch at the mean context: prompt + half the answer + 1. With "
         "speculative decoding it yields the accepted tokens as well.",
     ),
-    "batch": Definition("Batch", "", "Requests in flight on one replica (one data-parallel rank)."),
+    "batch": Definition(
+        "Batch",
+        "",
+        "Requests in flight on one replica (one data-parallel rank). Of the feasible ones that "
+        "with the highest throughput; for prefill alone the smallest that reaches 99 % of it, as "
+        "more would only wait.",
+    ),
     "concurrency": Definition(
         "Concurrency", "", "Requests in flight in an instance: batch × DP × PP."
     ),
