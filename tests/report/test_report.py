@@ -104,6 +104,52 @@ def test_the_page_is_self_contained_and_well_formed(render, small_spec) -> None:
     assert "<script" not in page
 
 
+EXAMPLES = sorted((ROOT / "specs").glob("*.report.html"))
+
+
+@pytest.mark.parametrize("page", EXAMPLES, ids=lambda path: path.name.partition(".")[0])
+def test_the_reports_of_all_modes_are_whole(page: Path) -> None:
+    """Those beside the examples, which test_examples keeps current."""
+    parser = _Resources()
+    parser.feed(page.read_text())
+    assert parser.fetched == []
+    assert parser.open == []
+    text = page.with_suffix(".md").read_text()
+    named = re.findall(r'(?:src|srcset)="([^"]+)"', text)
+    assert named
+    assert all((page.parent / name).is_file() for name in named)
+    _check_columns(text)
+    assert "None" not in text
+    assert "nan" not in re.findall(r"[a-z]+", text)
+
+
+def test_a_fleet_of_two_phases_in_words(render, snapshot) -> None:
+    text = render((ROOT / "specs" / "deepseek-v3-pd-ratio.spec").read_text())["plan.report.md"]
+    assert text.partition("**Decode instances")[0] == snapshot
+
+
+def test_a_sweep_over_two_fields_has_a_heat_map(render) -> None:
+    files = render((ROOT / "specs" / "vision-chat.spec").read_text())
+    picture = files["plan.report.charts/image_size-1-sweep-light.svg"]
+    assert picture.count("<rect") == 1 + 9
+    assert "curves" not in "".join(name for name in files if "sweep" in name)
+
+
+def test_a_sweep_over_one_field_has_a_curve(render) -> None:
+    files = render((ROOT / "specs" / "coding-agent.spec").read_text())
+    picture = files["plan.report.charts/worth_of_the_cache-1-sweep-light.svg"]
+    (points,) = re.findall(r'<polyline points="([^"]+)"', picture)
+    heights = [float(point.split(",")[1]) for point in points.split()]
+    assert len(heights) == 5
+    assert heights == sorted(heights, reverse=True)  # more hits, more throughput
+
+
+def test_an_infeasible_study_tells_the_cheapest_relaxation(render, small_spec) -> None:
+    text = render(small_spec(slo="tpot <= 5 ms"))["plan.report.md"]
+    assert "The cheapest way to make it feasible" in text
+    assert "With TPOT at" in text
+
+
 def test_names_cannot_break_out_of_the_page_or_a_table(render, small_spec) -> None:
     text = small_spec().replace("workload chat", "## <b>a|b</b> *x*\nworkload chat")
     files = render(text)
@@ -112,9 +158,12 @@ def test_names_cannot_break_out_of_the_page_or_a_table(render, small_spec) -> No
 
 
 def test_markdown_tables_have_equal_columns(render, small_spec) -> None:
-    lines = render(small_spec())["plan.report.md"].splitlines()
+    _check_columns(render(small_spec())["plan.report.md"])
+
+
+def _check_columns(text: str) -> None:
     width = None
-    for line in lines:
+    for line in text.splitlines():
         if not line.startswith("|"):
             width = None
             continue
