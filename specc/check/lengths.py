@@ -169,6 +169,8 @@ def _edges(call: Called, prompts: Any) -> list[int]:
 
 
 def _given_edges(value: Value, span: Span, prompts: Any) -> list[int]:
+    if isinstance(value, Items) and not _rise(value):
+        raise problem(span, "E0402", "'edges' must rise", label="each above the one before")
     if isinstance(value, Items):  # the argument fixes the unit, as a column of a table does
         plain = [
             (Quantity(v.value) if isinstance(v, Quantity) and v.unit == "tok" else v, at)
@@ -188,6 +190,11 @@ def _given_edges(value: Value, span: Span, prompts: Any) -> list[int]:
             help=f"begin at {prompts.min()} or below, and end above {prompts.max()}",
         )
     return list(edges)
+
+
+def _rise(edges: Items) -> bool:
+    numbers = [v.value for v, _ in edges.values if isinstance(v, Quantity)]
+    return all(a < b for a, b in pairwise(numbers))
 
 
 def _from_table(name: str, rows: Sequence[Cells], span: Span) -> tuple[LengthBin, ...]:

@@ -14,6 +14,7 @@ from specc.ir.vocabulary import Node, nested_class
 from specc.syntax import Block, Constraint, Expectation, Field, Path, Statement
 
 S = TypeVar("S", bound=Statement)
+_SIDES = ("<", ">", "=", "!")
 
 
 @frozen(eq=False, repr=False)
@@ -109,6 +110,13 @@ def _empty(block: Block, module: Module) -> MergedBlock:
     return MergedBlock(block.kind.text, _name(block), block.doc, header, module=module)
 
 
+def _side(merged: MergedBlock, statement: Field | Constraint) -> tuple[str, ...]:
+    """Tell limits from below and from above apart: a fact of a result may have both."""
+    if merged.kind != "limits" or not isinstance(statement, Constraint):
+        return ()
+    return (statement.operator[0],)
+
+
 @define(eq=False, repr=False)
 class _Layer:
     """One block being laid over what it inherits; a field may be given once in it."""
@@ -128,7 +136,8 @@ class _Layer:
             match statement:
                 case Field() | Constraint():
                     names = [name.text for name in statement.path.names]
-                    self._check_once((type(statement).__name__, *prefix, *names), statement)
+                    side = _side(merged, statement)
+                    self._check_once((type(statement).__name__, *prefix, *names, *side), statement)
                     self._place(merged, statement, cls)
                 case Block():
                     key = (statement.kind.text, statement.name.text if statement.name else "")
@@ -162,7 +171,8 @@ class _Layer:
         elif isinstance(statement, Field):
             merged.fields[first.text] = Written(statement, self.module)
         else:
-            merged.constraints[statement.path.text] = Written(statement, self.module)
+            key = " ".join((statement.path.text, *_side(merged, statement)))
+            merged.constraints[key] = Written(statement, self.module)
 
     def _check_once(self, key: tuple[str, ...], statement: Field | Constraint | Block) -> None:
         span = statement.kind.span if isinstance(statement, Block) else statement.path.span
@@ -172,7 +182,7 @@ class _Layer:
                 problem(
                     span,
                     "E0204",
-                    f"'{'.'.join(key[1:])}' is given twice",
+                    f"'{'.'.join(part for part in key[1:] if part not in _SIDES)}' is given twice",
                     label="again here",
                     second=Label(first, "first here"),
                     help="remove one of them",

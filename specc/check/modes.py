@@ -13,6 +13,7 @@ from specc.ir import (
     Phase,
     Scheduler,
     Speculative,
+    Strategy,
 )
 
 _BLOCKS = {Phase.PREFILL: "prefill", Phase.DECODE: "decode"}
@@ -25,6 +26,7 @@ def problems_of(deployment: Deployment) -> Iterator[Diagnostic]:
     if deployment.fleet is not None:
         yield from _fleet(deployment, deployment.fleet)
     yield from _prices(deployment)
+    yield from _search(deployment)
     for engine in _engines(deployment):
         yield from _engine(deployment, engine)
 
@@ -110,12 +112,23 @@ def _fleet(deployment: Deployment, fleet: Fleet) -> Iterator[Diagnostic]:
 _PRICED = ("cost_per_million_tokens", "energy_per_thousand_tokens")
 
 
+def _search(deployment: Deployment) -> Iterator[Diagnostic]:
+    search = deployment.search
+    if "slo_relax" in search.spans and search.strategy is not Strategy.LINEAR_EXPONENTIAL:
+        yield Diagnostic(
+            "E0406",
+            "'slo_relax' is a setting of linear_exponential",
+            (label_of(search, "slo_relax", "no use with another strategy"),),
+            help="write strategy = linear_exponential, or take it out",
+        )
+
+
 def _prices(deployment: Deployment) -> Iterator[Diagnostic]:
     """What counts money or energy needs the price or the power of every device."""
     search = deployment.search
     facts = {bound.fact for bound in search.limits}
     needs = {
-        "price": search.maximize is Objective.THROUGHPUT_PER_COST
+        "price": deployment.objective is Objective.THROUGHPUT_PER_COST
         or "cost_per_million_tokens" in facts,
         "power": "energy_per_thousand_tokens" in facts,
     }
@@ -146,7 +159,7 @@ def _prices(deployment: Deployment) -> Iterator[Diagnostic]:
                 (Label(bound.spans[""], "this limit"),),
                 why="specc knows no exchange rates",
             )
-    if search.maximize is Objective.FEWEST_DEVICES and (
+    if deployment.objective is Objective.FEWEST_DEVICES and (
         deployment.fleet is None or deployment.fleet.rate is None
     ):
         yield Diagnostic(
@@ -159,12 +172,16 @@ def _prices(deployment: Deployment) -> Iterator[Diagnostic]:
 
 def _engine(deployment: Deployment, engine: Engine) -> Iterator[Diagnostic]:
     whole = deployment.mode is Mode.AGGREGATED
-    loop_only = [name for name in ("scheduler", "step") if name in engine.spans and not whole]
-    slack = (Scheduler.DECODE_FIRST, Scheduler.PREFILL_FIRST)
-    if "slack" in engine.spans and (not whole or engine.scheduler in slack):
-        loop_only.append("slack")
-    for name in loop_only:
-        yield _useless(deployment, engine, name, "a step loop of prefill and decode together")
+    for name in ("scheduler", "step", "slack"):
+        if name in engine.spans and not whole:
+            yield _useless(deployment, engine, name, "a step loop of prefill and decode together")
+    if whole:
+        yield from _loop(deployment, engine)
+    if deployment.mode is Mode.PREFILL_ONLY and "decode_batch" in engine.spans:
+        yield _useless(deployment, engine, "decode_batch", "requests that decode")
+    decodes_alone = deployment.mode is Mode.DECODE_ONLY or engine is deployment.decode.engine
+    if decodes_alone and "chunk_budget" in engine.spans:
+        yield _useless(deployment, engine, "chunk_budget", "prompts")
     if whole and engine.serving_cost:
         yield _useless(deployment, engine, "serving_cost", "separate prefill or decode instances")
     if engine.memory_utilization is not None and "reserved_memory" in engine.spans:
@@ -200,6 +217,39 @@ def _engine(deployment: Deployment, engine: Engine) -> Iterator[Diagnostic]:
         )
     if engine.speculative is not None:
         yield from _speculative(deployment, engine.speculative)
+
+
+def _loop(deployment: Deployment, engine: Engine) -> Iterator[Diagnostic]:
+    """Settings of the loop over steps, which the closed form would ignore."""
+    for name in ("step", "slack"):
+        if name in engine.spans and engine.scheduler is None:
+            yield Diagnostic(
+                "E0406",
+                f"'{name}' is about the steps of a scheduler, and none is named",
+                (label_of(engine, name, "no use without a scheduler"),),
+                why="prompts that fit the chunk budget are served in closed form, without steps",
+                help="write scheduler = decode_first_with_slack",
+            )
+    others = (Scheduler.DECODE_FIRST, Scheduler.PREFILL_FIRST)
+    if "slack" in engine.spans and engine.scheduler in others:
+        yield Diagnostic(
+            "E0406",
+            f"'{engine.scheduler.value}' takes no slack",
+            (label_of(engine, "slack", "no use here"), label_of(engine, "scheduler", "with this")),
+            help="write scheduler = decode_first_with_slack, or take 'slack' out",
+        )
+    drafted = max(engine.speculative.tokens or (0,)) if engine.speculative else 0
+    least = (engine.decode_batch[0] if engine.decode_batch else 1) * (1 + drafted)
+    if engine.chunk_budget is not None and engine.chunk_budget < least:
+        yield Diagnostic(
+            "E0406",
+            f"a step of {engine.chunk_budget} tokens cannot decode the smallest batch",
+            (
+                label_of(engine, "chunk_budget", f"at least {least} are needed"),
+                label_of(engine, "decode_batch", "for these batches"),
+            ),
+            why="every sequence that decodes takes a token of a step, and one more for each draft",
+        )
 
 
 def _useless(deployment: Deployment, engine: Engine, name: str, place: str) -> Diagnostic:

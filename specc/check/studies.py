@@ -17,12 +17,13 @@ def problems_of(study: Study) -> Iterator[Diagnostic]:
         yield from _images(study.workload, deployment, study)
         yield from _contexts(study.workload, deployment, study)
         yield from _limits(study.workload, deployment)
+        yield from _answers(study.workload, deployment, study)
 
 
 def _objectives(study: Study) -> Iterator[Diagnostic]:
     for deployment in study.deployments[1:]:
         first = study.deployments[0]
-        if deployment.search.maximize is not first.search.maximize:
+        if deployment.objective is not first.objective:
             yield Diagnostic(
                 "E0406",
                 f"'{first.name}' and '{deployment.name}' maximize different things",
@@ -142,6 +143,23 @@ def _longest(workload: Workload, images: int) -> Iterator[tuple[int, int, tuple[
                 label_of(row, "input", f"up to {prompt} tokens of prompt{with_images}", workload),
                 label_of(row, "output", f"and up to {answer} of answer", workload),
             ),
+        )
+
+
+def _answers(workload: Workload, deployment: Deployment, study: Study) -> Iterator[Diagnostic]:
+    """Instances that decode need something to decode."""
+    decodes = Phase.DECODE in deployment.mode.phases
+    if decodes and all(shape.output == 1 for shape in workload.shapes()):
+        field = "requests" if workload.requests else "output"
+        yield Diagnostic(
+            "E0406",
+            "answers of one token leave nothing to decode",
+            (
+                label_of(workload, field, "one token, which prefill brings"),
+                label_of(deployment, "mode", "instances that decode"),
+                label_of(study, "deployments", "together here"),
+            ),
+            help="write mode = prefill_only",
         )
 
 

@@ -71,6 +71,7 @@ class Strategy(Enum):
     BINARY = "binary"
     EXPONENTIAL = "exponential"
     LINEAR_EXPONENTIAL = "linear_exponential"
+    SCAN = "scan"
 
 
 class Objective(Enum):
@@ -343,11 +344,15 @@ class Search(v.Node):
 
     strategy: Strategy | None = v.choice(
         Strategy,
-        "search over the batch size; `auto` is exhaustive in closed form, and "
-        "linear_exponential for a loop over steps",
+        "search over the batch size; `auto` is exhaustive in closed form, and for a loop over "
+        "steps a scan: a grid of batch sizes, refined around the best",
         default=None,
     )
-    maximize: Objective = v.choice(Objective, "the objective", default=Objective.THROUGHPUT)
+    maximize: Objective | None = v.choice(
+        Objective,
+        "the objective; `auto` is throughput, and fewest_devices for a fleet that a rate asks for",
+        default=None,
+    )
     slo_relax: float = v.number(
         DIMENSIONLESS,
         "linear_exponential: factor on the extrapolated distance to an SLO",
@@ -470,6 +475,13 @@ class Deployment(v.Node):
     decode: Instances = v.block(Instances, "instances that decode alone")
     transfer: Transfer = v.block(Transfer, "how the KV cache moves between them")
     fleet: Fleet | None = v.block(Fleet, "how many instances there are", optional=True)
+
+    @property
+    def objective(self) -> Objective:
+        """What the best candidate has most of."""
+        rate = self.fleet is not None and self.fleet.rate is not None
+        usual = Objective.FEWEST_DEVICES if rate else Objective.THROUGHPUT
+        return self.search.maximize or usual
 
     @property
     def size(self) -> int:

@@ -33,7 +33,7 @@ class Study(v.Node):
     @property
     def objective(self) -> Objective:
         """What the study ranks by; the checker sees to it that its deployments agree."""
-        return self.deployments[0].search.maximize
+        return self.deployments[0].objective
 
 
 @frozen

@@ -11,12 +11,12 @@ import numpy as np
 from attrs import evolve, frozen
 from numpy.typing import NDArray
 
-from specc.ir import Bound, Deployment, Device, Fleet, Mode, Objective, Phase, Workload
+from specc.ir import Bound, Deployment, Device, Fleet, Mode, Objective, Phase, Slo, Workload
 from specc.plan.evaluate import Evaluated
 from specc.plan.results import Answer, Band, Group, Point
 from specc.search import ROW_FACTS, Miss, bound_excess
 from specc.serving import BinRow, StepLoop, transfer_time
-from specc.serving.transfer import slower_link
+from specc.serving.transfer import link_rate, slower_link
 from specc.units import Seconds
 
 MOST_ANSWERS = 12  # answers of a deployment with two phases that are listed
@@ -54,6 +54,7 @@ class _Pair:
     cost_per_second: float | None
     cost_per_million_tokens: float | None
     energy_per_thousand_tokens: float | None
+    bottleneck: str = ""
 
 
 def answers(
@@ -63,12 +64,13 @@ def answers(
 
     Of pairs, those are listed that are the best with their prefill or with their decode instances.
     """
-    bounds, objective = deployment.search.limits, deployment.search.maximize
+    bounds, objective = deployment.search.limits, deployment.objective
     if len(deployment.mode.phases) == 1:
         found = [_single(deployment, e) for e in evaluated if e.candidate.feasible]
         judged = [evolve(a, misses=(*a.misses, *_misses(a, bounds))) for a in found]
         return ranked(judged, objective), 0
-    pairs = [(p, _pair_misses(p, deployment)) for p in _pairs(deployment, workload, evaluated)]
+    slo = workload.slo
+    pairs = [(p, _pair_misses(p, deployment, slo)) for p in _pairs(deployment, workload, evaluated)]
     pairs.sort(key=lambda pair: rank_of(pair[0], pair[1], objective))
     listed = _telling(pairs)[:MOST_ANSWERS]
     built = [evolve(_paired(deployment, pair), misses=misses) for pair, misses in listed]
@@ -171,9 +173,19 @@ def _pairs(
             if best is None:
                 continue
             sizes = prefill.task.deployment.size, decode.task.deployment.size
-            rates = rate, float(decode.found.table.rate[best])
+            links = [link_rate(deployment.transfer, e.server, slower) for e in (prefill, decode)]
+            own = rate, float(decode.found.table.rate[best])
+            rates = min(own[0], links[0]), min(own[1], links[1])
             for split in _splits(deployment, sizes, rates):
-                yield _pair(deployment, (prefill, decode), (row, best), moving, split)
+                pair = _pair(deployment, (prefill, decode), (row, best), moving, split)
+                yield evolve(pair, bottleneck=_bottleneck(split, own, rates))
+
+
+def _bottleneck(split: Split, own: tuple[float, float], rates: tuple[float, float]) -> str:
+    """Say what limits a pair: a phase, or the links between them."""
+    whole = split.prefill * rates[0], split.decode * rates[1]
+    side = 0 if whole[0] < whole[1] else 1
+    return "transfer" if rates[side] < own[side] else ("prefill", "decode")[side]
 
 
 def _pair(
@@ -243,11 +255,16 @@ class _Decoding:
         self.best_so_far = _running_argmax(rates)
 
     def best(self, limit: Seconds | None, transfer: Seconds) -> int | None:
-        """Return the row with the highest rate whose TPOT keeps to the limit with the transfer."""
+        """Return the row with the highest rate whose TPOT keeps to the limit with the transfer.
+
+        If none does it is the row with the shortest TPOT; None without any row.
+        """
+        if not len(self.rows):
+            return None
         steps = self.evaluated.server.mixture.mean_steps
         allowed = np.inf if limit is None else limit - transfer / steps
         within = int(np.searchsorted(self.tpot, allowed, side="right"))
-        return int(self.rows[self.best_so_far[within - 1]]) if within else None
+        return int(self.rows[self.best_so_far[within - 1] if within else 0])
 
 
 def _running_argmax(values: Column) -> NDArray[np.int64]:
@@ -300,17 +317,19 @@ def _paired(deployment: Deployment, pair: _Pair) -> Answer:
         _group(pair.prefill, points[0], pair.split.prefill + spare, spare),
         _group(pair.decode, points[1], pair.split.decode + spare, spare),
     )
-    rates = pair.split.prefill * points[0].rate, pair.split.decode * points[1].rate
     answer = _answer(deployment, groups, pair.rate, pair.throughput, pair.ttft, pair.tpot)
-    return evolve(
-        answer,
-        transfer=pair.transfer,
-        bottleneck="prefill" if rates[0] < rates[1] else "decode",
-    )
+    extra = pair.transfer / pair.decode.server.mixture.mean_steps
+    low, high = answer.bands.tpot_p10, answer.bands.tpot_p90
+    assert low is not None
+    assert high is not None
+    bands = evolve(answer.bands, tpot_p10=low + extra, tpot_p90=high + extra)
+    return evolve(answer, transfer=pair.transfer, bottleneck=pair.bottleneck, bands=bands)
 
 
-def _pair_misses(pair: _Pair, deployment: Deployment) -> tuple[Miss, ...]:
+def _pair_misses(pair: _Pair, deployment: Deployment, slo: Slo) -> tuple[Miss, ...]:
     misses = _misses(pair, deployment.search.limits)
+    if slo.tpot is not None and pair.tpot > slo.tpot:
+        misses = (Miss("tpot", pair.tpot, slo.tpot, pair.tpot / slo.tpot - 1), *misses)
     fleet = deployment.fleet
     if fleet is not None and fleet.devices is not None and pair.devices > fleet.devices:
         excess = pair.devices / fleet.devices - 1
@@ -350,7 +369,7 @@ def _answer(
         groups=groups,
         devices=devices,
         instances=sum(g.count for g in groups),
-        concurrency=(groups[-1].count - groups[-1].spare) * groups[-1].point.concurrency,
+        in_flight=(groups[-1].count - groups[-1].spare) * groups[-1].point.concurrency,
         rate=rate,
         ttft=ttft,
         tpot=tpot,

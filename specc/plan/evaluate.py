@@ -112,15 +112,23 @@ def _prepared(task: Task, of_others: Server) -> _Prepared:
     loops = isinstance(model, StepLoop)
     if search.strategy is None:
         few = not loops or task.phase is Phase.PREFILL
-        usual = Strategy.EXHAUSTIVE if few else Strategy.LINEAR_EXPONENTIAL
+        usual = Strategy.EXHAUSTIVE if few else Strategy.SCAN
         search = evolve(search, strategy=usual)
-    bounds = tuple(bound for bound in search.limits if bound.fact in ROW_FACTS)
+    decoding = ("batch", "concurrency") if task.phase is Phase.PREFILL and _paired(task) else ()
+    bounds = tuple(b for b in search.limits if b.fact in ROW_FACTS and b.fact not in decoding)
     goals = Goals(task.workload.slo, deployment.device.memory, bounds, task.layout)
     # A sequence that decodes takes a token of the budget in each step.
     of_budget = budget // (1 + server.drafted) if loops and task.phase is Phase.WHOLE else None
+    if of_budget is not None:
+        of_budget = max(1, of_budget)
     caps = {"max_sequences": engine.max_sequences, "chunk_budget": of_budget}
-    interval = _interval(engine.decode_batch, [cap for cap in caps.values() if cap])
+    given = None if task.phase is Phase.PREFILL else engine.decode_batch
+    interval = _interval(given, [cap for cap in caps.values() if cap is not None])
     return _Prepared(task, model, budget, search, goals, interval, caps)
+
+
+def _paired(task: Task) -> bool:
+    return len(task.deployment.mode.phases) > 1
 
 
 def _searched(p: _Prepared, table: ServingTable | None) -> Evaluated:

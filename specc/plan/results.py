@@ -155,7 +155,8 @@ class Answer:
     Attributes:
         rate: requests a second; that of the slower phase where phases are apart.
         transfer: seconds that the cache of a request is on its way between the phases.
-        bottleneck: the phase that limits the rate, or nothing.
+        in_flight: requests in flight, in the last phase where there are two.
+        bottleneck: the phase that limits the rate, `transfer` for the links, or nothing.
         cost_per_million_tokens, energy_per_thousand_tokens: of output tokens, in `currency` and
             joules; None where a device has no price or power.
         misses: limits on answers that it breaks.
@@ -170,7 +171,7 @@ class Answer:
     groups: tuple[Group, ...]
     devices: int
     instances: int
-    concurrency: int
+    in_flight: int
     rate: float
     ttft: Seconds | None
     tpot: Seconds | None

@@ -99,8 +99,8 @@ def _deployment(deployment: Deployment) -> Iterable[tuple[str, str]]:
     if deployment.fleet is not None:
         yield "Fleet", _fleet(deployment.fleet)
     search = deployment.search
-    strategy = search.strategy.value if search.strategy else "exhaustive in closed form"
-    yield "Search", f"{strategy}, maximizes {search.maximize.value.replace('_', ' ')}"
+    strategy = search.strategy.value if search.strategy else "auto"
+    yield "Search", f"{strategy}, for {deployment.objective.value.replace('_', ' ')}"
     yield "Limits", "; ".join(bound.text for bound in search.limits)
 
 

@@ -26,6 +26,7 @@ _STOPPED_BY = {
     "max_sequences": "max sequences",
     "chunk_budget": "chunk budget",
     "waves": "saturated",
+    "peak": "larger serves less",
 }
 
 
@@ -394,15 +395,24 @@ def infeasible_table(candidates: Sequence[Candidate], several: bool) -> Table:
     return _table("Layouts that miss a limit, at the batch nearest to it", cells, candidates)
 
 
-def relaxation_table(relaxed: Sequence[tuple[Candidate, Miss]]) -> Table:
+@frozen
+class Relaxation:
+    """A limit, what it would have to be, and for which layout and batch."""
+
+    miss: Miss
+    where: str
+    batch: int
+
+
+def relaxation_table(relaxed: Sequence[Relaxation]) -> Table:
     """Show, per limit, the least that would have to be allowed if the other limits stay."""
     cells = [
-        _text("Limit", lambda r: show.limit_name(r[1].limit)),
-        _text("Asked for", lambda r: show.fact(r[1].limit, r[1].allowed)),
-        _text("Feasible from", lambda r: show.fact(r[1].limit, r[1].value)),
-        _text("Change", lambda r: excess_text(r[1])),
-        _text("With", lambda r: f"{r[0].deployment}, {r[0].parallel}"),
-        _number("Batch", "", lambda r: show.integer(r[0].point.batch)),
+        _text("Limit", lambda r: show.limit_name(r.miss.limit)),
+        _text("Asked for", lambda r: show.fact(r.miss.limit, r.miss.allowed)),
+        _text("Feasible from", lambda r: show.fact(r.miss.limit, r.miss.value)),
+        _text("Change", lambda r: excess_text(r.miss)),
+        _text("With", lambda r: r.where),
+        _number("Batch", "", lambda r: show.integer(r.batch)),
     ]
     return _table(
         "The cheapest way to make it feasible: one limit relaxed, the others kept",

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from specc.ir import Objective, Slo, Study
+from specc.ir import Objective, Phase, Slo, Study
 from specc.plan import Answer, Candidate, Group, Results, StudyResult, objective_of
 from specc.report import format as show
 from specc.report.accuracy import accuracy
@@ -23,6 +23,7 @@ from specc.report.charts import (
 from specc.report.frontier import frontier
 from specc.report.inputs import inputs, objectives
 from specc.report.tables import (
+    Relaxation,
     Table,
     answer_table,
     bin_table,
@@ -51,7 +52,7 @@ _LIMITS = {
     "memory": "the memory of a device",
     "range": "the end of the range of batch sizes",
     "max_sequences": "the engine's limit on sequences",
-    "chunk_budget": "the chunk budget, of which every sequence takes a token a step",
+    "chunk_budget": "the chunk budget, of which every sequence takes its share a step",
     "unknown": "a limit that was not probed",
 }
 
@@ -236,7 +237,7 @@ def _study(result: StudyResult, variants: list[StudyResult], index: int | None) 
         memory_bars=tuple(_memory_bars(study, shown, label)),
         prefill_bars=tuple(share_bar(c, "prefill", label(c)) for c in shown if c.point.prefill),
         decode_bars=tuple(share_bar(c, "decode", label(c)) for c in shown if c.point.decode),
-        relaxations=_relaxations(infeasible) if best is None else None,
+        relaxations=_relaxations(result) if best is None else None,
         infeasible=infeasible_table(infeasible, several) if infeasible else None,
         pruned=pruned_table(result) if result.pruned else None,
         inputs=tuple(inputs(study)),
@@ -289,7 +290,19 @@ def _question(study: Study) -> str:
     settings = ", ".join(f"{path} = {value}" for path, value in study.settings)
     settings += ": " if settings else ""
     images = f", {show.counted(workload.images.count, 'image')}" if workload.images else ""
-    return f"{settings}{_lengths(study)}{images}; {objectives(workload.slo)}"
+    return f"{settings}{_lengths(study)}{images}; {_judged(study)}"
+
+
+def _judged(study: Study) -> str:
+    """Say the objectives, and which of them no instance of the study has."""
+    slo = study.workload.slo
+    phases = {phase for d in study.deployments for phase in d.mode.phases}
+    alone = next(iter(phases)) if len(phases) == 1 else Phase.WHOLE
+    if alone is Phase.PREFILL and slo.tpot is not None:
+        return f"{objectives(evolve(slo, tpot=None))}; TPOT is no matter of prefill alone"
+    if alone is Phase.DECODE and slo.ttft is not None:
+        return f"{objectives(evolve(slo, ttft=None))}; TTFT is no matter of decode alone"
+    return objectives(slo)
 
 
 def _lengths(study: Study) -> str:
@@ -320,6 +333,7 @@ def _answer(result: StudyResult) -> AnswerView:
         remarks.append(f"{failed} of {show.counted(len(result.verdicts), 'expectation')} not met.")
     remarks += _fleet_remarks(result, best)
     remarks += _runner_up(result, best)
+    remarks += _two_kinds_of_tpot(result)
     remarks += _overflow(best)
     remarks.append(_sureness(best))
     figures = _figures(best, result.study.workload.slo)
@@ -358,6 +372,8 @@ def _stopper(group: Group, several: bool) -> str:
     batch = f"{group.phase} batch" if several else "batch"
     if group.stopped_by == "waves":
         return f"A larger {batch} would only let requests wait."
+    if group.stopped_by == "peak":
+        return f"A larger {batch} serves less."
     limit = _LIMITS.get(group.stopped_by) or f"the limit on {stopped_text(group.stopped_by)}"
     return f"A larger {batch} is stopped by {limit}."
 
@@ -404,27 +420,55 @@ def _fleet_remarks(result: StudyResult, best: Answer) -> list[str]:
     if len(best.groups) == 2:
         first, last = best.groups
         rates = [(g.count - g.spare) * g.point.rate for g in best.groups]
-        idle = 1 - min(rates) / max(rates)
-        other = "decode" if best.bottleneck == "prefill" else "prefill"
-        remarks.append(
+        other = "decode" if rates[0] < rates[1] else "prefill"
+        text = (
             f"Prefill can take {show.quantity(rates[0])}, decode {show.quantity(rates[1])} "
-            f"requests a second; {best.bottleneck} limits, and {show.percent(idle)} of {other} "
-            "stays idle. One decode instance keeps "
-            f"{show.quantity(last.point.rate / first.point.rate)} prefill instances busy."
+            f"requests a second; "
         )
+        if best.bottleneck == "transfer":
+            text += (
+                f"the links that move the KV cache limit both to {show.quantity(best.rate)}: "
+                "ask for more bandwidth before more instances."
+            )
+        else:
+            idle = 1 - min(rates) / max(rates)
+            text += (
+                f"{best.bottleneck} limits, and {show.percent(idle)} of {other} stays idle. One "
+                f"decode instance keeps {show.quantity(last.point.rate / first.point.rate)} "
+                "prefill instances busy."
+            )
+        remarks.append(text)
         moved = show.duration(best.transfer) if best.transfer else "nothing"
         remarks.append(f"The KV cache of a request takes {moved} from prefill to decode.")
     if fleet is not None and fleet.rate is not None:
         room = best.rate / fleet.rate - 1
         remarks.append(
-            f"For {show.quantity(fleet.rate)} requests a second {best.devices} devices are needed; "
-            f"they can take {show.quantity(best.rate)}, {show.percent(room)} more."
+            f"Asked for {show.quantity(fleet.rate)} requests a second: {best.devices} devices "
+            f"can take {show.quantity(best.rate)}, {show.percent(room)} more."
         )
     if spare:
         kind = " of each kind" if len(best.groups) > 1 else ""
         count = show.counted(spare, "instance")
         remarks.append(f"{count}{kind} may fail without a loss of this rate.")
     return remarks
+
+
+def _two_kinds_of_tpot(result: StudyResult) -> list[str]:
+    """Warn where the TPOT of some answers includes prefill's share and that of others does not."""
+    tasks = {c.task: c for c in result.candidates}
+    kinds = {
+        tasks[g.task].method == "closed form" and g.phase == "whole"
+        for answer in result.answers
+        for g in answer.groups
+        if g.phase != "prefill"
+    }
+    if len(kinds) < 2:
+        return []
+    return [
+        "TPOT is not the same everywhere here: the closed form spreads TTFT over the answer, step "
+        "loops and separate phases count the gaps between tokens. Name a scheduler for the former "
+        "to compare like with like."
+    ]
 
 
 def _runner_up(result: StudyResult, best: Answer) -> list[str]:
@@ -533,14 +577,14 @@ def _no_answer(result: StudyResult) -> AnswerView:
         text = f"The nearest is {where}{nearest.layout}: {misses}."
     else:
         text = _nearest_candidate(result, several)
-    relaxed = _relaxed([c for c in result.candidates if not c.feasible])
     remarks = [text]
-    if relaxed and not missed:
-        candidate, miss = relaxed[0]
+    relaxed = _relaxed(result)
+    if relaxed:
+        first = relaxed[0]
         remarks.append(
-            f"With {show.limit_name(miss.limit)} at {show.fact(miss.limit, miss.value)} "
-            f"({excess_text(miss)}) and everything else kept, {candidate.deployment} in "
-            f"{candidate.parallel} is feasible."
+            f"With {show.limit_name(first.miss.limit)} at "
+            f"{show.fact(first.miss.limit, first.miss.value)} ({excess_text(first.miss)}) and "
+            f"everything else kept, {first.where} is feasible."
         )
     return AnswerView(
         feasible=False,
@@ -569,19 +613,34 @@ def _nearest_candidate(result: StudyResult, several: bool) -> str:
     )
 
 
-def _relaxed(infeasible: Sequence[Candidate]) -> list[tuple[Candidate, Miss]]:
-    """Return, for each limit, the candidate that needs least of it, the least change first."""
-    best: dict[str, tuple[Candidate, Miss]] = {}
-    for candidate in infeasible:
-        for miss in candidate.relaxations:
-            held = best.get(miss.limit)
-            if miss.excess > 0 and (held is None or miss.excess < held[1].excess):
-                best[miss.limit] = candidate, miss
-    return sorted(best.values(), key=lambda pair: pair[1].excess)
+def _relaxed(result: StudyResult) -> list[Relaxation]:
+    """Return, for each limit, what needs least of it, the least change first.
+
+    Where phases are apart, relaxing one of them helps only if the other has feasible instances.
+    """
+    found: dict[str, Relaxation] = {}
+
+    def offer(miss: Miss, where: str, batch: int) -> None:
+        held = found.get(miss.limit)
+        if miss.excess > 0 and (held is None or miss.excess < held.miss.excess):
+            found[miss.limit] = Relaxation(miss, where, batch)
+
+    for answer in result.answers:
+        if len(answer.misses) == 1:
+            where = f"{answer.deployment}, {answer.layout}"
+            offer(answer.misses[0], where, answer.groups[-1].point.batch)
+    feasible = {(c.deployment, c.phase) for c in result.candidates if c.feasible}
+    phases = {(c.deployment, c.phase) for c in result.candidates}
+    for c in result.candidates:
+        others = {p for p in phases if p[0] == c.deployment and p[1] != c.phase}
+        if not c.feasible and others <= feasible and (c.deployment, c.phase) not in feasible:
+            for miss in c.relaxations:
+                offer(miss, f"{c.deployment}, {c.parallel}", c.point.batch)
+    return sorted(found.values(), key=lambda relaxation: relaxation.miss.excess)
 
 
-def _relaxations(infeasible: Sequence[Candidate]) -> Table | None:
-    relaxed = _relaxed(infeasible)
+def _relaxations(result: StudyResult) -> Table | None:
+    relaxed = _relaxed(result)
     return relaxation_table(relaxed) if relaxed else None
 
 
@@ -590,9 +649,8 @@ def _latency(study: Study, shown: Sequence[Candidate]) -> list[LineChart]:
     charts = []
     for phase in dict.fromkeys(c.phase for c in shown):
         own = [c for c in shown if c.phase == phase]
-        by_ttft = phase == "prefill" or (
-            phase == "whole" and slo.ttft is not None and slo.tpot is None
-        )
+        alone = slo.ttft is not None and slo.tpot is None
+        by_ttft = any(c.point.tpot is None for c in own) or (phase == "whole" and alone)
         metric, title, limit = ("ttft", "TTFT", slo.ttft) if by_ttft else ("tpot", "TPOT", slo.tpot)
         named = "" if phase == "whole" else f", {phase}"
         charts += latency_charts(own, metric, title, limit, named)

@@ -10,12 +10,14 @@ from specc.ir import Search, Strategy
 from specc.search.goals import Goals, Miss
 from specc.serving import ServingTable
 
+PEAK = "peak"  # larger batches keep to the limits, and serve less
 Integers = NDArray[np.int64]
 Evaluate = Callable[[Integers], ServingTable]
 
 LARGEST_BATCH = 16384
 FIRST_RIGHT_EDGE = 512
 MOST_DOUBLINGS = 10
+GRID, FINER = 20, 8  # points of a scan: of its first grid, and of each around the best
 
 
 @frozen
@@ -26,8 +28,8 @@ class BatchSearch:
         table: every row that was probed, by rising batch.
         feasible: which of them keep to all limits.
         best: the row with the highest objective among these; None if there is none.
-        stopped_by: what the next larger batch than the largest feasible one breaks, the worst
-            first; `range` if the range of batch sizes ends there, `unknown` if not probed.
+        stopped_by: what the next larger batch breaks, the worst first; `range` if the range of
+            batch sizes ends there, `peak` if larger ones serve less, `unknown` if not probed.
         misses: if nothing is feasible, the limits that the row nearest to it breaks.
         nearest: that row.
         relaxations: per limit, the row that comes nearest to it and keeps to all the others.
@@ -66,7 +68,8 @@ def search_batch(
     `exhaustive` evaluates the whole range at once and finds the best row even where feasibility
     is not monotone. The others find the largest feasible batch, assuming it is: `binary` bisects
     [1, 512] or the range given; `exponential` doubles its right edge until it is infeasible,
-    then bisects; `linear_exponential` cuts the doubling short by extrapolating each limit.
+    then bisects; `linear_exponential` cuts the doubling short by extrapolating each limit. `scan`
+    refines a grid around its best row, which may miss a better one between the points of the grid.
     """
     strategy = search.strategy or Strategy.EXHAUSTIVE
     if strategy is Strategy.EXHAUSTIVE:
@@ -81,6 +84,9 @@ def search_batch(
             probes.bisect(low, high)
         case Strategy.EXPONENTIAL:
             probes.double(low, high, lambda _left, right: right)
+        case Strategy.SCAN:
+            high = min(high, max(low, largest))
+            probes.scan(low, high)
         case Strategy.LINEAR_EXPONENTIAL:
             probes.double(low, high, _extrapolation(probes, search.slo_relax))
     return _outcome(probes.table(), goals, high, enough)
@@ -142,6 +148,37 @@ class _Probes:
             left, right = right, min(2 * right, high)
         self.bisect(left, min(right, high))
 
+    def scan(self, low: int, high: int) -> None:
+        """Probe a geometric grid, then ever finer ones around the best row."""
+        grid = np.unique(np.round(np.geomspace(low, high, GRID)).astype(int))
+        self._probe(grid)
+        while True:
+            best = self._best()
+            known = sorted(self.rows)
+            place = known.index(best)
+            left, right = known[max(0, place - 1)], known[min(place + 1, len(known) - 1)]
+            finer = np.unique(np.round(np.linspace(left, right, FINER)).astype(int))
+            new = [batch for batch in finer.tolist() if batch not in self.rows]
+            if not new:
+                return
+            self._probe(np.array(new))
+
+    def _probe(self, batches: Integers) -> None:
+        for batch in batches.tolist():
+            self.row(batch)
+
+    def _best(self) -> int:
+        """Return the probed batch that serves most within the limits, or misses them least."""
+
+        def rank(batch: int) -> tuple[bool, float]:
+            row = self.rows[batch]
+            if self.is_feasible(batch):
+                return True, float(row.throughput[0])
+            worst = max(float(column[0]) for column in self.goals.excess(row).values())
+            return False, -worst
+
+        return max(sorted(self.rows), key=rank)
+
     def table(self) -> ServingTable:
         """Return all probed rows by rising batch, evaluated as one table."""
         return self.evaluate(np.array(sorted(self.rows)))
@@ -193,7 +230,8 @@ def _outcome(table: ServingTable, goals: Goals, high: int, enough: float) -> Bat
     rows = np.flatnonzero(feasible)
     reached = table.throughput[rows] >= enough * table.throughput[rows].max()
     best = int(rows[np.argmax(reached)])
-    stopped_by = _stopped_by(table, goals, int(rows[-1]), high)
+    last = int(rows[-1])
+    stopped_by = _stopped_by(table, goals, last, high) if best == last else PEAK
     return BatchSearch(table, feasible, best, stopped_by, (), None, (), len(table))
 
 

@@ -94,12 +94,18 @@ class Goals:
         if limit == MEMORY:
             needed = self.memory - float(table.memory.available[row])
             return Miss(limit, needed, float(self.memory), excess)
-        bound = next((b for b in self.bounds if b.fact == limit), None)
-        slo = getattr(self.slo, limit, None)
         column = self._fact(table, limit)
         assert column is not None
-        allowed = slo if slo is not None else bound.value if bound else 0.0
-        return Miss(limit, float(column[row]), float(allowed), excess)
+        value = float(column[row])
+        own = [
+            (float(bound_excess(b, column[row : row + 1])[0]), b.value)
+            for b in self.bounds
+            if b.fact == limit
+        ]
+        slo = getattr(self.slo, limit, None)
+        if slo is not None:
+            own.append((value / slo - 1, slo))
+        return Miss(limit, value, float(max(own)[1]), excess)
 
     def _fact(self, table: ServingTable, fact: str) -> Column | None:
         if fact in _OF_LAYOUT and self.layout is not None:

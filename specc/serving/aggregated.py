@@ -9,7 +9,7 @@ from specc.serving.mixture import allocate
 from specc.serving.server import Server
 from specc.serving.table import Bands, BinRow, Column, Integers, ServingTable, Shares
 from specc.serving.waves import Waves, wave_steps
-from specc.units import Tokens
+from specc.units import Seconds, Tokens
 
 
 @frozen
@@ -66,7 +66,7 @@ class Aggregated:
             batch=batch,
             concurrency=concurrency,
             ttft=waves.ttft,
-            tpot=end_to_end / output,
+            tpot=end_to_end / output if output > 1 else np.full(len(batch), np.nan),
             throughput=throughput,
             throughput_per_device=throughput / server.layout.devices,
             rate=throughput / output,
@@ -88,7 +88,7 @@ class Aggregated:
             each = decode.quantile(deviations) / self.server.tokens_per_step
             end_to_end = first + each * output
             quantiles[f"ttft_{name}"] = first
-            quantiles[f"tpot_{name}"] = end_to_end / output
+            quantiles[f"tpot_{name}"] = end_to_end / output if output > 1 else first * np.nan
             quantiles[f"throughput_{opposite}"] = concurrency * output / end_to_end
         return Bands(**quantiles)
 
@@ -100,6 +100,11 @@ class Aggregated:
         shapes = self.server.mixture.shapes
         samples = allocate(int(table.concurrency[0]), shapes)
         return tuple(
-            BinRow(s.share, n, s.input, s.cached, s.output, ttft, ttft / s.output + each)
+            BinRow(s.share, n, s.input, s.cached, s.output, ttft, _tpot(ttft, each, s.output))
             for s, n in zip(shapes, samples, strict=True)
         )
+
+
+def _tpot(ttft: Seconds, step: Seconds, output: Tokens) -> Seconds | None:
+    """Return the end-to-end time over the answer; answers of one token have no TPOT."""
+    return ttft / output + step if output > 1 else None

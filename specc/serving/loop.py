@@ -244,6 +244,7 @@ class Trajectory:
             loop.budget * replicas,
             loop.budget,
             loop.slack if loop.scheduler is Scheduler.DECODE_FIRST_WITH_SLACK else 0.0,
+            1 + loop.server.drafted,
         )
         engine = _Engine(
             loop.server.mixture.shapes,
@@ -404,7 +405,7 @@ class Trajectory:
             )
         output = server.mixture.mean_output
         throughput = rate * output
-        tpot = np.array([_mean(self.tpot, self.count, fallback=ttft[0] / output)])
+        tpot = np.array([_mean(self.tpot, self.count)])
         decode = server.times(server.mixture.decode(batch, server.block, server.drafted))
         low, high = (np.exp(deviations * spread) for deviations in (P10, P90))
         return ServingTable(
@@ -496,8 +497,8 @@ class Trajectory:
         )
 
 
-def _mean(values: Column, weights: NDArray[np.int64], fallback: float = np.nan) -> float:
+def _mean(values: Column, weights: NDArray[np.int64]) -> float:
     known = ~np.isnan(values)
     if not known.any():
-        return fallback
+        return np.nan
     return float(np.average(values[known], weights=weights[known]))

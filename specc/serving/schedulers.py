@@ -37,11 +37,19 @@ class Admitted:
 
 @frozen
 class Budget:
-    """What a step may take: tokens of the instance, of a chunk, and the share above for slack."""
+    """What a step may take: tokens of the instance, of a chunk, and the share above for slack.
+
+    `each` are the tokens of a sequence that decodes, drafted ones included.
+    """
 
     total: Tokens
     chunk: Tokens
     slack: float
+    each: int = 1
+
+    def decoding(self, ready: int) -> int:
+        """Return how many of the ready sequences a step decodes."""
+        return min(ready, self.total // self.each)
 
     @property
     def limit(self) -> Tokens:
@@ -61,8 +69,8 @@ def with_slack(
     All ready sequences decode; prompts at the chunk of the foremost one fill what is left of the
     budget and its slack. A prompt with chunks left goes to the back.
     """
-    decoding = min(ready, budget.total)
-    left = budget.limit - decoding
+    decoding = budget.decoding(ready)
+    left = budget.limit - decoding * budget.each
     admitted, unfinished = [], []
     front = waiting[0].chunk if waiting else 0
     while waiting and waiting[0].chunk == front:
@@ -84,8 +92,8 @@ def decode_first(
     waiting: "deque[Waiting]", new: Lengths, ready: int, budget: Budget
 ) -> tuple[list[Admitted], int]:
     """`decode_first`, as vLLM V1: decodes, then prompts in order, the last one in part."""
-    decoding = min(ready, budget.total)
-    left = budget.total - decoding
+    decoding = budget.decoding(ready)
+    left = budget.total - decoding * budget.each
     admitted, unfinished = [], []
     while waiting and left > 0:
         group = waiting[0]
@@ -106,7 +114,7 @@ def prefill_first(
 ) -> tuple[list[Admitted], int]:
     """`prefill_first`, as vLLM V0: nothing decodes in a step as long as prompts wait."""
     if not waiting:
-        return [], min(ready, budget.total)
+        return [], budget.decoding(ready)
     admitted, _ = decode_first(waiting, new, 0, budget)
     return admitted, 0
 

@@ -1,5 +1,7 @@
 """The way of the KV cache from a prefill instance to a decode instance."""
 
+import math
+
 from specc.ir import Device, Timing, Transfer
 from specc.serving.server import Server
 from specc.units import BytesPerSecond, Seconds
@@ -26,13 +28,27 @@ def transfer_time(
         return 0.0
     size = max(cache_bytes(sender), cache_bytes(receiver))
     level = slower.levels[-1]
-    bandwidth = transfer.bandwidth or level.bandwidth * level.efficiency
     latency = level.latency if transfer.latency is None else transfer.latency
-    moving = size / bandwidth
+    moving = size / _bandwidth(transfer, slower)
     if transfer.timing is Timing.AFTER_PREFILL:
         return latency + moving
     last_layer = moving / sender.cost.memory_model.model.layers
     return latency + last_layer + max(0.0, moving - last_layer - prefill)
+
+
+def link_rate(transfer: Transfer, server: Server, slower: Device) -> float:
+    """Return the requests a second whose caches the links of an instance can move.
+
+    Every replica moves one cache at a time, all its ranks in parallel.
+    """
+    if transfer.timing is Timing.FREE:
+        return math.inf
+    return server.layout.dp * _bandwidth(transfer, slower) / cache_bytes(server)
+
+
+def _bandwidth(transfer: Transfer, slower: Device) -> BytesPerSecond:
+    level = slower.levels[-1]
+    return transfer.bandwidth or level.bandwidth * level.efficiency
 
 
 def cache_bytes(server: Server) -> float:

@@ -21,7 +21,7 @@ def test_values_units_and_defaults(checked, small_spec) -> None:
     document, diagnostics = checked(
         small_spec(
             "ttft <= 1500 ms; tpot < 0.05 s",
-            "engine { chunk_budget = 8Ki tok; decode_batch = 64 }; search { slo_relax = 2 }",
+            "engine { chunk_budget = 8Ki tok; decode_batch = 64 }; search { strategy = linear_exponential; slo_relax = 2 }",
         )
     )
     assert diagnostics == []
@@ -32,7 +32,7 @@ def test_values_units_and_defaults(checked, small_spec) -> None:
     assert deployment.engine.decode_batch == (1, 64)
     assert deployment.engine.reserved_memory == 10 * 2**30
     assert deployment.parallel.pp == (1,)
-    assert deployment.search.maximize is Objective.THROUGHPUT
+    assert deployment.objective is Objective.THROUGHPUT
 
 
 def test_sizes_as_one_number_list_range_and_auto(checked, small_spec) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from specc.compilation import Compilation
 from specc.plan.answers import best_split
 from specc.report.frontier import _unbeaten
+from specc.report.view import _relaxed
 
 HEAD = """
 use std.devices
@@ -254,3 +255,101 @@ def test_decode_tasks_are_shared_by_prefix_rates(tmp_path) -> None:
     keys = [task.key for study in plan.studies for task in study.tasks]
     assert len(keys) == 6
     assert len(set(keys)) == 4
+
+
+def test_the_tighter_of_a_limit_and_an_objective_is_told(solve) -> None:
+    body = BASE + "devices = 8; parallel { tp = 8 }; search { limits { ttft <= 1 ms } } }"
+    (result,) = solve(body, slo="ttft <= 3 s")
+    (miss,) = result.candidates[0].misses
+    assert miss.allowed == 0.001
+    assert miss.excess == pytest.approx(miss.value / 0.001 - 1)
+
+
+def test_a_fact_may_be_limited_from_both_sides(solve) -> None:
+    body = BASE + "devices = 8; parallel { tp = 8 }; search { limits { batch >= 4; batch <= 6 } } }"
+    (result,) = solve(body)
+    assert result.best.groups[0].point.batch == 6
+
+
+def test_phases_apart_are_not_told_that_one_limit_is_enough(solve) -> None:
+    body = BASE + "devices = 8; mode = disaggregated; parallel { tp = 8 } }"
+    (both,) = solve(body, slo="ttft <= 1 ms; tpot <= 1 ms")
+    assert _relaxed(both) == []
+    (one,) = solve(body, slo="ttft <= 20 s; tpot <= 1 ms")
+    (relaxation,) = _relaxed(one)
+    assert relaxation.miss.limit == "tpot"
+
+
+def test_a_transfer_that_breaks_every_pair_is_named(solve) -> None:
+    body = BASE + (
+        "devices = 8; mode = disaggregated; parallel { tp = 8 }; transfer { bandwidth = 1 MB/s } }"
+    )
+    (result,) = solve(body, slo="ttft <= 20 s; tpot <= 50 ms")
+    assert result.best is None
+    nearest = result.answers[0]
+    (miss,) = nearest.misses
+    assert miss.limit == "tpot"
+    assert miss.value == pytest.approx(nearest.groups[1].point.tpot + nearest.transfer / 1499)
+    assert nearest.bands.tpot_p10 < nearest.tpot < nearest.bands.tpot_p90
+
+
+def test_links_bound_the_rate(solve) -> None:
+    body = BASE + (
+        "devices = 8; mode = disaggregated; parallel { tp = 8 }\n"
+        "transfer { bandwidth = 0.02 GB/s } }"
+    )
+    (result,) = solve(body, slo="ttft <= 20 s; tpot <= 80 ms")
+    best = result.best
+    assert best.bottleneck == "transfer"
+    assert best.rate == pytest.approx(1 / best.transfer, rel=1e-3)
+    assert best.rate < min(g.point.rate for g in best.groups)
+
+
+def test_batches_of_decode_do_not_bind_prefill(solve) -> None:
+    body = BASE + (
+        "devices = 8; mode = disaggregated; parallel { tp = 8 }\n"
+        "engine { decode_batch = 64 .. 128 }; search { limits { batch >= 64 } } }"
+    )
+    (result,) = solve(body, slo="ttft <= 5 s; tpot <= 50 ms")
+    prefill, decode = result.best.groups
+    assert prefill.point.batch < 64 <= decode.point.batch
+
+
+def test_a_rate_asks_for_the_fewest_devices(solve) -> None:
+    body = BASE + "devices = 8; fleet { rate = 20 req/s }; parallel { tp = [2, 4, 8] } }"
+    (result,) = solve(body)
+    assert result.best.devices == min(a.devices for a in result.answers)
+
+
+def test_a_scan_is_near_exhaustive_search(solve) -> None:
+    table = """workload w {
+        requests { | share | input | output |
+                   | 60%   | 1Ki   | 300    |
+                   | 30%   | 3Ki   | 500    |
+                   | 10%   | 9Ki   | 700    |
+        }
+        slo { SLO }
+    }
+    """
+    body = BASE + (
+        "devices = 8; parallel { tp = 8 }; engine { chunk_budget = 4Ki tok; decode_batch = 90 }\n"
+        "search { strategy = STRATEGY } }"
+    )
+    found = {
+        strategy: solve(body.replace("STRATEGY", strategy), "ttft <= 6 s; tpot <= 60 ms", table)[0]
+        for strategy in ("scan", "exhaustive")
+    }
+    best = {name: result.best.throughput for name, result in found.items()}
+    assert best["scan"] == pytest.approx(best["exhaustive"], rel=0.02)
+    assert found["scan"].candidates[0].probes < 50
+
+
+def test_a_step_with_drafts_keeps_to_the_budget() -> None:
+    from collections import deque
+
+    from specc.serving.schedulers import Budget, Waiting, decode_first
+
+    waiting = deque([Waiting(0, 0, 0, 5)])
+    admitted, decoding = decode_first(waiting, (1000,), 32, Budget(160, 160, 0.0, each=4))
+    assert decoding == 32
+    assert sum(a.count * a.query for a in admitted) == 160 - 32 * 4
