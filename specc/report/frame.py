@@ -5,19 +5,24 @@ from typing import Any
 import pandas as pd
 from attrs import asdict
 
-from specc.plan import Candidate, Results
+from specc.plan import Answer, Candidate, Results
 from specc.report.format import rounded
+from specc.report.tables import is_plain
 
 
 def frame(results: Results) -> pd.DataFrame:
-    """Return a row for each candidate of each study, in SI units, the best of a study first."""
-    return pd.DataFrame(
-        [
-            {"study": study.study.name, **dict(study.study.settings), **_row(candidate)}
-            for study in results.studies
-            for candidate in study.candidates
-        ]
-    )
+    """Return the long table of results, in SI units, the best of a study first.
+
+    A row is a candidate, or an answer where answers are more than one instance.
+    """
+    rows: list[dict[str, Any]] = []
+    for study in results.studies:
+        first = {"study": study.study.name, **dict(study.study.settings)}
+        if is_plain(study.answers):
+            rows += [{**first, **_row(candidate)} for candidate in study.candidates]
+        else:
+            rows += [{**first, **_answer(answer)} for answer in study.answers]
+    return pd.DataFrame(rows)
 
 
 def to_csv(results: Results) -> str:
@@ -38,3 +43,22 @@ def _row(candidate: Candidate) -> dict[str, Any]:
     misses = "; ".join(f"{m.limit} {m.excess:+.3g}" for m in candidate.misses)
     row: dict[str, Any] = rounded({**data, **point, **nested, "misses": misses})
     return row
+
+
+def _answer(answer: Answer) -> dict[str, Any]:
+    data = asdict(answer)
+    for name in ("groups", "misses", "bins", "timeline"):
+        del data[name]
+    bands = {f"bands_{name}": value for name, value in data.pop("bands").items()}
+    groups = {
+        f"{group.phase}_{name}": getattr(owner, name)
+        for group in answer.groups
+        for owner, names in ((group, _OF_GROUP), (group.point, ("batch", "concurrency", "rate")))
+        for name in names
+    }
+    misses = "; ".join(f"{m.limit} {m.excess:+.3g}" for m in answer.misses)
+    row: dict[str, Any] = rounded({**data, **bands, **groups, "misses": misses})
+    return row
+
+
+_OF_GROUP = ("count", "spare", "device", "devices", "parallel", "drafted")

@@ -21,7 +21,8 @@ def test_values_units_and_defaults(checked, small_spec) -> None:
     document, diagnostics = checked(
         small_spec(
             "ttft <= 1500 ms; tpot < 0.05 s",
-            "engine { chunk_budget = 8Ki tok; decode_batch = 64 }; search { strategy = linear_exponential; slo_relax = 2 }",
+            "engine { chunk_budget = 8Ki tok; decode_batch = 64 }\n"
+            "search { strategy = linear_exponential; slo_relax = 2 }",
         )
     )
     assert diagnostics == []

@@ -195,6 +195,15 @@ def test_the_long_table(tmp_path: Path, small_spec) -> None:
     assert {"device", "devices", "effective_input", "chunk_budget", "decode_memory"} <= set(table)
 
 
+def test_the_long_table_of_fleets_has_answers() -> None:
+    table = frame(Compilation(ROOT / "specs" / "deepseek-v3-pd-ratio.spec").results)
+    best = table.iloc[0]
+    assert best["devices"] == best["prefill_count"] * best["prefill_devices"] + (
+        best["decode_count"] * best["decode_devices"]
+    )
+    assert best["rate"] <= best["decode_count"] * best["decode_rate"] * (1 + 1e-6)
+
+
 def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
     old = Report({"a.md": "old", "b.md": "old"})
     write_files(old, tmp_path)
