@@ -12,6 +12,7 @@ from specc.plan.lower import Task
 from specc.plan.results import Band, BoundShares, Candidate, Curve, MemoryUse, Point
 from specc.search import ROW_FACTS, BatchSearch, Goals, exhaustive_batches, search_batch
 from specc.serving import (
+    ClosedForm,
     Mixture,
     Server,
     ServingModel,
@@ -64,7 +65,7 @@ class _Prepared:
     @property
     def batches(self) -> Integers | None:
         """All the batch sizes to evaluate, if they are known beforehand."""
-        if isinstance(self.model, StepLoop) or self.search.strategy is not Strategy.EXHAUSTIVE:
+        if self.search.strategy is not Strategy.EXHAUSTIVE:
             return None
         return exhaustive_batches(self.interval, self.largest)
 
@@ -85,20 +86,18 @@ def evaluate(tasks: Sequence[Task]) -> list[Evaluated]:
     first = tasks[0]
     server = Server.of(first.deployment, first.layout, first.workload, first.phase, first.drafted)
     prepared = [_prepared(task, server) for task in tasks]
-    known = [(p, p.batches) for p in prepared]
     ahead = [
-        (p, batches, p.model.steps(batches))
-        for p, batches in known
-        if batches is not None and not isinstance(p.model, StepLoop)
+        (p.task.key, p.model, batches, p.model.steps(batches))
+        for p in prepared
+        if isinstance(p.model, ClosedForm) and (batches := p.batches) is not None
     ]
     tables: dict[str, ServingTable] = {}
     if ahead:
         times = server.times(StepTable.joined([steps for *_, steps in ahead]))
         start = 0
-        for p, batches, steps in ahead:
+        for key, model, batches, steps in ahead:
             rows = times.rows(np.arange(start, start + len(steps)))
-            assert not isinstance(p.model, StepLoop)
-            tables[p.task.key] = p.model.table(batches, rows)
+            tables[key] = model.table(batches, rows)
             start += len(steps)
     return [_searched(p, tables.get(p.task.key)) for p in prepared]
 

@@ -238,10 +238,7 @@ def candidate_table(
     """Show the feasible candidates of a phase with their metrics."""
     without = () if phase != "whole" else ("rate",)
     cells = [
-        _text(
-            "Deployment" if several else "Devices",
-            lambda c: c.deployment if several else devices_of(c),
-        ),
+        _who(several),
         _text("Parallel", lambda c: c.parallel),
         _number("Batch", "", lambda c: show.integer(c.point.batch)),
         _number("Concurrency", "", lambda c: show.integer(c.point.concurrency)),
@@ -258,6 +255,13 @@ def _point(candidate: Candidate) -> object:
 def _in(best: Answer | None) -> Callable[[Candidate], bool]:
     tasks = {group.task for group in best.groups} if best else set()
     return lambda candidate: candidate.task in tasks
+
+
+def _who(several: bool) -> Cells:
+    """Return the first column: deployments where there are several, and else the devices."""
+    if several:
+        return _text("Deployment", lambda c: c.deployment)
+    return _text("Devices", devices_of)
 
 
 def devices_of(candidate: Candidate) -> str:
@@ -380,10 +384,7 @@ def infeasible_table(candidates: Sequence[Candidate], several: bool) -> Table:
     """Show the candidates that break a limit, and which and by how much."""
     several_phases = len({c.phase for c in candidates}) > 1
     cells = [
-        _text(
-            "Deployment" if several else "Devices",
-            lambda c: c.deployment if several else devices_of(c),
-        ),
+        _who(several),
         *([_text("Phase", lambda c: c.phase)] if several_phases else []),
         _text("Parallel", lambda c: c.parallel),
         _number("Batch", "", lambda c: show.integer(c.point.batch)),

@@ -1,13 +1,15 @@
 """Serving models: from the cost of a step to TTFT, TPOT and throughput.
 
 In: a cost model, a workload and batch sizes. Out: a `ServingTable`, one row per batch size.
-`mixture.py` has the requests, `server.py` the instance; read `aggregated.py` first, then
-`phases.py` for separate prefill and decode, and `loop.py` for steps that do both.
+`mixture.py` has the requests, `server.py` the instance, `closed.py` what the closed forms share;
+read `aggregated.py` first, then `phases.py` for separate prefill and decode, and `loop.py` for
+steps that do both.
 `definitions.py` says what each metric means.
 """
 
 from specc.serving.aggregated import Aggregated
 from specc.serving.budget import automatic_budgets, choose_budget
+from specc.serving.closed import ClosedForm
 from specc.serving.definitions import DEFINITIONS, Definition
 from specc.serving.loop import StepLoop
 from specc.serving.mixture import Mixture, allocate
@@ -22,6 +24,7 @@ __all__ = [
     "Aggregated",
     "Bands",
     "BinRow",
+    "ClosedForm",
     "Decode",
     "Definition",
     "MemoryParts",

@@ -5,15 +5,14 @@ from attrs import frozen
 
 from specc.cost import StepTable, StepTimes
 from specc.cost.times import P10, P90
-from specc.serving.mixture import allocate
-from specc.serving.server import Server
+from specc.serving.closed import ClosedForm
 from specc.serving.table import Bands, BinRow, Column, Integers, ServingTable, Shares
 from specc.serving.waves import Waves, wave_steps
 from specc.units import Seconds, Tokens
 
 
 @frozen
-class Aggregated:
+class Aggregated(ClosedForm):
     """The closed form of aggregated serving.
 
     All C = batch · DP · PP requests arrive together. Prefill runs in waves (see `Waves`) with the
@@ -30,16 +29,10 @@ class Aggregated:
     length (the reference planner counts the wave alone), in decode at the mean context.
 
     Attributes:
-        server: the instance.
         budget: new prompt tokens a replica takes in a step; at least the longest computed prompt.
     """
 
-    server: Server
     budget: Tokens
-
-    def evaluate(self, batch: Integers) -> ServingTable:
-        """Return a row for each batch size (requests a replica), shape (N,)."""
-        return self.table(batch, self.server.times(self.steps(batch)))
 
     def steps(self, batch: Integers) -> StepTable:
         """Return the steps whose times `table` takes: waves of rising size, then decode steps."""
@@ -97,12 +90,7 @@ class Aggregated:
         table = self.evaluate(np.array([batch]))
         ttft = float(table.ttft[0])
         each = float(table.decode_step[0]) / self.server.tokens_per_step
-        shapes = self.server.mixture.shapes
-        samples = allocate(int(table.concurrency[0]), shapes)
-        return tuple(
-            BinRow(s.share, n, s.input, s.cached, s.output, ttft, _tpot(ttft, each, s.output))
-            for s, n in zip(shapes, samples, strict=True)
-        )
+        return self._rows(batch, lambda s: (ttft, _tpot(ttft, each, s.output)))
 
 
 def _tpot(ttft: Seconds, step: Seconds, output: Tokens) -> Seconds | None:

@@ -2,12 +2,13 @@
 
 from specc.ir import Engine, Phase, Scheduler
 from specc.serving.aggregated import Aggregated
+from specc.serving.closed import ClosedForm
 from specc.serving.loop import StepLoop
 from specc.serving.phases import Decode, Prefill
 from specc.serving.server import Server
 from specc.units import Tokens
 
-ServingModel = Aggregated | StepLoop | Prefill | Decode
+ServingModel = ClosedForm | StepLoop
 
 CLOSED_FORM, STEP_LOOP = "closed form", "step loop"
 

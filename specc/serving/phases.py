@@ -5,7 +5,7 @@ from attrs import frozen
 
 from specc.cost import StepTable, StepTimes
 from specc.cost.times import P10, P90
-from specc.serving.mixture import allocate
+from specc.serving.closed import ClosedForm
 from specc.serving.server import Server
 from specc.serving.table import Bands, BinRow, Column, Integers, MemoryParts, ServingTable, Shares
 from specc.serving.waves import Waves, wave_steps
@@ -13,7 +13,7 @@ from specc.units import Tokens
 
 
 @frozen
-class Prefill:
+class Prefill(ClosedForm):
     """An instance that prefills alone, for prompts that fit one chunk.
 
     C = batch · DP · PP requests arrive together and run in waves. TTFT is their mean, and the rate
@@ -22,16 +22,10 @@ class Prefill:
     The cache holds the wave and the one before, which is on its way to a decode instance.
 
     Attributes:
-        server: the instance.
         budget: new prompt tokens a replica takes in a step; at least the longest computed prompt.
     """
 
-    server: Server
     budget: Tokens
-
-    def evaluate(self, batch: Integers) -> ServingTable:
-        """Return a row for each batch size (requests a replica), shape (N,)."""
-        return self.table(batch, self.server.times(self.steps(batch)))
 
     def steps(self, batch: Integers) -> StepTable:
         """Return the steps whose times `table` takes: waves of rising size."""
@@ -61,30 +55,18 @@ class Prefill:
 
     def bins(self, batch: int) -> tuple[BinRow, ...]:
         """Return what each shape sees: waves mix the shapes, so all have the same mean TTFT."""
-        table = self.evaluate(np.array([batch]))
-        shapes = self.server.mixture.shapes
-        samples = allocate(int(table.concurrency[0]), shapes)
-        ttft = float(table.ttft[0])
-        return tuple(
-            BinRow(s.share, n, s.input, s.cached, s.output, ttft, None)
-            for s, n in zip(shapes, samples, strict=True)
-        )
+        ttft = float(self.evaluate(np.array([batch])).ttft[0])
+        return self._rows(batch, lambda _: (ttft, None))
 
 
 @frozen
-class Decode:
+class Decode(ClosedForm):
     """An instance that decodes alone.
 
     TPOT = (step + serving cost) / tokens a step, throughput = C / TPOT in output tokens, and
     requests finish at a rate of throughput / (output - 1): the first token comes from prefill. The
     step is that at the mean context, with each shape as often as it is in flight.
     """
-
-    server: Server
-
-    def evaluate(self, batch: Integers) -> ServingTable:
-        """Return a row for each batch size (requests a replica), shape (N,)."""
-        return self.table(batch, self.server.times(self.steps(batch)))
 
     def steps(self, batch: Integers) -> StepTable:
         """Return the steps whose times `table` takes: one decode step a batch size."""
@@ -121,14 +103,8 @@ class Decode:
 
     def bins(self, batch: int) -> tuple[BinRow, ...]:
         """Return what each shape sees: all decode in the same steps."""
-        table = self.evaluate(np.array([batch]))
-        shapes = self.server.mixture.shapes
-        samples = allocate(int(table.concurrency[0]), shapes)
-        tpot = float(table.tpot[0])
-        return tuple(
-            BinRow(s.share, n, s.input, s.cached, s.output, None, tpot)
-            for s, n in zip(shapes, samples, strict=True)
-        )
+        tpot = float(self.evaluate(np.array([batch])).tpot[0])
+        return self._rows(batch, lambda _: (None, tpot))
 
 
 def prefill_table(
