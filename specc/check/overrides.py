@@ -152,6 +152,7 @@ def _expanded(
 
 def _steps(interval: Interval, node: Expression) -> list[Quantity]:
     assert interval.step is not None
+    _check_units(interval, interval.step, node.span)
     steps = [interval.low]
     while len(steps) <= MOST_VALUES:
         last = steps[-1]
@@ -162,6 +163,25 @@ def _steps(interval: Interval, node: Expression) -> list[Quantity]:
             return steps
         steps.append(following)
     raise problem(node.span, "E0402", f"a sweep has more than {MOST_VALUES} values")
+
+
+def _check_units(interval: Interval, step: Quantity, span: Span) -> None:
+    if interval.geometric and step.dimension.exponents:
+        raise problem(
+            span,
+            "E0302",
+            f"the factor of a range is {step.dimension}",
+            help="write a factor without a unit, as in 'by *2'",
+        )
+    others = [interval.high] if interval.geometric else [interval.high, step]
+    for other in others:
+        if other.dimension != interval.low.dimension:
+            raise problem(
+                span,
+                "E0302",
+                f"a range from {interval.low.dimension} with {other.dimension}",
+                help="write both ends and the step in the same unit",
+            )
 
 
 def _target(path: Path, module: Module) -> tuple[Block, list[Name]]:

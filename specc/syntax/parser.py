@@ -316,6 +316,8 @@ _WORDS = {
     "BAR": "'|'",
     "COMMA": "','",
     "DOT": "'.'",
+    "IN": "'in'",
+    "BY": "'by'",
 }
 _VALUE = {"QUANTITY", "STRING", "OPEN_GROUP", "OPEN_LIST", "NAME"}
 

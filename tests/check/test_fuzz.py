@@ -137,16 +137,17 @@ WORDS = [
     "test_device",
     "best.throughput\n",
 ]
-LONGEST_S = 2.0
+# A guard against hangs and quadratic times; what is right takes a tenth of it on a slow machine.
+LONGEST_S = 30.0
 
 
 def _survives(text: str, folder: Path) -> None:
     path = folder / "plan.spec"
     path.write_text(text, encoding="utf-8")
-    start = time.monotonic()
+    start = time.process_time()
     _, diagnostics = check(Workspace(folder), path)
     shown = render_terminal(diagnostics, color=False)
-    assert time.monotonic() - start < LONGEST_S, text[:2000]
+    assert time.process_time() - start < LONGEST_S, text[:2000]
     assert {d.code for d in diagnostics} <= set(CODES)
     assert all(f"[{d.code}]" in shown for d in diagnostics)
     source = Source("plan.spec", text)
