@@ -157,9 +157,9 @@ def _survives(text: str, folder: Path) -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_damaged_specs(seed: int, tmp_path: Path) -> None:
-    """Words and pieces of other specs are put in, taken out and doubled, 250 specs a seed."""
+    """Words and pieces of other specs are put in, taken out and doubled, 120 specs a seed."""
     generator = random.Random(seed)
-    for _ in range(250):
+    for _ in range(120):
         text = generator.choice(SOURCES)
         for _ in range(generator.randint(1, 6)):
             place = generator.randrange(len(text) + 1)
@@ -180,7 +180,7 @@ def test_damaged_specs(seed: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_salads_of_words(seed: int, tmp_path: Path) -> None:
     generator = random.Random(100 + seed)
-    for _ in range(250):
+    for _ in range(120):
         words = generator.choices(WORDS, k=generator.randint(1, 60))
         _survives(" ".join(words), tmp_path)
 

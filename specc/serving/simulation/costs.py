@@ -1,0 +1,248 @@
+"""Costs of steps in whole picoseconds, fast to look up one by one.
+
+Whole numbers make a simulation exact: a stride of many steps is a difference of prefix sums, the
+same to the last digit as adding its steps up.
+"""
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from attrs import Factory, define, field
+from numpy.typing import NDArray
+
+from specc.cost import Sequences, StepTable
+from specc.serving.server import Server
+from specc.units import Seconds, Tokens
+
+PICOSECONDS = 10**12  # of a second
+_BATCHES_AT_ONCE = 64
+_MOST_NODES = 48  # contexts between which the cost of a decode step is taken to be linear
+
+
+class StepCosts(Protocol):
+    """What the simulator asks of a cost model. All times are whole picoseconds."""
+
+    def decode(self, batch: int) -> "array[int]":
+        """Return prefix sums over the context: [c] is Σ cost of decode steps at contexts < c.
+
+        A step decodes `batch` sequences whose mean context, rounded down, is c.
+        """
+
+    def mixed(self, tokens: Tokens, keys: int, batch: int, context: Tokens) -> int:
+        """Return the cost of a step that prefills, and decodes `batch` sequences, or none.
+
+        Args:
+            tokens: new tokens of prompts.
+            keys: query-key pairs of theirs that causality leaves.
+            batch: sequences that decode beside them.
+            context: their mean context, rounded down.
+        """
+
+
+def picoseconds(seconds: Seconds) -> int:
+    """Return a time in whole picoseconds."""
+    return round(seconds * PICOSECONDS)
+
+
+def prefix_sums(costs: NDArray[np.float64]) -> "array[int]":
+    """Return the prefix sums of costs in seconds; entry c sums those before c."""
+    whole = np.round(costs * PICOSECONDS).astype(np.int64)
+    sums = array("q")
+    sums.frombytes(np.concatenate([[0], np.cumsum(whole)]).astype(np.int64).tobytes())
+    return sums
+
+
+@define
+class CostTable:
+    """The cost model of an instance, tabulated.
+
+    Decode steps are exact in the batch and linear between contexts a few percent apart. What
+    prompts add to the step of the sequences that decode is interpolated in four variables: the
+    mean context of these, new tokens, keys of the mean new token, and sequences that decode. (The
+    context matters where the host, and not the device, bounds the smaller of the two steps.)
+
+    Attributes:
+        server: the instance.
+        replicas: data-parallel replicas that run in step and share a batch.
+        longest: the longest context.
+        budget: the most new tokens of prompts in a step.
+        limit: the most sequences that decode.
+        overhead: seconds that the server adds to every step.
+        slowness: factor on all times, for what if the cost model errs.
+    """
+
+    server: Server
+    longest: Tokens
+    budget: Tokens
+    limit: int
+    replicas: int = 1
+    overhead: Seconds = 0.0
+    slowness: float = 1.0
+    _decode: dict[int, "array[int]"] = Factory(dict)
+    _axes: tuple[list[float], ...] = field(init=False)
+    _added: "array[float]" = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Tabulate what prompts add to a step."""
+        self._axes = (
+            _spaced(1, self.longest, 4.0),
+            _spaced(1, self.budget, 1.35),
+            _spaced(1, self.longest, 2.0),
+            [0.0, *_spaced(1, self.limit, 1.7)],
+        )
+        grid = np.meshgrid(*self._axes, indexing="ij")
+        context, tokens, keys, batch = (part.ravel() for part in grid)
+        alone = self._times(np.zeros(len(tokens)), keys, batch, context)
+        added = self._times(tokens, keys, batch, context) - np.where(batch > 0, alone, 0.0)
+        self._added = array("d", (added * PICOSECONDS).tolist())
+
+    def decode(self, batch: int) -> "array[int]":
+        """Return the prefix sums of a batch."""
+        known = self._decode.get(batch)
+        if known is not None:
+            return known
+        first = (batch - 1) // _BATCHES_AT_ONCE * _BATCHES_AT_ONCE + 1
+        self._tabulate(range(first, first + _BATCHES_AT_ONCE))
+        return self._decode[batch]
+
+    def mixed(self, tokens: Tokens, keys: int, batch: int, context: Tokens) -> int:
+        """Return the cost of a step that prefills, multilinear between the nodes."""
+        by_context, by_tokens, by_keys, by_batch = self._axes
+        each = keys / tokens
+        i = min(bisect_right(by_tokens, tokens), len(by_tokens) - 1) - 1
+        j = min(bisect_right(by_keys, each), len(by_keys) - 1) - 1
+        k = min(bisect_right(by_batch, batch), len(by_batch) - 1) - 1
+        x = (tokens - by_tokens[i]) / (by_tokens[i + 1] - by_tokens[i])
+        y = (each - by_keys[j]) / (by_keys[j + 1] - by_keys[j])
+        z = (batch - by_batch[k]) / (by_batch[k + 1] - by_batch[k])
+        row, plane = len(by_batch), len(by_batch) * len(by_keys)
+        at = i * plane + j * row + k
+        if not batch:
+            return round(_trilinear(self._added, at, plane, row, x, y, z))
+        h = min(bisect_right(by_context, context), len(by_context) - 1) - 1
+        h = max(h, 0)
+        w = (context - by_context[h]) / (by_context[h + 1] - by_context[h])
+        at += h * plane * len(by_tokens)
+        added = _trilinear(self._added, at, plane, row, x, y, z)
+        at += plane * len(by_tokens)
+        added += w * (_trilinear(self._added, at, plane, row, x, y, z) - added)
+        sums = self.decode(batch)
+        return round(added) + sums[context + 1] - sums[context]
+
+    def _tabulate(self, batches: range) -> None:
+        nodes = np.array(_contexts(self.longest))
+        batch, context = (part.ravel() for part in np.meshgrid(batches, nodes, indexing="ij"))
+        none = np.zeros(len(batch))
+        times = self._times(none, none + 1, batch.astype(np.float64), context)
+        contexts = np.arange(self.longest + 2)
+        for row, size in zip(times.reshape(len(batches), -1), batches, strict=True):
+            self._decode[size] = prefix_sums(np.interp(contexts, nodes, row))
+
+    def _times(
+        self,
+        tokens: NDArray[np.float64],
+        keys: NDArray[np.float64],
+        batch: NDArray[np.float64],
+        context: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Return seconds of steps; prompts are as many and as long as their mean key count says.
+
+        A prompt of q tokens without a cached prefix has (q + 1) / 2 keys a token. A single chunk
+        with more keys than that has a prefix that is done or cached.
+        """
+        server, share = self.server, 1 / self.replicas
+        block = server.block
+        query = np.maximum(np.minimum(tokens, 2 * keys - 1), 1.0)
+        prompts = tokens / query
+        attended = keys + (query - 1) / 2
+        prefill = Sequences(
+            requests=prompts * share,
+            tokens=tokens * share,
+            pairs=tokens * attended * share,
+            causal_pairs=tokens * keys * share,
+            context=prompts * attended * share,
+            blocks=prompts * share * np.ceil(attended / block),
+        )
+        decoding = np.ceil(batch * share)
+        new = 1 + server.drafted
+        begun = tokens * share / server.mixture.mean_new
+        steps = StepTable.of(
+            prefill=prefill,
+            decode=Sequences.of(decoding, new, context + server.drafted, block),
+            patches=begun * server.mixture.patches,
+            patch_pairs=begun * server.mixture.patch_pairs,
+        )
+        seconds: NDArray[np.float64] = server.times(steps).total
+        return (seconds + self.overhead) * self.slowness
+
+
+@define
+class MeasuredCosts:
+    """Step times as somebody measured them, linear between the measurements and beyond them.
+
+    A step that prefills and decodes takes as long as one step of each.
+
+    Attributes:
+        prefill: (new tokens, seconds) of steps that prefill, by tokens.
+        decoding: (sequences, seconds) of steps that decode, by sequences.
+        longest: the longest context.
+    """
+
+    prefill: Sequence[tuple[int, Seconds]]
+    decoding: Sequence[tuple[int, Seconds]]
+    longest: Tokens
+    slowness: float = 1.0
+    _decode: dict[int, "array[int]"] = Factory(dict)
+
+    def decode(self, batch: int) -> "array[int]":
+        """Return the prefix sums of a batch; the context makes no difference."""
+        if batch not in self._decode:
+            each = line_through(self.decoding, batch) * self.slowness
+            self._decode[batch] = prefix_sums(np.full(self.longest + 2, each))
+        return self._decode[batch]
+
+    def mixed(self, tokens: Tokens, keys: int, batch: int, context: Tokens) -> int:
+        """Return the time of the prompts, and that of the sequences that decode."""
+        seconds = line_through(self.prefill, tokens)
+        if batch:
+            seconds += line_through(self.decoding, batch)
+        return picoseconds(seconds * self.slowness)
+
+
+def line_through(points: Sequence[tuple[int, Seconds]], size: int) -> Seconds:
+    """Return the time at a size: linear between points, and along the last two beyond them."""
+    if len(points) == 1:
+        return points[0][1]
+    sizes = [point[0] for point in points]
+    right = min(max(bisect_right(sizes, size), 1), len(points) - 1)
+    (a, low), (b, high) = points[right - 1], points[right]
+    return max(low + (high - low) * (size - a) / (b - a), 0.0)
+
+
+def _trilinear(
+    g: "array[float]", at: int, plane: int, row: int, x: float, y: float, z: float
+) -> float:
+    """Interpolate in a cell of a grid; `at` is its lowest corner, x, y, z the place in it."""
+    low = g[at] + z * (g[at + 1] - g[at])
+    at += row
+    low += y * (g[at] + z * (g[at + 1] - g[at]) - low)
+    at += plane
+    high = g[at] + z * (g[at + 1] - g[at])
+    at -= row
+    first = g[at] + z * (g[at + 1] - g[at])
+    return low + x * (first + y * (high - first) - low)
+
+
+def _spaced(first: int, last: int, factor: float) -> list[float]:
+    """Return nodes from the first to the last, each by a factor above the one before."""
+    count = max(2, int(np.ceil(np.log(max(last / first, 1.0)) / np.log(factor))) + 1)
+    last = max(last, first + 1)
+    return sorted({float(round(x)) for x in np.geomspace(first, last, count)})
+
+
+def _contexts(longest: Tokens) -> list[float]:
+    factor = max(1.05, float(longest) ** (1 / _MOST_NODES))
+    return [0.0, *_spaced(1, longest + 1, factor)]

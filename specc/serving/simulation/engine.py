@@ -1,0 +1,516 @@
+"""Continuous batching, exact and fast: between events a batch only ages.
+
+While the batch stays as it is, all its sequences advance together. So a sequence is a number in a
+heap (the turn at which it finishes), the cost of a stride is a difference of prefix sums over the
+mean context, and the blocks that a stride needs are a sum over a histogram: (context − turn) mod
+block does not change while a sequence decodes. Nothing is touched step by step. Results are those
+of a plain loop over steps and sequences, to the last digit.
+"""
+
+import heapq
+from array import array
+from bisect import bisect_left
+from collections import deque
+
+import numpy as np
+from attrs import Factory, define, field, frozen
+
+from specc.ir import Scheduler
+from specc.serving.simulation.blocks import BlockCache
+from specc.serving.simulation.costs import StepCosts
+from specc.serving.simulation.requests import REJECTED, Gaps, Integers, Requests, Served
+from specc.units import Tokens
+
+NEVER = 1 << 62
+RUN_COLUMNS = ("start", "steps", "batch", "context", "tokens", "duration", "waiting", "used")
+
+
+@frozen
+class EngineSettings:
+    """Limits of a simulated engine.
+
+    Attributes:
+        scheduler: what a step takes in.
+        budget: new tokens of a step, one of each sequence that decodes included.
+        limit: sequences that run at a time.
+        admission: waiting requests that a step takes in.
+        decode_batch: sequences that a step decodes.
+        capacity: KV-cache blocks.
+        block: tokens of a block.
+        longest: tokens of prompt and answer together.
+        slack: decode_first_with_slack: share by which a step may exceed the budget.
+    """
+
+    scheduler: Scheduler
+    budget: Tokens
+    limit: int
+    admission: int
+    decode_batch: int
+    capacity: int
+    block: Tokens
+    longest: Tokens
+    slack: float = 0.0
+
+    def blocks(self, tokens: Tokens) -> int:
+        """Return the KV-cache blocks of so many tokens of a sequence."""
+        return -(-tokens // self.block)
+
+    def takes(self, prompt: Tokens, answer: Tokens) -> bool:
+        """Say whether a request fits: the model's length, and the cache when all else is gone."""
+        fits = self.blocks(prompt + answer - 1) <= self.capacity
+        return fits and prompt + answer <= self.longest
+
+
+@define
+class Lives:
+    """The requests of a simulation as lists, one entry each, and what has become of them.
+
+    `known` are the tokens to compute before the next one comes: the prompt, and after a preemption
+    also what was generated. `last` is the time of the latest token of a request that is out of
+    the batch; `transferred` ones come with the cache of their prompt.
+    """
+
+    arrival: list[int]
+    input: list[int]
+    cached: list[int]
+    output: list[int]
+    known: list[int]
+    generated: list[int]
+    last: list[int]
+    start: list[int]
+    first: list[int]
+    finish: list[int]
+    preemptions: list[int]
+    hits: list[int]
+    transferred: list[bool]
+    hashes: "list[tuple[int, ...]] | None" = None
+    block_tokens: int = 0
+
+    @classmethod
+    def of(cls, requests: Requests) -> "Lives":
+        """Return requests to which nothing has happened, or whose first token came elsewhere."""
+        count = len(requests)
+        elsewhere = requests.first_token
+        prompt = requests.input.tolist()
+        never = [REJECTED] * count
+        return cls(
+            arrival=requests.arrival.tolist(),
+            input=prompt,
+            cached=requests.cached.tolist(),
+            output=requests.output.tolist(),
+            known=list(prompt),
+            generated=[0 if elsewhere is None else 1] * count,
+            last=list(never) if elsewhere is None else elsewhere.tolist(),
+            start=list(never),
+            first=list(never) if elsewhere is None else elsewhere.tolist(),
+            finish=list(never),
+            preemptions=[0] * count,
+            hits=[0] * count,
+            transferred=[elsewhere is not None] * count,
+            hashes=None if requests.blocks is None else [tuple(b) for b in requests.blocks],
+            block_tokens=requests.block_tokens,
+        )
+
+    def served(self) -> Served:
+        """Return what became of them."""
+        columns = (self.start, self.first, self.finish, self.preemptions, self.hits)
+        return Served(*(np.array(column, np.int64) for column in columns))
+
+
+@define
+class Engine:
+    """One engine with its queue: `submit` requests in the order of arrival, then `advance`.
+
+    A turn is a decode step. A sequence that began to decode at turn b, after `known` tokens,
+    has the context known + 1 + (turn − b) in the step of a turn.
+    """
+
+    settings: EngineSettings
+    costs: StepCosts
+    lives: Lives
+    cache: BlockCache | None = None
+    now: int = 0
+    turn: int = 0
+    waiting: "deque[int]" = Factory(deque)
+    running: dict[int, None] = Factory(dict)  # in the order of admission
+    rejected: int = 0
+    ready: int = 0  # sequences that decode
+    _pending: "deque[int]" = Factory(deque)
+    # Whether the next step may take in what this one could not.
+    _unsettled: bool = False
+    _partial: int = -1  # the request whose prompt is begun and not done
+    _done: Tokens = 0  # tokens of it in the cache
+    _free: int = field(init=False)
+    _finishing: list[int] = Factory(list)  # turn · number of requests + request
+    _ends: dict[int, int] = Factory(dict)  # turn of each sequence that decodes
+    _began: dict[int, int] = Factory(dict)
+    _offset: int = 0  # Σ over sequences that decode of known + 1 − began
+    _residues: list[int] = field(init=False)
+    # When all sequences that decode had their last token, but for the fresh ones.
+    _token_at: int = 0
+    _fresh: dict[int, int] = Factory(dict)
+    _runs: "array[int]" = field(factory=lambda: array("q"))
+    _gaps: "array[int]" = field(factory=lambda: array("q"))
+
+    def __attrs_post_init__(self) -> None:
+        """Start empty."""
+        self._free = self.settings.capacity
+        self._residues = [0] * self.settings.block
+
+    @property
+    def load(self) -> int:
+        """Requests that wait or run."""
+        return len(self.waiting) + len(self.running) + len(self._pending)
+
+    @property
+    def used(self) -> int:
+        """KV-cache blocks in use."""
+        return self.settings.capacity - self._free
+
+    @property
+    def runs(self) -> Integers:
+        """What ran, shape (N, 8): see `RUN_COLUMNS`; a row is like steps in a row."""
+        return np.array(self._runs, np.int64).reshape(-1, len(RUN_COLUMNS))
+
+    def submit(self, request: int) -> None:
+        """Queue a request for its time of arrival, which is not before that of the last one."""
+        lives = self.lives
+        if self.settings.takes(lives.input[request], lives.output[request]):
+            self._pending.append(request)
+        else:
+            self.rejected += 1
+
+    def advance(self, until: int = NEVER) -> None:
+        """Run all steps that begin before `until`."""
+        pending, waiting, running = self._pending, self.waiting, self.running
+        arrival = self.lives.arrival
+        while True:
+            now = self.now
+            while pending and arrival[pending[0]] <= now:
+                waiting.append(pending.popleft())
+            if not waiting and not running:
+                if not pending or arrival[pending[0]] >= until:
+                    return
+                self.now = arrival[pending[0]]
+                continue
+            if now >= until:
+                return
+            self._step(until)
+
+    def _step(self, until: int) -> None:
+        """Run the next step, and those after it in which the batch only ages."""
+        settings, once = self.settings, False
+        if settings.scheduler is Scheduler.PREFILL_FIRST:
+            prompts = self._take_in(settings.budget, self._free)
+            once = self._unsettled
+            if prompts:
+                self._mixed(prompts, 0)
+                return
+            once = self._make_room() or once
+        else:
+            once = self._make_room()
+            if not once and (self._partial >= 0 or self.waiting):
+                room = self._free - self._residues[self.turn % settings.block]
+                prompts = self._take_in(self._step_tokens - self.ready, room)
+                if prompts:
+                    self._mixed(prompts, self.ready)
+                    return
+                once = self._unsettled
+        self._age(until, once)
+
+    def _take_in(self, left: Tokens, room: int) -> list[tuple[int, Tokens, Tokens]]:
+        """Take prompts into a step of `left` more tokens, with `room` blocks for them.
+
+        The one that is begun comes first, then those that wait, in order, the last one in part.
+        Returns (request, tokens done before, new tokens) of each.
+        """
+        settings, lives, waiting, running = self.settings, self.lives, self.waiting, self.running
+        known, block = lives.known, settings.block
+        whole = settings.scheduler is Scheduler.DECODE_FIRST_WITH_SLACK
+        prompts: list[tuple[int, Tokens, Tokens]] = []
+        self._unsettled = False
+        request = self._partial
+        if request >= 0:
+            done = self._done
+            rest = known[request] - done
+            query = min(rest, settings.budget if whole else left)
+            if query > left or query <= 0:
+                return prompts
+            need = -(-(done + query) // block) - -(-done // block)
+            if need > room:
+                self._preempt(request)
+                self._unsettled = True
+                return prompts
+            self._free -= need
+            room -= need
+            left -= query
+            prompts.append((request, done, query))
+            if query < rest:
+                self._done = done + query
+                return prompts
+            self._partial = -1
+        admitted = 0
+        while waiting and left > 0 and admitted < settings.admission:
+            if len(running) >= settings.limit:
+                break
+            request = waiting[0]
+            if lives.transferred[request]:
+                query, done = 1, known[request]
+            else:
+                done = self._found(request)
+                rest = known[request] - done
+                query = min(rest, settings.budget if whole else left)
+            need = -(-(done + query) // block)
+            if self.cache is not None:
+                need += self._shared_need(request, done)
+            if query > left or need > room:
+                break
+            waiting.popleft()
+            running[request] = None
+            admitted += 1
+            room -= need
+            left -= query
+            if lives.start[request] < 0:
+                lives.start[request] = self.now
+            if lives.transferred[request]:
+                self._free -= -(-done // block)
+                self._unsettled = True
+                self._fresh[request] = lives.last[request]
+                self._begin_decode(request)
+                continue
+            self._free -= need
+            lives.hits[request] += done
+            if self.cache is not None:
+                self._share(request, done)
+            prompts.append((request, done, query))
+            if query < rest:
+                self._partial, self._done = request, done + query
+                break
+        return prompts
+
+    def _mixed(self, prompts: list[tuple[int, Tokens, Tokens]], decoding: int) -> None:
+        """Run a step that prefills, and decodes all sequences that are ready or none."""
+        tokens = keys = context = 0
+        for _, done, query in prompts:
+            tokens += query
+            keys += query * done + query * (query + 1) // 2
+        if decoding:
+            self._free -= self._residues[self.turn % self.settings.block]
+            context = self._offset // decoding + self.turn
+        duration = self.costs.mixed(tokens, keys, decoding, context)
+        self._record(1, decoding, context, tokens, duration)
+        if decoding:
+            if self._fresh or self.now != self._token_at:
+                self._late(duration)
+            self.turn += 1
+        end = self.now = self.now + duration
+        if decoding:
+            self._token_at = end
+            self._finish()
+        known = self.lives.known
+        for request, done, query in prompts:
+            if self.cache is not None:
+                self._computed(request, done + query)
+            if done + query == known[request]:
+                self._token(request)
+        if self.cache is not None:
+            self.cache.trim(self._free)
+
+    def _age(self, until: int, once: bool) -> None:
+        """Run decode steps until something else can happen, or one step."""
+        batch, turn, heap = self.ready, self.turn, self._finishing
+        count, ends = len(self.lives.arrival), self._ends
+        while ends.get(heap[0] % count) != heap[0] // count:
+            heapq.heappop(heap)
+        steps = 1 if once else heap[0] // count - turn
+        context = self._offset // batch + turn
+        sums = self.costs.decode(batch)
+        if steps > 1:
+            if self._pending and not self.waiting and len(self.running) < self.settings.limit:
+                until = min(until, self.lives.arrival[self._pending[0]])
+            if until < NEVER:
+                last = sums[context] + until - self.now
+                steps = max(1, bisect_left(sums, last, context, context + steps) - context)
+            steps = self._affordable(steps)
+        self._free -= self._demand(steps)
+        duration = sums[context + steps] - sums[context]
+        self._record(steps, batch, context, 0, duration)
+        if self._fresh or self.now != self._token_at:
+            self._late(sums[context + 1] - sums[context])
+        self._token_at = self.now = self.now + duration
+        self.turn = turn + steps
+        self._finish()
+        if self.cache is not None:
+            self.cache.trim(self._free)
+
+    def _demand(self, steps: int) -> int:
+        """Return the blocks that sequences need in the next decode steps."""
+        residues, block = self._residues, self.settings.block
+        first = self.turn % block
+        if steps == 1:
+            return residues[first]
+        rounds, rest = divmod(steps, block)
+        needed = rounds * self.ready + sum(residues[first : first + rest])
+        if first + rest > block:
+            needed += sum(residues[: first + rest - block])
+        return needed
+
+    def _affordable(self, steps: int) -> int:
+        """Return as many of the steps as there are blocks for; there are for the first."""
+        if self._demand(steps) <= self._free:
+            return steps
+        low, high = 1, steps
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self._demand(middle) <= self._free:
+                low = middle
+            else:
+                high = middle
+        return low
+
+    def _make_room(self) -> bool:
+        """Preempt the latest admitted until those that stay can decode; say whether any was."""
+        needed = self._residues[self.turn % self.settings.block]
+        if needed <= self._free:
+            return False
+        while needed > self._free:
+            self._preempt(next(reversed(self.running)))
+            needed = self._residues[self.turn % self.settings.block]
+        return True
+
+    def _preempt(self, request: int) -> None:
+        """Take a request out of the batch, without its cache, to the front of the queue."""
+        lives = self.lives
+        if request == self._partial:
+            self._release(request, self._done)
+            self._partial = -1
+        else:
+            generated = lives.output[request] - (self._ends[request] - self.turn)
+            held = lives.known[request] + self.turn - self._began[request]
+            lives.last[request] = self._fresh.pop(request, self._token_at)
+            self._end_decode(request, held)
+            lives.generated[request] = generated
+            lives.known[request] = lives.input[request] + generated
+        lives.transferred[request] = False
+        lives.preemptions[request] += 1
+        del self.running[request]
+        self.waiting.appendleft(request)
+
+    def _token(self, request: int) -> None:
+        """A prompt is done: its first token, or the next one after a preemption."""
+        lives, now = self.lives, self.now
+        lives.generated[request] += 1
+        if lives.first[request] < 0:
+            lives.first[request] = now
+        else:
+            self._gaps.extend((now - lives.last[request], 1))
+        if lives.generated[request] == lives.output[request]:
+            lives.finish[request] = now
+            self._release(request, lives.known[request])
+            del self.running[request]
+            return
+        if now != self._token_at:
+            self._fresh[request] = now
+        self._begin_decode(request)
+
+    def _begin_decode(self, request: int) -> None:
+        lives, turn = self.lives, self.turn
+        end = turn + lives.output[request] - lives.generated[request]
+        self._ends[request] = end
+        self._began[request] = turn
+        heapq.heappush(self._finishing, end * len(lives.arrival) + request)
+        self._offset += lives.known[request] + 1 - turn
+        self._residues[(turn - lives.known[request]) % self.settings.block] += 1
+        self.ready += 1
+
+    def _end_decode(self, request: int, held: Tokens) -> None:
+        known, began = self.lives.known[request], self._began.pop(request)
+        del self._ends[request]
+        self._offset -= known + 1 - began
+        self._residues[(began - known) % self.settings.block] -= 1
+        self.ready -= 1
+        self._release(request, held)
+
+    def _finish(self) -> None:
+        """End the sequences that have all their tokens."""
+        heap, count, lives = self._finishing, len(self.lives.arrival), self.lives
+        while heap and heap[0] // count <= self.turn:
+            turn, request = divmod(heapq.heappop(heap), count)
+            if self._ends.get(request) == turn:
+                self._end_decode(request, lives.input[request] + lives.output[request] - 1)
+                lives.finish[request] = self.now
+                del self.running[request]
+
+    def _release(self, request: int, tokens: Tokens) -> None:
+        self._free += -(-tokens // self.settings.block)
+        if self.cache is not None:
+            self._free -= self.cache.shared(request)
+            self._free += self.cache.release(request)
+
+    def _found(self, request: int) -> Tokens:
+        """Return the tokens of a prompt that need no computing."""
+        lives = self.lives
+        if self.cache is None or lives.hashes is None:
+            return lives.cached[request]
+        most = (lives.known[request] - 1) // lives.block_tokens
+        return self.cache.match(lives.hashes[request], most) * lives.block_tokens
+
+    def _shared_need(self, request: int, found: Tokens) -> int:
+        """Return the blocks that sharing adds to the need of a request: idle ones less all."""
+        lives = self.lives
+        assert self.cache is not None
+        assert lives.hashes is not None
+        count = found // lives.block_tokens
+        return self.cache.newly_used(lives.hashes[request], count) - count * self.cache.size
+
+    def _share(self, request: int, found: Tokens) -> None:
+        lives = self.lives
+        assert self.cache is not None
+        assert lives.hashes is not None
+        self.cache.acquire(request, lives.hashes[request], found // lives.block_tokens)
+
+    def _computed(self, request: int, done: Tokens) -> None:
+        """Let others find the blocks of a prompt that are computed."""
+        lives = self.lives
+        assert self.cache is not None
+        assert lives.hashes is not None
+        self.cache.insert(request, lives.hashes[request][: done // lives.block_tokens])
+
+    def _late(self, duration: int) -> None:
+        """Count the gaps before the tokens of a decode step that are longer than the step."""
+        end = self.now + duration
+        old = self.ready - len(self._fresh)
+        if self.now != self._token_at and old:
+            self._gaps.extend((duration, -old, end - self._token_at, old))
+        for since in self._fresh.values():
+            if since != self.now:
+                self._gaps.extend((duration, -1, end - since, 1))
+        self._fresh.clear()
+
+    def _record(self, steps: int, batch: int, context: Tokens, tokens: Tokens, took: int) -> None:
+        used = self.settings.capacity - self._free
+        row = (self.now, steps, batch, context, tokens, took, len(self.waiting), used)
+        self._runs.extend(row)
+
+    @property
+    def _step_tokens(self) -> Tokens:
+        """New tokens of a step, with its slack."""
+        return int(self.settings.budget * (1 + self.settings.slack) + 1e-9)
+
+    def gaps(self) -> Gaps:
+        """Return the times between tokens of all requests."""
+        runs, extra = self.runs, np.array(self._gaps, np.int64).reshape(-1, 2)
+        durations, counts = [extra[:, 0]], [extra[:, 1]]
+        mixed = runs[(runs[:, 4] > 0) & (runs[:, 2] > 0)]
+        durations.append(mixed[:, 5])
+        counts.append(mixed[:, 2])
+        aging = runs[runs[:, 4] == 0]
+        for batch in np.unique(aging[:, 2]).tolist():
+            steps = np.diff(np.frombuffer(self.costs.decode(batch), np.int64))
+            rows = aging[aging[:, 2] == batch]
+            often = np.zeros(len(steps) + 1, np.int64)
+            np.add.at(often, rows[:, 3], batch)
+            np.add.at(often, rows[:, 3] + rows[:, 1], -batch)
+            durations.append(steps)
+            counts.append(np.cumsum(often)[:-1])
+        return Gaps.of(np.concatenate(durations), np.concatenate(counts))

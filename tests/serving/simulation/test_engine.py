@@ -1,0 +1,112 @@
+"""The fast engine against a plain one, and what must hold of any engine."""
+
+import random
+from array import array
+
+import numpy as np
+import pytest
+from attrs import define
+
+from specc.ir import Scheduler
+from specc.serving.simulation.costs import prefix_sums
+from specc.serving.simulation.engine import Engine, EngineSettings, Lives
+from specc.serving.simulation.requests import Requests
+from tests.serving.simulation.plain import PlainEngine
+
+
+@define
+class Curved:
+    """Steps that cost more than in proportion to the context, in microseconds."""
+
+    longest: int
+
+    def decode(self, batch: int) -> "array[int]":
+        contexts = np.arange(self.longest + 2)
+        return prefix_sums(1e-6 * (40 + batch + batch * np.sqrt(contexts) / 7))
+
+    def mixed(self, tokens: int, keys: int, batch: int, context: int) -> int:
+        return 1_000_000 * (45 + 3 * tokens + batch + keys // 50) + batch * context
+
+
+def settings(**changes: object) -> EngineSettings:
+    usual = {
+        "scheduler": Scheduler.DECODE_FIRST,
+        "budget": 64,
+        "limit": 16,
+        "admission": 16,
+        "decode_batch": 16,
+        "capacity": 200,
+        "block": 8,
+        "longest": 400,
+    }
+    return EngineSettings(**{**usual, **changes})  # type: ignore[arg-type]
+
+
+def some(generator: random.Random, transferred: bool) -> Requests:
+    """Requests with bursts, ties, one-token answers and prompts of all lengths."""
+    count = generator.randint(1, 40)
+    gap = generator.choice([0, 10, 200, 2000]) * 1_000_000
+    arrival = np.cumsum([generator.choice([0, generator.randint(0, gap)]) for _ in range(count)])
+    prompt = [generator.choice([1, 7, 8, 9, 40, generator.randint(1, 200)]) for _ in range(count)]
+    output = [generator.choice([1, 2, 8, generator.randint(1, 120)]) for _ in range(count)]
+    share = generator.choice([0.0, 0.3, 0.9])
+    first = None
+    if transferred:
+        output = [x + 1 for x in output]
+        first = np.maximum(arrival - generator.randint(0, 50) * 1_000_000, 0)
+    return Requests(
+        arrival=np.asarray(arrival, np.int64),
+        input=np.array(prompt),
+        cached=np.array([int(p * share) if p > 1 else 0 for p in prompt]),
+        output=np.array(output),
+        bin=np.zeros(count, np.int64),
+        first_token=None if first is None else np.asarray(first, np.int64),
+    )
+
+
+def limits(generator: random.Random, scheduler: Scheduler) -> EngineSettings:
+    limit = generator.choice([1, 2, 5, 16])
+    return settings(
+        scheduler=scheduler,
+        budget=generator.choice([16, 17, 64, 300]),
+        limit=limit,
+        admission=generator.choice([1, 2, 16]),
+        capacity=generator.choice([8, 20, 41, 60, 1000]),
+        block=generator.choice([1, 4, 8, 16]),
+        slack=0.15 if scheduler is Scheduler.DECODE_FIRST_WITH_SLACK else 0.0,
+    )
+
+
+@pytest.mark.parametrize("scheduler", Scheduler)
+def test_equal_to_the_plain_engine(scheduler: Scheduler) -> None:
+    """Each first token, finish, preemption, the steps, and the whole multiset of gaps."""
+    preempted = rejected = 0
+    for seed in range(1000):
+        generator = random.Random(seed)
+        transferred = scheduler is Scheduler.DECODE_FIRST and seed % 4 == 0
+        requests = some(generator, transferred)
+        limited = limits(generator, scheduler)
+        costs = Curved(limited.longest)
+        plain = PlainEngine.of(limited, costs, requests).run()
+        engine = Engine(limited, costs, Lives.of(requests))
+        for number in range(len(requests)):
+            engine.submit(number)
+        if seed % 3 == 0:
+            for until in range(0, plain.now, max(1, plain.now // 7)):
+                engine.advance(until)
+        engine.advance()
+        served = engine.lives.served()
+        for name in ("start", "first", "finish", "preemptions"):
+            expected = [getattr(s, name) for s in plain.sequences]
+            assert getattr(served, name).tolist() == expected, (seed, name)
+        gaps = engine.gaps()
+        assert dict(zip(gaps.durations.tolist(), gaps.counts.tolist(), strict=True)) == dict(
+            plain.gaps
+        ), seed
+        assert engine.runs[:, 1].sum() == plain.steps
+        assert engine.used == 0
+        assert plain.most_used <= limited.capacity
+        preempted += int(served.preemptions.sum())
+        rejected += engine.rejected
+    assert preempted > 500
+    assert rejected > 100
