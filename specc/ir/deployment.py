@@ -89,6 +89,7 @@ class Scheduler(Enum):
     DECODE_FIRST_WITH_SLACK = "decode_first_with_slack"
     DECODE_FIRST = "decode_first"
     PREFILL_FIRST = "prefill_first"
+    PREFILL_THEN_DECODE = "prefill_then_decode"
 
 
 class StepLatency(Enum):

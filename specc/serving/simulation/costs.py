@@ -175,8 +175,8 @@ class CostTable:
             patches=begun * server.mixture.patches,
             patch_pairs=begun * server.mixture.patch_pairs,
         )
-        seconds: NDArray[np.float64] = server.times(steps).total
-        return (seconds + self.overhead) * self.slowness
+        seconds = server.times(steps).total
+        return np.asarray((seconds + self.overhead) * self.slowness, np.float64)
 
 
 @define

@@ -8,6 +8,7 @@ of a plain loop over steps and sequences, to the last digit.
 """
 
 import heapq
+from abc import ABC, abstractmethod
 from array import array
 from bisect import bisect_left
 from collections import deque
@@ -22,6 +23,7 @@ from specc.serving.simulation.requests import REJECTED, Gaps, Integers, Requests
 from specc.units import Tokens
 
 NEVER = 1 << 62
+Chunk = tuple[int, Tokens, Tokens]  # a request, its tokens that are done, its tokens in the step
 RUN_COLUMNS = ("start", "steps", "batch", "context", "tokens", "duration", "waiting", "used")
 
 
@@ -118,11 +120,10 @@ class Lives:
 
 
 @define
-class Engine:
-    """One engine with its queue: `submit` requests in the order of arrival, then `advance`.
+class Engine(ABC):
+    """An engine with its queue: `submit` requests in the order of arrival, then `advance`.
 
-    A turn is a decode step. A sequence that began to decode at turn b, after `known` tokens,
-    has the context known + 1 + (turn − b) in the step of a turn.
+    What all engines share: the queue, the admission of prompts and their chunks, and the cache.
     """
 
     settings: EngineSettings
@@ -130,7 +131,6 @@ class Engine:
     lives: Lives
     cache: BlockCache | None = None
     now: int = 0
-    turn: int = 0
     waiting: "deque[int]" = Factory(deque)
     running: dict[int, None] = Factory(dict)  # in the order of admission
     rejected: int = 0
@@ -141,21 +141,29 @@ class Engine:
     _partial: int = -1  # the request whose prompt is begun and not done
     _done: Tokens = 0  # tokens of it in the cache
     _free: int = field(init=False)
-    _finishing: list[int] = Factory(list)  # turn · number of requests + request
-    _ends: dict[int, int] = Factory(dict)  # turn of each sequence that decodes
-    _began: dict[int, int] = Factory(dict)
-    _offset: int = 0  # Σ over sequences that decode of known + 1 − began
-    _residues: list[int] = field(init=False)
-    # When all sequences that decode had their last token, but for the fresh ones.
-    _token_at: int = 0
-    _fresh: dict[int, int] = Factory(dict)
+    _whole_chunks: bool = field(init=False)
+    _step_tokens: Tokens = field(init=False)  # new tokens of a step, with its slack
     _runs: "array[int]" = field(factory=lambda: array("q"))
-    _gaps: "array[int]" = field(factory=lambda: array("q"))
+    _gaps: "array[int]" = field(factory=lambda: array("q"))  # pairs of duration and number
 
     def __attrs_post_init__(self) -> None:
         """Start empty."""
-        self._free = self.settings.capacity
-        self._residues = [0] * self.settings.block
+        settings = self.settings
+        self._free = settings.capacity
+        self._whole_chunks = settings.scheduler is Scheduler.DECODE_FIRST_WITH_SLACK
+        self._step_tokens = int(settings.budget * (1 + settings.slack) + 1e-9)
+
+    @abstractmethod
+    def _step(self, until: int) -> None:
+        """Run the next step, or several that begin before `until`."""
+
+    @abstractmethod
+    def _join(self, request: int, since: int) -> None:
+        """Let a request decode from now on; its latest token came at `since`."""
+
+    @abstractmethod
+    def _leave(self, request: int) -> None:
+        """Take a sequence that decodes out: its cache, and what is known of it so far."""
 
     @property
     def load(self) -> int:
@@ -197,69 +205,46 @@ class Engine:
                 return
             self._step(until)
 
-    def _step(self, until: int) -> None:
-        """Run the next step, and those after it in which the batch only ages."""
-        settings, once = self.settings, False
-        if settings.scheduler is Scheduler.PREFILL_FIRST:
-            prompts = self._take_in(settings.budget, self._free)
-            once = self._unsettled
-            if prompts:
-                self._mixed(prompts, 0)
-                return
-            once = self._make_room() or once
-        else:
-            once = self._make_room()
-            if not once and (self._partial >= 0 or self.waiting):
-                room = self._free - self._residues[self.turn % settings.block]
-                prompts = self._take_in(self._step_tokens - self.ready, room)
-                if prompts:
-                    self._mixed(prompts, self.ready)
-                    return
-                once = self._unsettled
-        self._age(until, once)
-
-    def _take_in(self, left: Tokens, room: int) -> list[tuple[int, Tokens, Tokens]]:
+    def _take_in(self, left: Tokens, room: int) -> "list[Chunk]":
         """Take prompts into a step of `left` more tokens, with `room` blocks for them.
 
         The one that is begun comes first, then those that wait, in order, the last one in part.
-        Returns (request, tokens done before, new tokens) of each.
         """
-        settings, lives, waiting, running = self.settings, self.lives, self.waiting, self.running
-        known, block = lives.known, settings.block
-        whole = settings.scheduler is Scheduler.DECODE_FIRST_WITH_SLACK
-        prompts: list[tuple[int, Tokens, Tokens]] = []
         self._unsettled = False
-        request = self._partial
-        if request >= 0:
-            done = self._done
-            rest = known[request] - done
-            query = min(rest, settings.budget if whole else left)
-            if query > left or query <= 0:
-                return prompts
-            need = -(-(done + query) // block) - -(-done // block)
-            if need > room:
-                self._preempt(request)
-                self._unsettled = True
-                return prompts
-            self._free -= need
-            room -= need
-            left -= query
-            prompts.append((request, done, query))
-            if query < rest:
-                self._done = done + query
-                return prompts
-            self._partial = -1
-        admitted = 0
-        while waiting and left > 0 and admitted < settings.admission:
-            if len(running) >= settings.limit:
-                break
+        if self._partial < 0:
+            return self._admit(left, room)
+        request, done = self._partial, self._done
+        rest = self.lives.known[request] - done
+        query = min(rest, self.settings.budget if self._whole_chunks else left)
+        if query > left or query <= 0:
+            return []
+        block = self.settings.block
+        need = -(-(done + query) // block) - -(-done // block)
+        if need > room:
+            self._preempt(request)
+            self._unsettled = True
+            return []
+        self._free -= need
+        if query < rest:
+            self._done = done + query
+            return [(request, done, query)]
+        self._partial = -1
+        return [(request, done, query), *self._admit(left - query, room - need)]
+
+    def _admit(self, left: Tokens, room: int) -> "list[Chunk]":
+        """Admit requests that wait, as many as the step, the engine and the cache have room for."""
+        lives, waiting, running = self.lives, self.waiting, self.running
+        block, most = self.settings.block, len(running) + self.settings.admission
+        most = min(most, self.settings.limit)
+        chunks: list[Chunk] = []
+        while waiting and left > 0 and len(running) < most:
             request = waiting[0]
             if lives.transferred[request]:
-                query, done = 1, known[request]
+                rest, done = 1, lives.known[request]
             else:
                 done = self._found(request)
-                rest = known[request] - done
-                query = min(rest, settings.budget if whole else left)
+                rest = lives.known[request] - done
+            query = min(rest, self.settings.budget if self._whole_chunks else left)
             need = -(-(done + query) // block)
             if self.cache is not None:
                 need += self._shared_need(request, done)
@@ -267,116 +252,25 @@ class Engine:
                 break
             waiting.popleft()
             running[request] = None
-            admitted += 1
             room -= need
             left -= query
             if lives.start[request] < 0:
                 lives.start[request] = self.now
             if lives.transferred[request]:
+                # The first token came elsewhere: it decodes in this very step.
                 self._free -= -(-done // block)
                 self._unsettled = True
-                self._fresh[request] = lives.last[request]
-                self._begin_decode(request)
+                self._join(request, lives.last[request])
                 continue
             self._free -= need
             lives.hits[request] += done
             if self.cache is not None:
                 self._share(request, done)
-            prompts.append((request, done, query))
+            chunks.append((request, done, query))
             if query < rest:
                 self._partial, self._done = request, done + query
                 break
-        return prompts
-
-    def _mixed(self, prompts: list[tuple[int, Tokens, Tokens]], decoding: int) -> None:
-        """Run a step that prefills, and decodes all sequences that are ready or none."""
-        tokens = keys = context = 0
-        for _, done, query in prompts:
-            tokens += query
-            keys += query * done + query * (query + 1) // 2
-        if decoding:
-            self._free -= self._residues[self.turn % self.settings.block]
-            context = self._offset // decoding + self.turn
-        duration = self.costs.mixed(tokens, keys, decoding, context)
-        self._record(1, decoding, context, tokens, duration)
-        if decoding:
-            if self._fresh or self.now != self._token_at:
-                self._late(duration)
-            self.turn += 1
-        end = self.now = self.now + duration
-        if decoding:
-            self._token_at = end
-            self._finish()
-        known = self.lives.known
-        for request, done, query in prompts:
-            if self.cache is not None:
-                self._computed(request, done + query)
-            if done + query == known[request]:
-                self._token(request)
-        if self.cache is not None:
-            self.cache.trim(self._free)
-
-    def _age(self, until: int, once: bool) -> None:
-        """Run decode steps until something else can happen, or one step."""
-        batch, turn, heap = self.ready, self.turn, self._finishing
-        count, ends = len(self.lives.arrival), self._ends
-        while ends.get(heap[0] % count) != heap[0] // count:
-            heapq.heappop(heap)
-        steps = 1 if once else heap[0] // count - turn
-        context = self._offset // batch + turn
-        sums = self.costs.decode(batch)
-        if steps > 1:
-            if self._pending and not self.waiting and len(self.running) < self.settings.limit:
-                until = min(until, self.lives.arrival[self._pending[0]])
-            if until < NEVER:
-                last = sums[context] + until - self.now
-                steps = max(1, bisect_left(sums, last, context, context + steps) - context)
-            steps = self._affordable(steps)
-        self._free -= self._demand(steps)
-        duration = sums[context + steps] - sums[context]
-        self._record(steps, batch, context, 0, duration)
-        if self._fresh or self.now != self._token_at:
-            self._late(sums[context + 1] - sums[context])
-        self._token_at = self.now = self.now + duration
-        self.turn = turn + steps
-        self._finish()
-        if self.cache is not None:
-            self.cache.trim(self._free)
-
-    def _demand(self, steps: int) -> int:
-        """Return the blocks that sequences need in the next decode steps."""
-        residues, block = self._residues, self.settings.block
-        first = self.turn % block
-        if steps == 1:
-            return residues[first]
-        rounds, rest = divmod(steps, block)
-        needed = rounds * self.ready + sum(residues[first : first + rest])
-        if first + rest > block:
-            needed += sum(residues[: first + rest - block])
-        return needed
-
-    def _affordable(self, steps: int) -> int:
-        """Return as many of the steps as there are blocks for; there are for the first."""
-        if self._demand(steps) <= self._free:
-            return steps
-        low, high = 1, steps
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self._demand(middle) <= self._free:
-                low = middle
-            else:
-                high = middle
-        return low
-
-    def _make_room(self) -> bool:
-        """Preempt the latest admitted until those that stay can decode; say whether any was."""
-        needed = self._residues[self.turn % self.settings.block]
-        if needed <= self._free:
-            return False
-        while needed > self._free:
-            self._preempt(next(reversed(self.running)))
-            needed = self._residues[self.turn % self.settings.block]
-        return True
+        return chunks
 
     def _preempt(self, request: int) -> None:
         """Take a request out of the batch, without its cache, to the front of the queue."""
@@ -385,12 +279,8 @@ class Engine:
             self._release(request, self._done)
             self._partial = -1
         else:
-            generated = lives.output[request] - (self._ends[request] - self.turn)
-            held = lives.known[request] + self.turn - self._began[request]
-            lives.last[request] = self._fresh.pop(request, self._token_at)
-            self._end_decode(request, held)
-            lives.generated[request] = generated
-            lives.known[request] = lives.input[request] + generated
+            self._leave(request)
+            lives.known[request] = lives.input[request] + lives.generated[request]
         lives.transferred[request] = False
         lives.preemptions[request] += 1
         del self.running[request]
@@ -409,37 +299,18 @@ class Engine:
             self._release(request, lives.known[request])
             del self.running[request]
             return
-        if now != self._token_at:
-            self._fresh[request] = now
-        self._begin_decode(request)
+        self._join(request, now)
 
-    def _begin_decode(self, request: int) -> None:
-        lives, turn = self.lives, self.turn
-        end = turn + lives.output[request] - lives.generated[request]
-        self._ends[request] = end
-        self._began[request] = turn
-        heapq.heappush(self._finishing, end * len(lives.arrival) + request)
-        self._offset += lives.known[request] + 1 - turn
-        self._residues[(turn - lives.known[request]) % self.settings.block] += 1
-        self.ready += 1
-
-    def _end_decode(self, request: int, held: Tokens) -> None:
-        known, began = self.lives.known[request], self._began.pop(request)
-        del self._ends[request]
-        self._offset -= known + 1 - began
-        self._residues[(began - known) % self.settings.block] -= 1
-        self.ready -= 1
-        self._release(request, held)
-
-    def _finish(self) -> None:
-        """End the sequences that have all their tokens."""
-        heap, count, lives = self._finishing, len(self.lives.arrival), self.lives
-        while heap and heap[0] // count <= self.turn:
-            turn, request = divmod(heapq.heappop(heap), count)
-            if self._ends.get(request) == turn:
-                self._end_decode(request, lives.input[request] + lives.output[request] - 1)
-                lives.finish[request] = self.now
-                del self.running[request]
+    def _prompts_done(self, prompts: list[Chunk]) -> None:
+        """After a step: the tokens of prompts that are done, and their blocks for others."""
+        known = self.lives.known
+        for request, done, query in prompts:
+            if self.cache is not None:
+                self._computed(request, done + query)
+            if done + query == known[request]:
+                self._token(request)
+        if self.cache is not None:
+            self.cache.trim(self._free)
 
     def _release(self, request: int, tokens: Tokens) -> None:
         self._free += -(-tokens // self.settings.block)
@@ -476,6 +347,178 @@ class Engine:
         assert lives.hashes is not None
         self.cache.insert(request, lives.hashes[request][: done // lives.block_tokens])
 
+    def _record(self, steps: int, batch: int, context: Tokens, tokens: Tokens, took: int) -> None:
+        used = self.settings.capacity - self._free
+        row = (self.now, steps, batch, context, tokens, took, len(self.waiting), used)
+        self._runs.extend(row)
+
+    def gaps(self) -> Gaps:
+        """Return the times between tokens of all requests."""
+        extra = np.array(self._gaps, np.int64).reshape(-1, 2)
+        return Gaps.of(extra[:, 0], extra[:, 1])
+
+
+@define
+class Continuous(Engine):
+    """Continuous batching in which every step decodes all that is ready, or nothing.
+
+    A turn is a decode step. A sequence that began to decode at turn b, after `known` tokens, has
+    the context known + 1 + (turn − b) in the step of a turn.
+    """
+
+    turn: int = 0
+    _finishing: list[int] = Factory(list)  # turn · number of requests + request
+    _ends: dict[int, int] = Factory(dict)  # turn of each sequence that decodes
+    _began: dict[int, int] = Factory(dict)
+    _offset: int = 0  # Σ over sequences that decode of known + 1 − began
+    _residues: list[int] = field(init=False)
+    _prefill_first: bool = field(init=False)
+    # When all sequences that decode had their last token, but for the fresh ones.
+    _token_at: int = 0
+    _fresh: dict[int, int] = Factory(dict)
+
+    def __attrs_post_init__(self) -> None:
+        """Start empty."""
+        super().__attrs_post_init__()
+        self._residues = [0] * self.settings.block
+        self._prefill_first = self.settings.scheduler is Scheduler.PREFILL_FIRST
+
+    def _step(self, until: int) -> None:
+        """Run the next step, and those after it in which the batch only ages."""
+        once, taken = False, []
+        needed = self._residues[self.turn % self.settings.block]
+        if self._prefill_first:
+            taken = self._take_in(self.settings.budget, self._free)
+            once = self._unsettled
+        elif needed <= self._free and (self.waiting or self._partial >= 0):
+            taken = self._take_in(self._step_tokens - self.ready, self._free - needed)
+            once = self._unsettled
+        if taken:
+            self._mixed(taken, 0 if self._prefill_first else self.ready)
+            return
+        if needed > self._free:
+            self._make_room()
+            once = True
+        self._age(until, once)
+
+    def _mixed(self, prompts: list[Chunk], decoding: int) -> None:
+        """Run a step that prefills, and decodes all sequences that are ready or none."""
+        tokens = keys = context = 0
+        for _, done, query in prompts:
+            tokens += query
+            keys += query * done + query * (query + 1) // 2
+        if decoding:
+            self._free -= self._residues[self.turn % self.settings.block]
+            context = self._offset // decoding + self.turn
+        duration = self.costs.mixed(tokens, keys, decoding, context)
+        self._record(1, decoding, context, tokens, duration)
+        if decoding:
+            if self._fresh or self.now != self._token_at:
+                self._late(duration)
+            self.turn += 1
+        end = self.now = self.now + duration
+        if decoding:
+            self._token_at = end
+            self._finish()
+        self._prompts_done(prompts)
+
+    def _age(self, until: int, once: bool) -> None:
+        """Run decode steps until something else can happen, or one step."""
+        batch, turn, heap = self.ready, self.turn, self._finishing
+        count, ends = len(self.lives.arrival), self._ends
+        while ends.get(heap[0] % count) != heap[0] // count:
+            heapq.heappop(heap)
+        steps = 1 if once else heap[0] // count - turn
+        context = self._offset // batch + turn
+        sums = self.costs.decode(batch)
+        if steps > 1:
+            if self._pending and not self.waiting and len(self.running) < self.settings.limit:
+                until = min(until, self.lives.arrival[self._pending[0]])
+            if until < NEVER:
+                last = sums[context] + until - self.now
+                steps = max(1, bisect_left(sums, last, context, context + steps) - context)
+        needed = self._demand(steps)
+        if needed > self._free:
+            steps = self._affordable(steps)
+            needed = self._demand(steps)
+        self._free -= needed
+        duration = sums[context + steps] - sums[context]
+        self._record(steps, batch, context, 0, duration)
+        if self._fresh or self.now != self._token_at:
+            self._late(sums[context + 1] - sums[context])
+        self._token_at = self.now = self.now + duration
+        self.turn = turn + steps
+        self._finish()
+        if self.cache is not None:
+            self.cache.trim(self._free)
+
+    def _demand(self, steps: int) -> int:
+        """Return the blocks that sequences need in the next decode steps."""
+        residues, block = self._residues, self.settings.block
+        first = self.turn % block
+        if steps == 1:
+            return residues[first]
+        rounds, rest = divmod(steps, block)
+        needed = rounds * self.ready + sum(residues[first : first + rest])
+        if first + rest > block:
+            needed += sum(residues[: first + rest - block])
+        return needed
+
+    def _affordable(self, steps: int) -> int:
+        """Return how many of the steps there are blocks for; there are for the first."""
+        low, high = 1, steps
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self._demand(middle) <= self._free:
+                low = middle
+            else:
+                high = middle
+        return low
+
+    def _make_room(self) -> None:
+        """Preempt the latest admitted until those that stay can decode."""
+        turn, residues = self.turn % self.settings.block, self._residues
+        while residues[turn] > self._free:
+            self._preempt(next(reversed(self.running)))
+
+    def _join(self, request: int, since: int) -> None:
+        if since != self._token_at:
+            self._fresh[request] = since
+        lives, turn = self.lives, self.turn
+        end = turn + lives.output[request] - lives.generated[request]
+        self._ends[request] = end
+        self._began[request] = turn
+        heapq.heappush(self._finishing, end * len(lives.arrival) + request)
+        self._offset += lives.known[request] + 1 - turn
+        self._residues[(turn - lives.known[request]) % self.settings.block] += 1
+        self.ready += 1
+
+    def _leave(self, request: int) -> None:
+        lives = self.lives
+        left = self._ends[request] - self.turn
+        held = lives.known[request] + self.turn - self._began[request]
+        lives.generated[request] = lives.output[request] - left
+        lives.last[request] = self._fresh.pop(request, self._token_at)
+        self._end_decode(request, held)
+
+    def _end_decode(self, request: int, held: Tokens) -> None:
+        known, began = self.lives.known[request], self._began.pop(request)
+        del self._ends[request]
+        self._offset -= known + 1 - began
+        self._residues[(began - known) % self.settings.block] -= 1
+        self.ready -= 1
+        self._release(request, held)
+
+    def _finish(self) -> None:
+        """End the sequences that have all their tokens."""
+        heap, count, lives = self._finishing, len(self.lives.arrival), self.lives
+        while heap and heap[0] // count <= self.turn:
+            turn, request = divmod(heapq.heappop(heap), count)
+            if self._ends.get(request) == turn:
+                self._end_decode(request, lives.input[request] + lives.output[request] - 1)
+                lives.finish[request] = self.now
+                del self.running[request]
+
     def _late(self, duration: int) -> None:
         """Count the gaps before the tokens of a decode step that are longer than the step."""
         end = self.now + duration
@@ -487,30 +530,22 @@ class Engine:
                 self._gaps.extend((duration, -1, end - since, 1))
         self._fresh.clear()
 
-    def _record(self, steps: int, batch: int, context: Tokens, tokens: Tokens, took: int) -> None:
-        used = self.settings.capacity - self._free
-        row = (self.now, steps, batch, context, tokens, took, len(self.waiting), used)
-        self._runs.extend(row)
-
-    @property
-    def _step_tokens(self) -> Tokens:
-        """New tokens of a step, with its slack."""
-        return int(self.settings.budget * (1 + self.settings.slack) + 1e-9)
-
     def gaps(self) -> Gaps:
         """Return the times between tokens of all requests."""
-        runs, extra = self.runs, np.array(self._gaps, np.int64).reshape(-1, 2)
-        durations, counts = [extra[:, 0]], [extra[:, 1]]
+        extra, runs = Engine.gaps(self), self.runs
+        durations, counts = [extra.durations], [extra.counts]
         mixed = runs[(runs[:, 4] > 0) & (runs[:, 2] > 0)]
         durations.append(mixed[:, 5])
         counts.append(mixed[:, 2])
         aging = runs[runs[:, 4] == 0]
         for batch in np.unique(aging[:, 2]).tolist():
-            steps = np.diff(np.frombuffer(self.costs.decode(batch), np.int64))
+            sums: Integers = np.frombuffer(self.costs.decode(batch), np.int64)
+            steps = sums[1:] - sums[:-1]
             rows = aging[aging[:, 2] == batch]
             often = np.zeros(len(steps) + 1, np.int64)
             np.add.at(often, rows[:, 3], batch)
             np.add.at(often, rows[:, 3] + rows[:, 1], -batch)
-            durations.append(steps)
-            counts.append(np.cumsum(often)[:-1])
+            often = np.cumsum(often)[:-1]
+            durations.append(steps[often > 0])
+            counts.append(often[often > 0])
         return Gaps.of(np.concatenate(durations), np.concatenate(counts))

@@ -75,8 +75,8 @@ class Served:
     @classmethod
     def nothing(cls, count: int) -> "Served":
         """Requests that nothing has happened to yet."""
-        times = [np.full(count, REJECTED, np.int64) for _ in range(3)]
-        return cls(*times, np.zeros(count, np.int64), np.zeros(count, np.int64))
+        start, first, finish = (np.full(count, REJECTED, np.int64) for _ in range(3))
+        return cls(start, first, finish, np.zeros(count, np.int64), np.zeros(count, np.int64))
 
 
 @frozen(eq=False)

@@ -10,7 +10,7 @@ from specc.serving.simulation.engine import EngineSettings
 from specc.serving.simulation.requests import REJECTED, Requests
 
 
-@define
+@define(eq=False)
 class Sequence:
     """A request: `held` tokens are in the cache, `target` must be before its next token."""
 
@@ -44,6 +44,8 @@ class PlainEngine:
     steps: int = 0
     waiting: list[Sequence] = Factory(list)
     running: list[Sequence] = Factory(list)
+    turns: list[Sequence] = Factory(list)
+    decode_next: bool = False
     gaps: "Counter[int]" = Factory(Counter)
     most_used: int = 0
 
@@ -82,6 +84,8 @@ class PlainEngine:
 
     def preempt(self, sequence: Sequence) -> None:
         self.running.remove(sequence)
+        if sequence in self.turns:
+            self.turns.remove(sequence)
         sequence.held = 0
         sequence.target = sequence.prompt + sequence.generated
         sequence.preemptions += 1
@@ -91,7 +95,7 @@ class PlainEngine:
         """Give each sequence that decodes its block, in the order of admission."""
         evicted = False
         while True:
-            decoding = [s for s in self.running if s.decodes]
+            decoding = self.turns[: self.settings.decode_batch]
             grown = sum(self.blocks(s.held + 1) - self.blocks(s.held) for s in decoding)
             if grown <= self.free:
                 return decoding, evicted
@@ -137,6 +141,7 @@ class PlainEngine:
             admitted, room, left = admitted + 1, room - need, left - query
             if moved:
                 sequence.held = sequence.target
+                self.turns.append(sequence)
                 continue
             sequence.held = sequence.cached
             prompts.append((sequence, query))
@@ -150,14 +155,19 @@ class PlainEngine:
         if settings.scheduler is Scheduler.PREFILL_FIRST:
             prompts, _ = self.take_in(settings.budget, 0)
             decoding = [] if prompts else self.make_room()[0]
+        elif settings.scheduler is Scheduler.PREFILL_THEN_DECODE:
+            if not (self.decode_next and self.turns):
+                prompts, _ = self.take_in(settings.budget, 0)
+            self.decode_next = bool(prompts)
+            decoding = [] if prompts else self.make_room()[0]
         else:
             decoding, evicted = self.make_room()
             if not evicted:
                 limit = int(settings.budget * (1 + settings.slack) + 1e-9)
                 grown = sum(self.blocks(s.held + 1) - self.blocks(s.held) for s in decoding)
                 prompts, _ = self.take_in(limit - len(decoding), grown)
-                new = {id(s) for s, _ in prompts}
-                decoding = [s for s in self.running if s.decodes and id(s) not in new]
+                if settings.decode_batch >= settings.limit or not (prompts or decoding):
+                    decoding = self.turns[: settings.decode_batch]
         batch = len(decoding)
         context = sum(s.held + 1 for s in decoding) // batch if batch else 0
         if prompts:
@@ -169,6 +179,7 @@ class PlainEngine:
             duration = sums[context + 1] - sums[context]
         self.now += duration
         self.steps += 1
+        self.turns = self.turns[len(decoding) :]
         for sequence in decoding:
             sequence.held += 1
             self.token(sequence)
@@ -189,3 +200,5 @@ class PlainEngine:
         sequence.last = self.now
         if sequence.generated == sequence.answer:
             sequence.finish = self.now
+        else:
+            self.turns.append(sequence)

@@ -1,0 +1,109 @@
+"""Engines in which the sequences that are ready take turns to decode, step by step."""
+
+from collections import deque
+
+from attrs import Factory, define, field
+
+from specc.ir import Scheduler
+from specc.serving.simulation.engine import Chunk, Engine
+from specc.units import Tokens
+
+
+@define
+class RoundRobin(Engine):
+    """At most `decode_batch` sequences decode in a step, from the head of a queue of their own.
+
+    Those that have tokens left go to its tail. `prefill_then_decode` alternates: a step that
+    prefills whatever waits, up to `admission` requests, then a step that decodes; the other
+    schedulers prefill beside the decode.
+    """
+
+    _turns: "deque[int]" = Factory(deque)
+    _held: dict[int, Tokens] = Factory(dict)  # tokens in the cache of each that decodes
+    _alternates: bool = field(init=False)
+    _decode_next: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        """Start empty."""
+        super().__attrs_post_init__()
+        self._alternates = self.settings.scheduler is Scheduler.PREFILL_THEN_DECODE
+
+    def _step(self, until: int) -> None:
+        """Run one step."""
+        if self._alternates:
+            turn = self._decode_next and bool(self._turns)
+            chunks = [] if turn else self._take_in(self._step_tokens, self._free)
+            self._decode_next = bool(chunks)
+            self._run(chunks, [] if chunks else self._next_decoding())
+            return
+        if self.settings.scheduler is Scheduler.PREFILL_FIRST:
+            chunks = self._take_in(self._step_tokens, self._free)
+            self._run(chunks, [] if chunks else self._next_decoding())
+            return
+        before = len(self.waiting)
+        decoding = self._next_decoding()
+        chunks = []
+        if len(self.waiting) == before:
+            needed = sum(self._grows(request) for request in decoding)
+            chunks = self._take_in(self._step_tokens - len(decoding), self._free - needed)
+        if not chunks and not decoding:
+            decoding = self._next_decoding()
+        self._run(chunks, decoding)
+
+    def _run(self, chunks: list[Chunk], decoding: list[int]) -> None:
+        """Run a step of chunks of prompts, and of sequences that decode."""
+        tokens = keys = context = 0
+        for _, done, query in chunks:
+            tokens += query
+            keys += query * done + query * (query + 1) // 2
+        if decoding:
+            context = sum(self._held[r] + 1 for r in decoding) // len(decoding)
+            self._free -= sum(self._grows(request) for request in decoding)
+        if chunks:
+            duration = self.costs.mixed(tokens, keys, len(decoding), context)
+        else:
+            sums = self.costs.decode(len(decoding))
+            duration = sums[context + 1] - sums[context]
+        self._record(1, len(decoding), context, tokens, duration)
+        self.now += duration
+        for request in decoding:
+            self._decoded(request)
+        self._prompts_done(chunks)
+
+    def _next_decoding(self) -> list[int]:
+        """Return whose turn it is, after preempting the latest admitted if blocks run out."""
+        while True:
+            decoding = list(self._turns)[: self.settings.decode_batch]
+            if sum(self._grows(request) for request in decoding) <= self._free:
+                return decoding
+            self._preempt(next(reversed(self.running)))
+
+    def _grows(self, request: int) -> bool:
+        """Say whether the next token of a sequence needs a block of its own."""
+        return self._held[request] % self.settings.block == 0
+
+    def _decoded(self, request: int) -> None:
+        lives = self.lives
+        self._turns.popleft()
+        self._held[request] += 1
+        lives.generated[request] += 1
+        self._gaps.extend((self.now - lives.last[request], 1))
+        lives.last[request] = self.now
+        if lives.generated[request] < lives.output[request]:
+            self._turns.append(request)
+            return
+        lives.finish[request] = self.now
+        self.ready -= 1
+        self._release(request, self._held.pop(request))
+        del self.running[request]
+
+    def _join(self, request: int, since: int) -> None:
+        self.lives.last[request] = since
+        self._held[request] = self.lives.known[request]
+        self._turns.append(request)
+        self.ready += 1
+
+    def _leave(self, request: int) -> None:
+        self._turns.remove(request)
+        self.ready -= 1
+        self._release(request, self._held.pop(request))
