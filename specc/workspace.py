@@ -36,8 +36,10 @@ class Workspace:
     _sources: dict[str, Source] = Factory(dict)
     _paths: dict[str, Path] = Factory(dict)
 
-    def read(self, path: Path, wanted_by: Span | None = None) -> Source:
-        """Read a text file.
+    def read(
+        self, path: Path, wanted_by: Span | None = None, most: int = LARGEST_FILE_BYTES
+    ) -> Source:
+        """Read a text file of `most` bytes at most.
 
         Raises:
             UnreadableError: it is missing, a folder, too large, binary or not UTF-8. The
@@ -46,7 +48,7 @@ class Workspace:
         name = self.name_of(path)
         if name not in self._sources:
             text = self.unsaved.get(path.absolute())
-            data = self._bytes(path, name, wanted_by) if text is None else text.encode()
+            data = self._bytes(path, name, wanted_by, most) if text is None else text.encode()
             self._hashes[self._recorded_name(path)] = hashlib.sha256(data).hexdigest()
             self._sources[name] = Source(name, decoded(data, name, wanted_by))
             self._paths[name] = path
@@ -89,12 +91,12 @@ class Workspace:
             return (PurePath(STANDARD_LIBRARY) / path.relative_to(library)).as_posix()
         return PurePath(os.path.relpath(path.absolute(), self.root.absolute())).as_posix()
 
-    def _bytes(self, path: Path, name: str, wanted_by: Span | None) -> bytes:
+    def _bytes(self, path: Path, name: str, wanted_by: Span | None, most: int) -> bytes:
         try:
             if path.is_dir():
                 raise _unreadable("E0001", f"'{name}' is a folder, not a file", wanted_by)
             with path.open("rb") as file:
-                data = file.read(LARGEST_FILE_BYTES + 1)
+                data = file.read(most + 1)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise _unreadable(
@@ -105,10 +107,10 @@ class Workspace:
                 if wanted_by
                 else "check the path",
             ) from None
-        if len(data) > LARGEST_FILE_BYTES:
+        if len(data) > most:
             raise _unreadable(
                 "E0003",
-                f"'{name}' is larger than {LARGEST_FILE_BYTES // 2**20} MiB",
+                f"'{name}' is larger than {most // 2**20} MiB",
                 wanted_by,
                 help="a spec is a few kilobytes; is this the right file?",
             )

@@ -4,7 +4,7 @@ from specc.check.convert import dimension_problem
 from specc.check.evaluate import Value, kind_of
 from specc.check.problems import problem
 from specc.diagnostics import did_you_mean
-from specc.ir.formula import MONEY, RESULT_FACTS, Bound
+from specc.ir.formula import METRICS, MONEY, RESULT_FACTS, STATISTICS, Bound
 from specc.syntax import Constraint
 from specc.units import CURRENCIES, Quantity
 
@@ -40,6 +40,23 @@ def to_bound(node: Constraint, value: Value) -> Bound:
         operator=node.operator,
         value=float(value.value),
         currency=currency,
+        text=node.span.text,
+        spans={"": node.span},
+    )
+
+
+def is_tail(path: str) -> bool:
+    """Say whether a path names a statistic over requests, such as `ttft.p90`."""
+    metric, _, statistic = path.partition(".")
+    return metric in METRICS and statistic in STATISTICS
+
+
+def to_tail(node: Constraint, limit: float) -> Bound:
+    """Return a limit on a statistic over requests."""
+    return Bound(
+        fact=node.path.text,
+        operator=node.operator,
+        value=limit,
         text=node.span.text,
         spans={"": node.span},
     )

@@ -17,8 +17,9 @@ from specc.check.overrides import Overrides, Setting, variants
 from specc.check.problems import AlreadyReportedError, ProblemError, Problems, problem
 from specc.check.unused import unused
 from specc.diagnostics import Diagnostic, Label, Source, Span, did_you_mean
-from specc.ir import KINDS, Bound, Document, Model, Study
+from specc.ir import KINDS, Bound, Document, LengthBin, Model, Study
 from specc.ir.vocabulary import (
+    ArrivalType,
     BlocksType,
     BlockType,
     BoundsType,
@@ -29,6 +30,7 @@ from specc.ir.vocabulary import (
     ReferencesType,
     ReferenceType,
     TableType,
+    TailsType,
     entries,
 )
 from specc.syntax import (
@@ -45,6 +47,7 @@ from specc.syntax import (
     parse,
 )
 from specc.syntax import Path as NamePath
+from specc.units import TIME
 from specc.workspace import Workspace
 
 
@@ -299,12 +302,13 @@ class _Builder:
                     values[name] = self._required(self._node(cls, child))
                     spans[name] = child.span
             case BlocksType(kind=kind, cls=cls):
-                children = [c for (k, _), c in merged.children.items() if k == kind]
-                if children:
-                    nodes = [self._node(cls, child) for child in children]
+                nodes = [self._node(cls, c) for (k, _), c in merged.children.items() if k == kind]
+                if nodes:
                     values[name] = tuple(self._required(node) for node in nodes)
-            case TableType():
-                self._table(name, merged, values, spans)
+            case TableType(cls=cls):
+                self._table(name, cls, merged, values, spans)
+            case TailsType():
+                values[name] = self._tails(merged)
             case BoundsType():
                 child = merged.children.get((name, ""))
                 if child is not None:
@@ -314,14 +318,13 @@ class _Builder:
                 if limit is not None:
                     bound = self._limit(limit.node, limit.module, NumberType(dimension, above=0))
                     values[name], spans[name] = bound, limit.node.span
-            case _:
-                written = merged.fields.get(name)
-                if written is not None:
-                    spans[name] = written.node.value.span
-                    value = self._value(entry, written.node, written.module, name)
-                    if value is None and attribute.default is not None:
-                        raise problem(spans[name], "E0301", f"'{name}' cannot be 'auto'")
-                    values[name] = value
+            case _ if name in merged.fields:
+                written = merged.fields[name]
+                spans[name] = written.node.value.span
+                value = self._value(entry, written.node, written.module, name)
+                if value is None and attribute.default is not None:
+                    raise problem(spans[name], "E0301", f"'{name}' cannot be 'auto'")
+                values[name] = value
 
     @staticmethod
     def _required(node: Node | None) -> Node:
@@ -338,6 +341,10 @@ class _Builder:
             case ReferencesType(kind=kind):
                 items = value.values if isinstance(value, Items) else ((value, span),)
                 return tuple(self._reference(kind, v, at, module, name) for v, at in items)
+            case ArrivalType():
+                from specc.check.arrivals import arrival_of
+
+                return arrival_of(value, span, self.workspace, name)
             case type_:
                 return convert(type_, value, span, name)
 
@@ -428,13 +435,14 @@ class _Builder:
             return
         from specc.check.formulas import to_expectation
 
-        names = merged.fields.get("deployments")
-        deployments = _names_in(names.node.value) if names else []
+        lists = [merged.fields.get(field) for field in ("deployments", "servers")]
+        deployments = [name for names in lists if names for name in _names_in(names.node.value)]
+        simulated = ("simulate", "") in merged.children
         expectations = []
         for claim in merged.claims:
             try:
                 expectations.append(
-                    to_expectation(claim.node, claim.module, self.evaluator, deployments)
+                    to_expectation(claim.node, claim.module, self.evaluator, deployments, simulated)
                 )
             except ProblemError as error:
                 self.problems.report(error)
@@ -442,8 +450,24 @@ class _Builder:
                 continue
         values["expectations"] = tuple(expectations)
 
+    def _tails(self, merged: MergedBlock) -> tuple[Bound, ...]:
+        """Return the limits of a block on statistics over requests."""
+        from specc.check.bounds import is_tail, to_tail
+
+        found = []
+        for path, written in merged.constraints.items():
+            if is_tail(path):
+                value = self._limit(written.node, written.module, NumberType(TIME, above=0))
+                found.append(to_tail(written.node, value))
+        return tuple(found)
+
     def _table(
-        self, name: str, merged: MergedBlock, values: dict[str, Any], spans: dict[str, Span]
+        self,
+        name: str,
+        cls: type[Node],
+        merged: MergedBlock,
+        values: dict[str, Any],
+        spans: dict[str, Span],
     ) -> None:
         """Put the rows of a table into `values`: written as a block, or by a function."""
         child, written = merged.children.get((name, "")), merged.fields.get(name)
@@ -455,13 +479,17 @@ class _Builder:
                 second=Label(child.span, "as a table here"),
             )
         if child is not None:
-            values[name], spans[name] = self._rows(child), child.span
+            values[name], spans[name] = self._rows(cls, child), child.span
         elif written is not None:
             from specc.check.lengths import bins_of
 
             span = written.node.value.span
             value = self.evaluator.value(written.node.value, written.module)
-            if not isinstance(value, Called):
+            if cls is not LengthBin:
+                raise problem(
+                    span, "E0301", f"'{name}' is a table", help=f"write {name} {{ | … | }}"
+                )
+            if not isinstance(value, Called) or value.function != "lengths_from":
                 raise problem(
                     span,
                     "E0301",
@@ -472,8 +500,8 @@ class _Builder:
                 )
             values[name], spans[name] = bins_of(value, self.workspace, name), span
 
-    def _rows(self, child: MergedBlock) -> tuple[Node, ...]:
-        from specc.check.tables import check_requests
+    def _rows(self, cls: type[Node], child: MergedBlock) -> tuple[Node, ...]:
+        from specc.check.tables import check_requests, check_rows
 
         before = len(self.problems.found)
         rows = [statement for statement in child.others if isinstance(statement, Row)]
@@ -484,10 +512,11 @@ class _Builder:
         misplaced += [w.node.span for w in child.constraints.values()]
         for span in misplaced:
             self.misplaced.report(span, "E0202", f"the table '{child.kind}' holds rows alone")
-        bins = check_requests(rows, child.span, child.module, self.evaluator, self.problems)
+        given = (rows, child.span, child.module, self.evaluator, self.problems)
+        found = check_requests(*given) if cls is LengthBin else check_rows(cls, *given)
         if len(self.problems.found) != before:
             raise AlreadyReportedError
-        return tuple(bins)
+        return tuple(found)
 
     def _bounds(self, child: MergedBlock) -> tuple[Bound, ...]:
         """Return the constraints of a block on facts of a result."""

@@ -71,7 +71,15 @@ class Called:
 Value = Quantity | str | bool | Items | Interval | Symbol | Called
 
 # The functions of the language, with the names of their arguments in order.
-FUNCTIONS: dict[str, tuple[str, ...]] = {"lengths_from": ("file", "bins", "edges")}
+FUNCTIONS: dict[str, tuple[str, ...]] = {
+    "lengths_from": ("file", "bins", "edges"),
+    "burst": (),
+    "constant": ("rate",),
+    "poisson": ("rate",),
+    "gamma": ("rate", "cv"),
+    "weibull": ("rate", "cv"),
+    "trace": ("file",),
+}
 
 
 @define(eq=False, repr=False)

@@ -3,13 +3,17 @@
 from collections.abc import Callable, Iterator
 from enum import Enum
 
+from specc.check.bounds import is_tail
 from specc.check.evaluate import DEEPEST_EXPRESSION, Evaluator, Symbol, kind_of
 from specc.check.modules import Module
-from specc.check.problems import planned, problem
+from specc.check.problems import problem
 from specc.diagnostics import Diagnostic, Label, Span, did_you_mean
 from specc.ir.formula import (
+    METRICS,
     MONEY,
     RESULT_FACTS,
+    SIMULATED_FACTS,
+    STATISTICS,
     Constant,
     Expectation,
     Fact,
@@ -19,6 +23,7 @@ from specc.ir.formula import (
     Reference,
     Truth,
     Word,
+    dimension_of,
     evaluate,
     references,
 )
@@ -31,9 +36,15 @@ Namer = Callable[[Path], Formula]
 
 
 def to_expectation(
-    node: ExpectationNode, module: Module, evaluator: Evaluator, deployments: list[str]
+    node: ExpectationNode,
+    module: Module,
+    evaluator: Evaluator,
+    deployments: list[str],
+    simulated: bool,
 ) -> Expectation:
     """Return the expectation of a study, with the names of results checked.
+
+    `simulated` studies have more results: statistics over requests, goodput, capacity.
 
     Raises:
         ProblemError: it names no fact of a result, or its parts do not fit together.
@@ -41,13 +52,13 @@ def to_expectation(
     spans: dict[int, Span] = {}
 
     def named(path: Path) -> Formula:
-        return _result_fact(path, deployments)
+        return _result_fact(path, deployments, simulated)
 
     formula = _whole_formula(node.condition, module, evaluator, named, spans)
     money = next((c for c in _currencies(formula)), MONEY)
 
     def sample(path: str) -> Fact:
-        dimension = RESULT_FACTS[path.rpartition(".")[2]]
+        dimension = dimension_of(path)
         dimension = money if dimension == MONEY else dimension
         return "" if dimension is None else Quantity(1, dimension)
 
@@ -161,7 +172,7 @@ def _evaluated(
     )
 
 
-def _result_fact(path: Path, deployments: list[str]) -> Formula:
+def _result_fact(path: Path, deployments: list[str], simulated: bool) -> Formula:
     names = [name.text for name in path.names]
     if len(names) == 1:
         return Word(path.text, path.text)
@@ -176,15 +187,31 @@ def _result_fact(path: Path, deployments: list[str]) -> Formula:
         )
     if names[1] in ("prefill", "decode") and len(names) > 2:
         names = names[1:]
-    if names[1] not in RESULT_FACTS:
+    tail = is_tail(".".join(names[1:]))
+    if (tail or names[1] in SIMULATED_FACTS) and not simulated:
+        raise problem(
+            path.span,
+            "E0406",
+            f"'{path.text}' needs a simulation",
+            help="add a block to the study: simulate { arrival = poisson(12 req/s) }",
+        )
+    if tail:
+        return Reference(path.text, path.text)
+    known = {**RESULT_FACTS, **SIMULATED_FACTS} if simulated else RESULT_FACTS
+    if names[1] not in known:
         raise problem(
             path.span,
             "E0203",
             f"a candidate has no '{names[1]}'",
-            help=did_you_mean(names[1], RESULT_FACTS, "fact"),
+            help=did_you_mean(names[1], known, "fact"),
         )
     if len(names) > 2:
-        raise planned(path.span, f"the statistic '{names[2]}' of a result")
+        raise problem(
+            path.span,
+            "E0203",
+            f"'{names[1]}' has no statistic '{names[2]}'",
+            help=f"{', '.join(METRICS)} have {', '.join(STATISTICS)}",
+        )
     return Reference(path.text, path.text)
 
 

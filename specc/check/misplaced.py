@@ -4,10 +4,12 @@ from typing import Any
 
 from attrs import define
 
+from specc.check.bounds import is_tail
 from specc.check.merge import MergedBlock, Written
 from specc.check.problems import Problems, planned
 from specc.diagnostics import Diagnostic, Span, did_you_mean
 from specc.ir import KINDS
+from specc.ir.formula import METRICS, STATISTICS
 from specc.ir.vocabulary import (
     BlocksType,
     BlockType,
@@ -15,6 +17,7 @@ from specc.ir.vocabulary import (
     LimitType,
     Node,
     TableType,
+    TailsType,
     entries,
     repeated_blocks,
 )
@@ -125,14 +128,26 @@ class Misplaced:
         span = written.node.path.span
         if metric in limits and not statistic:
             return False
-        if metric in limits:
-            self.report_planned(span, f"the statistic '{statistic}' of an objective")
+        tails = any(isinstance(entry.type, TailsType) for _, entry in known.values())
+        if tails and is_tail(path):
+            return False
+        if tails and metric in METRICS:
+            self.report(
+                span,
+                "E0202",
+                f"there is no statistic '{statistic}'"
+                if statistic
+                else f"'{metric}' needs a statistic",
+                help=did_you_mean(statistic, STATISTICS, "statistic")
+                if statistic
+                else f"write {metric}.p99",
+            )
         elif limits:
             self.report(
                 span,
                 "E0202",
                 f"there is no objective '{path}'",
-                help=did_you_mean(path, limits, "objective"),
+                help=did_you_mean(path, [*limits, *METRICS] if tails else limits, "objective"),
             )
         else:
             self.report(
@@ -178,7 +193,7 @@ class Misplaced:
                 f"'{kind}' is a field, not a block"
                 if kind in known
                 else f"{_a(merged.kind)} has no block '{kind}'",
-                help=did_you_mean(kind, [*blocks, *repeated], "block", more=cls.planned),
+                help=_other_block(kind) or did_you_mean(kind, [*blocks, *repeated], "block"),
             )
         return True
 
@@ -212,6 +227,14 @@ def _where_it_stands(cls: type[Node], name: str) -> str:
     for block, (_, entry) in entries(cls).items():
         if isinstance(entry.type, BlockType) and name in entries(entry.type.cls):
             return f"it stands in the block '{block}': write {block} {{ {name} … }}"
+    return ""
+
+
+def _other_block(kind: str) -> str:
+    """Say which block of a file has a block, if one does."""
+    for owner, cls in KINDS.items():
+        if kind in entries(cls) and isinstance(entries(cls)[kind][1].type, BlockType):
+            return f"it stands in {_a(owner)}"
     return ""
 
 

@@ -231,6 +231,13 @@ def _loop(deployment: Deployment, engine: Engine) -> Iterator[Diagnostic]:
                 help="write scheduler = decode_first_with_slack",
             )
     others = (Scheduler.DECODE_FIRST, Scheduler.PREFILL_FIRST)
+    if engine.scheduler is Scheduler.PREFILL_THEN_DECODE:
+        yield Diagnostic(
+            "E0406",
+            "no loop over steps prefills and decodes by turns",
+            (label_of(engine, "scheduler", ""),),
+            help="write scheduler = decode_first; a measured server may name this one",
+        )
     if "slack" in engine.spans and engine.scheduler in others:
         yield Diagnostic(
             "E0406",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from specc.check import modes, studies
+from specc.check import modes, simulations, studies
 from specc.check.labels import label_of
 from specc.diagnostics import Diagnostic
 from specc.ir import (
@@ -10,6 +10,7 @@ from specc.ir import (
     Calibration,
     Deployment,
     Dispatch,
+    MeasuredServer,
     Model,
     Quantisation,
     Representative,
@@ -28,6 +29,8 @@ def problems_of(node: Node) -> Iterator[Diagnostic]:
             yield from _deployment(node)
         case Workload():
             yield from _workload(node)
+        case MeasuredServer():
+            yield from simulations.problems_of_server(node)
         case Study():
             yield from _study(node)
 
@@ -253,7 +256,8 @@ def _study(study: Study) -> Iterator[Diagnostic]:
             f"the study names the deployment '{name}' twice",
             (label_of(study, "deployments", ""),),
         )
-    if not names:
+    yield from simulations.problems_of_study(study)
+    if not names and "deployments" in study.spans:
         yield Diagnostic(
             "E0401", "the study names no deployment", (label_of(study, "deployments", "empty"),)
         )

@@ -17,32 +17,48 @@ from specc.syntax import Heading, Path, Row
 from specc.syntax.nodes import Cell
 
 
-def check_requests(
-    rows: list[Row], block: Span, module: Module, evaluator: Evaluator, problems: Problems
-) -> list[LengthBin]:
-    """Check the table of request lengths; return its bins, those without problems."""
+def check_rows(
+    cls: type[Node],
+    rows: list[Row],
+    block: Span,
+    module: Module,
+    evaluator: Evaluator,
+    problems: Problems,
+) -> list[Any]:
+    """Check a table whose rows are nodes of a class; return those without problems."""
     if len(rows) < 2:
+        needed = [n for n, (a, _) in entries(cls).items() if a.default is attrs.NOTHING]
+        what = "bins" if cls is LengthBin else "rows"
         problems.report(
             problem(
                 block,
                 "E0401",
-                "the table has no bins",
-                help="write a header | share | input | output | and at least one row under it",
+                f"the table has no {what}",
+                help=f"write a header | {' | '.join(needed)} | and at least one row under it",
             )
         )
         return []
-    columns = _header(rows[0], LengthBin, problems)
+    columns = _header(rows[0], cls, problems)
     if columns is None:
         return []
-    bins: list[LengthBin] = []
+    required = {n for n, (a, _) in entries(cls).items() if a.default is attrs.NOTHING}
+    found: list[Any] = []
     for row in rows[1:]:
-        values = _row(row, columns, module, evaluator, problems)
+        values = _row(row, columns, module, required, evaluator, problems)
         if values is not None:
             spans = {
                 "": row.span,
                 **{name: cell.span for (name, _), cell in zip(columns, row.cells, strict=True)},
             }
-            bins.append(LengthBin(spans=spans, **values))
+            found.append(cls(spans=spans, **values))
+    return found
+
+
+def check_requests(
+    rows: list[Row], block: Span, module: Module, evaluator: Evaluator, problems: Problems
+) -> list[LengthBin]:
+    """Check the table of request lengths; return its bins, those without problems."""
+    bins: list[LengthBin] = check_rows(LengthBin, rows, block, module, evaluator, problems)
     for first, second in overlaps(bins):
         problems.report(
             problem(
@@ -112,6 +128,7 @@ def _row(
     row: Row,
     columns: list[tuple[str, Entry]],
     module: Module,
+    required: set[str],
     evaluator: Evaluator,
     problems: Problems,
 ) -> dict[str, Any] | None:
@@ -132,6 +149,8 @@ def _row(
                 raise problem(cell.span, "E0301", f"'{title}' takes a value, not words")
             value = evaluator.value(cell, module)
             values[name] = convert(entry.type, value, cell.span, title)
+            if values[name] is None and name in required:
+                raise problem(cell.span, "E0301", f"'{title}' cannot be 'auto'")
         except ProblemError as error:
             problems.report(error)
         except AlreadyReportedError:

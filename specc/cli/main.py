@@ -20,6 +20,7 @@ COMMANDS = {
     "lsp": "serve editors, over standard input and output",
     "fmt": "bring specs into the one layout",
     "plan": "show what a run would evaluate, without running it",
+    "simulate": "simulate the requests of a study, one by one",
     "show": "show a model, or the operators that bound a plan",
     "calibrate": "fit the cost model to measured kernels",
     "validate": "compare the cost model with measurements",

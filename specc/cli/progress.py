@@ -43,7 +43,7 @@ class _LateBar:
             self.bar.start()
             self.task = self.bar.add_task(self.text, total=self.total)
         assert isinstance(self.bar, Progress)
-        self.bar.update(self.task, completed=self.done)
+        self.bar.update(self.task, completed=min(self.done, self.total))
 
     def close(self) -> None:
         from rich.progress import Progress

@@ -9,8 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from specc.plan import Results
+from specc.report.simulation import SimulationView, simulation_view, statistics_table
 from specc.report.tables import Table as TableView
 from specc.report.view import StudyView, study_views
+from specc.serving.simulation.metrics import Metrics
 
 WIDEST_TABLE = 200
 
@@ -32,6 +34,33 @@ def print_summary(results: Results, written: list[Path]) -> None:
             console.print(f"wrote {os.path.relpath(path)}", style="dim")
 
 
+def print_simulations(results: Results) -> None:
+    """Print what the simulation of each study says."""
+    console = Console(highlight=False, soft_wrap=True, width=WIDEST_TABLE)
+    for result in results.studies:
+        view = simulation_view(result)
+        if view is None:
+            console.print(Text(f"{result.study.name}: no layout keeps to the limits"))
+            continue
+        console.print()
+        settings = ", ".join(f"{path} = {value}" for path, value in result.study.settings)
+        console.print(Text(f"{result.study.name} {settings}".rstrip(), style="bold"))
+        _print_simulation(console, view)
+
+
+def print_metrics(name: str, metrics: Metrics) -> None:
+    """Print what a simulation saw until it was stopped."""
+    console = Console(highlight=False, soft_wrap=True, width=WIDEST_TABLE)
+    console.print(
+        Text(
+            f"interrupted: {metrics.finished:,} of {metrics.requests:,} requests of '{name}' were "
+            "served; what follows is of these alone, and favours what came early",
+            style="bold red",
+        )
+    )
+    _print_table(console, statistics_table("Requests, as far as simulated", metrics))
+
+
 def _print_study(console: Console, study: StudyView) -> None:
     answer = study.answer
     console.print()
@@ -45,6 +74,8 @@ def _print_study(console: Console, study: StudyView) -> None:
         )
     for remark in answer.remarks:
         console.print(Text(remark))
+    if study.simulation is not None:
+        _print_simulation(console, study.simulation)
     for table in (
         study.comparison,
         study.answers,
@@ -58,6 +89,18 @@ def _print_study(console: Console, study: StudyView) -> None:
             console.print()
             _print_table(console, table)
     console.print()
+
+
+def _print_simulation(console: Console, simulation: SimulationView) -> None:
+    console.print()
+    console.print(Text(f"simulated: {simulation.question}", style="dim"))
+    style = "bold green" if simulation.meets else "bold red"
+    console.print(Text(simulation.headline, style=style))
+    for remark in simulation.remarks:
+        console.print(Text(remark))
+    for table in simulation.tables:
+        console.print()
+        _print_table(console, table)
 
 
 def _print_table(console: Console, source: TableView) -> None:

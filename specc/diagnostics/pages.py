@@ -224,8 +224,9 @@ PAGES: dict[str, Page] = {
     "E0501": Page(
         "The language has this, but this version of specc cannot evaluate it. It is refused rather "
         "than ignored, because a report that leaves out half of the spec would mislead.",
-        "workload chat { input = 3500 tok; output = 1500 tok; slo { ttft.p90 <= 2 s } }",
-        "workload chat { input = 3500 tok; output = 1500 tok; slo { ttft <= 2 s } }",
+        _LIBRARY + "deployment a3 { model = qwen3_32b; device = test_device; devices = 8; "
+        "cluster { nodes = 4 } }",
+        _LIBRARY + "deployment a3 { model = qwen3_32b; device = test_device; devices = 8 }",
     ),
     "W0001": Page(
         "k M G are powers of 1000, Ki Mi Gi of 1024. Lengths of 4k, 8k, 16k … are often meant as "

@@ -8,9 +8,11 @@ from attrs import Factory, define, frozen
 
 from specc.check import Checked, check_all
 from specc.diagnostics import Diagnostic, Source, Span
-from specc.ir import KINDS
+from specc.ir import KINDS, Process
 from specc.ir.documentation import FieldPage, page
+from specc.ir.formula import METRICS
 from specc.ir.vocabulary import (
+    ArrivalType,
     BlocksType,
     BlockType,
     BooleanType,
@@ -21,6 +23,7 @@ from specc.ir.vocabulary import (
     NumberType,
     ReferencesType,
     ReferenceType,
+    TailsType,
     entries,
     nested_class,
 )
@@ -242,6 +245,8 @@ class Analysis:
                 return [Completion(str(member.value), "choice") for member in choices]
             case BooleanType():
                 return [Completion(word, "choice") for word in ("true", "false")]
+            case ArrivalType():
+                return [Completion(process.value, "choice") for process in Process]
             case ReferenceType(kind=kind) | ReferencesType(kind=kind):
                 return [Completion(n, kind) for n in (root.names_of(kind) if root else [])]
         return lets
@@ -252,6 +257,9 @@ class Analysis:
             return kinds + [Completion(word, "keyword") for word in _STATEMENTS]
         found = []
         for name, (_, entry) in entries(classes[-1]).items():
+            if isinstance(entry.type, TailsType):
+                found += [Completion(f"{metric}.p99", "field", entry.doc) for metric in METRICS]
+                continue
             is_block = isinstance(entry.type, BlockType | BlocksType)
             word = entry.type.kind if isinstance(entry.type, BlocksType) else name
             found.append(Completion(word, "block" if is_block else "field", entry.doc))

@@ -236,10 +236,6 @@ class Speculative(v.Node):
 class Engine(v.Node):
     """Settings of the serving engine."""
 
-    planned: ClassVar[Mapping[str, str]] = {
-        "prefill_admission": "admission of waiting requests (simulation)",
-    }
-
     generation: Generation = v.choice(
         Generation,
         "generation of the serving software: host gaps, sampling, fused kernels",
@@ -282,6 +278,14 @@ class Engine(v.Node):
     decode_batch: tuple[int, int] | None = v.interval(
         "requests a replica decodes together, as a range to search; by default from 1 to what "
         "the memory holds"
+    )
+    prefill_admission: int | None = v.number(
+        DIMENSIONLESS,
+        "simulation: waiting requests that a step takes in; `auto` is as many as a replica runs",
+        default=None,
+        whole=True,
+        at_least=1,
+        at_most=1_000_000,
     )
     max_sequences: int | None = v.number(
         DIMENSIONLESS,

@@ -7,9 +7,10 @@ from typing import Any
 import attrs
 from attrs import evolve, frozen
 
-from specc.ir.formula import RESULT_FACTS
+from specc.ir.formula import METRICS, RESULT_FACTS, STATISTICS
 from specc.ir.study import KINDS
 from specc.ir.vocabulary import (
+    ArrivalType,
     BlocksType,
     BlockType,
     BooleanType,
@@ -28,10 +29,12 @@ from specc.ir.vocabulary import (
     ReferenceType,
     SizesType,
     TableType,
+    TailsType,
     TextsType,
     TextType,
     entries,
 )
+from specc.ir.workload import LengthBin
 from specc.units import (
     BYTES,
     DIMENSIONLESS,
@@ -175,11 +178,20 @@ def type_text(type_: FieldType) -> str:
             return f"names of {kind}s, one or a list"
         case PriceType():
             return "money per time (CNY/h, USD/h, EUR/h)"
-        case TableType():
-            return "table, or lengths_from(file)"
+        case TableType(cls=cls):
+            return "table, or lengths_from(file)" if cls is LengthBin else "table"
         case BoundsType():
             return "block of constraints on " + ", ".join(
                 name for name, dimension in RESULT_FACTS.items() if dimension is not None
+            )
+        case ArrivalType():
+            return "burst, constant, poisson, gamma, weibull or trace"
+        case TailsType():
+            return (
+                "constraints on METRIC.STATISTIC, with metrics "
+                + ", ".join(METRICS)
+                + " and statistics "
+                + ", ".join(STATISTICS)
             )
         case BlockType():
             return "block"
@@ -210,11 +222,14 @@ def _units(dimension: Dimension) -> str:
     return ", ".join(units) if len(units) <= 6 else f"{typical_unit(dimension)} and the like"
 
 
+_WITHOUT_DEFAULT = (
+    BlockType | TextsType | TextType | NumbersType | TableType | BoundsType | TailsType
+)
+
+
 def _default(attribute: "attrs.Attribute[Any]", entry: Entry) -> str:
     value = attribute.default
-    if value is attrs.NOTHING or isinstance(
-        entry.type, BlockType | TextsType | TextType | NumbersType | TableType | BoundsType
-    ):
+    if value is attrs.NOTHING or isinstance(entry.type, _WITHOUT_DEFAULT):
         return ""
     if value is None:
         if isinstance(entry.type, LimitType):
@@ -274,11 +289,17 @@ def example(name: str, entry: Entry) -> str:
         case PriceType():
             return f"{name} = 12 CNY/h"
         case TableType():
-            return f'{name} = lengths_from("trace.csv", bins = 8)'
+            if entry.type.cls is LengthBin:
+                return f'{name} = lengths_from("trace.csv", bins = 8)'
+            return f"{name} {{ | {' | '.join(entries(entry.type.cls))} | … }}"
         case BoundsType():
             return f"{name} {{ available >= 4 GiB }}"
         case BlocksType():
             return f"{name} node {{ … }}"
+        case ArrivalType():
+            return f"{name} = poisson(12 req/s)"
+        case TailsType():
+            return "ttft.p99 <= 2 s"
         case BlockType():
             return f"{name} {{ … }}"
 

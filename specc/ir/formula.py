@@ -87,6 +87,10 @@ class Bound(Record):
     spans: Mapping[str, Span] = field(factory=dict, eq=False)
 
 
+# What a simulation measures of requests, and the statistics over them.
+METRICS = ("ttft", "tpot", "itl", "queue", "latency")
+STATISTICS = ("mean", "p50", "p90", "p95", "p99", "max")
+
 MONEY = Dimension.base("money")  # stands for whichever currency the devices are priced in
 
 # The facts about a candidate that `expect` and `limits` can name, with their dimension; None is
@@ -115,6 +119,29 @@ RESULT_FACTS: dict[str, Dimension | None] = {
     "model": None,
     "quantisation": None,
 }
+
+
+# What a simulated study has besides.
+SIMULATED_FACTS: dict[str, Dimension] = {
+    "goodput": REQUESTS / TIME,
+    "attainment": DIMENSIONLESS,
+    "capacity": REQUESTS / TIME,
+    "replicas": DIMENSIONLESS,
+}
+
+
+def dimension_of(path: str) -> Dimension | None:
+    """Return the dimension of a fact of a result by its path; None for a word."""
+    fact = path.rpartition(".")[2]
+    if fact in STATISTICS:
+        return TIME
+    return RESULT_FACTS[fact] if fact in RESULT_FACTS else SIMULATED_FACTS[fact]
+
+
+def is_simulated(path: str) -> bool:
+    """Say whether only a simulation has a fact."""
+    fact = path.rpartition(".")[2]
+    return fact in STATISTICS or fact in SIMULATED_FACTS
 
 
 class FormulaError(Exception):

@@ -78,6 +78,12 @@ _FORMULAS: dict[str, type[Formula]] = {
 }
 
 
+def _omitted(cls: type[Any]) -> dict[str, Any]:
+    """What does not belong to the JSON form: spans, and what a class says."""
+    names = ("spans",) if issubclass(cls, Node) else getattr(cls, "unwritten", ())
+    return {name: override(omit=True) for name in names}
+
+
 def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True, prefer_attrib_converters=False)
     for primitive in (int, float, bool, str):
@@ -85,18 +91,16 @@ def _converter() -> cattrs.Converter:
 
     @converter.register_structure_hook_factory(attrs.has)
     def structure_fn(cls: type[Any]) -> Any:
-        spans = {"spans": override(omit=True)} if issubclass(cls, Node) else {}
         return make_dict_structure_fn(
             cls,
             converter,
             _cattrs_forbid_extra_keys=True,
-            **spans,  # type: ignore[arg-type]
+            **_omitted(cls),
         )
 
     @converter.register_unstructure_hook_factory(attrs.has)
     def unstructure_fn(cls: type[Any]) -> Any:
-        spans = {"spans": override(omit=True)} if issubclass(cls, Node) else {}
-        return make_dict_unstructure_fn(cls, converter, **spans)  # type: ignore[arg-type]
+        return make_dict_unstructure_fn(cls, converter, **_omitted(cls))
 
     converter.register_structure_hook(Formula, _structure_formula)
     converter.register_structure_hook(int | float, _structure_number)

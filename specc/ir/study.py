@@ -1,8 +1,5 @@
 """Studies, and the document that holds all that one spec asks."""
 
-from collections.abc import Mapping
-from typing import ClassVar
-
 from attrs import frozen
 
 from specc.ir import vocabulary as v
@@ -11,6 +8,7 @@ from specc.ir.deployment import Deployment, Objective
 from specc.ir.device import Device
 from specc.ir.formula import Expectation
 from specc.ir.model import Model
+from specc.ir.simulation import Capacity, MeasuredServer, Simulate
 from specc.ir.workload import Workload
 
 
@@ -22,18 +20,22 @@ class Study(v.Node):
     # What a sweep set in this variant of the study: pairs of path and value.
     settings: tuple[tuple[str, str], ...] = ()
 
-    planned: ClassVar[Mapping[str, str]] = {
-        "simulate": "a request-level simulation",
-        "capacity": "a search for the capacity",
-    }
-
     workload: Workload = v.reference("workload", "the requests and their objectives")
     deployments: tuple[Deployment, ...] = v.references("deployment", "what to compare")
+    servers: tuple[MeasuredServer, ...] = v.references(
+        "server", "measured servers to simulate, instead of deployments"
+    )
+    simulate: Simulate | None = v.block(
+        Simulate, "a request-level simulation: queues, percentiles, goodput", optional=True
+    )
+    capacity: Capacity | None = v.block(
+        Capacity, "the highest rate that keeps the objectives", optional=True
+    )
 
     @property
     def objective(self) -> Objective:
         """What the study ranks by; the checker sees to it that its deployments agree."""
-        return self.deployments[0].objective
+        return self.deployments[0].objective if self.deployments else Objective.THROUGHPUT
 
 
 @frozen
@@ -50,5 +52,6 @@ KINDS: dict[str, type[v.Node]] = {
     "calibration": CalibrationData,
     "device": Device,
     "deployment": Deployment,
+    "server": MeasuredServer,
     "study": Study,
 }

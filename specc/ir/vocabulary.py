@@ -131,6 +131,16 @@ class BoundsType:
     """Constraints on facts of a result, such as `available >= 4 GiB`; the block holds no more."""
 
 
+@frozen(eq=False, repr=False)
+class ArrivalType:
+    """A process of arrivals, written as a function: `poisson(12 req/s)`."""
+
+
+@frozen(eq=False, repr=False)
+class TailsType:
+    """Limits on statistics over requests, written as constraints: `ttft.p90 <= 2 s`."""
+
+
 FieldType = (
     NumberType
     | LimitType
@@ -149,6 +159,8 @@ FieldType = (
     | BlocksType
     | TableType
     | BoundsType
+    | ArrivalType
+    | TailsType
 )
 
 
@@ -272,8 +284,8 @@ def reference(kind: str, doc: str, *, optional: bool = False) -> Any:
 
 
 def references(kind: str, doc: str) -> Any:
-    """Declare a list of names of other blocks."""
-    return _declared(ReferencesType(kind), doc, NOTHING)
+    """Declare a list of names of other blocks, empty by default."""
+    return _declared(ReferencesType(kind), doc, ())
 
 
 def lengths(doc: str) -> Any:
@@ -289,6 +301,16 @@ def table(cls: type[Node], doc: str) -> Any:
 def bounds(doc: str) -> Any:
     """Declare a block of constraints on facts of a result, empty by default."""
     return _declared(BoundsType(), doc, ())
+
+
+def arrival(doc: str) -> Any:
+    """Declare a process of arrivals."""
+    return _declared(ArrivalType(), doc, NOTHING)
+
+
+def tails(doc: str) -> Any:
+    """Declare limits on statistics over requests, none by default."""
+    return _declared(TailsType(), doc, ())
 
 
 def block(cls: type[Node], doc: str, *, required: bool = False, optional: bool = False) -> Any:

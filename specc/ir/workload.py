@@ -1,12 +1,11 @@
 """Workloads: what the requests look like and what they are promised."""
 
-from collections.abc import Mapping
 from enum import Enum
-from typing import ClassVar
 
 from attrs import frozen
 
 from specc.ir import vocabulary as v
+from specc.ir.formula import Bound
 from specc.units import DIMENSIONLESS, TIME, TOKENS, Seconds, Tokens
 
 
@@ -16,6 +15,10 @@ class Slo(v.Node):
 
     ttft: Seconds | None = v.limit(TIME, "time to first token")
     tpot: Seconds | None = v.limit(TIME, "time per output token")
+    tails: tuple[Bound, ...] = v.tails(
+        "limits that a simulation checks: ttft, tpot, itl, queue or latency, and a statistic: "
+        "mean, p50, p90, p95, p99 or max"
+    )
 
 
 class Representative(Enum):
@@ -90,8 +93,6 @@ class Shape:
 @frozen(kw_only=True, eq=False, repr=False)
 class Workload(v.Node):
     """Requests of one shape, or a mixture of lengths."""
-
-    planned: ClassVar[Mapping[str, str]] = {"simulate": "a request-level simulation"}
 
     input: Tokens | None = v.number(
         TOKENS, "tokens of a prompt", whole=True, at_least=1, default=None

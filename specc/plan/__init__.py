@@ -6,9 +6,19 @@ A task is data, and evaluating it is a pure function of it. Read `lower.py` firs
 """
 
 from specc.plan.answers import objective_of
-from specc.plan.lower import Plan, PlannedStudy, PrunedCandidate, Task, lower
-from specc.plan.results import Answer, Candidate, Group, Point, Results, StudyResult, Verdict
-from specc.plan.run import run
+from specc.plan.lower import Plan, PlannedStudy, PrunedCandidate, Task, lower, planned_workload
+from specc.plan.results import (
+    Answer,
+    Candidate,
+    Group,
+    Point,
+    Results,
+    Simulated,
+    StudyResult,
+    Verdict,
+)
+from specc.plan.run import run, traced
+from specc.plan.simulate import SimulationInterruptedError, simulation_work, subjects
 
 __all__ = [
     "Answer",
@@ -19,10 +29,16 @@ __all__ = [
     "Point",
     "PrunedCandidate",
     "Results",
+    "Simulated",
+    "SimulationInterruptedError",
     "StudyResult",
     "Task",
     "Verdict",
     "lower",
     "objective_of",
+    "planned_workload",
     "run",
+    "simulation_work",
+    "subjects",
+    "traced",
 ]

@@ -6,7 +6,9 @@ from specc.ir.formula import (
     Expectation,
     Fact,
     FormulaError,
+    dimension_of,
     evaluate,
+    is_simulated,
     references,
 )
 from specc.plan.results import Answer, StudyResult, Verdict
@@ -38,6 +40,8 @@ def judge(expectation: Expectation, result: StudyResult) -> Verdict:
 
 def _fact(path: str, result: StudyResult) -> Fact:
     """Return the fact that `[DEPLOYMENT.]best.[prefill.|decode.]FACT` names."""
+    if is_simulated(path):
+        return _simulated_fact(path, result)
     *names, fact = path.split(".")
     phase = names.pop() if names[-1] in _PHASES else ""
     deployment = names[0] if len(names) > 1 else ""
@@ -51,6 +55,30 @@ def _fact(path: str, result: StudyResult) -> Fact:
         dimension = Dimension.base(answer.currency)
     if dimension is None or isinstance(value, str):
         return str(value)
+    return Quantity(value, dimension)
+
+
+def _simulated_fact(path: str, result: StudyResult) -> Fact:
+    """Return the fact of a simulation that `[NAME.]best.FACT` or `….METRIC.STATISTIC` names."""
+    names, _, fact = path.rpartition("best.")
+    wanted = names.rstrip(".")
+    found = next((s for s in result.simulations if not wanted or s.name == wanted), None)
+    if found is None:
+        raise _MissingFactError(f"{path} does not exist: nothing was simulated")
+    value: float | None
+    if fact in ("capacity", "replicas"):
+        capacity = found.capacity
+        known = (
+            {} if capacity is None else {"capacity": capacity.rate, "replicas": capacity.replicas}
+        )
+        value = known.get(fact)
+    elif "." in fact:
+        value = found.metrics.statistic(fact)
+    else:
+        value = getattr(found.metrics, fact)
+    dimension = dimension_of(path)
+    if value is None or dimension is None:
+        raise _MissingFactError(f"{path} does not exist: the simulation has none")
     return Quantity(value, dimension)
 
 

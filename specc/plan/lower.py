@@ -121,7 +121,9 @@ def _lower_study(study: Study) -> PlannedStudy:
 
 def _setups(study: Study, deployment: Deployment) -> Iterator[Setup]:
     for phase in deployment.mode.phases:
-        workload = _uncached(study.workload) if phase is Phase.DECODE else study.workload
+        workload = planned_workload(study)
+        if phase is Phase.DECODE:
+            workload = _uncached(workload)
         for instance in deployment.instances(phase):
             yield Setup(workload, instance, phase)
 
@@ -130,6 +132,22 @@ def _uncached(workload: Workload) -> Workload:
     """Decoding does not see which part of a prompt came from the cache: one task for all rates."""
     rows = tuple(evolve(row, prefix_hit=None) for row in workload.requests)
     return evolve(workload, prefix_hit=0.0, requests=rows)
+
+
+def planned_workload(study: Study) -> Workload:
+    """Return the workload of a study with the limits that closed forms and step loops judge.
+
+    Where a simulation follows, it judges TTFT: in closed form all requests come at once and wait
+    for each other, at an arrival rate they do not. The narrowest limit on TPOT holds for the mean:
+    what exceeds it breaks that as well.
+    """
+    workload, slo = study.workload, study.workload.slo
+    if study.simulate is None:
+        return workload
+    limits = [b.value for b in slo.tails if b.fact.startswith("tpot.")]
+    limits += [] if slo.tpot is None else [slo.tpot]
+    planned = evolve(slo, ttft=None, tpot=min(limits, default=None), tails=())
+    return evolve(workload, slo=planned)
 
 
 def _drafted(setup: Setup) -> tuple[int, ...]:

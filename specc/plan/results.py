@@ -5,6 +5,9 @@ from attrs import frozen
 from specc.ir import Study
 from specc.search import Miss
 from specc.serving import BinRow, Timeline
+from specc.serving.simulation.capacity import CapacityFound
+from specc.serving.simulation.engine import EngineSettings
+from specc.serving.simulation.metrics import Metrics, Series, Steps
 from specc.units import Bytes, Seconds, Tokens
 
 
@@ -237,12 +240,78 @@ class Verdict:
 
 
 @frozen
+class Estimate:
+    """A statistic if all steps take as long as the error band of the cost model allows."""
+
+    fact: str
+    fast: Seconds | None
+    slow: Seconds | None
+
+
+@frozen
+class Closed:
+    """A mean as closed form or step loop said it, and as the simulation saw it.
+
+    TTFT and TPOT are in seconds, `rate` is what the one can serve and the other did, in requests
+    a second.
+    """
+
+    metric: str
+    planned: float
+    simulated: float
+
+
+@frozen
+class Picture:
+    """What charts of a simulation show: the state over time, steps, and quantiles 0 % to 100 %."""
+
+    series: Series
+    steps: Steps
+    ttft: tuple[Seconds, ...]
+    tpot: tuple[Seconds, ...]
+    latency: tuple[Seconds, ...]
+
+
+@frozen
+class Simulated:
+    """A simulation of an answer of a deployment, or of a measured server.
+
+    Attributes:
+        place: place of the answer in the ranking by closed form, from 1.
+        devices: of all replicas; their number for a server.
+        engines: of all replicas, of each phase.
+        settings: of the engines of each phase.
+        estimates: statistics at the ends of the error band of the cost model.
+        closed: means of the closed form beside those of the simulation.
+        capacity: the highest rate that keeps the objectives, if it was asked for.
+    """
+
+    name: str
+    layout: str
+    place: int
+    devices: int
+    engines: tuple[int, ...]
+    settings: tuple[EngineSettings, ...]
+    metrics: Metrics
+    estimates: tuple[Estimate, ...]
+    closed: tuple[Closed, ...]
+    picture: Picture
+    capacity: CapacityFound | None = None
+
+    @property
+    def meets(self) -> bool:
+        """Whether all objectives are met, and every request was served."""
+        return all(o.met for o in self.metrics.objectives) and not self.metrics.rejected
+
+
+@frozen
 class StudyResult:
     """The answer to one study.
 
     Attributes:
         answers: the feasible answers, the best first, then those that break a limit of theirs.
         candidates: the instances that were evaluated: feasible ones, the best first, then others.
+        simulations: of the shortlist, or of the servers; the one to choose first.
         dropped_answers: answers that are worse than those listed, and left out.
     """
 
@@ -252,6 +321,7 @@ class StudyResult:
     pruned: tuple[Dropped, ...]
     dropped_answers: int = 0
     verdicts: tuple[Verdict, ...] = ()
+    simulations: tuple[Simulated, ...] = ()
 
     @property
     def best(self) -> Answer | None:
@@ -262,6 +332,19 @@ class StudyResult:
         """The best feasible answer of one deployment."""
         return next((a for a in self.answers if a.feasible and a.deployment == deployment), None)
 
+    @property
+    def feasible(self) -> bool:
+        """Whether there is an answer that keeps to the limits, also as simulated.
+
+        A study that searches a capacity is feasible if there is one.
+        """
+        if self.best is None and not self.study.servers:
+            return False
+        if not self.simulations:
+            return True
+        first = self.simulations[0]
+        return first.meets if first.capacity is None else first.capacity.rate is not None
+
 
 @frozen
 class Results:
@@ -271,8 +354,13 @@ class Results:
 
     @property
     def feasible(self) -> bool:
-        """Whether every study has a feasible candidate."""
-        return all(study.best is not None for study in self.studies)
+        """Whether every study has an answer that keeps to its limits, also in its simulation."""
+        return all(study.feasible for study in self.studies)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any study was simulated."""
+        return any(study.simulations for study in self.studies)
 
     @property
     def as_expected(self) -> bool:

@@ -1,15 +1,17 @@
 """Running a plan: each task is evaluated on its own, then answers are made of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from attrs import evolve
 
 from specc.plan.answers import answers, detailed, ranked
 from specc.plan.evaluate import Evaluated
 from specc.plan.expectations import judge
-from specc.plan.lower import Plan, PlannedStudy, PrunedCandidate
+from specc.plan.lower import Plan, PlannedStudy, PrunedCandidate, planned_workload
 from specc.plan.pool import evaluated
-from specc.plan.results import Answer, Candidate, Dropped, Results, StudyResult
+from specc.plan.results import Answer, Candidate, Dropped, Results, Simulated, StudyResult
+from specc.plan.simulate import Subject, simulated, subjects
+from specc.serving.simulation.metrics import Outcome
 
 Progress = Callable[[], None]
 
@@ -18,29 +20,63 @@ def run(plan: Plan, progress: Progress = lambda: None) -> Results:
     """Evaluate all tasks of a plan. `progress` is called after each of them."""
     tasks = [task for study in plan.studies for task in study.tasks]
     known = evaluated(tasks, progress)
-    return Results(tuple(_run_study(study, known) for study in plan.studies))
+    return Results(tuple(_run_study(study, known, progress) for study in plan.studies))
 
 
-def _run_study(planned: PlannedStudy, known: dict[str, Evaluated]) -> StudyResult:
+def traced(plan: Plan) -> Iterator[tuple[Subject, Outcome]]:
+    """Yield what each study of a plan simulates, with every step of it."""
+    tasks = [task for study in plan.studies for task in study.tasks]
+    known = evaluated(tasks, lambda: None)
+    for study in plan.studies:
+        result = _run_study(study, known, lambda: None, simulate=False)
+        for subject in subjects(study.study, result.answers, known):
+            yield subject, subject.outcome()
+
+
+def _run_study(
+    planned: PlannedStudy,
+    known: dict[str, Evaluated],
+    progress: Progress,
+    simulate: bool = True,
+) -> StudyResult:
     study = planned.study
     own: dict[str, list[Evaluated]] = {d.name: [] for d in study.deployments}
     for task in planned.tasks:
         own[task.deployment.name].append(known[task.key])
     found: list[Answer] = []
     dropped = 0
+    workload = planned_workload(study)
     for deployment in study.deployments:
-        of_deployment, more = answers(deployment, study.workload, own[deployment.name])
+        of_deployment, more = answers(deployment, workload, own[deployment.name])
         found += of_deployment
         dropped += more
     order = _with_details(ranked(found, study.objective), known)
     candidates = [e.candidate for found_of in own.values() for e in found_of]
     place = {answer.groups[-1].task: number for number, answer in reversed(list(enumerate(order)))}
     candidates.sort(key=lambda candidate: _rank(candidate, place))
+    simulations = simulated(study, tuple(order), known, progress) if simulate else ()
     result = StudyResult(
-        study, tuple(order), tuple(candidates), _by_reason(planned.pruned), dropped
+        study,
+        tuple(_decided(order, simulations)),
+        tuple(candidates),
+        _by_reason(planned.pruned),
+        dropped,
+        simulations=simulations,
     )
     verdicts = tuple(judge(e, result) for e in study.expectations)
     return evolve(result, verdicts=verdicts)
+
+
+def _decided(order: list[Answer], simulations: Sequence[Simulated]) -> list[Answer]:
+    """Put the answer that the simulation chose first."""
+    if not simulations or not order:
+        return order
+    chosen = simulations[0]
+    own = [a for a in order if a.feasible and a.deployment == chosen.name]
+    if not own:
+        return order
+    first = own[chosen.place - 1]
+    return [first, *(answer for answer in order if answer is not first)]
 
 
 def _by_reason(pruned: Sequence[PrunedCandidate]) -> tuple[Dropped, ...]:

@@ -20,7 +20,19 @@ _CLASSES = {
 def accuracy(results: Results) -> str:
     """Return a paragraph on the calibrations that the studies use."""
     deployments = [d for result in results.studies for d in result.study.deployments]
-    return " ".join(dict.fromkeys(text for d in deployments for text in _texts(d)))
+    texts = [text for d in deployments for text in _texts(d)]
+    if any(result.study.servers for result in results.studies):
+        texts.append(
+            "The step times of measured servers are taken as they were measured: the simulation "
+            "adds the queue and the order of steps, and no spread of the times themselves."
+        )
+    if results.simulated:
+        texts.append(
+            "A simulation is as good as its step times and its arrivals. Its cost table is linear "
+            "between the batches and contexts that the cost model was asked for; against the cost "
+            "model itself, a step that prefills is off by less than 1 % on the mean."
+        )
+    return " ".join(dict.fromkeys(texts))
 
 
 def _texts(deployment: Deployment) -> Iterator[str]:

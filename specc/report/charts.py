@@ -48,6 +48,7 @@ class LineChart:
     y_ticks: tuple[Tick, ...]
     limit: Tick | None
     series: tuple[Series, ...]
+    y_limit: Tick | None = None
     width: int = WIDTH
     height: int = HEIGHT
     left: int = LEFT
@@ -107,11 +108,11 @@ def latency_charts(
     right = _right_end(shown, metric, limit)
     points = [point for c in shown for point in _curve_points(c, metric)]
     top = max((y for x, y, _ in points if x <= right), default=1.0)
-    x_ticks, x_scale = _axis(right * 1e3, LEFT, WIDTH - RIGHT)
-    y_ticks, y_scale = _axis(top * 1.06, HEIGHT - BOTTOM, TOP)
+    x_ticks, x_scale = axis(right * 1e3, LEFT, WIDTH - RIGHT)
+    y_ticks, y_scale = axis(top * 1.06, HEIGHT - BOTTOM, TOP)
     mark = None
     if limit:
-        mark = Tick(_place(limit * 1e3, x_scale), f"limit {show.duration(limit)}")
+        mark = Tick(place(limit * 1e3, x_scale), f"limit {show.duration(limit)}")
     charts = []
     for name, own in drawn.items():
         own.sort(key=lambda c: -c.tp)
@@ -133,16 +134,15 @@ def _curve_points(candidate: Candidate, metric: str) -> list[tuple[float, float,
     return [(x, y, ok) for x, y, ok in rows if x is not None]
 
 
-_Scale = tuple[float, float]  # pixel = a + b · value
+Scale = tuple[float, float]  # pixel = a + b · value
 
 
-def _axis(end: float, first: float, last: float) -> tuple[tuple[Tick, ...], _Scale]:
+def axis(end: float, first: float, last: float) -> tuple[tuple[Tick, ...], Scale]:
     """Return round ticks from 0 to `end` and the scale that maps it onto the pixels."""
     step = _round_step(end / 6)
     scale = (first, (last - first) / end)
     ticks = tuple(
-        Tick(_place(i * step, scale), f"{i * step:,.10g}")
-        for i in range(math.floor(end / step) + 1)
+        Tick(place(i * step, scale), f"{i * step:,.10g}") for i in range(math.floor(end / step) + 1)
     )
     return ticks, scale
 
@@ -153,7 +153,8 @@ def _round_step(step: float) -> float:
     return next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= step * 0.999)
 
 
-def _place(value: float, scale: _Scale) -> float:
+def place(value: float, scale: Scale) -> float:
+    """Return the pixel of a value."""
     return round(scale[0] + scale[1] * value, 1)
 
 
@@ -166,17 +167,17 @@ def _right_end(candidates: Sequence[Candidate], metric: str, limit: float | None
 
 
 def _series(
-    candidate: Candidate, color: int, metric: str, right: float, x_scale: _Scale, y_scale: _Scale
+    candidate: Candidate, color: int, metric: str, right: float, x_scale: Scale, y_scale: Scale
 ) -> Series:
     pixels = [
-        (_place(x * 1e3, x_scale), _place(y, y_scale), ok)
+        (place(x * 1e3, x_scale), place(y, y_scale), ok)
         for x, y, ok in _curve_points(candidate, metric)
         if x <= right
     ]
     best = None
     if candidate.feasible:
         x, y = getattr(candidate.point, metric), candidate.point.throughput
-        best = (_place(x * 1e3, x_scale), _place(y, y_scale))
+        best = (place(x * 1e3, x_scale), place(y, y_scale))
     label = show.short_layout(candidate.parallel)
     return Series(
         label=label,
@@ -207,14 +208,14 @@ def timeline_charts(timeline: Timeline) -> list[LineChart]:
         ("Sequences that decode", "Sequences", timeline.decoding),
         ("Tokens in the KV cache", "Tokens", timeline.cached),
     )
-    x_ticks, x_scale = _axis(timeline.end[-1], LEFT, WIDTH - RIGHT)
+    x_ticks, x_scale = axis(timeline.end[-1], LEFT, WIDTH - RIGHT)
     charts = []
     for title, unit, values in drawn:
-        y_ticks, y_scale = _axis(max(1, *values) * 1.06, HEIGHT - BOTTOM, TOP)
+        y_ticks, y_scale = axis(max(1, *values) * 1.06, HEIGHT - BOTTOM, TOP)
         pixels = []
         for start, end, value in _thinned(timeline, values):
-            y = _place(value, y_scale)
-            pixels += [(_place(start, x_scale), y), (_place(end, x_scale), y)]
+            y = place(value, y_scale)
+            pixels += [(place(start, x_scale), y), (place(end, x_scale), y)]
         points = " ".join(f"{x:g},{y:g}" for x, y in dict.fromkeys(pixels))
         series = (Series("", 0, "", points, None, ""),)
         charts.append(
@@ -289,26 +290,26 @@ class HeatMap:
 def sweep_chart(results: Sequence[StudyResult]) -> LineChart | None:
     """Draw the best throughput of each deployment over the one field that a study sweeps."""
     path = results[0].study.settings[0][0]
-    places = [_number_of(result.study.settings[0][1]) for result in results]
-    if any(place is None for place in places) or len(set(places)) < 2:
+    numbers = [_number_of(result.study.settings[0][1]) for result in results]
+    if any(number is None for number in numbers) or len(set(numbers)) < 2:
         return None
-    known = [place for place in places if place is not None]
+    known = [number for number in numbers if number is not None]
     points: dict[str, list[tuple[float, float]]] = {}
-    for place, result in zip(known, results, strict=True):
+    for number, result in zip(known, results, strict=True):
         for deployment in result.study.deployments:
             best = result.best_of(deployment.name)
             if best is not None:
-                points.setdefault(deployment.name, []).append((place, best.throughput))
+                points.setdefault(deployment.name, []).append((number, best.throughput))
     if not points:
         return None
     unit = _unit_of(results[0].study.settings[0][1])
     high = max(known)
     top = max(y for own in points.values() for _, y in own)
-    x_ticks, x_scale = _axis(high, LEFT, WIDTH - RIGHT)
-    y_ticks, y_scale = _axis(top * 1.06, HEIGHT - BOTTOM, TOP)
+    x_ticks, x_scale = axis(high, LEFT, WIDTH - RIGHT)
+    y_ticks, y_scale = axis(top * 1.06, HEIGHT - BOTTOM, TOP)
     series = []
     for index, (name, own) in enumerate(points.items()):
-        pixels = [(_place(x, x_scale), _place(y, y_scale)) for x, y in sorted(own)]
+        pixels = [(place(x, x_scale), place(y, y_scale)) for x, y in sorted(own)]
         text = " ".join(f"{x:g},{y:g}" for x, y in pixels)
         best_text = f"{name}: {show.rate(own[-1][1])} tok/s"
         series.append(Series(name, index % COLORS, "", text, pixels[-1], best_text))

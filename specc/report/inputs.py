@@ -9,6 +9,7 @@ from specc.ir import (
     Device,
     Dispatch,
     Fleet,
+    MeasuredServer,
     Phase,
     Slo,
     Speculative,
@@ -16,6 +17,7 @@ from specc.ir import (
     Timing,
     Workload,
 )
+from specc.ir.simulation import StepKind
 from specc.report import format as show
 from specc.report.tables import Column, Row, Table
 
@@ -27,6 +29,7 @@ def objectives(slo: Slo) -> str:
         for name, limit in (("ttft", slo.ttft), ("tpot", slo.tpot))
         if limit is not None
     ]
+    limits += [tail.text for tail in slo.tails]
     return " and ".join(limits) or "no latency objective"
 
 
@@ -36,10 +39,22 @@ def inputs(study: Study) -> Iterable[Table]:
     yield Table(f"Workload {study.workload.name}", columns, _rows(*_workload(study.workload)))
     for deployment in study.deployments:
         yield Table(f"Deployment {deployment.name}", columns, _rows(*_deployment(deployment)))
+    for server in study.servers:
+        yield Table(f"Server {server.name}", columns, _rows(*_server(server)))
     instances = [i for d in study.deployments for p in d.mode.phases for i in d.instances(p)]
     devices = {instance.device.name: instance.device for instance in instances}
     for device in devices.values():
         yield Table(f"Device {device.name}", columns, _rows(*_device(device)))
+
+
+def _server(server: MeasuredServer) -> Iterable[tuple[str, str]]:
+    yield "About", server.doc
+    for row in server.step_cost:
+        what = "new tokens" if row.step is StepKind.PREFILL else "sequences"
+        size = f"{show.integer(row.size)} {what}"
+        yield f"A {row.step.value} step of {size}", show.duration(row.time)
+    if server.ready_after:
+        yield "Takes no step before", show.duration(server.ready_after)
 
 
 def _workload(workload: Workload) -> Iterable[tuple[str, str]]:

@@ -13,9 +13,9 @@ from specc.plan import Results
 from specc.report.files import Report
 from specc.report.format import rounded
 from specc.report.view import ReportView, view
-from specc.serving import DEFINITIONS
+from specc.serving import definitions
 
-RESULT_FORMAT = 2
+RESULT_FORMAT = 3
 
 
 def render(
@@ -96,7 +96,7 @@ def _result_json(
         "spec": spec,
         "inputs": hashes,
         "overrides": list(overrides),
-        "definitions": {name: d.text for name, d in DEFINITIONS.items()},
+        "definitions": {name: d.text for name, d in definitions(results.simulated).items()},
         "units": "seconds, bytes, tokens, tokens a second, shares of 1",
         **to_json(results),
     }

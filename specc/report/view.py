@@ -5,7 +5,15 @@ from collections.abc import Sequence
 from attrs import evolve, frozen
 
 from specc.ir import Objective, Phase, Slo, Study
-from specc.plan import Answer, Candidate, Group, Results, StudyResult, objective_of
+from specc.plan import (
+    Answer,
+    Candidate,
+    Group,
+    Results,
+    StudyResult,
+    objective_of,
+    planned_workload,
+)
 from specc.report import format as show
 from specc.report.accuracy import accuracy
 from specc.report.charts import (
@@ -22,6 +30,7 @@ from specc.report.charts import (
 )
 from specc.report.frontier import frontier
 from specc.report.inputs import inputs, objectives
+from specc.report.simulation import SimulationView, simulation_view
 from specc.report.tables import (
     Relaxation,
     Table,
@@ -43,7 +52,7 @@ from specc.report.tables import (
     verdict_table,
 )
 from specc.search import Miss
-from specc.serving import DEFINITIONS, Definition
+from specc.serving import Definition, definitions
 
 MOST_BARS = 16
 _LIMITS = {
@@ -122,6 +131,7 @@ class StudyView:
     infeasible: Table | None
     pruned: Table | None
     inputs: tuple[Table, ...]
+    simulation: SimulationView | None = None
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
@@ -133,13 +143,15 @@ class StudyView:
             )
         if self.heat_map is not None:
             drawn.append(Picture("sweep", "Throughput over the swept fields", heat=self.heat_map))
-        drawn.append(
-            Picture(
-                "curves",
-                "Throughput over latency of every layout; the dot is the best batch size",
-                panels=self.latency_charts,
+        drawn += self._simulated()
+        if self.latency_charts:
+            drawn.append(
+                Picture(
+                    "curves",
+                    "Throughput over latency of every layout; the dot is the best batch size",
+                    panels=self.latency_charts,
+                )
             )
-        )
         if self.request_bars:
             drawn.append(
                 Picture("requests", "Time of a request of each length", bars=self.request_bars)
@@ -148,8 +160,23 @@ class StudyView:
             drawn.append(
                 Picture("timeline", "What runs in the steps of a batch", panels=self.timeline)
             )
-        drawn.append(Picture("memory", "Memory of a device, by candidate", bars=self.memory_bars))
+        if self.memory_bars:
+            drawn.append(
+                Picture("memory", "Memory of a device, by candidate", bars=self.memory_bars)
+            )
         return tuple(drawn)
+
+    def _simulated(self) -> list[Picture]:
+        """The pictures of a simulation."""
+        if self.simulation is None:
+            return []
+        named = (
+            ("capacity", "Latency and attainment over the rate", self.simulation.capacity),
+            ("requests-cdf", "Distribution of latencies", self.simulation.distributions),
+            ("state", "Queue, batch and KV cache over time", self.simulation.state),
+            ("steps", "Steps around the longest queue", self.simulation.steps),
+        )
+        return [Picture(name, alt, panels=panels) for name, alt, panels in named if panels]
 
 
 @frozen
@@ -177,7 +204,7 @@ def view(
         title=spec.removesuffix(".spec"),
         version=version,
         studies=tuple(study_views(results)),
-        definitions=tuple(DEFINITIONS.values()),
+        definitions=tuple(definitions(results.simulated).values()),
         accuracy=accuracy(results),
         provenance=tuple(hashes.items()),
         overrides=tuple(overrides),
@@ -219,7 +246,9 @@ def _study(result: StudyResult, variants: list[StudyResult], index: int | None) 
         heat_map=heat_map(variants) if first and swept == 2 else None,
         expectations=verdict_table(result) if result.verdicts else None,
         comparison=comparison(result) if several else None,
-        answers=None if plain else answer_table(result.answers, several, result.dropped_answers),
+        answers=None
+        if plain or not result.answers
+        else answer_table(result.answers, several, result.dropped_answers),
         summaries=tuple(
             summary([c for c in feasible if c.phase == phase], label, phase, best)
             for phase in phases
@@ -241,6 +270,7 @@ def _study(result: StudyResult, variants: list[StudyResult], index: int | None) 
         infeasible=infeasible_table(infeasible, several) if infeasible else None,
         pruned=pruned_table(result) if result.pruned else None,
         inputs=tuple(inputs(study)),
+        simulation=simulation_view(result),
     )
 
 
@@ -325,6 +355,8 @@ def _lengths(study: Study) -> str:
 
 def _answer(result: StudyResult) -> AnswerView:
     best = result.best
+    if result.study.servers:
+        return _server_answer(result)
     if best is None:
         return _no_answer(result)
     remarks = [_arithmetic(best), _stopped(best)]
@@ -336,8 +368,21 @@ def _answer(result: StudyResult) -> AnswerView:
     remarks += _two_kinds_of_tpot(result)
     remarks += _overflow(best)
     remarks.append(_sureness(best))
-    figures = _figures(best, result.study.workload.slo)
+    figures = _figures(best, planned_workload(result.study).slo, bool(result.simulations))
     return AnswerView(True, _headline(best), best.layout, figures, tuple(remarks))
+
+
+def _server_answer(result: StudyResult) -> AnswerView:
+    """The answer of a study of measured servers is that of its simulation."""
+    shown = simulation_view(result)
+    assert shown is not None
+    failed = sum(not verdict.met for verdict in result.verdicts)
+    remarks = (
+        (f"{failed} of {show.counted(len(result.verdicts), 'expectation')} not met.",)
+        if failed
+        else ()
+    )
+    return AnswerView(shown.meets, shown.headline, "", (), remarks)
 
 
 def _headline(best: Answer) -> str:
@@ -501,7 +546,7 @@ def _overflow(best: Answer) -> list[str]:
     ]
 
 
-def _figures(best: Answer, slo: Slo) -> tuple[Figure, ...]:
+def _figures(best: Answer, slo: Slo, simulated: bool) -> tuple[Figure, ...]:
     bands = best.bands
     per_device = f"{show.rate(best.throughput_per_device)} a device"
     what = " of prompts" if best.mode == "prefill_only" else ""
@@ -514,7 +559,10 @@ def _figures(best: Answer, slo: Slo) -> tuple[Figure, ...]:
         ("TPOT", best.tpot, slo.tpot, (bands.tpot_p10, bands.tpot_p90)),
     ):
         if value is not None:
-            figures.append(_latency_figure(title, value, limit, band))
+            figure = _latency_figure(title, value, limit, band)
+            if simulated and limit is None:
+                figure = evolve(figure, note="of a whole batch at once; judged as simulated")
+            figures.append(figure)
     reserved = max(g.point.memory.reserved for g in best.groups)
     figures.append(
         Figure(
@@ -645,7 +693,7 @@ def _relaxations(result: StudyResult) -> Table | None:
 
 
 def _latency(study: Study, shown: Sequence[Candidate]) -> list[LineChart]:
-    slo = study.workload.slo
+    slo = planned_workload(study).slo
     charts = []
     for phase in dict.fromkeys(c.phase for c in shown):
         own = [c for c in shown if c.phase == phase]

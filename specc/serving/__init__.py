@@ -10,7 +10,7 @@ steps that do both.
 from specc.serving.aggregated import Aggregated
 from specc.serving.budget import automatic_budgets, choose_budget
 from specc.serving.closed import ClosedForm
-from specc.serving.definitions import DEFINITIONS, Definition
+from specc.serving.definitions import DEFINITIONS, Definition, definitions
 from specc.serving.loop import StepLoop
 from specc.serving.mixture import Mixture, allocate
 from specc.serving.models import ServingModel, method_of, serving_model
@@ -39,6 +39,7 @@ __all__ = [
     "allocate",
     "automatic_budgets",
     "choose_budget",
+    "definitions",
     "method_of",
     "serving_model",
     "transfer_time",

@@ -12,6 +12,14 @@ class Definition:
     text: str
 
 
+SIMULATED = ("simulation", "goodput", "capacity")
+
+
+def definitions(simulated: bool) -> dict[str, Definition]:
+    """Return the definitions that a report needs, with or without simulations."""
+    return {k: d for k, d in DEFINITIONS.items() if simulated or k not in SIMULATED}
+
+
 DEFINITIONS: dict[str, Definition] = {
     "method": Definition(
         "Method",
@@ -113,5 +121,29 @@ DEFINITIONS: dict[str, Definition] = {
         "Cost and energy",
         "",
         "Price and power of all devices, spares included, over the output tokens of the same time.",
+    ),
+    "simulation": Definition(
+        "As simulated",
+        "",
+        "Every request comes at its own time, waits, and runs in the steps of an engine with a "
+        "token budget, a limit on sequences and a KV cache of blocks: sequences that run decode "
+        "first, prompts in order of arrival fill the rest of the step, in chunks; when blocks run "
+        "out the latest admitted is preempted and computed again (as vLLM V1 does). Of each "
+        "request: TTFT = first token − arrival; TPOT = (last − first token) / (answer − 1); "
+        "latency = last token − arrival; queue = start of its first step − arrival. ITL are the "
+        "gaps between tokens, of all requests together. Percentiles interpolate between the two "
+        "nearest values.",
+    ),
+    "goodput": Definition(
+        "Goodput",
+        "req/s",
+        "Requests that meet every objective, a second, from the first arrival to the last token. "
+        "A request is judged by the widest limit on each metric; what was rejected has missed.",
+    ),
+    "capacity": Definition(
+        "Capacity",
+        "req/s",
+        "The highest rate at which the target share of the requests meets every objective, by "
+        "bisection to 1 % with the same requests at every rate; mean over seeds.",
     ),
 }

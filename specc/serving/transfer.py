@@ -1,10 +1,11 @@
 """The way of the KV cache from a prefill instance to a decode instance."""
 
 import math
+from collections.abc import Sequence
 
 from specc.ir import Device, Timing, Transfer
 from specc.serving.server import Server
-from specc.units import BytesPerSecond, Seconds
+from specc.units import BytesPerSecond, Seconds, Tokens
 
 
 def transfer_time(
@@ -24,9 +25,31 @@ def transfer_time(
         slower: the device with the slower outermost level.
         prefill: seconds of the prefill step that makes the cache.
     """
+    size = max(cache_bytes(sender), cache_bytes(receiver))
+    return _waiting(transfer, sender, slower, prefill, size)
+
+
+def transfer_times(
+    transfer: Transfer,
+    sender: Server,
+    receiver: Server,
+    slower: Device,
+    prefill: Seconds,
+    tokens: Sequence[Tokens],
+) -> list[Seconds]:
+    """Return how long requests wait for their caches, by the tokens of their prompts."""
+    waited = []
+    for prompt in tokens:
+        size = max(cache_bytes(sender, prompt), cache_bytes(receiver, prompt))
+        waited.append(_waiting(transfer, sender, slower, prefill, size))
+    return waited
+
+
+def _waiting(
+    transfer: Transfer, sender: Server, slower: Device, prefill: Seconds, size: float
+) -> Seconds:
     if transfer.timing is Timing.FREE:
         return 0.0
-    size = max(cache_bytes(sender), cache_bytes(receiver))
     level = slower.levels[-1]
     latency = level.latency if transfer.latency is None else transfer.latency
     moving = size / _bandwidth(transfer, slower)
@@ -51,10 +74,14 @@ def _bandwidth(transfer: Transfer, slower: Device) -> BytesPerSecond:
     return transfer.bandwidth or level.bandwidth * level.efficiency
 
 
-def cache_bytes(server: Server) -> float:
-    """Return the cache of the mean prompt on one rank, with what a sequence holds besides."""
+def cache_bytes(server: Server, tokens: float | None = None) -> float:
+    """Return the cache of a prompt on one rank, with what a sequence holds besides.
+
+    Without `tokens` it is the mean prompt.
+    """
     model = server.cost.memory_model
-    return model.kv_token_bytes * server.mixture.mean_input + model.sequence_bytes
+    length = server.mixture.mean_input if tokens is None else tokens
+    return model.kv_token_bytes * length + model.sequence_bytes
 
 
 def slower_link(first: Device, second: Device) -> Device:

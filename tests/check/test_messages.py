@@ -17,6 +17,7 @@ CASES = [
     "values",
     "rules",
     "not_yet",
+    "simulations",
     "places",
     "circle",
     "configs",

@@ -8,6 +8,7 @@ import pytest
 from lsprotocol import types as lsp
 from pygls.lsp.client import LanguageClient
 
+from specc.ir.formula import METRICS
 from tests.conftest import ROOT
 
 TEXT = """\
@@ -121,7 +122,9 @@ def test_a_session(session) -> None:
         complete.version = 3
         assert {"workload", "deployment", "use"} <= set(await complete(""))
         assert {"prefix_hit", "slo"} <= set(await complete("workload x {\n    "))
-        assert await complete("workload x {\n    slo { ") == ["ttft", "tpot"]
+        slo = await complete("workload x {\n    slo { ")
+        assert slo == ["ttft", "tpot", *(f"{m}.p99" for m in METRICS)]
+        assert "poisson" in await complete("study x {\n    simulate { arrival = ")
         assert "w8a8_dynamic" in await complete("deployment x {\n    quant = ")
         assert "qwen3_8b" in await complete("deployment x {\n    model = ")
         assert "exhaustive" in await complete("deployment x { search.strategy = ")

@@ -11,7 +11,14 @@ from specc.cost import Layout, StepTable
 from specc.ir import Deployment, LengthBin, Scheduler, StepLatency, Workload
 from specc.serving import Aggregated, Server, StepLoop
 from specc.serving.loop import Trajectory
-from specc.serving.schedulers import Budget, Waiting, decode_first, prefill_first, with_slack
+from specc.serving.schedulers import (
+    ADMISSIONS,
+    Budget,
+    Waiting,
+    decode_first,
+    prefill_first,
+    with_slack,
+)
 from tests.cost.test_rules import DEVICE, MODEL
 
 
@@ -159,7 +166,7 @@ def test_groups_equal_requests_one_by_one(
         max_size=5,
         unique_by=lambda row: row[1],
     ),
-    st.sampled_from(list(Scheduler)),
+    st.sampled_from(list(ADMISSIONS)),
     st.integers(40, 4000),
     st.integers(1, 30),
     st.sampled_from([1, 3]),

@@ -46,7 +46,10 @@ def run(options: argparse.Namespace) -> int:
         print_diagnostics(error.diagnostics, options.format)
         return WRONG_INPUT
     print_diagnostics(compilation.diagnostics, "text")
-    with progress(sum(len(study.tasks) for study in plan.studies)) as advance:
+    from specc.plan import simulation_work
+
+    work = sum(len(s.tasks) + simulation_work(s.study) for s in plan.studies)
+    with progress(work) as advance:
         compilation.progress = advance
         report = compilation.report
     folder = options.out or options.spec.parent

@@ -41,6 +41,7 @@ class EngineSettings:
         block: tokens of a block.
         longest: tokens of prompt and answer together.
         slack: decode_first_with_slack: share by which a step may exceed the budget.
+        ready_at: when the first step may begin, in picoseconds.
     """
 
     scheduler: Scheduler
@@ -52,6 +53,7 @@ class EngineSettings:
     block: Tokens
     longest: Tokens
     slack: float = 0.0
+    ready_at: int = 0
 
     def blocks(self, tokens: Tokens) -> int:
         """Return the KV-cache blocks of so many tokens of a sequence."""
@@ -149,6 +151,7 @@ class Engine(ABC):
     def __attrs_post_init__(self) -> None:
         """Start empty."""
         settings = self.settings
+        self.now = settings.ready_at
         self._free = settings.capacity
         self._whole_chunks = settings.scheduler is Scheduler.DECODE_FIRST_WITH_SLACK
         self._step_tokens = int(settings.budget * (1 + settings.slack) + 1e-9)
@@ -515,7 +518,10 @@ class Continuous(Engine):
         while heap and heap[0] // count <= self.turn:
             turn, request = divmod(heapq.heappop(heap), count)
             if self._ends.get(request) == turn:
-                self._end_decode(request, lives.input[request] + lives.output[request] - 1)
+                held = lives.input[request] + lives.output[request] - 1
+                if self.cache is not None:
+                    self._computed(request, held)
+                self._end_decode(request, held)
                 lives.finish[request] = self.now
                 del self.running[request]
 

@@ -94,6 +94,8 @@ class RoundRobin(Engine):
             return
         lives.finish[request] = self.now
         self.ready -= 1
+        if self.cache is not None:
+            self._computed(request, self._held[request])
         self._release(request, self._held.pop(request))
         del self.running[request]
 

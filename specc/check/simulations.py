@@ -1,0 +1,250 @@
+"""Rules about simulated studies: arrivals, servers, capacity and limits on tails."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from specc.check.labels import label_of
+from specc.diagnostics import Diagnostic, Label
+from specc.ir import (
+    MeasuredServer,
+    Mode,
+    Process,
+    Routing,
+    Simulate,
+    Study,
+    Workload,
+)
+from specc.ir.simulation import StepKind
+from specc.ir.vocabulary import Node
+
+_RANDOM = (Process.CONSTANT, Process.POISSON, Process.GAMMA, Process.WEIBULL)
+
+
+def problems_of_study(study: Study) -> Iterator[Diagnostic]:
+    """Yield what does not fit together in the simulation of a study."""
+    if not study.servers and "deployments" not in study.spans:
+        yield Diagnostic(
+            "E0401",
+            f"the study '{study.name}' lacks the field 'deployments'",
+            (label_of(study, "", ""),),
+        )
+    if study.deployments and study.servers:
+        yield Diagnostic(
+            "E0406",
+            "a study compares deployments, or measured servers",
+            (
+                label_of(study, "deployments", "deployments"),
+                label_of(study, "servers", "and servers"),
+            ),
+            help="put them into studies of their own",
+        )
+    if study.simulate is None:
+        yield from _not_simulated(study)
+        return
+    yield from _simulate(study.simulate, study)
+    yield from _served(study, study.simulate)
+    yield from _blocks(study, study.simulate)
+    if study.capacity is not None:
+        yield from _capacity(study, study.simulate)
+
+
+def problems_of_server(server: MeasuredServer) -> Iterator[Diagnostic]:
+    """Yield what is wrong with a measured server."""
+    kinds = {row.step for row in server.step_cost}
+    if kinds != set(StepKind):
+        missing = "prefill" if StepKind.PREFILL not in kinds else "decode"
+        yield Diagnostic(
+            "E0401",
+            f"'step_cost' has no step that is {missing}",
+            (label_of(server, "step_cost" if server.step_cost else "", ""),),
+            help=f"measure one: | {missing} | 1 | 25 ms |",
+        )
+    for kind in StepKind:
+        rows = sorted((r for r in server.step_cost if r.step is kind), key=lambda r: r.size)
+        for first, second in pairwise(rows):
+            if first.size == second.size:
+                yield Diagnostic(
+                    "E0406",
+                    f"two times of a {kind.value} step of size {first.size}",
+                    (label_of(second, "", "this time"), label_of(first, "", "and this")),
+                    help="write their mean",
+                )
+
+
+def _not_simulated(study: Study) -> Iterator[Diagnostic]:
+    how = "add a block to the study: simulate { arrival = poisson(12 req/s) }"
+    for tail in study.workload.slo.tails:
+        yield Diagnostic(
+            "E0406",
+            f"'{tail.fact}' needs a simulation",
+            (
+                Label(tail.spans[""], "a statistic over requests"),
+                label_of(study, "", "not simulated"),
+            ),
+            why="closed forms and step loops know means",
+            help=how,
+        )
+    if study.servers:
+        yield Diagnostic(
+            "E0406", "measured servers are simulated", (label_of(study, "servers", ""),), help=how
+        )
+    if study.capacity is not None:
+        yield Diagnostic(
+            "E0406",
+            "the capacity is searched with a simulation",
+            (label_of(study.capacity, "", "", study),),
+            help=how,
+        )
+
+
+def _simulate(simulate: Simulate, study: Study) -> Iterator[Diagnostic]:
+    arrival, rates = simulate.arrival, simulate.rates
+    at = label_of(simulate, "arrival", "")
+    if arrival.process in _RANDOM and arrival.rate is None and not rates:
+        name = arrival.process.value
+        yield Diagnostic(
+            "E0401",
+            f"'{name}' lacks a rate",
+            (at,),
+            help=f"write {name}(12 req/s), or a table: rates {{ | at | rate | … }}",
+        )
+    if rates and (arrival.process not in _RANDOM or arrival.rate is not None):
+        yield Diagnostic(
+            "E0406",
+            "the table 'rates' and 'arrival' both say when requests come",
+            (at, label_of(simulate, "rates", "the table")),
+            help="write arrival = poisson with a table of rates",
+        )
+    for first, second in pairwise(rates):
+        if second.at <= first.at:
+            yield Diagnostic(
+                "E0406",
+                "the times of 'rates' rise",
+                (label_of(second, "at", "not later"), label_of(first, "at", "than this")),
+            )
+    if rates and rates[-1].rate <= 0:
+        yield Diagnostic(
+            "E0406",
+            "the last rate is 0, so that not all requests come",
+            (label_of(rates[-1], "rate", ""),),
+            help="end with the rate that goes on",
+        )
+    trace = arrival.process is Process.TRACE
+    for field in ("speed", "block_tokens"):
+        if field in simulate.spans and not trace:
+            yield _of_no_use(simulate, field, "it belongs to a trace")
+    if "lengths" in simulate.spans and (trace or not study.workload.requests):
+        yield _of_no_use(simulate, "lengths", "there are no bins to draw lengths from")
+    if trace and simulate.sessions is not None:
+        yield _of_no_use(simulate, "sessions", "a trace has sessions of its own")
+    hashed = simulate.sessions is not None or (
+        arrival.trace is not None and arrival.trace.hashes is not None
+    )
+    if simulate.router is Routing.PREFIX_AWARE and not hashed:
+        yield Diagnostic(
+            "E0406",
+            "no prefix can be told from another",
+            (label_of(simulate, "router", "routes by prefixes"),),
+            help="add sessions { … }, or a trace with hash_ids",
+        )
+    if simulate.sessions is not None and any(s.cached for s in study.workload.shapes()):
+        yield Diagnostic(
+            "E0406",
+            "a hit rate, and sessions that make one",
+            (
+                label_of(simulate.sessions, "", "these share prefixes", simulate),
+                label_of(study.workload, _hits_of(study.workload), "a rate of its own"),
+            ),
+            help="keep one of them",
+        )
+
+
+def _blocks(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
+    """A hashed block of a trace is kept in whole blocks of the KV cache."""
+    trace = simulate.arrival.trace
+    if trace is None or trace.hashes is None:
+        return
+    instances = [i for d in study.deployments for p in d.mode.phases for i in d.instances(p)]
+    owners: list[tuple[Node, int]] = [(i.engine, i.engine.block_size) for i in instances]
+    owners += [(server, server.block_size) for server in study.servers]
+    for owner, block in owners:
+        if simulate.block_tokens % block:
+            yield Diagnostic(
+                "E0406",
+                f"blocks of {simulate.block_tokens} tokens do not consist of blocks of {block}",
+                (
+                    label_of(owner, "block_size", "blocks of the KV cache", study),
+                    label_of(simulate, "block_tokens", "blocks of the trace", study),
+                ),
+                help="choose a block size that divides that of the trace",
+            )
+            return
+
+
+def _hits_of(workload: Workload) -> str:
+    return "prefix_hit" if "prefix_hit" in workload.spans else "requests"
+
+
+def _of_no_use(simulate: Simulate, field: str, why: str) -> Diagnostic:
+    return Diagnostic(
+        "E0406", f"'{field}' has no use here", (label_of(simulate, field, ""),), why=why
+    )
+
+
+def _served(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
+    if study.servers:
+        for field in ("shortlist",):
+            if field in simulate.spans:
+                yield _of_no_use(simulate, field, "measured servers are all simulated")
+        if study.workload.images is not None:
+            yield Diagnostic(
+                "E0406",
+                "the step costs of a server know no images",
+                (label_of(study.workload.images, "", "images", study.workload),),
+            )
+        return
+    for deployment in study.deployments:
+        if deployment.mode in (Mode.PREFILL_ONLY, Mode.DECODE_ONLY):
+            yield Diagnostic(
+                "E0406",
+                f"'{deployment.name}' serves no whole requests",
+                (
+                    label_of(deployment, "mode", deployment.mode.value),
+                    label_of(simulate, "", "simulated here", study),
+                ),
+                help="simulate deployments that prefill and decode",
+            )
+        for phase in deployment.mode.phases:
+            for instance in deployment.instances(phase):
+                speculative = instance.engine.speculative
+                if speculative is not None and any(speculative.tokens):
+                    yield Diagnostic(
+                        "E0406",
+                        "the simulation does not draft tokens",
+                        (
+                            label_of(instance.engine, "speculative", "speculative decoding"),
+                            label_of(simulate, "", "simulated here", study),
+                        ),
+                        help="write speculative.tokens = 0, or take the simulation out",
+                    )
+                    return
+
+
+def _capacity(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
+    assert study.capacity is not None
+    slo = study.workload.slo
+    at = label_of(study.capacity, "", "", study)
+    if slo.ttft is None and slo.tpot is None and not slo.tails:
+        yield Diagnostic(
+            "E0406",
+            "a capacity needs objectives",
+            (at,),
+            help="add slo { ttft.p99 <= 2 s; tpot.p99 <= 50 ms } to the workload",
+        )
+    if simulate.arrival.process is Process.BURST:
+        yield Diagnostic(
+            "E0406",
+            "a burst has no rate to raise",
+            (label_of(simulate, "arrival", "all at once"), at),
+            help="write arrival = poisson(12 req/s)",
+        )

@@ -1,0 +1,156 @@
+"""`specc simulate`: the requests of a study, one by one."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from specc.cli.main import INFEASIBLE, INTERRUPTED, OK, WRONG_INPUT
+from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics
+from specc.compilation import Compilation, SpecError
+from specc.diagnostics import Diagnostic, did_you_mean
+from specc.ir import Capacity, Process
+
+if TYPE_CHECKING:
+    from specc.plan import Plan, PlannedStudy, Results, SimulationInterruptedError
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.description = (
+        "Simulate the studies of a spec that have a block 'simulate': queues, percentiles, "
+        "goodput, and with --capacity the highest rate that keeps the objectives. Writes no report."
+    )
+    parser.epilog = (
+        "example: specc simulate specs/conversation-trace.spec --set "
+        "replicas_for_the_day.simulate.requests=2000"
+    )
+    parser.add_argument("spec", type=Path, metavar="SPEC", help="the spec")
+    parser.add_argument("--study", metavar="NAME", help="simulate this study alone")
+    parser.add_argument(
+        "--capacity",
+        action="store_true",
+        help="search the capacity of every study, also of those without a block 'capacity'",
+    )
+    parser.add_argument(
+        "--perfetto",
+        type=Path,
+        metavar="FILE",
+        help="write every step and request of the first simulation as a trace for ui.perfetto.dev",
+    )
+    add_set_option(parser)
+    add_format_option(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Simulate; exit code 3 if no answer meets its objectives."""
+    from specc.cli.progress import progress
+    from specc.plan import Plan, SimulationInterruptedError, run, simulation_work
+
+    compilation = Compilation(options.spec, options.set)
+    try:
+        chosen = _chosen(compilation, options)
+    except SpecError as error:
+        print_diagnostics(error.diagnostics, options.format)
+        return WRONG_INPUT
+    print_diagnostics(compilation.diagnostics, "text")
+    plan = Plan(tuple(chosen))
+    work = sum(len(s.tasks) + simulation_work(s.study) for s in plan.studies)
+    try:
+        with progress(work, "simulating requests") as advance:
+            results = run(plan, advance)
+    except SimulationInterruptedError as stopped:
+        _print_partial(stopped)
+        return INTERRUPTED
+    if options.perfetto is not None and not _write_trace(plan, options):
+        return WRONG_INPUT
+    _print(results, options.format)
+    return OK if results.feasible else INFEASIBLE
+
+
+def _chosen(compilation: Compilation, options: argparse.Namespace) -> "list[PlannedStudy]":
+    """Return the studies to simulate, with a search for the capacity if it was asked for."""
+    studies = compilation.plan.studies
+    if options.study is not None:
+        names = [planned.study.name for planned in studies]
+        studies = tuple(planned for planned in studies if planned.study.name == options.study)
+        if not studies:
+            raise SpecError(
+                [
+                    Diagnostic(
+                        "E0203",
+                        f"there is no study '{options.study}' in this spec",
+                        help=did_you_mean(options.study, names, "study"),
+                    )
+                ]
+            )
+    simulated = [planned for planned in studies if planned.study.simulate is not None]
+    if not simulated:
+        raise SpecError(
+            [
+                Diagnostic(
+                    "E0404",
+                    "no study has anything to simulate",
+                    help="add a block to a study: simulate { arrival = poisson(12 req/s) }",
+                )
+            ]
+        )
+    return [_with_capacity(planned) if options.capacity else planned for planned in simulated]
+
+
+def _with_capacity(planned: "PlannedStudy") -> "PlannedStudy":
+    study = planned.study
+    slo = study.workload.slo
+    if study.capacity is not None:
+        return planned
+    assert study.simulate is not None
+    if slo.ttft is None and slo.tpot is None and not slo.tails:
+        reason, help_ = "its workload has no objectives", "add slo { ttft.p99 <= 2 s }"
+    elif study.simulate.arrival.process is Process.BURST:
+        reason, help_ = "a burst has no rate to raise", "write arrival = poisson(12 req/s)"
+    else:
+        return evolve(planned, study=evolve(study, capacity=Capacity()))
+    message = f"the study '{study.name}' has no capacity: {reason}"
+    raise SpecError([Diagnostic("E0406", message, help=help_)])
+
+
+def _write_trace(plan: "Plan", options: argparse.Namespace) -> bool:
+    from specc.plan import traced
+    from specc.report import Report, WriteError, write_files
+    from specc.report.perfetto import perfetto
+
+    subject, outcome = next(iter(traced(plan)))
+    try:
+        text = perfetto(subject.name, outcome)
+        write_files(Report({}), Path(), {options.perfetto: text})
+    except WriteError as error:
+        problem = Diagnostic(
+            "E0006", f"cannot write '{error.path}': {error.reason.lower()}", help=error.remedy
+        )
+        print_diagnostics([problem], options.format)
+        return False
+    return True
+
+
+def _print(results: "Results", format_: str) -> None:
+    if format_ == "json":
+        from specc.ir.json import to_json
+        from specc.report.format import rounded
+
+        data = {
+            study.study.name: [to_json(simulated) for simulated in study.simulations]
+            for study in results.studies
+        }
+        print(json.dumps(rounded(data), indent=1))
+        return
+    from specc.cli.summary import print_simulations
+
+    print_simulations(results)
+
+
+def _print_partial(stopped: "SimulationInterruptedError") -> None:
+    from specc.cli.summary import print_metrics
+
+    print_metrics(stopped.name, stopped.metrics)

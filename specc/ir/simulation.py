@@ -1,0 +1,276 @@
+"""Simulations: how requests arrive, which engines serve them, and what is asked of them."""
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import ClassVar
+
+from attrs import field, frozen
+
+from specc.ir import vocabulary as v
+from specc.ir.deployment import Scheduler
+from specc.records import Record
+from specc.units import DIMENSIONLESS, REQUESTS, TIME, TOKENS, Seconds, Tokens
+
+
+class Process(Enum):
+    """How requests follow each other."""
+
+    BURST = "burst"
+    CONSTANT = "constant"
+    POISSON = "poisson"
+    GAMMA = "gamma"
+    WEIBULL = "weibull"
+    TRACE = "trace"
+
+
+@frozen(eq=False, repr=False)
+class Trace(Record):
+    """Requests as somebody recorded them; the columns stay out of the JSON form.
+
+    Attributes:
+        file: its name.
+        digest: SHA-256 of its text.
+        requests: how many there are.
+        arrival: seconds from the first request, rising.
+        input, output: tokens of prompt and answer.
+        hashes: of the prefix blocks of each, if the file has them.
+    """
+
+    unwritten: ClassVar[tuple[str, ...]] = ("arrival", "input", "output", "hashes")
+
+    file: str
+    digest: str
+    requests: int
+    arrival: Sequence[float] = field(eq=False, default=())
+    input: Sequence[int] = field(eq=False, default=())
+    output: Sequence[int] = field(eq=False, default=())
+    hashes: tuple[tuple[int, ...], ...] | None = field(eq=False, default=None)
+
+
+@frozen(eq=False, repr=False)
+class Arrival(Record):
+    """A process of arrivals: `poisson(12 req/s)`, `gamma(12 req/s, 2)`, `trace("day.csv")`.
+
+    Attributes:
+        rate: requests a second on average; None if a table of rates says so, and for a trace.
+        cv: coefficient of variation of the gaps, of gamma and Weibull gaps.
+    """
+
+    process: Process
+    rate: float | None = None
+    cv: float = 1.0
+    trace: Trace | None = None
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class RatePoint(v.Node):
+    """A row of the table `rates`: the rate at a time; it is linear between the rows."""
+
+    at: Seconds = v.number(TIME, "time from the start of the simulation", at_least=0)
+    rate: float = v.number(REQUESTS / TIME, "requests a second", at_least=0, at_most=1e9)
+
+
+class LengthSampling(Enum):
+    """How long requests of a bin are."""
+
+    UNIFORM = "uniform"
+    REPRESENTATIVE = "representative"
+
+
+class Routing(Enum):
+    """Which of several engines a request goes to."""
+
+    ROUND_ROBIN = "round_robin"
+    LEAST_LOAD = "least_load"
+    PREFIX_AWARE = "prefix_aware"
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class Sessions(v.Node):
+    """Requests that continue each other: a prompt is the history with new tokens."""
+
+    turns: float = v.number(
+        DIMENSIONLESS,
+        "mean requests of a session; their number is geometric",
+        default=1.0,
+        at_least=1,
+        at_most=1000,
+    )
+    gap: Seconds = v.number(
+        TIME,
+        "mean time from a request of a session to the next, exponential; a request that comes "
+        "before the answer to the last one finds less of it in the cache",
+        default=60.0,
+        at_least=0,
+    )
+    system_prompt: Tokens = v.number(
+        TOKENS, "tokens at the head of every prompt", default=0, whole=True, at_least=0
+    )
+    system_prompts: int = v.count("different ones, equally frequent", default=1)
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class Simulate(v.Node):
+    """A request-level simulation of the best candidates of a study, or of measured servers."""
+
+    arrival: Arrival = v.arrival(
+        "burst, constant(rate), poisson(rate), gamma(rate, cv), weibull(rate, cv) or "
+        'trace("file"): a CSV with arrived_at in s, num_prefill_tokens and num_decode_tokens, or '
+        "JSON lines with timestamp in ms, input_length, output_length and hash_ids"
+    )
+    rates: tuple[RatePoint, ...] = v.table(
+        RatePoint,
+        "a rate that changes: a ramp, a day; it stays at the last row, and replaces the rate of "
+        "'arrival'",
+    )
+    requests: int | None = v.number(
+        DIMENSIONLESS,
+        "requests to simulate; `auto` is 10 000, and all of a trace",
+        default=None,
+        whole=True,
+        at_least=1,
+        at_most=10_000_000,
+    )
+    seed: int = v.number_of("start of the random numbers", default=1)
+    speed: float = v.number(
+        DIMENSIONLESS,
+        "factor by which a trace is replayed faster",
+        default=1.0,
+        above=0,
+        at_most=1e6,
+    )
+    block_tokens: Tokens = v.number(
+        TOKENS, "tokens of a hashed prefix block of a trace", default=512, whole=True, at_least=1
+    )
+    lengths: LengthSampling | None = v.choice(
+        LengthSampling,
+        "lengths of requests of a bin; `auto` is uniform within the bin, and the mean of the "
+        "samples if the bin was built from a trace",
+        default=None,
+    )
+    sessions: Sessions | None = v.block(
+        Sessions, "sessions and system prompts, served from a prefix cache", optional=True
+    )
+    replicas: int = v.count(
+        "instances behind the router; of prefill and decode apart, groups in the ratio of the "
+        "answer",
+        default=1,
+    )
+    router: Routing = v.choice(
+        Routing,
+        "round robin, the engine with the fewest requests, or the one that has most of the prompt "
+        "in its cache unless it has twice the mean load",
+        default=Routing.ROUND_ROBIN,
+    )
+    shortlist: int = v.number(
+        DIMENSIONLESS,
+        "answers of each deployment that the simulation decides between, best first",
+        default=1,
+        whole=True,
+        at_least=1,
+        at_most=100,
+    )
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class Capacity(v.Node):
+    """A search for the highest rate at which enough requests meet all objectives."""
+
+    attainment: float = v.fraction(
+        "share of the requests that must meet all objectives", default=0.99
+    )
+    seeds: int = v.number(
+        DIMENSIONLESS,
+        "searches with random numbers of their own; their spread is the interval",
+        default=5,
+        whole=True,
+        at_least=1,
+        at_most=100,
+    )
+    rate: float | None = v.number(
+        REQUESTS / TIME, "how many replicas does this rate need?", default=None, above=0
+    )
+
+
+class StepKind(Enum):
+    """What a step does."""
+
+    PREFILL = "prefill"
+    DECODE = "decode"
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class StepCost(v.Node):
+    """A row of the table `step_cost`: how long a step took."""
+
+    step: StepKind = v.choice(StepKind, "a step that prefills, or one that decodes")
+    size: int = v.number(
+        DIMENSIONLESS,
+        "new tokens of prompts, or sequences that decode",
+        whole=True,
+        at_least=1,
+        at_most=10_000_000,
+    )
+    time: Seconds = v.number(TIME, "the time of the step", above=0)
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class MeasuredServer(v.Node):
+    """An engine whose steps were measured: it is simulated without a model or a device."""
+
+    step_cost: tuple[StepCost, ...] = v.table(
+        StepCost, "times of steps; linear between and beyond the rows"
+    )
+    scheduler: Scheduler = v.choice(
+        Scheduler, "what a step takes in", default=Scheduler.DECODE_FIRST
+    )
+    chunk_budget: Tokens = v.number(
+        TOKENS, "new tokens of a step", default=8192, whole=True, at_least=1
+    )
+    max_sequences: int = v.number(
+        DIMENSIONLESS,
+        "sequences that run at a time",
+        default=256,
+        whole=True,
+        at_least=1,
+        at_most=1_000_000,
+    )
+    decode_batch: int | None = v.number(
+        DIMENSIONLESS,
+        "sequences that a step decodes, in turn; `auto` is 'max_sequences'",
+        default=None,
+        whole=True,
+        at_least=1,
+        at_most=1_000_000,
+    )
+    prefill_admission: int | None = v.number(
+        DIMENSIONLESS,
+        "waiting requests that a step takes in; `auto` is 'decode_batch'",
+        default=None,
+        whole=True,
+        at_least=1,
+        at_most=1_000_000,
+    )
+    kv_cache: Tokens | None = v.number(
+        TOKENS,
+        "tokens that the KV cache holds; `auto` is no limit",
+        default=None,
+        whole=True,
+        at_least=1,
+    )
+    block_size: Tokens = v.number(
+        TOKENS, "tokens of a KV-cache block", default=16, whole=True, at_least=1
+    )
+    ready_after: Seconds = v.number(
+        TIME,
+        "time from the start before which the engine takes no step",
+        default=0.0,
+        at_least=0,
+    )
+    max_model_length: Tokens | None = v.number(
+        TOKENS,
+        "limit on prompt and answer together; `auto` is no limit",
+        default=None,
+        whole=True,
+        at_least=2,
+    )

@@ -1,0 +1,188 @@
+"""Charts of simulations: distributions, the state over time, steps, and latency over the rate."""
+
+from collections.abc import Sequence
+
+from attrs import evolve, frozen
+
+from specc.ir import Slo
+from specc.plan import Simulated
+from specc.report import format as show
+from specc.report.charts import (
+    BOTTOM,
+    COLORS,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    LineChart,
+    Series,
+    Tick,
+    axis,
+    place,
+)
+from specc.serving.simulation.capacity import CapacityFound
+from specc.serving.simulation.metrics import all_objectives
+
+_HEADROOM = 1.06
+_BEYOND = 3.0  # how far beyond a limit latencies are drawn, relative to it
+_NAMES = {"ttft": "TTFT", "tpot": "TPOT", "itl": "ITL", "latency": "Latency", "queue": "Queue"}
+
+
+@frozen
+class Curve:
+    """A named curve."""
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+
+
+@frozen
+class Limit:
+    """A line across a chart, with its text."""
+
+    value: float
+    text: str
+
+
+def line_chart(
+    titles: tuple[str, str, str],
+    curves: Sequence[Curve],
+    x_limit: Limit | None = None,
+    y_limit: Limit | None = None,
+    top: float | None = None,
+) -> LineChart:
+    """Draw curves; `titles` are those of the chart, of the x axis and of the y axis."""
+    limits = [limit.value for limit in (x_limit,) if limit is not None]
+    right = max([x for curve in curves for x in curve.x] + limits, default=1.0) or 1.0
+    highest = max([y for curve in curves for y in curve.y], default=1.0)
+    if y_limit is not None:
+        highest = max(highest, y_limit.value)
+    highest = min(highest, top) if top else highest
+    x_ticks, x_scale = axis(right, LEFT, WIDTH - RIGHT)
+    y_ticks, y_scale = axis((highest or 1.0) * _HEADROOM, HEIGHT - BOTTOM, TOP)
+    drawn = []
+    for number, curve in enumerate(curves):
+        points = [
+            (place(x, x_scale), place(min(y, highest), y_scale))
+            for x, y in zip(curve.x, curve.y, strict=True)
+        ]
+        text = " ".join(f"{x:g},{y:g}" for x, y in dict.fromkeys(points))
+        drawn.append(Series(curve.label, number % COLORS, "", text, None, ""))
+    return LineChart(
+        *titles,
+        x_ticks,
+        y_ticks,
+        None if x_limit is None else Tick(place(x_limit.value, x_scale), x_limit.text),
+        tuple(drawn),
+        y_limit=None if y_limit is None else Tick(place(y_limit.value, y_scale), y_limit.text),
+    )
+
+
+def distribution_charts(shown: Sequence[Simulated], slo: Slo) -> list[LineChart]:
+    """Draw the share of requests within a time, for each metric."""
+    charts = []
+    for metric in ("ttft", "tpot", "latency"):
+        curves, shares = [], []
+        for simulated in shown:
+            quantiles = getattr(simulated.picture, metric)
+            if quantiles:
+                shares = [100 * i / (len(quantiles) - 1) for i in range(len(quantiles))]
+                name = f"{simulated.name}, {show.short_layout(simulated.layout)}"
+                label = name if len(shown) > 1 else ""
+                curves.append(Curve(label, [q * 1e3 for q in quantiles], shares))
+        if curves:
+            limit = _tightest(slo, metric)
+            mark = None
+            if limit is not None and limit * 1e3 < 4 * max(c.x[-1] for c in curves):
+                mark = Limit(limit * 1e3, f"limit {show.duration(limit)}")
+            titles = (f"{_NAMES[metric]} of requests", f"{_NAMES[metric]} (ms)", "Requests (%)")
+            charts.append(line_chart(titles, curves, x_limit=mark))
+    return charts
+
+
+def _tightest(slo: Slo, metric: str) -> float | None:
+    limits = [b.value for b in all_objectives(slo) if b.fact.startswith(f"{metric}.")]
+    return max(limits, default=None)
+
+
+def state_charts(simulated: Simulated) -> list[LineChart]:
+    """Draw the queue, the batch and the cache over time, of all engines together."""
+    series = simulated.picture.series
+    drawn = (
+        ("Requests that wait", "Requests", series.waiting),
+        ("Sequences that decode", "Sequences", series.running),
+        ("KV cache in use", "Share (%)", [100 * share for share in series.cache]),
+    )
+    return [
+        line_chart((title, "Time (s)", unit), [Curve("", series.time, list(values))])
+        for title, unit, values in drawn
+    ]
+
+
+def step_charts(simulated: Simulated) -> list[LineChart]:
+    """Draw what ran in the steps around the longest queue of an engine."""
+    steps = simulated.picture.steps
+    if not steps.start:
+        return []
+    begin = steps.start[0]
+    drawn = (
+        ("New prompt tokens in a step", "Tokens", steps.prefilled),
+        ("Sequences that decode in a step", "Sequences", steps.decoding),
+    )
+    charts = []
+    for title, unit, values in drawn:
+        x: list[float] = []
+        y: list[float] = []
+        for start, end, value in zip(steps.start, steps.end, values, strict=True):
+            x += [(start - begin) * 1e3, (end - begin) * 1e3]
+            y += [float(value)] * 2
+        titles = (title, f"Time from {show.duration(begin) if begin else '0 s'} (ms)", unit)
+        charts.append(line_chart(titles, [Curve("", x, y)]))
+    return charts
+
+
+def capacity_charts(shown: Sequence[Simulated], slo: Slo) -> list[LineChart]:
+    """Draw latencies and attainment over the rate, with the objectives and the capacity."""
+    searched = [s for s in shown if s.capacity is not None and s.capacity.curve]
+    if not searched:
+        return []
+    charts = []
+    for metric in ("ttft", "tpot"):
+        curves = []
+        for simulated in searched:
+            assert simulated.capacity is not None
+            for statistic in ("p50", "p99"):
+                curve = _over_rate(simulated.capacity, f"{metric}_{statistic}")
+                own = f"{simulated.name} " if len(searched) > 1 else ""
+                curves.append(evolve(curve, label=f"{own}{statistic}"))
+        limit = _tightest(slo, metric)
+        mark = None if limit is None else Limit(limit * 1e3, f"limit {show.duration(limit)}")
+        top = None if limit is None else limit * 1e3 * _BEYOND
+        titles = (f"{_NAMES[metric]} over the rate", "Rate (req/s)", f"{_NAMES[metric]} (ms)")
+        charts.append(line_chart(titles, curves, _capacity_mark(searched), mark, top))
+    curves = []
+    for simulated in searched:
+        assert simulated.capacity is not None
+        points = simulated.capacity.curve
+        label = simulated.name if len(searched) > 1 else ""
+        curves.append(Curve(label, [p.rate for p in points], [100 * p.attainment for p in points]))
+    target = searched[0].capacity
+    assert target is not None
+    wanted = Limit(100 * target.target, f"target {show.percent(target.target)}")
+    titles = ("Requests that meet all objectives", "Rate (req/s)", "Requests (%)")
+    charts.append(line_chart(titles, curves, _capacity_mark(searched), wanted))
+    return charts
+
+
+def _over_rate(found: CapacityFound, field: str) -> Curve:
+    known = [(p.rate, getattr(p, field)) for p in found.curve if getattr(p, field) is not None]
+    return Curve("", [rate for rate, _ in known], [value * 1e3 for _, value in known])
+
+
+def _capacity_mark(searched: Sequence[Simulated]) -> Limit | None:
+    first = searched[0].capacity
+    if len(searched) > 1 or first is None or first.rate is None:
+        return None
+    return Limit(first.rate, f"capacity {show.quantity(first.rate)} req/s")

@@ -1,0 +1,288 @@
+"""Requests to simulate: when they come, how long they are, and what they share.
+
+Everything random comes from one seed, in streams of their own for times, lengths and sessions. At
+another rate the same requests come in the same order, only sooner: common random numbers, so that
+two rates differ by what the rate does and not by chance.
+"""
+
+import math
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from specc.ir import LengthSampling, Process, RatePoint, Simulate, Trace, Workload, cached_tokens
+from specc.serving.simulation.costs import PICOSECONDS
+from specc.serving.simulation.requests import Integers, Requests
+from specc.units import Tokens
+
+USUAL_REQUESTS = 10_000
+_TIMES, _LENGTHS, _SESSIONS = range(3)
+_WARM_UP = 3  # mean sessions that pass before the simulation begins
+_MOST_TURNS = 4
+_SESSION_BITS = 24  # blocks of a session have numbers of their own below this power of two
+
+Floats = NDArray[np.float64]
+
+
+@frozen
+class Source:
+    """What requests are made from.
+
+    Attributes:
+        image_tokens: tokens of images in every prompt.
+        block: tokens of the blocks in which sessions share prefixes.
+        longest: tokens of prompt and answer that an engine takes.
+    """
+
+    simulate: Simulate
+    workload: Workload
+    image_tokens: Tokens = 0
+    block: Tokens = 128
+    longest: Tokens = 1 << 40
+
+    @property
+    def count(self) -> int:
+        """Requests to simulate."""
+        trace, wanted = self.simulate.arrival.trace, self.simulate.requests
+        if trace is not None:
+            return min(wanted or trace.requests, trace.requests)
+        return wanted or USUAL_REQUESTS
+
+    @property
+    def rate(self) -> float | None:
+        """Requests a second on average, before any scaling; None for a burst."""
+        arrival = self.simulate.arrival
+        if arrival.process is Process.BURST:
+            return None
+        if arrival.rate is not None:
+            return arrival.rate
+        last = self.requests().arrival[-1] / PICOSECONDS
+        return (self.count - 1) / last if last > 0 else None
+
+    @property
+    def longest_request(self) -> Tokens:
+        """Tokens of prompt and answer that no request exceeds."""
+        trace, workload = self.simulate.arrival.trace, self.workload
+        if trace is not None:
+            longest = max(i + o for i, o in zip(trace.input, trace.output, strict=True))
+        elif self.simulate.sessions is not None:
+            return self.longest
+        elif workload.requests:
+            longest = max(row.input[1] + row.output[1] for row in workload.requests)
+        else:
+            longest = (workload.input or 1) + (workload.output or 1)
+        return longest + self.image_tokens
+
+    def requests(self, scale: float = 1.0, seed: int | None = None) -> Requests:
+        """Return the requests at `scale` times the rate, in the order of their arrival."""
+        simulate = self.simulate
+        seed = simulate.seed if seed is None else seed
+        if simulate.arrival.trace is not None:
+            return self._from_trace(simulate.arrival.trace, scale * simulate.speed)
+        if simulate.sessions is not None:
+            return self._from_sessions(scale, seed)
+        times = self._times(self.count, scale, seed)
+        lengths, bins = self._lengths(self.count, seed)
+        prompt, output = lengths[:, 0], lengths[:, 1]
+        return Requests(
+            arrival=_whole(times),
+            input=prompt + self.image_tokens,
+            cached=self._cached(prompt, bins),
+            output=output,
+            bin=bins,
+        )
+
+    def _times(self, count: int, scale: float, seed: int) -> Floats:
+        """Return rising times in seconds."""
+        arrival, rates = self.simulate.arrival, self.simulate.rates
+        if arrival.process is Process.BURST:
+            return np.zeros(count)
+        gaps = unit_gaps(arrival.process, arrival.cv, count, _stream(seed, _TIMES))
+        turns = self.simulate.sessions.turns if self.simulate.sessions else 1.0
+        passed = np.cumsum(gaps) * turns / scale
+        if rates:
+            return at_rates(passed, rates)
+        assert arrival.rate is not None
+        return np.asarray(passed / arrival.rate)
+
+    def _lengths(self, count: int, seed: int) -> tuple[Integers, Integers]:
+        """Return prompts and answers, shape (N, 2), and the bin of each."""
+        generator, rows = _stream(seed, _LENGTHS), self.workload.requests
+        if not rows:
+            one = (self.workload.input or 1, self.workload.output or 1)
+            return np.tile(np.array(one, np.int64), (count, 1)), np.zeros(count, np.int64)
+        shares = np.array([row.share for row in rows])
+        bins = generator.choice(len(rows), size=count, p=shares / shares.sum())
+        sampling = self.simulate.lengths
+        if sampling is None:
+            built = any(row.means for row in rows)
+            sampling = LengthSampling.REPRESENTATIVE if built else LengthSampling.UNIFORM
+        if sampling is LengthSampling.REPRESENTATIVE:
+            points = np.array([row.lengths(self.workload.point_of(row)) for row in rows])
+            return points[bins], bins
+        low = np.array([[row.input[0], row.output[0]] for row in rows])[bins]
+        high = np.array([[row.input[1], row.output[1]] for row in rows])[bins]
+        return np.maximum(generator.integers(low, high), 1), bins
+
+    def _cached(self, prompt: Integers, bins: Integers) -> Integers:
+        """Return the tokens of prompts that are cached at a flat hit rate."""
+        workload = self.workload
+        hits = [r.prefix_hit for r in workload.requests] or [None]
+        shares = np.array([workload.prefix_hit if hit is None else hit for hit in hits])[bins]
+        if not shares.any():
+            return np.zeros(len(prompt), np.int64)
+        pairs = zip(prompt.tolist(), shares.tolist(), strict=True)
+        return np.array([cached_tokens(tokens, hit) for tokens, hit in pairs], np.int64)
+
+    def _from_trace(self, trace: Trace, speed: float) -> Requests:
+        count = self.count
+        prompt = np.asarray(trace.input, np.int64)[:count]
+        output = np.asarray(trace.output, np.int64)[:count]
+        bins = self._bins_of(prompt, output)
+        return Requests(
+            arrival=_whole(np.asarray(trace.arrival, np.float64)[:count] / speed),
+            input=prompt + self.image_tokens,
+            cached=np.zeros(count, np.int64) if trace.hashes else self._cached(prompt, bins),
+            output=output,
+            bin=bins,
+            blocks=None if trace.hashes is None else trace.hashes[:count],
+            block_tokens=self.simulate.block_tokens if trace.hashes else 0,
+        )
+
+    def _bins_of(self, prompt: Integers, output: Integers) -> Integers:
+        """Return the first bin that each request lies in, the last one if it lies in none."""
+        rows = self.workload.requests
+        bins = np.full(len(prompt), max(0, len(rows) - 1))
+        for number, row in reversed(list(enumerate(rows))):
+            inside = (prompt >= row.input[0]) & (prompt < row.input[1])
+            inside &= (output >= row.output[0]) & (output < row.output[1])
+            bins[inside] = number
+        return bins
+
+    def _from_sessions(self, scale: float, seed: int) -> Requests:
+        """Return requests of sessions: every prompt is the history and new tokens."""
+        sessions, count = self.simulate.sessions, self.count
+        assert sessions is not None
+        generator = _stream(seed, _SESSIONS)
+        times, session = self._turns(scale, seed, generator)
+        fresh, bins = self._lengths(len(times), seed)
+        group = generator.integers(sessions.system_prompts, size=int(session.max()) + 1)[session]
+        rows = zip(session.tolist(), group.tolist(), fresh.tolist(), strict=True)
+        history: dict[int, tuple[int, Tokens]] = {}  # of a session: its number, its tokens
+        prompts, blocks = [], []
+        begun = len(times)  # numbers of histories that began anew
+        for number, own, (new, answer) in rows:
+            identity, held = history.get(number, (number, sessions.system_prompt))
+            if held + new + answer + self.image_tokens > self.longest:
+                begun += 1
+                identity, held = begun, sessions.system_prompt
+            prompt = held + new + self.image_tokens
+            prompts.append(prompt)
+            blocks.append(self._hashes(identity, own, prompt + answer))
+            history[number] = (identity, prompt + answer)
+        before = int(np.searchsorted(times, 0.0))
+        return Requests(
+            arrival=_whole(times[before:]),
+            input=np.array(prompts[before:], np.int64),
+            cached=np.zeros(count, np.int64),
+            output=fresh[before:, 1],
+            bin=bins[before:],
+            blocks=blocks[before:],
+            block_tokens=self.block,
+        )
+
+    def _turns(
+        self, scale: float, seed: int, generator: np.random.Generator
+    ) -> tuple[Floats, Integers]:
+        """Return when requests of sessions come, rising, and the session of each.
+
+        Sessions begin long before 0, so that the rate is what it should be from 0 on; with a
+        table of rates the first sessions begin at 0.
+        """
+        sessions, count = self.simulate.sessions, self.count
+        assert sessions is not None
+        before = 0.0 if self.simulate.rates else _WARM_UP * sessions.turns * sessions.gap
+        earlier = math.ceil(before * (self.simulate.arrival.rate or 0) * scale / sessions.turns)
+        starts = self._times(count + earlier, scale, seed) - before
+        turns = generator.geometric(1 / sessions.turns, size=len(starts))
+        session = np.repeat(np.arange(len(starts)), turns)[: _MOST_TURNS * len(starts)]
+        gaps = np.zeros(len(session))
+        if sessions.gap:
+            gaps = generator.exponential(sessions.gap, len(session))
+        first = np.flatnonzero(np.concatenate([[True], session[1:] != session[:-1]]))
+        gaps[first] = 0.0
+        waited = np.cumsum(gaps)
+        waited -= np.repeat(waited[first], np.diff(np.append(first, len(session))))
+        times = starts[session] + waited
+        order = np.argsort(times, kind="stable")
+        order = order[: int(np.searchsorted(times[order], 0.0)) + count]
+        return times[order], session[order]
+
+    def _hashes(self, session: int, group: int, tokens: Tokens) -> tuple[int, ...]:
+        """Return names of the blocks of a sequence: those of the system prompt are for all."""
+        assert self.simulate.sessions is not None
+        shared = self.simulate.sessions.system_prompt // self.block
+        common = -((group + 1) << _SESSION_BITS)
+        own = (session + 1) << _SESSION_BITS
+        count = tokens // self.block
+        head = range(common, common + min(shared, count))
+        return (*head, *range(own + shared, own + max(count, shared)))
+
+
+def unit_gaps(process: Process, cv: float, count: int, generator: np.random.Generator) -> Floats:
+    """Return gaps between arrivals whose mean is 1."""
+    match process:
+        case Process.POISSON:
+            return generator.exponential(1.0, count)
+        case Process.GAMMA:
+            return generator.gamma(1 / cv**2, cv**2, count)
+        case Process.WEIBULL:
+            shape = weibull_shape(cv)
+            return np.asarray(generator.weibull(shape, count) / math.gamma(1 + 1 / shape))
+        case _:
+            return np.ones(count)
+
+
+def weibull_shape(cv: float) -> float:
+    """Return the shape of the Weibull distribution with a coefficient of variation.
+
+    cv² = Γ(1 + 2/k) / Γ(1 + 1/k)² − 1, which falls as k rises.
+    """
+    low, high = 0.1, 100.0
+    for _ in range(100):
+        middle = math.sqrt(low * high)
+        log = math.lgamma(1 + 2 / middle) - 2 * math.lgamma(1 + 1 / middle)
+        if math.expm1(log) > cv**2:
+            low = middle
+        else:
+            high = middle
+    return middle
+
+
+def at_rates(passed: Floats, rates: tuple[RatePoint, ...]) -> Floats:
+    """Return when so many requests have come on average, at rates that change.
+
+    A process of mean 1 whose time is the integral of the rate: a Poisson process stays one. The
+    rate is linear between the rows, and stays as it is before the first and after the last.
+    """
+    at = np.array([0.0, *(p.at for p in rates)])
+    rate = np.array([rates[0].rate, *(p.rate for p in rates)])
+    came = np.concatenate([[0.0], np.cumsum(np.diff(at) * (rate[1:] + rate[:-1]) / 2)])
+    row = np.searchsorted(came, passed, side="right") - 1
+    last = row == len(at) - 1
+    following = np.minimum(row + 1, len(at) - 1)
+    length = np.where(last, 1.0, at[following] - at[row])
+    slope = np.where(last, 0.0, (rate[following] - rate[row]) / np.maximum(length, 1e-300))
+    left = passed - came[row]
+    # The root of rate·s + slope·s²/2 = left, in the form that also holds for a slope of 0.
+    root = np.sqrt(np.maximum(rate[row] ** 2 + 2 * slope * left, 0.0))
+    return np.asarray(at[row] + 2 * left / np.maximum(rate[row] + root, 1e-300))
+
+
+def _stream(seed: int, stream: int) -> np.random.Generator:
+    return np.random.default_rng([seed, stream])
+
+
+def _whole(seconds: Floats) -> Integers:
+    return np.round(seconds * PICOSECONDS).astype(np.int64)

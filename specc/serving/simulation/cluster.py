@@ -1,0 +1,149 @@
+"""Engines behind a router, and pools of them for prefill and decode."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import numpy as np
+from attrs import evolve, frozen
+
+from specc.ir import Routing, Scheduler
+from specc.serving.simulation.blocks import BlockCache
+from specc.serving.simulation.costs import StepCosts, picoseconds
+from specc.serving.simulation.engine import NEVER, Continuous, Engine, EngineSettings, Lives
+from specc.serving.simulation.metrics import Outcome
+from specc.serving.simulation.requests import REJECTED, Gaps, Integers, Requests, Served
+from specc.serving.simulation.round_robin import RoundRobin
+from specc.units import Seconds
+
+AT_ONCE = 2000  # requests between two signs of life
+IMBALANCE = 2.0  # load over the mean above which a prefix does not decide
+
+Progress = Callable[[int], None]
+
+
+@frozen(eq=False)
+class Pool:
+    """Like engines behind a router."""
+
+    settings: EngineSettings
+    costs: StepCosts
+    engines: int = 1
+    routing: Routing = Routing.ROUND_ROBIN
+
+    def serve(self, requests: Requests, progress: Progress = lambda _: None) -> Outcome:
+        """Serve requests; stopped by the keyboard, it says what is known so far."""
+        lives = Lives.of(requests)
+        engines = [self._engine(lives) for _ in range(self.engines)]
+        interrupted = False
+        try:
+            if self.routing is Routing.ROUND_ROBIN or self.engines == 1:
+                self._in_turn(engines, requests, progress)
+            else:
+                self._by_state(engines, requests, progress)
+        except KeyboardInterrupt:
+            interrupted = True
+        return Outcome(
+            requests=requests,
+            served=lives.served(),
+            gaps=Gaps.joined([engine.gaps() for engine in engines]),
+            runs=[engine.runs for engine in engines],
+            capacity=[self.settings.capacity] * self.engines,
+            interrupted=interrupted,
+        )
+
+    def _engine(self, lives: Lives) -> Engine:
+        settings = self.settings
+        cache = None
+        if lives.hashes is not None:
+            cache = BlockCache(lives.block_tokens // settings.block)
+        turns = settings.decode_batch < settings.limit
+        if turns or settings.scheduler is Scheduler.PREFILL_THEN_DECODE:
+            return RoundRobin(settings, self.costs, lives, cache)
+        return Continuous(settings, self.costs, lives, cache)
+
+    def _in_turn(self, engines: Sequence[Engine], requests: Requests, progress: Progress) -> None:
+        arrival, count = requests.arrival, len(requests)
+        for number in range(count):
+            engines[number % self.engines].submit(number)
+        marks = [*range(0, count, AT_ONCE), count]
+        for first, last in pairwise(marks):
+            until = int(arrival[last]) if last < count else NEVER
+            for engine in engines:
+                engine.advance(until)
+            progress(last - first)
+
+    def _by_state(self, engines: Sequence[Engine], requests: Requests, progress: Progress) -> None:
+        for number, time in enumerate(requests.arrival.tolist()):
+            for engine in engines:
+                engine.advance(time)
+            self._choose(engines, requests, number).submit(number)
+            if number % AT_ONCE == AT_ONCE - 1:
+                progress(AT_ONCE)
+        for engine in engines:
+            engine.advance()
+        progress(len(requests) % AT_ONCE)
+
+    def _choose(self, engines: Sequence[Engine], requests: Requests, number: int) -> Engine:
+        least = min(engines, key=lambda engine: engine.load)
+        if self.routing is Routing.LEAST_LOAD or requests.blocks is None:
+            return least
+        hashes = requests.blocks[number]
+        matches = [e.cache.match(hashes, len(hashes)) if e.cache else 0 for e in engines]
+        best = max(range(len(engines)), key=lambda i: (matches[i], -engines[i].load, -i))
+        mean = sum(engine.load for engine in engines) / len(engines)
+        crowded = engines[best].load > IMBALANCE * mean + 1
+        return least if crowded or not matches[best] else engines[best]
+
+
+@frozen(eq=False)
+class Disaggregated:
+    """A pool that prefills and a pool that decodes; the cache of a prompt moves between them.
+
+    Attributes:
+        transfer: seconds that the cache of so many tokens is on its way.
+    """
+
+    prefill: Pool
+    decode: Pool
+    transfer: Callable[[Integers], Sequence[Seconds]]
+
+    def serve(self, requests: Requests, progress: Progress = lambda _: None) -> Outcome:
+        """Serve requests: the pools one after the other, since nothing flows back.
+
+        The first token comes from the prefill; the transfer is part of the time to the second.
+        """
+        first = self.prefill.serve(
+            evolve(requests, output=np.ones(len(requests), np.int64)), lambda n: progress(n // 2)
+        )
+        done = np.flatnonzero((first.served.first != REJECTED) & (requests.output > 1))
+        moved = np.array([picoseconds(s) for s in self.transfer(requests.input[done])], np.int64)
+        arrival = first.served.first[done] + moved
+        order = np.argsort(arrival, kind="stable")
+        index = done[order]
+        later = evolve(
+            requests.rows(index),
+            arrival=arrival[order],
+            first_token=first.served.first[index],
+            blocks=None,
+            cached=np.zeros(len(index), np.int64),
+        )
+        if not len(index) or first.interrupted:
+            return first
+        second = self.decode.serve(later, lambda n: progress(n - n // 2))
+        finish, preemptions = first.served.finish.copy(), first.served.preemptions.copy()
+        finish[index] = second.served.finish
+        preemptions[index] += second.served.preemptions
+        served = Served(
+            first.served.start, first.served.first, finish, preemptions, first.served.hits
+        )
+        return Outcome(
+            requests,
+            served,
+            second.gaps,
+            [*first.runs, *second.runs],
+            [*first.capacity, *second.capacity],
+            second.interrupted,
+        )
+
+
+Cluster = Pool | Disaggregated

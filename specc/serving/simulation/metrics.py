@@ -1,0 +1,368 @@
+"""What a simulation says: statistics over requests, attainment, goodput, and what ran when.
+
+Percentiles interpolate linearly between the two nearest values, as numpy does. TTFT is the first
+token less the arrival, TPOT (last − first token) / (answer − 1), latency the last token less the
+arrival, queue the first step less the arrival, ITL the gaps between tokens of all requests.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from specc.ir import Bound, Slo
+from specc.serving.simulation.costs import PICOSECONDS
+from specc.serving.simulation.engine import RUN_COLUMNS
+from specc.serving.simulation.requests import REJECTED, Gaps, Integers, Requests, Served
+from specc.units import Seconds
+
+SAMPLES = 240  # points of a series
+STEPS_SHOWN = 60  # runs of a timeline
+CDF_POINTS = 101
+Floats = NDArray[np.float64]
+_START, _STEPS, _BATCH, _CONTEXT, _TOKENS, _DURATION, _WAITING, _USED = range(len(RUN_COLUMNS))
+
+
+@frozen
+class Statistics:
+    """Statistics of a metric over requests, in seconds."""
+
+    mean: Seconds
+    p50: Seconds
+    p90: Seconds
+    p95: Seconds
+    p99: Seconds
+    max: Seconds
+
+    @classmethod
+    def of(cls, values: Floats) -> "Statistics | None":
+        """Return the statistics of values, None if there are none."""
+        if not len(values):
+            return None
+        quantiles = np.quantile(values, (0.5, 0.9, 0.95, 0.99, 1.0))
+        return cls(float(values.mean()), *map(float, quantiles))
+
+    @classmethod
+    def of_gaps(cls, gaps: Gaps) -> "Statistics | None":
+        """Return the statistics of gaps that are counted, as `of` would of all of them."""
+        if not len(gaps.durations):
+            return None
+        seconds = gaps.durations / PICOSECONDS
+        upto = np.cumsum(gaps.counts)
+        total = int(upto[-1])
+        places = np.array((0.5, 0.9, 0.95, 0.99, 1.0)) * (total - 1)
+        low = np.floor(places).astype(np.int64)
+        high = np.minimum(low + 1, total - 1)
+        below, above = (seconds[np.searchsorted(upto, at, side="right")] for at in (low, high))
+        quantiles = below + (places - low) * (above - below)
+        mean = float((seconds * gaps.counts).sum() / total)
+        return cls(mean, *map(float, quantiles))
+
+
+@frozen
+class Attainment:
+    """How an objective fared: the limit, what was seen, and the share of requests within it."""
+
+    objective: str
+    limit: Seconds
+    seen: Seconds | None
+    met: bool
+    share: float
+
+
+@frozen
+class BinMetrics:
+    """What requests of a bin of lengths saw."""
+
+    bin: int
+    requests: int
+    ttft: Statistics | None
+    tpot: Statistics | None
+    attainment: float
+
+
+@frozen
+class Series:
+    """The state over time, at moments as far apart; sums over all engines."""
+
+    time: tuple[Seconds, ...]
+    waiting: tuple[int, ...]
+    running: tuple[int, ...]
+    cache: tuple[float, ...]
+
+
+@frozen
+class Steps:
+    """Steps of an engine around the moment at which most requests waited."""
+
+    start: tuple[Seconds, ...]
+    end: tuple[Seconds, ...]
+    steps: tuple[int, ...]
+    prefilled: tuple[int, ...]
+    decoding: tuple[int, ...]
+    waiting: tuple[int, ...]
+
+
+@frozen
+class Metrics:
+    """What a simulation says; see the module.
+
+    Attributes:
+        requests, finished, rejected, preemptions: numbers of requests, and of preemptions.
+        span: seconds from the first arrival to the last token.
+        rate: arrivals a second.
+        served: finished requests a second over the span.
+        throughput: output tokens a second over the span; `input_throughput` those of prompts.
+        attainment: share of all requests that met every objective, each at its widest limit.
+        goodput: such requests a second.
+        busy: share of the time in which an engine runs a step.
+        batch: mean sequences in a step of those that run, per engine.
+        most_waiting: the longest queue of an engine.
+        cache: largest share of the KV cache in use.
+        hits: share of prompt tokens found in the cache.
+        growing: whether the queue still grows when the last request comes.
+    """
+
+    requests: int
+    finished: int
+    rejected: int
+    preemptions: int
+    span: Seconds
+    rate: float
+    served: float
+    throughput: float
+    input_throughput: float
+    attainment: float
+    goodput: float
+    busy: float
+    batch: float
+    most_waiting: int
+    cache: float
+    hits: float
+    growing: bool
+    ttft: Statistics | None
+    tpot: Statistics | None
+    itl: Statistics | None
+    queue: Statistics | None
+    latency: Statistics | None
+    objectives: tuple[Attainment, ...] = ()
+    bins: tuple[BinMetrics, ...] = ()
+
+    def statistic(self, fact: str) -> Seconds | None:
+        """Return a statistic by its path, such as `ttft.p99`."""
+        metric, _, name = fact.partition(".")
+        found = getattr(self, metric)
+        return None if found is None else float(getattr(found, name))
+
+
+@frozen(eq=False)
+class Outcome:
+    """A simulation that ran: the requests, what became of them, and what ran on each engine.
+
+    Attributes:
+        runs: of each engine, shape (N, 8): see `RUN_COLUMNS`.
+        capacity: KV-cache blocks of each engine.
+        interrupted: whether it was stopped before its end.
+    """
+
+    requests: Requests
+    served: Served
+    gaps: Gaps
+    runs: Sequence[Integers]
+    capacity: Sequence[int]
+    interrupted: bool = False
+
+    @property
+    def done(self) -> NDArray[np.bool_]:
+        """Which requests have their last token."""
+        return np.asarray(self.served.finish != REJECTED)
+
+    def values(self, metric: str) -> Floats:
+        """Return a metric of each request, in seconds; NaN where it has none."""
+        arrival, served = self.requests.arrival, self.served
+        if metric == "tpot":
+            gaps = np.where(self.requests.output > 1, self.requests.output - 1, 0)
+            spans = served.finish - served.first
+            with np.errstate(divide="ignore", invalid="ignore"):
+                return np.where(self.done & (gaps > 0), spans / gaps / PICOSECONDS, np.nan)
+        ends = {"ttft": served.first, "queue": served.start, "latency": served.finish}[metric]
+        return np.where(ends != REJECTED, (ends - arrival) / PICOSECONDS, np.nan)
+
+    def metrics(self, slo: Slo, bins: int = 1) -> Metrics:
+        """Return what the simulation says, judged by objectives."""
+        values = {name: self.values(name) for name in ("ttft", "tpot", "queue", "latency")}
+        arrival, done = self.requests.arrival, self.done
+        first = int(arrival[0])
+        last = int(self.served.finish.max(initial=first))
+        span = max((last - first) / PICOSECONDS, 1e-12)
+        met = self._met(slo, values)
+        statistics = {name: Statistics.of(v[~np.isnan(v)]) for name, v in values.items()}
+        statistics["itl"] = Statistics.of_gaps(self.gaps)
+        runs = [r for r in self.runs if len(r)]
+        took = np.concatenate([r[:, _DURATION] for r in runs]) if runs else np.zeros(0)
+        batch = np.concatenate([r[:, _BATCH] for r in runs]) if runs else np.zeros(0)
+        arrived = (arrival[-1] - first) / PICOSECONDS
+        prompts = self.requests.input
+        started = self.served.start != REJECTED
+        return Metrics(
+            requests=len(arrival),
+            finished=int(done.sum()),
+            rejected=0 if self.interrupted else int((~done).sum()),
+            preemptions=int(self.served.preemptions.sum()),
+            span=span,
+            rate=float((len(arrival) - 1) / arrived) if arrived > 0 else 0.0,
+            served=float(done.sum() / span),
+            throughput=float(self.requests.output[done].sum() / span),
+            input_throughput=float(prompts[done].sum() / span),
+            attainment=float(met.mean()),
+            goodput=float(met.sum() / span),
+            busy=float(took.sum() / PICOSECONDS / span / len(self.runs)),
+            batch=float((batch * took).sum() / took.sum()) if took.sum() else 0.0,
+            most_waiting=max((int(r[:, _WAITING].max()) for r in runs), default=0),
+            cache=self._fullest(),
+            hits=float(self.served.hits.sum() / max(1, prompts[started].sum())),
+            growing=self._growing(),
+            objectives=tuple(self._objectives(slo, values, statistics)),
+            bins=tuple(self._bins(values, met, bins)) if bins > 1 else (),
+            **statistics,
+        )
+
+    def _met(self, slo: Slo, values: dict[str, Floats]) -> NDArray[np.bool_]:
+        """Say which requests met every objective; what has no second token has no TPOT."""
+        met = self.done.copy()
+        for metric, limit in widest(slo).items():
+            if metric != "itl":
+                met &= np.isnan(values[metric]) | (values[metric] <= limit)
+        return met
+
+    def _objectives(
+        self, slo: Slo, values: dict[str, Floats], statistics: dict[str, Statistics | None]
+    ) -> "list[Attainment]":
+        found = []
+        for bound in all_objectives(slo):
+            metric, _, name = bound.fact.partition(".")
+            of_metric = statistics[metric]
+            seen = None if of_metric is None else float(getattr(of_metric, name))
+            met = seen is None or seen <= bound.value
+            if metric == "itl":
+                within = self.gaps.durations <= bound.value * PICOSECONDS
+                total = max(1, int(self.gaps.counts.sum()))
+                share = float(self.gaps.counts[within].sum() / total)
+            else:
+                known = self.done & ~np.isnan(values[metric])
+                judged = known | ~self.done
+                inside = known & (values[metric] <= bound.value)
+                share = float(inside.sum() / max(1, judged.sum()))
+            found.append(Attainment(bound.text, bound.value, seen, met, share))
+        return found
+
+    def _bins(
+        self, values: dict[str, Floats], met: NDArray[np.bool_], count: int
+    ) -> "list[BinMetrics]":
+        found = []
+        for number in range(count):
+            own = self.requests.bin == number
+            ttft, tpot = (values[name][own] for name in ("ttft", "tpot"))
+            found.append(
+                BinMetrics(
+                    number,
+                    int(own.sum()),
+                    Statistics.of(ttft[~np.isnan(ttft)]),
+                    Statistics.of(tpot[~np.isnan(tpot)]),
+                    float(met[own].mean()) if own.any() else 0.0,
+                )
+            )
+        return found
+
+    def _fullest(self) -> float:
+        shares = [
+            float(runs[:, _USED].max() / capacity)
+            for runs, capacity in zip(self.runs, self.capacity, strict=True)
+            if len(runs)
+        ]
+        return max(shares, default=0.0)
+
+    def _growing(self) -> bool:
+        """Say whether requests wait longer and longer while they come.
+
+        The mean queueing time of the last fifth of the requests is compared with the one of the
+        two fifths in the middle, against what a steady queue may vary by.
+        """
+        queue = self.values("queue")
+        fifth = len(queue) // 5
+        if fifth < 20:
+            return False
+        middle, last = queue[fifth : 3 * fifth], queue[-fifth:]
+        if np.isnan(middle).all() or np.isnan(last).all():
+            return False
+        typical = float(np.nanmedian(self.values("latency") - queue))
+        return bool(np.nanmean(last) > 2 * np.nanmean(middle) + typical / 4)
+
+    def series(self) -> Series:
+        """Return the state at moments as far apart."""
+        start = int(self.requests.arrival[0])
+        end = max((int(r[-1, _START] + r[-1, _DURATION]) for r in self.runs if len(r)), default=0)
+        moments = np.linspace(start, max(end, start + 1), SAMPLES).astype(np.int64)
+        waiting, running = np.zeros(SAMPLES, np.int64), np.zeros(SAMPLES, np.int64)
+        used, total = np.zeros(SAMPLES), 0
+        for runs, capacity in zip(self.runs, self.capacity, strict=True):
+            total += capacity
+            if not len(runs):
+                continue
+            row = np.searchsorted(runs[:, _START], moments, side="right") - 1
+            active = (row >= 0) & (moments < (runs[:, _START] + runs[:, _DURATION])[row])
+            waiting += np.where(active, runs[row, _WAITING], 0)
+            running += np.where(active, runs[row, _BATCH], 0)
+            used += np.where(active, runs[row, _USED], 0)
+        seconds = (moments - start) / PICOSECONDS
+        return Series(
+            tuple(np.round(seconds, 6).tolist()),
+            tuple(waiting.tolist()),
+            tuple(running.tolist()),
+            tuple(np.round(used / max(1, total), 6).tolist()),
+        )
+
+    def steps(self) -> Steps:
+        """Return the steps around the longest queue, of the engine that has it."""
+        longest = [int(r[:, _WAITING].max()) if len(r) else -1 for r in self.runs]
+        runs = self.runs[int(np.argmax(longest))]
+        middle = int(np.argmax(runs[:, _WAITING])) if len(runs) else 0
+        begin = max(0, min(middle - STEPS_SHOWN // 3, len(runs) - STEPS_SHOWN))
+        shown = runs[begin : begin + STEPS_SHOWN]
+        begins = shown[:, _START] / PICOSECONDS
+        return Steps(
+            tuple(begins.tolist()),
+            tuple((begins + shown[:, _DURATION] / PICOSECONDS).tolist()),
+            tuple(shown[:, _STEPS].tolist()),
+            tuple(shown[:, _TOKENS].tolist()),
+            tuple(shown[:, _BATCH].tolist()),
+            tuple(shown[:, _WAITING].tolist()),
+        )
+
+    def distribution(self, metric: str) -> tuple[Seconds, ...]:
+        """Return quantiles of a metric, 0 % to 100 %."""
+        values = self.values(metric)
+        values = values[~np.isnan(values)]
+        if not len(values):
+            return ()
+        return tuple(np.quantile(values, np.linspace(0, 1, CDF_POINTS)).tolist())
+
+
+def all_objectives(slo: Slo) -> tuple[Bound, ...]:
+    """Return all objectives as limits on statistics, those on means first."""
+    means = [
+        Bound(fact=f"{name}.mean", operator="<=", value=limit, text=f"mean {name.upper()}")
+        for name, limit in (("ttft", slo.ttft), ("tpot", slo.tpot))
+        if limit is not None
+    ]
+    return (*means, *slo.tails)
+
+
+def widest(slo: Slo) -> dict[str, Seconds]:
+    """Return the widest limit on each metric, which a single request is judged by."""
+    limits: dict[str, Seconds] = {}
+    for bound in all_objectives(slo):
+        metric = bound.fact.partition(".")[0]
+        limits[metric] = max(limits.get(metric, 0.0), bound.value)
+    return limits
