@@ -14,7 +14,7 @@ from specc.ir import (
     Study,
     Workload,
 )
-from specc.ir.simulation import StepKind
+from specc.ir.simulation import LONGEST_SIMULATION, USUAL_REQUESTS, StepKind
 from specc.ir.vocabulary import Node
 
 _RANDOM = (Process.CONSTANT, Process.POISSON, Process.GAMMA, Process.WEIBULL)
@@ -122,6 +122,7 @@ def _simulate(simulate: Simulate, study: Study) -> Iterator[Diagnostic]:
                 "the times of 'rates' rise",
                 (label_of(second, "at", "not later"), label_of(first, "at", "than this")),
             )
+    yield from _too_long(simulate)
     if rates and rates[-1].rate <= 0:
         yield Diagnostic(
             "E0406",
@@ -156,6 +157,25 @@ def _simulate(simulate: Simulate, study: Study) -> Iterator[Diagnostic]:
                 label_of(study.workload, _hits_of(study.workload), "a rate of its own"),
             ),
             help="keep one of them",
+        )
+
+
+def _too_long(simulate: Simulate) -> Iterator[Diagnostic]:
+    arrival, rates = simulate.arrival, simulate.rates
+    if arrival.trace is not None:
+        lasts = arrival.trace.arrival[-1] / simulate.speed
+    elif arrival.rate is None and not (rates and rates[-1].rate):
+        return
+    else:
+        rate, begin = (arrival.rate, 0.0) if arrival.rate else (rates[-1].rate, rates[-1].at)
+        lasts = begin + (simulate.requests or USUAL_REQUESTS) / rate
+    if lasts > LONGEST_SIMULATION / 2:
+        yield Diagnostic(
+            "E0402",
+            f"the requests take {lasts / 86400:,.0f} days to come",
+            (label_of(simulate, "arrival", ""),),
+            why=f"a simulation lasts {LONGEST_SIMULATION / 2 / 86400:.0f} days at most",
+            help="simulate fewer requests, or at a higher rate",
         )
 
 

@@ -11,6 +11,10 @@ from specc.ir.deployment import Scheduler
 from specc.records import Record
 from specc.units import DIMENSIONLESS, REQUESTS, TIME, TOKENS, Seconds, Tokens
 
+# Picoseconds in 64 bits reach 107 days; the last request must come well before.
+LONGEST_SIMULATION: Seconds = 60 * 86400.0
+USUAL_REQUESTS = 10_000
+
 
 class Process(Enum):
     """How requests follow each other."""

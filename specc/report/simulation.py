@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from specc.ir import LengthBin, Process, Simulate, Study
+from specc.ir.simulation import USUAL_REQUESTS
 from specc.plan import Simulated, StudyResult
 from specc.report import format as show
 from specc.report.charts import LineChart
@@ -15,7 +16,6 @@ from specc.report.simulation_charts import (
     step_charts,
 )
 from specc.report.tables import Column, Row, Table
-from specc.serving.simulation.arrivals import USUAL_REQUESTS
 from specc.serving.simulation.capacity import CapacityFound
 from specc.serving.simulation.metrics import Metrics
 

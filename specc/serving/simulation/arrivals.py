@@ -12,11 +12,11 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from specc.ir import LengthSampling, Process, RatePoint, Simulate, Trace, Workload, cached_tokens
+from specc.ir.simulation import LONGEST_SIMULATION, USUAL_REQUESTS
 from specc.serving.simulation.costs import PICOSECONDS
 from specc.serving.simulation.requests import Integers, Requests
 from specc.units import Tokens
 
-USUAL_REQUESTS = 10_000
 _TIMES, _LENGTHS, _SESSIONS = range(3)
 _WARM_UP = 3  # mean sessions that pass before the simulation begins
 _MOST_TURNS = 4
@@ -284,5 +284,11 @@ def _stream(seed: int, stream: int) -> np.random.Generator:
     return np.random.default_rng([seed, stream])
 
 
+class TooLongError(ValueError):
+    """Requests that come later than whole picoseconds can tell."""
+
+
 def _whole(seconds: Floats) -> Integers:
+    if len(seconds) and seconds[-1] > LONGEST_SIMULATION:
+        raise TooLongError
     return np.round(seconds * PICOSECONDS).astype(np.int64)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from attrs import frozen
 
+from specc.serving.simulation.arrivals import TooLongError
 from specc.serving.simulation.metrics import Metrics
 from specc.units import Seconds
 
@@ -106,7 +107,10 @@ def highest_scale(simulate: Simulation, target: float, seed: int, start: float) 
     """
 
     def keeps(scale: float) -> bool:
-        return simulate(scale, seed).attainment >= target
+        try:
+            return simulate(scale, seed).attainment >= target
+        except TooLongError:  # so few requests a day that the simulation never ends
+            return False
 
     low = high = start
     if keeps(start):

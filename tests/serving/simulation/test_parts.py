@@ -1,0 +1,244 @@
+"""The parts of the simulator: cost tables, prefix blocks, sessions, statistics, capacity."""
+
+import attrs
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from specc.calibration.library import Setting, deployment
+from specc.cost import Layout
+from specc.ir import Arrival, Bound, Process, Routing, Sessions, Simulate, Slo, Workload
+from specc.ir.deployment import Phase
+from specc.serving import Server
+from specc.serving.simulation.arrivals import Source
+from specc.serving.simulation.blocks import BlockCache
+from specc.serving.simulation.capacity import highest_scale
+from specc.serving.simulation.cluster import Pool
+from specc.serving.simulation.costs import PICOSECONDS, CostTable, MeasuredCosts, line_through
+from specc.serving.simulation.instances import Instance
+from specc.serving.simulation.metrics import Statistics, widest
+from specc.serving.simulation.requests import Gaps
+from tests.serving.simulation.test_theory import COSTS, engine, some
+
+A3 = "atlas_800_a3_752t_die"
+
+
+@pytest.mark.parametrize(
+    ("model", "layout"),
+    [
+        ("qwen3_32b", Layout(4, 1, 1)),
+        ("qwen3_235b_a22b", Layout(4, 1, 4, ep=16)),
+        ("deepseek_v3", Layout(1, 1, 16, ep=16)),
+    ],
+)
+def test_the_table_is_the_cost_model(model: str, layout: Layout) -> None:
+    """Decode steps within 0.1 %; steps that prefill within 1 % on the mean and 5 % in 19 of 20."""
+    server = Server.of(
+        deployment(Setting(model, A3, layout.devices, "w8a8_dynamic")),
+        layout,
+        Workload(input=1024, output=256),
+    )
+    table = CostTable(server, longest=16384, budget=8192, limit=256, replicas=layout.dp)
+    generator = np.random.default_rng(1)
+
+    def up_to(most: int) -> np.ndarray:
+        return np.exp(generator.uniform(0, np.log(most), 300)).astype(int)
+
+    tokens, batch, context = up_to(8192), up_to(256) - 1, up_to(16384)
+    fresh = (tokens + 1) / 2
+    keys = np.where(generator.random(300) < 0.5, fresh, np.maximum(fresh, up_to(12000)))
+    whole = np.maximum((tokens * keys).astype(int), tokens)
+    rows = (tokens, whole / tokens, batch, context)
+    exact = table._times(*(np.asarray(row, np.float64) for row in rows))
+    found = [
+        table.mixed(*map(int, row)) / PICOSECONDS
+        for row in zip(tokens, whole, batch, context, strict=True)
+    ]
+    errors = np.abs(np.array(found) / exact - 1)
+    assert errors.mean() < 0.01
+    assert np.quantile(errors, 0.95) < 0.05
+    nothing = np.zeros(300)
+    exact = table._times(nothing, nothing + 1, batch + 1.0, context.astype(float))
+    sums = [table.decode(b + 1) for b in batch.tolist()]
+    found = [(s[c + 1] - s[c]) / PICOSECONDS for s, c in zip(sums, context.tolist(), strict=True)]
+    assert np.array(found) == pytest.approx(exact, rel=1e-3)
+
+
+def test_step_costs_between_and_beyond() -> None:
+    points = [(4, 25.3), (32, 31.65), (124, 66.0)]
+    assert line_through(points, 4) == 25.3
+    assert line_through(points, 18) == pytest.approx((25.3 + 31.65) / 2)
+    assert line_through(points, 216) == pytest.approx(66.0 + (66.0 - 31.65))
+    assert line_through([(8, 2.0)], 99) == 2.0
+
+
+def test_an_instance_of_a_deployment() -> None:
+    """Replicas of a dense model are engines of their own; those that share experts are one."""
+
+    def instance(model: str, layout: Layout) -> Instance:
+        given = deployment(Setting(model, A3, layout.devices, "w8a8_dynamic"))
+        server = Server.of(given, layout, Workload(input=1024, output=256))
+        return Instance(server, given.engine, Phase.WHOLE, 32, 8192, 40960)
+
+    dense = instance("qwen3_32b", Layout(4, 1, 2))
+    assert (dense.engines, dense.settings.limit, dense.settings.budget) == (2, 32, 8192)
+    moe = instance("qwen3_235b_a22b", Layout(4, 1, 4, ep=16))
+    assert (moe.engines, moe.settings.limit, moe.settings.budget) == (1, 128, 4 * 8192)
+    staged = instance("qwen3_32b", Layout(4, 2, 1))
+    assert (staged.engines, staged.settings.limit) == (2, 32)
+    # What the cache holds fits the memory, and one block more for each token of 128 would not.
+    server = dense.server
+    free = dense.cache_blocks * server.cost.memory_model.kv_block_bytes
+    assert free < server.memory - server.reserved - server.weight_bytes
+    assert free > 0.8 * (server.memory - server.reserved - server.weight_bytes)
+
+
+def test_blocks_are_shared_and_the_oldest_go_first() -> None:
+    cache = BlockCache(size=4)
+    assert cache.insert(1, [10, 11, 12]) == 12
+    assert cache.match([10, 11, 99], 9) == 2
+    assert cache.match([10, 11, 12], 1) == 1
+    cache.acquire(2, [10, 11], 2)
+    assert cache.newly_used([10, 11], 2) == 0
+    # Its last block falls idle; the others are in use by 2.
+    assert cache.release(1) == 4
+    assert cache.newly_used([10, 11, 12], 3) == 4
+    assert cache.release(2) == 8
+    # 12 fell idle first, then 11, then 10: ends of prompts go before their beginnings.
+    cache.trim(8)
+    assert cache.match([10, 11, 12], 9) == 2
+    cache.trim(4)
+    assert cache.match([10, 11, 12], 9) == 1
+    cache.trim(0)
+    assert cache.match([10], 9) == 0
+
+
+def source(turns: float, system: int, count: int = 300) -> Source:
+    sessions = Sessions(turns=turns, gap=20.0, system_prompt=system, system_prompts=2)
+    simulate = Simulate(
+        arrival=Arrival(Process.POISSON, 2.0), requests=count, sessions=sessions, seed=5
+    )
+    return Source(simulate, Workload(input=100, output=30), block=16, longest=4096)
+
+
+def test_sessions_continue_their_prompts() -> None:
+    requests = source(4.0, 64).requests()
+    assert len(requests) == 300
+    assert (np.diff(requests.arrival) >= 0).all()
+    assert requests.rows(np.arange(3)).blocks == list(requests.blocks[:3])
+    # At a mean of 4 turns a prompt has 64 + 100 tokens, or 130 more for each turn before.
+    turns = (requests.input - 164) / 130
+    assert (turns == turns.astype(int)).all()
+    assert turns.mean() == pytest.approx(3.0, abs=1.2)
+    rate = len(requests) / (requests.arrival[-1] / PICOSECONDS)
+    assert rate == pytest.approx(2.0, rel=0.3)
+    # The system prompt is one of two; histories share nothing else.
+    heads = {blocks[:4] for blocks in requests.blocks}
+    assert len(heads) == 2
+    first_own = {blocks[4] for blocks, t in zip(requests.blocks, turns, strict=True) if t == 0}
+    assert len(first_own) == int((turns == 0).sum())
+
+
+def test_a_cache_that_holds_all_finds_every_earlier_turn() -> None:
+    """With room for everything, a turn computes what is new, and blocks cut off at their edge."""
+    requests = source(4.0, 0).requests()
+    slow = requests.at(requests.arrival * 100)  # every answer is there before the next turn
+    outcome = Pool(engine(capacity=10**6), COSTS).serve(slow)
+    earlier = requests.input - 100
+    seen_before = earlier > 0
+    hits = outcome.served.hits
+    found = hits[seen_before] >= np.maximum(earlier[seen_before] - 31, 0)
+    # Only histories that began before the simulation are not there.
+    assert found.mean() > 0.6
+    assert (hits <= requests.input - 1).all()
+    assert (hits % 16 == 0).all()
+    assert (hits[~seen_before] == 0).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    turns=st.sampled_from([1.0, 3.0]),
+    system=st.sampled_from([0, 50, 500]),
+    capacity=st.sampled_from([120, 300, 5000]),
+    routing=st.sampled_from(list(Routing)),
+    load=st.sampled_from([1, 20, 10**6]),
+)
+def test_prefix_blocks_lose_no_request(turns, system, capacity, routing, load) -> None:
+    requests = source(turns, system, 120).requests()
+    requests = requests.at(requests.arrival // load)
+    limits = engine(capacity=capacity)
+    outcome = Pool(limits, COSTS, 2, routing).serve(requests)
+    pairs = zip(requests.input, requests.output, strict=True)
+    assert outcome.done.tolist() == [limits.takes(i, o) for i, o in pairs]
+    for runs in outcome.runs:
+        assert (runs[:, 7] <= capacity).all()
+        assert (runs[:, 7] >= 0).all()
+    computed = sum(int(runs[:, 4].sum()) for runs in outcome.runs)
+    if not outcome.served.preemptions.any():
+        prompts = requests.input[outcome.done].sum()
+        assert computed + outcome.served.hits.sum() == prompts
+
+
+def test_a_prefix_aware_router_finds_more() -> None:
+    requests = source(5.0, 800, 600).requests()
+    hits = [
+        Pool(engine(capacity=3000), COSTS, 4, routing).serve(requests).served.hits.sum()
+        for routing in (Routing.ROUND_ROBIN, Routing.PREFIX_AWARE)
+    ]
+    assert hits[1] > 1.1 * hits[0]
+
+
+def test_statistics_of_counted_gaps_are_those_of_all() -> None:
+    generator = np.random.default_rng(1)
+    durations = np.sort(generator.choice(10**12, 50, replace=False)).astype(np.int64)
+    counts = generator.integers(1, 40, 50)
+    gaps = Gaps.of(durations, counts)
+    every = np.repeat(durations, counts) / PICOSECONDS
+    counted, whole = Statistics.of_gaps(gaps), Statistics.of(every)
+    assert counted is not None
+    assert attrs.astuple(counted) == pytest.approx(attrs.astuple(whole), rel=1e-12)
+
+
+def test_objectives_of_a_request() -> None:
+    tail = Bound(fact="ttft.p99", operator="<=", value=5.0, text="ttft.p99 <= 5 s")
+    slo = Slo(ttft=1.0, tpot=0.05, tails=(tail,))
+    assert widest(slo) == {"ttft": 5.0, "tpot": 0.05}
+    metrics = Pool(engine(), COSTS).serve(some(1, 200, 4.0)).metrics(slo)
+    mean, tpot, p99 = metrics.objectives
+    assert (mean.objective, p99.objective) == ("mean TTFT", "ttft.p99 <= 5 s")
+    assert mean.seen == metrics.ttft.mean
+    assert p99.seen == metrics.ttft.p99
+    assert p99.share >= mean.share
+    assert metrics.attainment <= min(p99.share, tpot.share)
+    assert metrics.goodput == pytest.approx(metrics.attainment * 200 / metrics.span)
+
+
+def test_what_does_not_fit_is_rejected_and_counted() -> None:
+    requests = some(1, 100, 4.0)
+    metrics = Pool(engine(capacity=20), COSTS).serve(requests).metrics(Slo(ttft=100.0))
+    longer = int((-(-(requests.input + requests.output - 1) // 16) > 20).sum())
+    assert metrics.rejected == longer > 10
+    assert metrics.finished == 100 - longer
+    assert metrics.attainment <= metrics.finished / 100
+
+
+def test_capacity_of_a_queue_that_is_known() -> None:
+    """Deterministic arrivals and service: up to 1 / s nobody waits, beyond it the queue grows."""
+    costs = MeasuredCosts([(1, 0.1), (512, 0.1)], [(1, 0.1)], 4096)
+    limits = engine(limit=1, admission=1)
+
+    def at(scale: float, seed: int):
+        simulate = Simulate(arrival=Arrival(Process.CONSTANT, 1.0), requests=2000, seed=seed)
+        requests = Source(simulate, Workload(input=100, output=1)).requests(scale)
+        return Pool(limits, costs).serve(requests).metrics(Slo(ttft=0.11))
+
+    for start in (0.01, 1.0, 300.0):
+        scale = highest_scale(at, 0.99, 1, start)
+        # A hundredth of a second of waiting is allowed: 0.01 / (0.1 - 1 / rate) requests.
+        assert scale == pytest.approx(10.0, rel=0.02)
+
+    def never(scale: float, seed: int):
+        return Pool(limits, costs).serve(some(seed, 50, scale)).metrics(Slo(ttft=1e-6))
+
+    assert highest_scale(never, 0.99, 1, 1.0) is None
