@@ -1,11 +1,14 @@
 """The reports beside the example specs are what a run writes now."""
 
+import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import REFERENCE, ROOT
 
 EXAMPLES = sorted((ROOT / "specs").glob("*.spec"))
 
@@ -14,8 +17,26 @@ def test_there_are_examples() -> None:
     assert len(EXAMPLES) >= 2
 
 
+def _with_traces(spec: Path, folder: Path) -> Path:
+    """Return the spec, or a copy with its reports beside the trace that it needs."""
+    wanted = re.findall(r'"traces/([^"]+)"', spec.read_text(encoding="utf-8"))
+    if all((spec.parent / "traces" / name).exists() for name in wanted):
+        return spec
+    traces = REFERENCE / "traces"
+    if not all((traces / name).exists() for name in wanted):
+        pytest.skip(f"the traces of {spec.name} are not here")
+    for path in spec.parent.glob(f"{spec.stem}.*"):
+        if path.is_dir():
+            shutil.copytree(path, folder / path.name)
+        else:
+            shutil.copy(path, folder)
+    (folder / "traces").symlink_to(traces)
+    return folder / spec.name
+
+
 @pytest.mark.parametrize("spec", EXAMPLES, ids=lambda path: path.stem)
-def test_reports_are_current(spec) -> None:
+def test_reports_are_current(spec, tmp_path) -> None:
+    spec = _with_traces(spec, tmp_path)
     done = subprocess.run(
         [sys.executable, "-m", "specc", "run", str(spec), "--check"],
         cwd=ROOT,

@@ -28,6 +28,7 @@ from specc.serving.transfer import slower_link, transfer_times
 ESTIMATED = ("ttft.p50", "ttft.p99", "tpot.p50", "tpot.p99", "latency.p99")
 DISTRIBUTIONS = ("ttft", "tpot", "latency")
 MOST_REPLICAS = 10_000
+ABOVE = 1.1  # times the capacity: where to look for what breaks first
 PROBES = 11  # simulations of a bisection, about
 # The cluster of so many replicas, if the cost model errs by so many standard deviations.
 Build = Callable[[int, float], Cluster]
@@ -347,6 +348,8 @@ def _capacity(subject: Subject, wanted: Capacity) -> CapacityFound:
     if subject.answer is not None:
         fast, slow = (highest_scale(at(d), wanted.attainment, first, found[0]) for d in (P10, P90))
     curve = [RateSeen.of(share * mean * base, nominal(share * mean, first)) for share in CURVE]
+    above = nominal(ABOVE * mean, first)
+    limiting = min(above.objectives, key=lambda objective: objective.share)
     replicas = share = None
     if wanted.rate is not None:
         each = mean * base / subject.simulate.replicas
@@ -360,6 +363,7 @@ def _capacity(subject: Subject, wanted: Capacity) -> CapacityFound:
         fast=None if fast is None else fast * base,
         seeds=len(seeds),
         curve=tuple(curve),
+        limiting=limiting.objective,
         wanted=wanted.rate,
         replicas=replicas,
         attainment_at_wanted=share,

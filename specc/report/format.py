@@ -83,6 +83,11 @@ def percent(share: float) -> str:
     return f"{value:.0f} %" if abs(value) >= 10 or value == 0 else f"{value:.1f} %"
 
 
+def attainment(share: float) -> str:
+    """Show a share of requests, cut off so that what is missed still shows: `99.94 %`."""
+    return f"{math.floor(share * 10000 + 1e-9) / 100:.4g} %"
+
+
 def counted(number: int, noun: str) -> str:
     """Show a count with its noun: `1 device`, `8 devices`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -50,8 +50,8 @@ def inputs(study: Study) -> Iterable[Table]:
 def _server(server: MeasuredServer) -> Iterable[tuple[str, str]]:
     yield "About", server.doc
     for row in server.step_cost:
-        what = "new tokens" if row.step is StepKind.PREFILL else "sequences"
-        size = f"{show.integer(row.size)} {what}"
+        what = "new token" if row.step is StepKind.PREFILL else "sequence"
+        size = show.counted(row.size, what)
         yield f"A {row.step.value} step of {size}", show.duration(row.time)
     if server.ready_after:
         yield "Takes no step before", show.duration(server.ready_after)
@@ -74,7 +74,7 @@ def _workload(workload: Workload) -> Iterable[tuple[str, str]]:
             f"{show.counted(images.count, 'image')} a request of {images.width} × {images.height} "
             "pixels, whose tokens are added to the prompt",
         )
-    yield "Objectives, on the mean", objectives(workload.slo)
+    yield "Objectives", objectives(workload.slo)
 
 
 def _bins(workload: Workload) -> Iterable[str]:

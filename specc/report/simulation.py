@@ -17,6 +17,7 @@ from specc.report.simulation_charts import (
 )
 from specc.report.tables import Column, Row, Table
 from specc.serving.simulation.capacity import CapacityFound
+from specc.serving.simulation.instances import UNLIMITED
 from specc.serving.simulation.metrics import Metrics
 
 _METRICS = (
@@ -124,8 +125,8 @@ def _headline(result: StudyResult, best: Simulated) -> str:
         return f"{name}{show.quantity(metrics.served)} requests a second served"
     verdict = "meets all objectives" if best.meets else "does not meet all objectives"
     return (
-        f"{name}{verdict}: {show.percent(metrics.attainment)} of the requests within all of them, "
-        f"goodput {show.quantity(metrics.goodput)} req/s"
+        f"{name}{verdict}: {show.attainment(metrics.attainment)} of the requests within all of "
+        f"them, goodput {show.quantity(metrics.goodput)} req/s"
     )
 
 
@@ -204,11 +205,16 @@ def _why(best: Simulated) -> str:
     """Say what the engines were like: how full, how long the queue, how much of the cache."""
     m = best.metrics
     limit = best.settings[-1].limit
+    cache = "" if _unlimited(best) else f", and {show.percent(m.cache)} of a KV cache is in use"
     return (
         f"An engine runs a step {show.percent(m.busy)} of the time, with {show.quantity(m.batch)} "
         f"sequences of {show.integer(limit)} on the mean; at most {show.integer(m.most_waiting)} "
-        f"requests wait for one, and {show.percent(m.cache)} of a KV cache is in use."
+        f"requests wait for one{cache}."
     )
+
+
+def _unlimited(best: Simulated) -> bool:
+    return all(settings.capacity >= UNLIMITED // settings.block for settings in best.settings)
 
 
 def _capacity_remarks(study: Study, best: Simulated, found: CapacityFound) -> list[str]:
@@ -221,6 +227,8 @@ def _capacity_remarks(study: Study, best: Simulated, found: CapacityFound) -> li
             f"The simulated load of {show.quantity(offered)} req/s is "
             f"{show.percent(offered / found.rate)} of the capacity."
         )
+    if found.limiting:
+        remarks.append(f"What breaks first beyond it: {found.limiting}.")
     if found.slow is not None and found.fast is not None:
         remarks.append(
             f"With the error of the cost model the capacity lies between "
@@ -242,7 +250,7 @@ def _capacity_remarks(study: Study, best: Simulated, found: CapacityFound) -> li
         remarks.append(
             f"Checked by simulation: {show.counted(found.replicas or 0, 'replica')} at "
             f"{show.quantity(found.wanted)} req/s reach "
-            f"{show.percent(found.attainment_at_wanted)}."
+            f"{show.attainment(found.attainment_at_wanted)}."
         )
     return remarks
 
@@ -279,15 +287,16 @@ def _totals(metrics: Metrics) -> str:
 
 def _shortlist(shown: Sequence[Simulated]) -> Table:
     capacity = any(s.capacity for s in shown)
+    planned = any(s.closed for s in shown)
     rows = []
     for s in shown:
         m = s.metrics
         cells = [
             s.name,
             show.short_layout(s.layout),
-            str(s.place),
+            *((str(s.place),) if planned else ()),
             "yes" if s.meets else "no",
-            show.percent(m.attainment),
+            show.attainment(m.attainment),
             show.quantity(m.goodput),
             _ms(m.statistic("ttft.p99")),
             _ms(m.statistic("tpot.p99")),
@@ -300,7 +309,7 @@ def _shortlist(shown: Sequence[Simulated]) -> Table:
     columns = [
         Column("Name", numeric=False),
         Column("Layout", numeric=False),
-        Column("Place by closed form"),
+        *((Column("Place by closed form"),) if planned else ()),
         Column("Meets all", numeric=False),
         Column("Attainment"),
         Column("Goodput", "req/s"),
@@ -320,8 +329,8 @@ def _objectives(shown: Sequence[Simulated]) -> Table:
         name = (f"{s.name}, {show.short_layout(s.layout)}",) if several else ()
         for o in s.metrics.objectives:
             cells = (o.objective, show.duration(o.limit), _duration(o.seen))
-            rows.append(Row((*name, *cells, "yes" if o.met else "no", show.percent(o.share))))
-        share = show.percent(s.metrics.attainment)
+            rows.append(Row((*name, *cells, "yes" if o.met else "no", show.attainment(o.share))))
+        share = show.attainment(s.metrics.attainment)
         rows.append(Row((*name, "all together", "", "", "", share)))
     columns = [Column("Simulated", numeric=False)] if several else []
     columns += [
@@ -391,7 +400,7 @@ def _capacity(best: Simulated, several: bool) -> Table:
             _ms(p.ttft_p99),
             _ms(p.tpot_p50),
             _ms(p.tpot_p99),
-            show.percent(p.attainment),
+            show.attainment(p.attainment),
             show.rate(p.throughput),
             show.quantity(p.batch),
             show.integer(p.most_waiting),
@@ -432,7 +441,7 @@ def _bins(best: Simulated, rows: Sequence[LengthBin]) -> Table:
                     _ms(ttft.p99 if ttft else None),
                     _ms(tpot.p50 if tpot else None),
                     _ms(tpot.p99 if tpot else None),
-                    show.percent(own.attainment) if own.requests else "–",
+                    show.attainment(own.attainment) if own.requests else "–",
                 )
             )
         )
@@ -458,7 +467,7 @@ def _engines(best: Simulated) -> Table:
     phases = ("Prefill", "Decode") if len(best.engines) > 1 else ("Engine",)
     rows = []
     for phase, count, s in zip(phases, best.engines, best.settings, strict=True):
-        unlimited = s.capacity >= 1 << 40
+        unlimited = s.capacity >= UNLIMITED // s.block
         rows.append(
             Row(
                 (

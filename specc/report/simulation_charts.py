@@ -25,6 +25,7 @@ from specc.serving.simulation.capacity import CapacityFound
 from specc.serving.simulation.metrics import all_objectives
 
 _HEADROOM = 1.06
+_LEAST_SHOWN = 1e-3  # percent of a cache; one without a limit is never as full
 _BEYOND = 3.0  # how far beyond a limit latencies are drawn, relative to it
 _NAMES = {"ttft": "TTFT", "tpot": "TPOT", "itl": "ITL", "latency": "Latency", "queue": "Queue"}
 
@@ -118,6 +119,7 @@ def state_charts(simulated: Simulated) -> list[LineChart]:
     return [
         line_chart((title, "Time (s)", unit), [Curve("", series.time, list(values))])
         for title, unit, values in drawn
+        if unit != "Share (%)" or max(values, default=0) > _LEAST_SHOWN
     ]
 
 

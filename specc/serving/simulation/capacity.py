@@ -71,6 +71,7 @@ class CapacityFound:
             cost model's error say; None where steps were measured.
         seeds: how many.
         curve: what other rates lead to.
+        limiting: the objective that the most requests miss just above the capacity.
         wanted: a rate that was asked for, and `replicas` that carry it, checked by simulation.
     """
 
@@ -82,6 +83,7 @@ class CapacityFound:
     fast: float | None
     seeds: int
     curve: tuple[RateSeen, ...]
+    limiting: str = ""
     wanted: float | None = None
     replicas: int | None = None
     attainment_at_wanted: float | None = None

@@ -19,6 +19,7 @@ from specc.units import Seconds, Tokens
 
 PICOSECONDS = 10**12  # of a second
 _BATCHES_AT_ONCE = 64
+_MOST_KNOWN = 100_000  # steps that are remembered: many prompts are of one length
 _MOST_NODES = 48  # contexts between which the cost of a decode step is taken to be linear
 
 
@@ -84,6 +85,7 @@ class CostTable:
     _decode: dict[int, "array[int]"] = Factory(dict)
     _axes: tuple[list[float], ...] = field(init=False)
     _added: "array[float]" = field(init=False)
+    _known: dict[tuple[int, int, int, int], tuple[float, float]] = Factory(dict)
 
     def __attrs_post_init__(self) -> None:
         """Tabulate what prompts add to a step."""
@@ -110,7 +112,26 @@ class CostTable:
 
     def mixed(self, tokens: Tokens, keys: int, batch: int, context: Tokens) -> int:
         """Return the cost of a step that prefills, multilinear between the nodes."""
-        by_context, by_tokens, by_keys, by_batch = self._axes
+        sums = self.decode(batch) if batch else None
+        by_context = self._axes[0]
+        h = 0
+        if sums is not None:
+            h = max(min(bisect_right(by_context, context), len(by_context) - 1) - 1, 0)
+        key = (tokens, keys, batch, h)
+        ends = self._known.get(key)
+        if ends is None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            ends = self._known[key] = self._at_nodes(*key)
+        low, high = ends
+        if sums is None:
+            return round(low)
+        w = (context - by_context[h]) / (by_context[h + 1] - by_context[h])
+        return round(low + w * (high - low)) + sums[context + 1] - sums[context]
+
+    def _at_nodes(self, tokens: Tokens, keys: int, batch: int, h: int) -> tuple[float, float]:
+        """Return what prompts add to a step at a node of the context, and at the next."""
+        _, by_tokens, by_keys, by_batch = self._axes
         each = keys / tokens
         i = min(bisect_right(by_tokens, tokens), len(by_tokens) - 1) - 1
         j = min(bisect_right(by_keys, each), len(by_keys) - 1) - 1
@@ -119,18 +140,10 @@ class CostTable:
         y = (each - by_keys[j]) / (by_keys[j + 1] - by_keys[j])
         z = (batch - by_batch[k]) / (by_batch[k + 1] - by_batch[k])
         row, plane = len(by_batch), len(by_batch) * len(by_keys)
-        at = i * plane + j * row + k
-        if not batch:
-            return round(_trilinear(self._added, at, plane, row, x, y, z))
-        h = min(bisect_right(by_context, context), len(by_context) - 1) - 1
-        h = max(h, 0)
-        w = (context - by_context[h]) / (by_context[h + 1] - by_context[h])
-        at += h * plane * len(by_tokens)
-        added = _trilinear(self._added, at, plane, row, x, y, z)
+        at = ((h * len(by_tokens)) + i) * plane + j * row + k
+        low = _trilinear(self._added, at, plane, row, x, y, z)
         at += plane * len(by_tokens)
-        added += w * (_trilinear(self._added, at, plane, row, x, y, z) - added)
-        sums = self.decode(batch)
-        return round(added) + sums[context + 1] - sums[context]
+        return low, _trilinear(self._added, at, plane, row, x, y, z)
 
     def _tabulate(self, batches: range) -> None:
         nodes = np.array(_contexts(self.longest))

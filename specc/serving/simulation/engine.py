@@ -394,7 +394,9 @@ class Continuous(Engine):
             taken = self._take_in(self.settings.budget, self._free)
             once = self._unsettled
         elif needed <= self._free and (self.waiting or self._partial >= 0):
-            taken = self._take_in(self._step_tokens - self.ready, self._free - needed)
+            left, room = self._step_tokens - self.ready, self._free - needed
+            self._unsettled = False
+            taken = self._take_in(left, room) if self._partial >= 0 else self._admit(left, room)
             once = self._unsettled
         if taken:
             self._mixed(taken, 0 if self._prefill_first else self.ready)

@@ -200,7 +200,8 @@ class Outcome:
         statistics = {name: Statistics.of(v[~np.isnan(v)]) for name, v in values.items()}
         statistics["itl"] = Statistics.of_gaps(self.gaps)
         runs = [r for r in self.runs if len(r)]
-        took = np.concatenate([r[:, _DURATION] for r in runs]) if runs else np.zeros(0)
+        # In floating point: batch times duration, summed over days, is beyond 64 bits.
+        took = np.concatenate([r[:, _DURATION] / PICOSECONDS for r in runs] or [np.zeros(0)])
         batch = np.concatenate([r[:, _BATCH] for r in runs]) if runs else np.zeros(0)
         arrived = (arrival[-1] - first) / PICOSECONDS
         prompts = self.requests.input
@@ -217,7 +218,7 @@ class Outcome:
             input_throughput=float(prompts[done].sum() / span),
             attainment=float(met.mean()),
             goodput=float(met.sum() / span),
-            busy=float(took.sum() / PICOSECONDS / span / len(self.runs)),
+            busy=float(took.sum() / span / len(self.runs)),
             batch=float((batch * took).sum() / took.sum()) if took.sum() else 0.0,
             most_waiting=max((int(r[:, _WAITING].max()) for r in runs), default=0),
             cache=self._fullest(),

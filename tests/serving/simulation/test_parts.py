@@ -242,3 +242,18 @@ def test_capacity_of_a_queue_that_is_known() -> None:
         return Pool(limits, costs).serve(some(seed, 50, scale)).metrics(Slo(ttft=1e-6))
 
     assert highest_scale(never, 0.99, 1, 1.0) is None
+
+
+def test_days_do_not_overflow() -> None:
+    """A large batch over eleven days: means stay means."""
+    costs = MeasuredCosts([(1, 60.0)], [(1, 60.0)], 4096)
+    count = 400
+    requests = some(1, count, 1e6)
+    requests = attrs.evolve(requests, output=np.full(count, 2000), input=np.full(count, 10))
+    limits = engine(limit=256, admission=256, decode_batch=256, capacity=10**6)
+    metrics = Pool(limits, costs).serve(requests).metrics(Slo())
+    assert metrics.span > 2 * 86400
+    assert 150 < metrics.batch <= 256
+    assert metrics.ttft is not None
+    assert 0 < metrics.ttft.mean < metrics.span
+    assert metrics.busy == pytest.approx(1.0)
