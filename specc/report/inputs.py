@@ -74,7 +74,8 @@ def _workload(workload: Workload) -> Iterable[tuple[str, str]]:
             f"{show.counted(images.count, 'image')} a request of {images.width} × {images.height} "
             "pixels, whose tokens are added to the prompt",
         )
-    yield "Objectives", objectives(workload.slo)
+    means = "Objectives" if workload.slo.tails else "Objectives, on the mean"
+    yield means, objectives(workload.slo)
 
 
 def _bins(workload: Workload) -> Iterable[str]:
