@@ -66,9 +66,13 @@ class BlockCache:
                 idle += 1
         return idle * self.size
 
+    def evicts(self, room: int) -> bool:
+        """Say whether idle blocks have to go to fit into `room`."""
+        return len(self._idle) * self.size > room
+
     def trim(self, room: int) -> None:
         """Evict the least recently used until the idle blocks fit into `room`."""
-        while self._idle and len(self._idle) * self.size > room:
+        while self._idle and self.evicts(room):
             oldest = next(iter(self._idle))
             del self._idle[oldest]
             del self._users[oldest]

@@ -312,8 +312,6 @@ class Engine(ABC):
                 self._computed(request, done + query)
             if done + query == known[request]:
                 self._token(request)
-        if self.cache is not None:
-            self.cache.trim(self._free)
 
     def _release(self, request: int, tokens: Tokens) -> None:
         self._free += -(-tokens // self.settings.block)
@@ -415,6 +413,8 @@ class Continuous(Engine):
         if decoding:
             self._free -= self._residues[self.turn % self.settings.block]
             context = self._offset // decoding + self.turn
+        if self.cache is not None:
+            self.cache.trim(self._free)
         duration = self.costs.mixed(tokens, keys, decoding, context)
         self._record(1, decoding, context, tokens, duration)
         if decoding:
@@ -446,7 +446,12 @@ class Continuous(Engine):
         if needed > self._free:
             steps = self._affordable(steps)
             needed = self._demand(steps)
+        if self.waiting and self.cache is not None and self.cache.evicts(self._free - needed):
+            # Without its prefix a prompt may fit, as it comes in smaller chunks.
+            steps, needed = 1, self._demand(1)
         self._free -= needed
+        if self.cache is not None:
+            self.cache.trim(self._free)
         duration = sums[context + steps] - sums[context]
         self._record(steps, batch, context, 0, duration)
         if self._fresh or self.now != self._token_at:
@@ -454,8 +459,6 @@ class Continuous(Engine):
         self._token_at = self.now = self.now + duration
         self.turn = turn + steps
         self._finish()
-        if self.cache is not None:
-            self.cache.trim(self._free)
 
     def _demand(self, steps: int) -> int:
         """Return the blocks that sequences need in the next decode steps."""

@@ -59,6 +59,8 @@ class RoundRobin(Engine):
         if decoding:
             context = sum(self._held[r] + 1 for r in decoding) // len(decoding)
             self._free -= sum(self._grows(request) for request in decoding)
+        if self.cache is not None:
+            self.cache.trim(self._free)
         if chunks:
             duration = self.costs.mixed(tokens, keys, len(decoding), context)
         else:

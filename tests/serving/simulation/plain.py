@@ -1,4 +1,7 @@
-"""A plain engine: one step at a time, one sequence at a time. It is slow, and easy to believe."""
+"""A plain engine: one step at a time, one sequence at a time. It is slow, and easy to believe.
+
+Every time it is asked what is free, it counts all blocks anew.
+"""
 
 from collections import Counter
 
@@ -27,6 +30,9 @@ class Sequence:
     last: int = REJECTED
     finish: int = REJECTED
     preemptions: int = 0
+    hits: int = 0
+    hashes: tuple[int, ...] = ()
+    using: list[int] = Factory(list)  # shared blocks that it holds
 
     @property
     def decodes(self) -> bool:
@@ -35,7 +41,7 @@ class Sequence:
 
 @define
 class PlainEngine:
-    """As `Engine`, without its shortcuts and without shared blocks."""
+    """As `Engine`, without its shortcuts."""
 
     settings: EngineSettings
     costs: StepCosts
@@ -48,6 +54,8 @@ class PlainEngine:
     decode_next: bool = False
     gaps: "Counter[int]" = Factory(Counter)
     most_used: int = 0
+    block_tokens: int = 0
+    idle: list[int] = Factory(list)  # shared blocks that nobody uses, in the order they fell idle
 
     @classmethod
     def of(cls, settings: EngineSettings, costs: StepCosts, requests: Requests) -> "PlainEngine":
@@ -63,14 +71,51 @@ class PlainEngine:
             for sequence, first in zip(sequences, requests.first_token.tolist(), strict=True):
                 sequence.first = sequence.last = first
                 sequence.generated = 1
-        return cls(settings, costs, sequences)
+        if requests.blocks is not None:
+            for sequence, hashes in zip(sequences, requests.blocks, strict=True):
+                sequence.hashes = tuple(hashes)
+        return cls(settings, costs, sequences, block_tokens=requests.block_tokens)
 
     def blocks(self, tokens: int) -> int:
         return -(-tokens // self.settings.block)
 
     @property
     def free(self) -> int:
-        return self.settings.capacity - sum(self.blocks(s.held) for s in self.running)
+        own = sum(self.blocks(s.held) - len(s.using) * self.size for s in self.running)
+        shared = {key for s in self.running for key in s.using}
+        return self.settings.capacity - own - len(shared) * self.size
+
+    @property
+    def size(self) -> int:
+        """KV-cache blocks of a shared block."""
+        return self.block_tokens // self.settings.block
+
+    def match(self, sequence: Sequence) -> list[int]:
+        """The leading blocks that the cache has; a token at least is left to compute."""
+        known = {key for s in self.running for key in s.using} | set(self.idle)
+        found: list[int] = []
+        most = (sequence.target - 1) // self.block_tokens if self.block_tokens else 0
+        for key in sequence.hashes[:most]:
+            if key not in known:
+                break
+            found.append(key)
+        return found
+
+    def share(self, sequence: Sequence) -> None:
+        """Let others find what a sequence has computed."""
+        known = {key for s in self.running for key in s.using} | set(self.idle)
+        count = sequence.held // self.block_tokens if self.block_tokens else 0
+        for key in sequence.hashes[:count]:
+            if key not in known:
+                known.add(key)
+                sequence.using.append(key)
+
+    def release(self, sequence: Sequence) -> None:
+        """Take a sequence out; what nobody else uses falls idle, ends of prompts first."""
+        self.running.remove(sequence)
+        others = {key for s in self.running for key in s.using}
+        self.idle += [key for key in reversed(sequence.using) if key not in others]
+        sequence.using = []
 
     def run(self) -> "PlainEngine":
         coming = [s for s in self.sequences if self.settings.takes(s.prompt, s.answer)]
@@ -83,7 +128,7 @@ class PlainEngine:
         return self
 
     def preempt(self, sequence: Sequence) -> None:
-        self.running.remove(sequence)
+        self.release(sequence)
         if sequence in self.turns:
             self.turns.remove(sequence)
         sequence.held = 0
@@ -102,36 +147,44 @@ class PlainEngine:
             self.preempt(self.running[-1])
             evicted = True
 
-    def take_in(self, left: int, reserved: int) -> tuple[list[tuple[Sequence, int]], bool]:
-        prompts: list[tuple[Sequence, int]] = []
+    def take_in(self, left: int, reserved: int) -> list[tuple[Sequence, int]]:
         whole = self.settings.scheduler is Scheduler.DECODE_FIRST_WITH_SLACK
-        admitted = 0
         room = self.free - reserved
+        prompts: list[tuple[Sequence, int]] = []
         for sequence in [s for s in self.running if not s.decodes]:
             rest = sequence.target - sequence.held
             query = min(rest, self.settings.budget if whole else left)
             if query > left or query <= 0:
-                return prompts, False
+                return []
             need = self.blocks(sequence.held + query) - self.blocks(sequence.held)
             if need > room:
                 self.preempt(sequence)
-                return prompts, True
-            room, left = room - need, left - query
+                return []
             prompts.append((sequence, query))
             if query < rest:
-                return prompts, False
+                return prompts
+            room, left = room - need, left - query
+        return prompts + self.admit(left, room)
+
+    def admit(self, left: int, room: int) -> list[tuple[Sequence, int]]:
+        whole = self.settings.scheduler is Scheduler.DECODE_FIRST_WITH_SLACK
+        prompts: list[tuple[Sequence, int]] = []
+        admitted = 0
         while self.waiting and left > 0 and admitted < self.settings.admission:
             sequence = self.waiting[0]
             if len(self.running) >= self.settings.limit:
                 break
-            rest = sequence.target - sequence.cached
+            found = self.match(sequence)
+            cached = len(found) * self.block_tokens or sequence.cached
+            rest = sequence.target - cached
             moved = sequence.first != REJECTED and not sequence.preemptions
             moved = moved and sequence.start == REJECTED
             if moved:
                 query, need = 1, self.blocks(sequence.prompt + 1)
             else:
                 query = min(rest, self.settings.budget if whole else left)
-                need = self.blocks(sequence.cached + query)
+                need = self.blocks(cached + query) - len(found) * self.size
+                need += sum(key in self.idle for key in found) * self.size
             if query > left or need > room:
                 break
             self.waiting.pop(0)
@@ -143,21 +196,25 @@ class PlainEngine:
                 sequence.held = sequence.target
                 self.turns.append(sequence)
                 continue
-            sequence.held = sequence.cached
+            sequence.held = cached
+            sequence.hits += cached
+            sequence.using = found
+            self.idle = [key for key in self.idle if key not in found]
             prompts.append((sequence, query))
             if query < rest:
                 break
-        return prompts, False
+        return prompts
 
-    def step(self) -> None:
+    def composed(self) -> tuple[list[tuple[Sequence, int]], list[Sequence]]:
+        """What a step takes in, and what it decodes."""
         settings = self.settings
         prompts: list[tuple[Sequence, int]] = []
         if settings.scheduler is Scheduler.PREFILL_FIRST:
-            prompts, _ = self.take_in(settings.budget, 0)
+            prompts = self.take_in(settings.budget, 0)
             decoding = [] if prompts else self.make_room()[0]
         elif settings.scheduler is Scheduler.PREFILL_THEN_DECODE:
             if not (self.decode_next and self.turns):
-                prompts, _ = self.take_in(settings.budget, 0)
+                prompts = self.take_in(settings.budget, 0)
             self.decode_next = bool(prompts)
             decoding = [] if prompts else self.make_room()[0]
         else:
@@ -165,9 +222,13 @@ class PlainEngine:
             if not evicted:
                 limit = int(settings.budget * (1 + settings.slack) + 1e-9)
                 grown = sum(self.blocks(s.held + 1) - self.blocks(s.held) for s in decoding)
-                prompts, _ = self.take_in(limit - len(decoding), grown)
+                prompts = self.take_in(limit - len(decoding), grown)
                 if settings.decode_batch >= settings.limit or not (prompts or decoding):
                     decoding = self.turns[: settings.decode_batch]
+        return prompts, decoding
+
+    def step(self) -> None:
+        prompts, decoding = self.composed()
         batch = len(decoding)
         context = sum(s.held + 1 for s in decoding) // batch if batch else 0
         if prompts:
@@ -180,16 +241,27 @@ class PlainEngine:
         self.now += duration
         self.steps += 1
         self.turns = self.turns[len(decoding) :]
+        grown = sum(self.blocks(s.held + 1) - self.blocks(s.held) for s in decoding)
+        added = sum(self.blocks(s.held + q) - self.blocks(s.held) for s, q in prompts)
+        self.most_used = max(self.most_used, self.settings.capacity - self.free + grown + added)
+        while len(self.idle) * self.size > self.free - grown - added:
+            self.idle.pop(0)
+        ends = [s.generated + 1 == s.answer for s in decoding]
         for sequence in decoding:
             sequence.held += 1
+        # Those that end do so in the order of their numbers.
+        for sequence in decoding:
+            if sequence.generated + 1 < sequence.answer:
+                self.token(sequence)
+        for sequence in sorted(
+            (s for s, over in zip(decoding, ends, strict=True) if over), key=lambda s: s.number
+        ):
             self.token(sequence)
         for sequence, query in prompts:
             sequence.held += query
+            self.share(sequence)
             if sequence.held == sequence.target:
                 self.token(sequence)
-        used = sum(self.blocks(s.held) for s in self.running)
-        self.most_used = max(self.most_used, used)
-        self.running = [s for s in self.running if s.finish == REJECTED]
 
     def token(self, sequence: Sequence) -> None:
         sequence.generated += 1
@@ -200,5 +272,7 @@ class PlainEngine:
         sequence.last = self.now
         if sequence.generated == sequence.answer:
             sequence.finish = self.now
+            self.share(sequence)
+            self.release(sequence)
         else:
             self.turns.append(sequence)

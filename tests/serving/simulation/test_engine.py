@@ -3,11 +3,13 @@
 import random
 from array import array
 
+import attrs
 import numpy as np
 import pytest
 from attrs import define
 
 from specc.ir import Scheduler
+from specc.serving.simulation.blocks import BlockCache
 from specc.serving.simulation.costs import prefix_sums
 from specc.serving.simulation.engine import Continuous, EngineSettings, Lives
 from specc.serving.simulation.requests import Requests
@@ -65,6 +67,25 @@ def some(generator: random.Random, transferred: bool) -> Requests:
     )
 
 
+def with_prefixes(generator: random.Random, requests: Requests, block: int) -> Requests:
+    """Let prompts share their beginnings: a few histories, cut off and gone on differently."""
+    histories = [[generator.randint(0, 30) for _ in range(60)] for _ in range(3)]
+    blocks = []
+    for prompt, answer in zip(requests.input.tolist(), requests.output.tolist(), strict=True):
+        history = generator.choice(histories)
+        cut = generator.randint(0, 40)
+        # A block is named by all that is before it, as engines do.
+        names = [*history[:cut], *(generator.randint(31, 10**9) for _ in range(300))]
+        held = generator.choice([prompt, prompt + answer]) // (2 * block)
+        blocks.append(tuple(hash(tuple(names[: n + 1])) for n in range(held)))
+    return attrs.evolve(
+        requests,
+        cached=np.zeros(len(requests), np.int64),
+        blocks=blocks,
+        block_tokens=2 * block,
+    )
+
+
 def limits(generator: random.Random, scheduler: Scheduler, turns: bool) -> EngineSettings:
     limit = generator.choice([1, 2, 5, 16])
     return settings(
@@ -86,15 +107,19 @@ CASES = [(1000, s, False) for s in CONTINUOUS] + [(250, s, True) for s in Schedu
 @pytest.mark.parametrize(("cases", "scheduler", "turns"), CASES)
 def test_equal_to_the_plain_engine(cases: int, scheduler: Scheduler, turns: bool) -> None:
     """Each first token, finish, preemption, the steps, and the whole multiset of gaps."""
-    preempted = rejected = 0
+    preempted = rejected = found = 0
     for seed in range(cases):
         generator = random.Random(seed)
         transferred = scheduler is Scheduler.DECODE_FIRST and seed % 4 == 0
         requests = some(generator, transferred)
         limited = limits(generator, scheduler, turns)
         costs = Curved(limited.longest)
+        cache = None
+        if seed % 2 and not transferred:
+            requests = with_prefixes(generator, requests, limited.block)
+            cache = BlockCache(2)
         plain = PlainEngine.of(limited, costs, requests).run()
-        engine = (RoundRobin if turns else Continuous)(limited, costs, Lives.of(requests))
+        engine = (RoundRobin if turns else Continuous)(limited, costs, Lives.of(requests), cache)
         for number in range(len(requests)):
             engine.submit(number)
         if seed % 3 == 0:
@@ -102,7 +127,7 @@ def test_equal_to_the_plain_engine(cases: int, scheduler: Scheduler, turns: bool
                 engine.advance(until)
         engine.advance()
         served = engine.lives.served()
-        for name in ("start", "first", "finish", "preemptions"):
+        for name in ("start", "first", "finish", "preemptions", "hits"):
             expected = [getattr(s, name) for s in plain.sequences]
             assert getattr(served, name).tolist() == expected, (seed, name)
         gaps = engine.gaps()
@@ -114,5 +139,7 @@ def test_equal_to_the_plain_engine(cases: int, scheduler: Scheduler, turns: bool
         assert plain.most_used <= limited.capacity
         preempted += int(served.preemptions.sum())
         rejected += engine.rejected
+        found += int(served.hits.sum()) if cache is not None else 0
     assert preempted > cases / 2
     assert rejected > cases / 10
+    assert found > 10 * cases
