@@ -51,13 +51,14 @@ def print_simulations(results: Results) -> None:
 def print_metrics(name: str, metrics: Metrics) -> None:
     """Print what a simulation saw until it was stopped."""
     console = Console(highlight=False, soft_wrap=True, width=WIDEST_TABLE)
-    console.print(
-        Text(
-            f"interrupted: {metrics.finished:,} of {metrics.requests:,} requests of '{name}' were "
-            "served; what follows is of these alone, and favours what came early",
-            style="bold red",
+    if metrics.finished + metrics.rejected >= metrics.requests:
+        what = "the simulation itself was done, the searches after it were not"
+    else:
+        what = (
+            f"{metrics.finished:,} of {metrics.requests:,} requests of '{name}' were served; what "
+            "follows is of these alone, and favours what came early"
         )
-    )
+    console.print(Text(f"interrupted: {what}", style="bold red"))
     _print_table(console, statistics_table("Requests, as far as simulated", metrics))
 
 

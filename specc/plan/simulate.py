@@ -275,11 +275,13 @@ def _disaggregated(
 def _run(subject: Subject) -> Simulated:
     outcome = subject.outcome()
     metrics = subject._metrics(outcome)
-    estimates: tuple[Estimate, ...] = ()
-    if subject.answer is not None:
-        fast, slow = (subject.metrics(deviations=d) for d in (P10, P90))
-        estimates = tuple(_estimate(fact, fast, slow) for fact in ESTIMATED)
-    capacity = subject.study.capacity
+    wanted = subject.study.capacity
+    try:
+        estimates = _estimates(subject)
+        capacity = None if wanted is None else _capacity(subject, wanted)
+    except SimulationInterruptedError:
+        # What is known of other rates tells nothing: the simulation itself is what is worth.
+        raise SimulationInterruptedError(subject.name, metrics) from None
     return Simulated(
         name=subject.name,
         layout=subject.layout,
@@ -297,8 +299,16 @@ def _run(subject: Subject) -> Simulated:
             tpot=outcome.distribution("tpot"),
             latency=outcome.distribution("latency"),
         ),
-        capacity=None if capacity is None else _capacity(subject, capacity),
+        capacity=capacity,
     )
+
+
+def _estimates(subject: Subject) -> tuple[Estimate, ...]:
+    """Simulate at the ends of the error band of the cost model."""
+    if subject.answer is None:
+        return ()
+    fast, slow = (subject.metrics(deviations=d) for d in (P10, P90))
+    return tuple(_estimate(fact, fast, slow) for fact in ESTIMATED)
 
 
 def _estimate(fact: str, fast: Metrics, slow: Metrics) -> Estimate:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from specc.ir import LengthBin, Process, Simulate, Study
-from specc.ir.simulation import USUAL_REQUESTS
+from specc.ir import LengthBin, MeasuredServer, Process, Simulate, Study
+from specc.ir.simulation import USUAL_REQUESTS, StepKind
 from specc.plan import Simulated, StudyResult
 from specc.report import format as show
 from specc.report.charts import LineChart
@@ -180,6 +180,7 @@ def _remarks(study: Study, best: Simulated, shown: Sequence[Simulated]) -> list[
             "was computed was thrown away and computed again."
         )
     remarks.append(_why(best))
+    remarks += [text for server in study.servers for text in _beyond(server, shown)]
     found = best.capacity
     if found is not None:
         remarks += _capacity_remarks(study, best, found)
@@ -211,6 +212,24 @@ def _why(best: Simulated) -> str:
         f"sequences of {show.integer(limit)} on the mean; at most {show.integer(m.most_waiting)} "
         f"requests wait for one{cache}."
     )
+
+
+def _beyond(server: MeasuredServer, shown: Sequence[Simulated]) -> list[str]:
+    """Say which steps were larger than the largest that was measured."""
+    metrics = next(s.metrics for s in shown if s.name == server.name)
+    ran = {StepKind.PREFILL: metrics.most_tokens, StepKind.DECODE: metrics.most_decoding}
+    units = {StepKind.PREFILL: "new token", StepKind.DECODE: "sequence"}
+    parts = []
+    for kind, most in ran.items():
+        measured = max(row.size for row in server.step_cost if row.step is kind)
+        if most > measured:
+            parts.append(
+                f"{kind.value} steps of up to {show.counted(most, units[kind])}, measured up to "
+                f"{show.integer(measured)}"
+            )
+    if not parts:
+        return []
+    return [f"{server.name} ran {' and '.join(parts)}: their times are extrapolated."]
 
 
 def _unlimited(best: Simulated) -> bool:

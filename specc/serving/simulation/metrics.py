@@ -119,6 +119,7 @@ class Metrics:
         busy: share of the time in which an engine runs a step.
         batch: mean sequences in a step of those that run, per engine.
         most_waiting: the longest queue of an engine.
+        most_tokens, most_decoding: the most new tokens of prompts, and sequences, of a step.
         cache: largest share of the KV cache in use.
         hits: share of prompt tokens found in the cache.
         growing: whether the queue still grows when the last request comes.
@@ -138,6 +139,8 @@ class Metrics:
     busy: float
     batch: float
     most_waiting: int
+    most_tokens: int
+    most_decoding: int
     cache: float
     hits: float
     growing: bool
@@ -220,7 +223,9 @@ class Outcome:
             goodput=float(met.sum() / span),
             busy=float(took.sum() / span / len(self.runs)),
             batch=float((batch * took).sum() / took.sum()) if took.sum() else 0.0,
-            most_waiting=max((int(r[:, _WAITING].max()) for r in runs), default=0),
+            most_waiting=self._most(_WAITING),
+            most_tokens=self._most(_TOKENS),
+            most_decoding=self._most(_BATCH),
             cache=self._fullest(),
             hits=float(self.served.hits.sum() / max(1, prompts[started].sum())),
             growing=self._growing(),
@@ -275,6 +280,9 @@ class Outcome:
                 )
             )
         return found
+
+    def _most(self, column: int) -> int:
+        return max((int(runs[:, column].max()) for runs in self.runs if len(runs)), default=0)
 
     def _fullest(self) -> float:
         shares = [
