@@ -89,9 +89,14 @@ def _trace(call: Called, workspace: Workspace) -> Trace:
         raise problem(span, "E0004", f"'{name}' has no requests")
     rows.sort(key=lambda row: row[0])
     start = rows[0][0]
-    hashes = None
-    if all(row[3] is not None for row in rows):
-        hashes = tuple(row[3] or () for row in rows)
+    hashes = tuple(row[3] for row in rows if row[3] is not None)
+    if hashes and len(hashes) < len(rows):
+        raise problem(
+            span,
+            "E0004",
+            f"{len(rows) - len(hashes)} of the {len(rows)} requests of '{name}' have no 'hash_ids'",
+            help="give them to all requests, or to none",
+        )
     return Trace(
         name,
         hashlib.sha256(text.encode()).hexdigest(),
@@ -99,7 +104,7 @@ def _trace(call: Called, workspace: Workspace) -> Trace:
         arrival=array("d", [row[0] - start for row in rows]),
         input=array("q", [row[1] for row in rows]),
         output=array("q", [row[2] for row in rows]),
-        hashes=hashes,
+        hashes=hashes or None,
     )
 
 
@@ -117,6 +122,8 @@ def _csv_rows(name: str, text: str, span: Span) -> Iterator[Row]:
             )
         places = [header.index(column) for column in TRACE_COLUMNS]
         for number, cells in enumerate(reader, start=2):
+            if not cells:
+                continue
             if len(cells) != len(header):
                 raise problem(
                     span, "E0004", f"line {number} of '{name}' has not as many cells as line 1"

@@ -11,11 +11,14 @@ from specc.ir import (
     Process,
     Routing,
     Simulate,
+    StepLatency,
     Study,
     Workload,
 )
 from specc.ir.simulation import LONGEST_SIMULATION, USUAL_REQUESTS, StepKind
 from specc.ir.vocabulary import Node
+
+FEWEST_REQUESTS = 100  # for a capacity
 
 _RANDOM = (Process.CONSTANT, Process.POISSON, Process.GAMMA, Process.WEIBULL)
 
@@ -44,6 +47,7 @@ def problems_of_study(study: Study) -> Iterator[Diagnostic]:
     yield from _simulate(study.simulate, study)
     yield from _served(study, study.simulate)
     yield from _blocks(study, study.simulate)
+    yield from _system_prompt(study, study.simulate)
     if study.capacity is not None:
         yield from _capacity(study, study.simulate)
 
@@ -131,11 +135,7 @@ def _simulate(simulate: Simulate, study: Study) -> Iterator[Diagnostic]:
             help="end with the rate that goes on",
         )
     trace = arrival.process is Process.TRACE
-    for field in ("speed", "block_tokens"):
-        if field in simulate.spans and not trace:
-            yield _of_no_use(simulate, field, "it belongs to a trace")
-    if "lengths" in simulate.spans and (trace or not study.workload.requests):
-        yield _of_no_use(simulate, "lengths", "there are no bins to draw lengths from")
+    yield from _idle(study, simulate)
     if trace and simulate.sessions is not None:
         yield _of_no_use(simulate, "sessions", "a trace has sessions of its own")
     hashed = simulate.sessions is not None or (
@@ -176,6 +176,63 @@ def _too_long(simulate: Simulate) -> Iterator[Diagnostic]:
             (label_of(simulate, "arrival", ""),),
             why=f"a simulation lasts {LONGEST_SIMULATION / 2 / 86400:.0f} days at most",
             help="simulate fewer requests, or at a higher rate",
+        )
+
+
+def _idle(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
+    """Settings that would change nothing."""
+    arrival = simulate.arrival
+    trace = arrival.trace is not None
+    at = label_of(simulate, "arrival", "")
+    for field in ("speed", "block_tokens"):
+        if field in simulate.spans and not trace:
+            yield _of_no_use(simulate, field, "it belongs to a trace")
+    if trace and "seed" in simulate.spans:
+        yield _of_no_use(simulate, "seed", "a trace has no chance in it")
+    if arrival.trace is not None and (simulate.requests or 0) > arrival.trace.requests:
+        yield Diagnostic(
+            "E0402",
+            f"'{arrival.trace.file}' has {arrival.trace.requests:,} requests",
+            (label_of(simulate, "requests", "more than there are"), at),
+        )
+    sessions = simulate.sessions
+    if sessions and "system_prompts" in sessions.spans and not sessions.system_prompt:
+        yield Diagnostic(
+            "E0406",
+            "'system_prompts' has no use here",
+            (label_of(sessions, "system_prompts", ""),),
+            help="say how long they are: system_prompt = 1Ki tok",
+        )
+    if "lengths" in simulate.spans and (trace or not study.workload.requests):
+        yield _of_no_use(simulate, "lengths", "there are no bins to draw lengths from")
+
+
+def _system_prompt(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
+    """The system prompt leaves room for the shortest request."""
+    if simulate.sessions is None:
+        return
+    workload = study.workload
+    shortest = min(
+        (row.input[0] + row.output[0] for row in workload.requests),
+        default=(workload.input or 1) + (workload.output or 1),
+    )
+    instances = [i for d in study.deployments for p in d.mode.phases for i in d.instances(p)]
+    limits = [i.engine.max_model_length or i.model.max_positions for i in instances]
+    limits += [s.max_model_length for s in study.servers if s.max_model_length is not None]
+    least = min(limits, default=None)
+    if least is not None and simulate.sessions.system_prompt + shortest > least:
+        yield Diagnostic(
+            "E0407",
+            f"the system prompt leaves no room for a request in a context of {least:,} tokens",
+            (
+                label_of(
+                    simulate.sessions,
+                    "system_prompt",
+                    f"{simulate.sessions.system_prompt:,} tokens",
+                    simulate,
+                ),
+            ),
+            help="shorten it",
         )
 
 
@@ -236,6 +293,17 @@ def _served(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
             )
         for phase in deployment.mode.phases:
             for instance in deployment.instances(phase):
+                if instance.engine.step is StepLatency.OVERLAPPED:
+                    yield Diagnostic(
+                        "E0406",
+                        "a simulated step is one mixed batch",
+                        (
+                            label_of(instance.engine, "step", "overlapped"),
+                            label_of(simulate, "", "simulated here", study),
+                        ),
+                        help="write step = mixed, or take the simulation out",
+                    )
+                    return
                 speculative = instance.engine.speculative
                 if speculative is not None and any(speculative.tokens):
                     yield Diagnostic(
@@ -260,6 +328,27 @@ def _capacity(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
             "a capacity needs objectives",
             (at,),
             help="add slo { ttft.p99 <= 2 s; tpot.p99 <= 50 ms } to the workload",
+        )
+    trace = simulate.arrival.trace
+    if trace is not None and "seeds" in study.capacity.spans:
+        yield Diagnostic(
+            "E0406",
+            "'seeds' has no use here",
+            (label_of(study.capacity, "seeds", "", study),),
+            why="a trace has no chance in it",
+        )
+    if trace is not None and not trace.arrival[-1]:
+        yield Diagnostic(
+            "E0406",
+            f"the requests of '{trace.file}' come all at once, and have no rate to raise",
+            (label_of(simulate, "arrival", ""), at),
+        )
+    if (simulate.requests or USUAL_REQUESTS) < FEWEST_REQUESTS:
+        yield Diagnostic(
+            "E0402",
+            f"{simulate.requests} requests are too few to search a capacity",
+            (label_of(simulate, "requests", ""), at),
+            help=f"simulate {FEWEST_REQUESTS} at least; thousands tell more",
         )
     if simulate.arrival.process is Process.BURST:
         yield Diagnostic(

@@ -11,6 +11,7 @@ from rich.text import Text
 from specc.plan import Results
 from specc.report.simulation import SimulationView, simulation_view, statistics_table
 from specc.report.tables import Table as TableView
+from specc.report.tables import verdict_table
 from specc.report.view import StudyView, study_views
 from specc.serving.simulation.metrics import Metrics
 
@@ -46,6 +47,9 @@ def print_simulations(results: Results) -> None:
         settings = ", ".join(f"{path} = {value}" for path, value in result.study.settings)
         console.print(Text(f"{result.study.name} {settings}".rstrip(), style="bold"))
         _print_simulation(console, view)
+        if result.verdicts:
+            console.print()
+            _print_table(console, verdict_table(result))
 
 
 def print_metrics(name: str, metrics: Metrics) -> None:

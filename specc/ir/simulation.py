@@ -155,10 +155,14 @@ class Simulate(v.Node):
     sessions: Sessions | None = v.block(
         Sessions, "sessions and system prompts, served from a prefix cache", optional=True
     )
-    replicas: int = v.count(
+    replicas: int = v.number(
+        DIMENSIONLESS,
         "instances behind the router; of prefill and decode apart, groups in the ratio of the "
         "answer",
         default=1,
+        whole=True,
+        at_least=1,
+        at_most=1000,
     )
     router: Routing = v.choice(
         Routing,

@@ -334,16 +334,10 @@ class StudyResult:
 
     @property
     def feasible(self) -> bool:
-        """Whether there is an answer that keeps to the limits, also as simulated.
-
-        A study that searches a capacity is feasible if there is one.
-        """
+        """Whether there is an answer that keeps to the limits, also as simulated."""
         if self.best is None and not self.study.servers:
             return False
-        if not self.simulations:
-            return True
-        first = self.simulations[0]
-        return first.meets if first.capacity is None else first.capacity.rate is not None
+        return not self.simulations or self.simulations[0].meets
 
 
 @frozen

@@ -1,6 +1,6 @@
 """Running a plan: each task is evaluated on its own, then answers are made of them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from attrs import evolve
 
@@ -10,7 +10,7 @@ from specc.plan.expectations import judge
 from specc.plan.lower import Plan, PlannedStudy, PrunedCandidate, planned_workload
 from specc.plan.pool import evaluated
 from specc.plan.results import Answer, Candidate, Dropped, Results, Simulated, StudyResult
-from specc.plan.simulate import Subject, simulated, subjects
+from specc.plan.simulate import simulated, subjects
 from specc.serving.simulation.metrics import Outcome
 
 Progress = Callable[[], None]
@@ -23,14 +23,21 @@ def run(plan: Plan, progress: Progress = lambda: None) -> Results:
     return Results(tuple(_run_study(study, known, progress) for study in plan.studies))
 
 
-def traced(plan: Plan) -> Iterator[tuple[Subject, Outcome]]:
-    """Yield what each study of a plan simulates, with every step of it."""
-    tasks = [task for study in plan.studies for task in study.tasks]
-    known = evaluated(tasks, lambda: None)
-    for study in plan.studies:
-        result = _run_study(study, known, lambda: None, simulate=False)
-        for subject in subjects(study.study, result.answers, known):
-            yield subject, subject.outcome()
+def traced(plan: Plan, results: Results) -> tuple[str, Outcome] | None:
+    """Run the simulation that was chosen in the first study again, and keep every step of it.
+
+    None if there was none.
+    """
+    planned, result = plan.studies[0], results.studies[0]
+    if not result.simulations:
+        return None
+    chosen = result.simulations[0]
+    known = evaluated(planned.tasks, lambda: None)
+    unchosen = _run_study(planned, known, lambda: None, simulate=False)
+    for subject in subjects(planned.study, unchosen.answers, known):
+        if (subject.name, subject.place) == (chosen.name, chosen.place):
+            return subject.name, subject.outcome()
+    return None
 
 
 def _run_study(

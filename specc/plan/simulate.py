@@ -1,7 +1,7 @@
 """Simulating what a study found: the shortlist of its answers, or measured servers."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 
 from attrs import evolve, frozen
@@ -11,13 +11,15 @@ from specc.ir import Capacity, Deployment, MeasuredServer, Process, Routing, Sim
 from specc.ir.images import image_tokens
 from specc.plan.evaluate import Evaluated
 from specc.plan.results import Answer, Closed, Estimate, Group, Picture, Simulated
-from specc.serving.simulation.arrivals import Source
+from specc.serving.simulation.arrivals import Source, TooLongError
 from specc.serving.simulation.capacity import (
     CURVE,
     CapacityFound,
     RateSeen,
     Simulation,
+    carried,
     highest_scale,
+    is_short,
 )
 from specc.serving.simulation.cluster import AT_ONCE, Cluster, Disaggregated, Pool
 from specc.serving.simulation.engine import EngineSettings
@@ -27,7 +29,7 @@ from specc.serving.transfer import slower_link, transfer_times
 
 ESTIMATED = ("ttft.p50", "ttft.p99", "tpot.p50", "tpot.p99", "latency.p99")
 DISTRIBUTIONS = ("ttft", "tpot", "latency")
-MOST_REPLICAS = 10_000
+MOST_REPLICAS = 1_000
 ABOVE = 1.1  # times the capacity: where to look for what breaks first
 PROBES = 11  # simulations of a bisection, about
 # The cluster of so many replicas, if the cost model errs by so many standard deviations.
@@ -223,7 +225,8 @@ def _answered(
         ]
         if len(sized) == 1:
             return sized[0]
-        return _disaggregated(sized[0], sized[1], deployment, answer, known)
+        in_step = [instance.in_step for instance in instances]
+        return _disaggregated(sized, in_step, deployment, answer, known)
 
     return Subject(
         study=study,
@@ -255,12 +258,14 @@ def _instance(group: Group, known: dict[str, Evaluated]) -> Instance:
 
 
 def _disaggregated(
-    prefill: Pool,
-    decode: Pool,
+    pools: Sequence[Pool],
+    in_step: Sequence[int],
     deployment: Deployment,
     answer: Answer,
     known: dict[str, Evaluated],
 ) -> Disaggregated:
+    """Join two pools; every data-parallel replica of the side with fewer has a link of its own."""
+    prefill, decode = pools
     sender, receiver = (known[group.task] for group in answer.groups)
     slower = slower_link(sender.task.deployment.device, receiver.task.deployment.device)
     step = answer.groups[0].point.prefill_step or 0.0
@@ -269,7 +274,8 @@ def _disaggregated(
     )
     if decode.routing is Routing.PREFIX_AWARE:
         decode = evolve(decode, routing=Routing.LEAST_LOAD)
-    return Disaggregated(prefill, decode, lambda tokens: moving(tokens.tolist()))
+    links = min(pool.engines * together for pool, together in zip(pools, in_step, strict=True))
+    return Disaggregated(prefill, decode, lambda tokens: moving(tokens.tolist()), links)
 
 
 def _run(subject: Subject) -> Simulated:
@@ -350,15 +356,15 @@ def _capacity(subject: Subject, wanted: Capacity) -> CapacityFound:
     for seed in seeds:
         scale = highest_scale(nominal, wanted.attainment, seed, start)
         if scale is None:
-            return CapacityFound.none(wanted.attainment, len(seeds))
+            return CapacityFound(wanted.attainment, None, seeds=len(seeds))
         found.append(scale)
         start = scale
-    mean = sum(found) / len(found)
+    own, mean = found[0], sum(found) / len(found)
     slow = fast = None
     if subject.answer is not None:
-        fast, slow = (highest_scale(at(d), wanted.attainment, first, found[0]) for d in (P10, P90))
-    curve = [RateSeen.of(share * mean * base, nominal(share * mean, first)) for share in CURVE]
-    above = nominal(ABOVE * mean, first)
+        fast, slow = (highest_scale(at(d), wanted.attainment, first, own) for d in (P10, P90))
+    curve = [RateSeen.of(share * own * base, nominal(share * own, first)) for share in CURVE]
+    above = nominal(ABOVE * own, first)
     limiting = min(above.objectives, key=lambda objective: objective.share)
     replicas = share = None
     if wanted.rate is not None:
@@ -373,7 +379,9 @@ def _capacity(subject: Subject, wanted: Capacity) -> CapacityFound:
         fast=None if fast is None else fast * base,
         seeds=len(seeds),
         curve=tuple(curve),
+        curve_rate=own * base,
         limiting=limiting.objective,
+        short=is_short(above),
         wanted=wanted.rate,
         replicas=replicas,
         attainment_at_wanted=share,
@@ -383,12 +391,33 @@ def _capacity(subject: Subject, wanted: Capacity) -> CapacityFound:
 def _replicas(
     subject: Subject, wanted: Capacity, each: float, base: float
 ) -> tuple[int | None, float | None]:
-    """Return the replicas that carry the wanted rate, and the attainment that they reach at it."""
+    """Return the fewest replicas that carry the wanted rate, and the attainment they reach at it.
+
+    The latter is None where the simulation cannot tell at this rate. Begins at what the capacity
+    of one says; a router may need fewer of many, or more.
+    """
     assert wanted.rate is not None
+    scale = wanted.rate / base
+
+    def share_of(count: int) -> float | None:
+        metrics = subject.metrics(scale, replicas=count)
+        return metrics.attainment if carried(metrics, wanted.attainment) else None
+
     count = max(1, math.ceil(wanted.rate / each - 1e-9))
-    while count <= MOST_REPLICAS:
-        metrics = subject.metrics(wanted.rate / base, replicas=count)
-        if metrics.attainment >= wanted.attainment:
-            return count, metrics.attainment
-        count += 1
+    if count > MOST_REPLICAS:
+        return None, None
+    try:
+        if is_short(subject.metrics(scale, replicas=count)):
+            return count, None
+    except TooLongError:  # requests are hours apart: there is nothing to check
+        return count, None
+    share = share_of(count)
+    if share is not None:
+        while count > 1 and (fewer := share_of(count - 1)) is not None:
+            count, share = count - 1, fewer
+        return count, share
+    for more in range(count + 1, count + 2 + count // 2):
+        share = share_of(more)
+        if share is not None:
+            return more, share
     return None, None

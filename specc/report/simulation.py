@@ -65,7 +65,7 @@ def simulation_view(result: StudyResult) -> SimulationView | None:
     return SimulationView(
         question=arrivals_text(study),
         headline=_headline(result, best),
-        meets=best.meets or best.capacity is not None,
+        meets=result.feasible,
         remarks=tuple(_remarks(study, best, shown)),
         tables=tuple(t for t in tables if t is not None),
         distributions=tuple(distribution_charts(shown[:MOST_DRAWN], slo)),
@@ -117,10 +117,10 @@ def _process(simulate: Simulate) -> str:
 def _headline(result: StudyResult, best: Simulated) -> str:
     several = len(result.simulations) > 1
     name = f"{best.name}, {show.short_layout(best.layout)}: " if several else ""
-    found = best.capacity
+    found, metrics = best.capacity, best.metrics
     if found is not None:
-        return name + _capacity_sentence(found)
-    metrics = best.metrics
+        missed = "" if best.meets else "the simulated load does not meet all objectives; "
+        return name + missed + _capacity_sentence(found)
     if not metrics.objectives:
         return f"{name}{show.quantity(metrics.served)} requests a second served"
     verdict = "meets all objectives" if best.meets else "does not meet all objectives"
@@ -164,6 +164,11 @@ def _remarks(study: Study, best: Simulated, shown: Sequence[Simulated]) -> list[
                 else ", of one: the simulation says how it does."
             )
         )
+    undone = metrics.requests - metrics.finished - metrics.rejected
+    if undone:
+        remarks.append(
+            f"{show.counted(undone, 'request')} not done when the simulation ended, after 100 days."
+        )
     if metrics.rejected:
         remarks.append(
             f"{show.counted(metrics.rejected, 'request')} rejected: longer than the KV cache or "
@@ -206,6 +211,13 @@ def _why(best: Simulated) -> str:
     """Say what the engines were like: how full, how long the queue, how much of the cache."""
     m = best.metrics
     limit = best.settings[-1].limit
+    if m.prefill_busy is not None:
+        return (
+            f"An engine that prefills runs a step {show.percent(m.prefill_busy)} of the time, one "
+            f"that decodes {show.percent(m.busy)}, with {show.quantity(m.batch)} sequences of "
+            f"{show.integer(limit)} on the mean; at most {show.integer(m.most_waiting)} requests "
+            f"wait for one, and {show.percent(m.cache)} of a KV cache is in use."
+        )
     cache = "" if _unlimited(best) else f", and {show.percent(m.cache)} of a KV cache is in use"
     return (
         f"An engine runs a step {show.percent(m.busy)} of the time, with {show.quantity(m.batch)} "
@@ -239,7 +251,18 @@ def _unlimited(best: Simulated) -> bool:
 def _capacity_remarks(study: Study, best: Simulated, found: CapacityFound) -> list[str]:
     remarks = []
     if found.rate is None:
-        return ["Even a hardly loaded engine misses an objective: look at the limits first."]
+        lost = best.metrics.rejected / best.metrics.requests
+        if lost > 1 - found.target:
+            return [f"{show.percent(lost)} of the requests are rejected at any rate."]
+        return [
+            "Even a hardly loaded engine misses an objective, or the simulation is too short to "
+            "tell: look at the limits, and simulate more requests."
+        ]
+    if found.short:
+        remarks.append(
+            "Above it the requests come within a few latencies, too soon for a queue to build up: "
+            "this is the highest rate that so few requests can tell of. Simulate more."
+        )
     offered = best.metrics.rate
     if offered:
         remarks.append(
@@ -263,13 +286,18 @@ def _capacity_remarks(study: Study, best: Simulated, found: CapacityFound) -> li
         remarks.append(
             "One search: a trace has no chance in it."
             if study.simulate is not None and study.simulate.arrival.trace
-            else "One seed alone is off by 6 to 10 %; take more."
+            else "One search, with one seed: another may differ by several percent."
         )
     if found.wanted is not None and found.attainment_at_wanted is not None:
         remarks.append(
             f"Checked by simulation: {show.counted(found.replicas or 0, 'replica')} at "
             f"{show.quantity(found.wanted)} req/s reach "
             f"{show.attainment(found.attainment_at_wanted)}."
+        )
+    elif found.wanted is not None and found.replicas is not None:
+        remarks.append(
+            f"Not checked by simulation at {show.quantity(found.wanted)} req/s: so many requests "
+            "are over too soon, or too few come a day."
         )
     return remarks
 
@@ -410,11 +438,12 @@ def _difference(planned: float, simulated: float) -> str:
 
 def _capacity(best: Simulated, several: bool) -> Table:
     assert best.capacity is not None
+    own = best.capacity.curve_rate or 1.0
     rows = []
     for p in best.capacity.curve:
         cells = (
             show.quantity(p.rate),
-            show.percent(p.rate / best.capacity.rate) if best.capacity.rate else "",
+            show.percent(p.rate / own),
             _ms(p.ttft_p50),
             _ms(p.ttft_p99),
             _ms(p.tpot_p50),
@@ -426,7 +455,7 @@ def _capacity(best: Simulated, several: bool) -> Table:
             show.percent(p.cache),
             show.integer(p.preemptions),
         )
-        rows.append(Row(cells, p.rate == best.capacity.rate))
+        rows.append(Row(cells, p.rate == own))
     columns = (
         Column("Rate", "req/s"),
         Column("of capacity"),
@@ -442,7 +471,10 @@ def _capacity(best: Simulated, several: bool) -> Table:
         Column("Preemptions"),
     )
     named = f": {best.name}, {show.short_layout(best.layout)}" if several else ""
-    return Table(f"Latency over the rate{named}", columns, tuple(rows))
+    note = ""
+    if best.capacity.seeds > 1:
+        note = f"With the first seed, whose own capacity is {show.quantity(own)} req/s."
+    return Table(f"Latency over the rate{named}", columns, tuple(rows), note)
 
 
 def _bins(best: Simulated, rows: Sequence[LengthBin]) -> Table:

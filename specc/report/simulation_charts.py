@@ -90,11 +90,10 @@ def distribution_charts(shown: Sequence[Simulated], slo: Slo) -> list[LineChart]
             quantiles = getattr(simulated.picture, metric)
             if quantiles:
                 shares = [100 * i / (len(quantiles) - 1) for i in range(len(quantiles))]
-                name = f"{simulated.name}, {show.short_layout(simulated.layout)}"
-                label = name if len(shown) > 1 else ""
+                label = _named(simulated) if len(shown) > 1 else ""
                 curves.append(Curve(label, [q * 1e3 for q in quantiles], shares))
         if curves:
-            limit = _tightest(slo, metric)
+            limit = min(_limits(slo, metric), default=None)
             mark = None
             if limit is not None and limit * 1e3 < 4 * max(c.x[-1] for c in curves):
                 mark = Limit(limit * 1e3, f"limit {show.duration(limit)}")
@@ -103,9 +102,12 @@ def distribution_charts(shown: Sequence[Simulated], slo: Slo) -> list[LineChart]
     return charts
 
 
-def _tightest(slo: Slo, metric: str) -> float | None:
-    limits = [b.value for b in all_objectives(slo) if b.fact.startswith(f"{metric}.")]
-    return max(limits, default=None)
+def _named(simulated: Simulated) -> str:
+    return f"{simulated.name}, {show.short_layout(simulated.layout)}"
+
+
+def _limits(slo: Slo, metric: str) -> list[float]:
+    return [b.value for b in all_objectives(slo) if b.fact.startswith(f"{metric}.")]
 
 
 def state_charts(simulated: Simulated) -> list[LineChart]:
@@ -157,9 +159,9 @@ def capacity_charts(shown: Sequence[Simulated], slo: Slo) -> list[LineChart]:
             assert simulated.capacity is not None
             for statistic in ("p50", "p99"):
                 curve = _over_rate(simulated.capacity, f"{metric}_{statistic}")
-                own = f"{simulated.name} " if len(searched) > 1 else ""
+                own = f"{_named(simulated)} " if len(searched) > 1 else ""
                 curves.append(evolve(curve, label=f"{own}{statistic}"))
-        limit = _tightest(slo, metric)
+        limit = max(_limits(slo, metric), default=None)
         mark = None if limit is None else Limit(limit * 1e3, f"limit {show.duration(limit)}")
         top = None if limit is None else limit * 1e3 * _BEYOND
         titles = (f"{_NAMES[metric]} over the rate", "Rate (req/s)", f"{_NAMES[metric]} (ms)")
@@ -168,7 +170,7 @@ def capacity_charts(shown: Sequence[Simulated], slo: Slo) -> list[LineChart]:
     for simulated in searched:
         assert simulated.capacity is not None
         points = simulated.capacity.curve
-        label = simulated.name if len(searched) > 1 else ""
+        label = _named(simulated) if len(searched) > 1 else ""
         curves.append(Curve(label, [p.rate for p in points], [100 * p.attainment for p in points]))
     target = searched[0].capacity
     assert target is not None

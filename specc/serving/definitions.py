@@ -143,7 +143,8 @@ DEFINITIONS: dict[str, Definition] = {
     "capacity": Definition(
         "Capacity",
         "req/s",
-        "The highest rate at which the target share of the requests meets every objective, by "
-        "bisection to 1 % with the same requests at every rate; mean over seeds.",
+        "The highest rate at which the target share of the requests meets every objective, every "
+        "statistic keeps its limit and the queue does not grow, by bisection to 1 % with the same "
+        "requests at every rate; mean over seeds.",
     ),
 }

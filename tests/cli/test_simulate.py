@@ -46,7 +46,8 @@ def spec(tmp_path: Path) -> str:
 def test_a_study(spec: str, capsys: pytest.CaptureFixture[str]) -> None:
     """At 5 requests a second nobody waits: TTFT is the prefill, seven gaps of a decode step."""
     assert main(["simulate", spec, "--study", "steady", "--format", "json"]) == 0
-    (found,) = json.loads(capsys.readouterr().out)["steady"]
+    (study,) = json.loads(capsys.readouterr().out)
+    (found,) = study["simulations"]
     metrics = found["metrics"]
     assert metrics["ttft"]["max"] == pytest.approx(0.025)
     assert metrics["tpot"]["p50"] == pytest.approx(0.010)
@@ -65,7 +66,8 @@ def test_objectives_that_are_missed(spec: str, capsys: pytest.CaptureFixture[str
 def test_a_capacity_that_was_not_in_the_spec(spec: str, capsys) -> None:
     """Each request takes the server 25 ms, and decodes beside others: about 20 a second."""
     assert main(["simulate", spec, "--study", "steady", "--capacity", "--format", "json"]) == 0
-    (found,) = json.loads(capsys.readouterr().out)["steady"]
+    (study,) = json.loads(capsys.readouterr().out)
+    (found,) = study["simulations"]
     capacity = found["capacity"]
     assert 10 < capacity["rate"] < 40
     assert capacity["limiting"] == "ttft.p99 <= 200 ms"

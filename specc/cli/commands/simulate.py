@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from specc.cli.main import INFEASIBLE, INTERRUPTED, OK, WRONG_INPUT
+from specc.cli.main import FAILED, INFEASIBLE, INTERRUPTED, OK, WRONG_INPUT
 from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics
 from specc.compilation import Compilation, SpecError
 from specc.diagnostics import Diagnostic, did_you_mean
@@ -45,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Simulate; exit code 3 if no answer meets its objectives."""
+    """Simulate; exit code 3 if objectives are missed, 1 if an `expect` is not met."""
     from specc.cli.progress import progress
     from specc.plan import Plan, SimulationInterruptedError, run, simulation_work
 
@@ -64,10 +64,12 @@ def run(options: argparse.Namespace) -> int:
     except SimulationInterruptedError as stopped:
         _print_partial(stopped)
         return INTERRUPTED
-    if options.perfetto is not None and not _write_trace(plan, options):
-        return WRONG_INPUT
     _print(results, options.format)
-    return OK if results.feasible else INFEASIBLE
+    if options.perfetto is not None and not _write_trace(plan, results, options):
+        return WRONG_INPUT
+    if not results.feasible:
+        return INFEASIBLE
+    return OK if results.as_expected else FAILED
 
 
 def _chosen(compilation: Compilation, options: argparse.Namespace) -> "list[PlannedStudy]":
@@ -116,15 +118,19 @@ def _with_capacity(planned: "PlannedStudy") -> "PlannedStudy":
     raise SpecError([Diagnostic("E0406", message, help=help_)])
 
 
-def _write_trace(plan: "Plan", options: argparse.Namespace) -> bool:
+def _write_trace(plan: "Plan", results: "Results", options: argparse.Namespace) -> bool:
+    """Write every step of the simulation that was chosen in the first study."""
     from specc.plan import traced
     from specc.report import Report, WriteError, write_files
     from specc.report.perfetto import perfetto
 
-    subject, outcome = next(iter(traced(plan)))
+    outcome = traced(plan, results)
+    if outcome is None:
+        problem = Diagnostic("E0406", "no layout keeps to the limits, so there are no steps")
+        print_diagnostics([problem], options.format)
+        return False
     try:
-        text = perfetto(subject.name, outcome)
-        write_files(Report({}), Path(), {options.perfetto: text})
+        write_files(Report({}), Path(), {options.perfetto: perfetto(*outcome)})
     except WriteError as error:
         problem = Diagnostic(
             "E0006", f"cannot write '{error.path}': {error.reason.lower()}", help=error.remedy
@@ -139,10 +145,15 @@ def _print(results: "Results", format_: str) -> None:
         from specc.ir.json import to_json
         from specc.report.format import rounded
 
-        data = {
-            study.study.name: [to_json(simulated) for simulated in study.simulations]
+        data = [
+            {
+                "study": study.study.name,
+                "settings": dict(study.study.settings),
+                "simulations": [to_json(simulated) for simulated in study.simulations],
+                "verdicts": [to_json(verdict) for verdict in study.verdicts],
+            }
             for study in results.studies
-        }
+        ]
         print(json.dumps(rounded(data), indent=1))
         return
     from specc.cli.summary import print_simulations

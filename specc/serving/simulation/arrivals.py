@@ -1,8 +1,9 @@
 """Requests to simulate: when they come, how long they are, and what they share.
 
 Everything random comes from one seed, in streams of their own for times, lengths and sessions. At
-another rate the same requests come in the same order, only sooner: common random numbers, so that
-two rates differ by what the rate does and not by chance.
+another rate the same requests come in the same order, only sooner, the gaps of sessions and the
+times of a table of rates included: common random numbers, so that two rates differ by what the rate
+does and not by chance.
 """
 
 import math
@@ -18,8 +19,8 @@ from specc.serving.simulation.requests import Integers, Requests
 from specc.units import Tokens
 
 _TIMES, _LENGTHS, _SESSIONS = range(3)
-_WARM_UP = 3  # mean sessions that pass before the simulation begins
-_MOST_TURNS = 4
+_HORIZON = 3  # times the length of a simulation: sessions under way that go on later are left out
+_MARGIN, _SPARE = 2.0, 20  # sessions beyond what is needed on the mean
 _SESSION_BITS = 24  # blocks of a session have numbers of their own below this power of two
 
 Floats = NDArray[np.float64]
@@ -75,32 +76,35 @@ class Source:
         return longest + self.image_tokens
 
     def requests(self, scale: float = 1.0, seed: int | None = None) -> Requests:
-        """Return the requests at `scale` times the rate, in the order of their arrival."""
+        """Return the requests at `scale` times the rate, in the order of their arrival.
+
+        Raises:
+            TooLongError: the last ones come later than whole picoseconds can tell.
+        """
         simulate = self.simulate
         seed = simulate.seed if seed is None else seed
         if simulate.arrival.trace is not None:
             return self._from_trace(simulate.arrival.trace, scale * simulate.speed)
         if simulate.sessions is not None:
             return self._from_sessions(scale, seed)
-        times = self._times(self.count, scale, seed)
+        times = self._times(self.count, seed)
         lengths, bins = self._lengths(self.count, seed)
         prompt, output = lengths[:, 0], lengths[:, 1]
         return Requests(
-            arrival=_whole(times),
+            arrival=_whole(times / scale),
             input=prompt + self.image_tokens,
             cached=self._cached(prompt, bins),
             output=output,
             bin=bins,
         )
 
-    def _times(self, count: int, scale: float, seed: int) -> Floats:
-        """Return rising times in seconds."""
+    def _times(self, count: int, seed: int, turns: float = 1.0) -> Floats:
+        """Return rising times in seconds, `turns` times as far apart."""
         arrival, rates = self.simulate.arrival, self.simulate.rates
         if arrival.process is Process.BURST:
             return np.zeros(count)
         gaps = unit_gaps(arrival.process, arrival.cv, count, _stream(seed, _TIMES))
-        turns = self.simulate.sessions.turns if self.simulate.sessions else 1.0
-        passed = np.cumsum(gaps) * turns / scale
+        passed = np.cumsum(gaps) * turns
         if rates:
             return at_rates(passed, rates)
         assert arrival.rate is not None
@@ -162,62 +166,74 @@ class Source:
 
     def _from_sessions(self, scale: float, seed: int) -> Requests:
         """Return requests of sessions: every prompt is the history and new tokens."""
-        sessions, count = self.simulate.sessions, self.count
+        sessions = self.simulate.sessions
         assert sessions is not None
         generator = _stream(seed, _SESSIONS)
-        times, session = self._turns(scale, seed, generator)
+        times, session, before = self._turns(seed, generator)
         fresh, bins = self._lengths(len(times), seed)
         group = generator.integers(sessions.system_prompts, size=int(session.max()) + 1)[session]
-        rows = zip(session.tolist(), group.tolist(), fresh.tolist(), strict=True)
-        history: dict[int, tuple[int, Tokens]] = {}  # of a session: its number, its tokens
+        system, each = sessions.system_prompt, float(fresh.sum(axis=1).mean())
+        room = max(1, self.longest - system - int(each))
+        # Sessions that began before 0 have their turns until then behind them.
+        history = {
+            number: (number, system + int(turns * each) % room)
+            for number, turns in enumerate(before.tolist())
+        }
+        begun = int(session.max()) + 1  # numbers of histories that began anew
         prompts, blocks = [], []
-        begun = len(times)  # numbers of histories that began anew
+        rows = zip(session.tolist(), group.tolist(), fresh.tolist(), strict=True)
         for number, own, (new, answer) in rows:
-            identity, held = history.get(number, (number, sessions.system_prompt))
+            identity, held = history.get(number, (number, system))
             if held + new + answer + self.image_tokens > self.longest:
+                identity, held = begun, system
                 begun += 1
-                identity, held = begun, sessions.system_prompt
             prompt = held + new + self.image_tokens
             prompts.append(prompt)
             blocks.append(self._hashes(identity, own, prompt + answer))
             history[number] = (identity, prompt + answer)
-        before = int(np.searchsorted(times, 0.0))
         return Requests(
-            arrival=_whole(times[before:]),
-            input=np.array(prompts[before:], np.int64),
-            cached=np.zeros(count, np.int64),
-            output=fresh[before:, 1],
-            bin=bins[before:],
-            blocks=blocks[before:],
+            arrival=_whole(times / scale),
+            input=np.array(prompts, np.int64),
+            cached=np.zeros(len(times), np.int64),
+            output=fresh[:, 1],
+            bin=bins,
+            blocks=blocks,
             block_tokens=self.block,
         )
 
     def _turns(
-        self, scale: float, seed: int, generator: np.random.Generator
-    ) -> tuple[Floats, Integers]:
-        """Return when requests of sessions come, rising, and the session of each.
+        self, seed: int, generator: np.random.Generator
+    ) -> tuple[Floats, Integers, Integers]:
+        """Return when requests of sessions come, rising, the session of each, and turns before 0.
 
-        Sessions begin long before 0, so that the rate is what it should be from 0 on; with a
-        table of rates the first sessions begin at 0.
+        The first sessions are those that are under way at 0, so that the rate is what it should be
+        from there on: what is left of them is as random as a whole one, for geometric numbers of
+        turns and exponential gaps have no memory. Of many only those matter whose next turn comes
+        soon. With a table of rates, or a burst, all sessions begin then.
         """
-        sessions, count = self.simulate.sessions, self.count
+        sessions, count, rate = self.simulate.sessions, self.count, self.simulate.arrival.rate
         assert sessions is not None
-        before = 0.0 if self.simulate.rates else _WARM_UP * sessions.turns * sessions.gap
-        earlier = math.ceil(before * (self.simulate.arrival.rate or 0) * scale / sessions.turns)
-        starts = self._times(count + earlier, scale, seed) - before
-        turns = generator.geometric(1 / sessions.turns, size=len(starts))
-        session = np.repeat(np.arange(len(starts)), turns)[: _MOST_TURNS * len(starts)]
-        gaps = np.zeros(len(session))
-        if sessions.gap:
-            gaps = generator.exponential(sessions.gap, len(session))
-        first = np.flatnonzero(np.concatenate([[True], session[1:] != session[:-1]]))
+        turns, gap = sessions.turns, sessions.gap
+        soon = np.zeros(0)
+        if rate is not None and gap:
+            under_way = rate * gap * (turns - 1) / turns
+            share = -math.expm1(-_HORIZON * count / rate / gap)
+            soon = -gap * np.log1p(-share * generator.random(generator.poisson(under_way * share)))
+        before = generator.geometric(1 / turns, len(soon))
+        lasting = generator.geometric(1 / turns, len(soon))
+        fresh = generator.geometric(1 / turns, math.ceil(_MARGIN * count / turns) + _SPARE)
+        while lasting.sum() + fresh.sum() < count:
+            fresh = np.concatenate([fresh, generator.geometric(1 / turns, len(fresh))])
+        lasting = np.concatenate([lasting, fresh])
+        starts = np.concatenate([soon, self._times(len(fresh), seed, turns)])
+        session = np.repeat(np.arange(len(starts)), lasting)
+        first = np.cumsum(lasting) - lasting
+        gaps = generator.exponential(gap, len(session)) if gap else np.zeros(len(session))
         gaps[first] = 0.0
         waited = np.cumsum(gaps)
-        waited -= np.repeat(waited[first], np.diff(np.append(first, len(session))))
-        times = starts[session] + waited
-        order = np.argsort(times, kind="stable")
-        order = order[: int(np.searchsorted(times[order], 0.0)) + count]
-        return times[order], session[order]
+        times = starts[session] + waited - np.repeat(waited[first], lasting)
+        order = np.argsort(times, kind="stable")[:count]
+        return times[order], session[order], before
 
     def _hashes(self, session: int, group: int, tokens: Tokens) -> tuple[int, ...]:
         """Return names of the blocks of a sequence: those of the system prompt are for all."""

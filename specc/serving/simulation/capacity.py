@@ -15,7 +15,8 @@ from specc.serving.simulation.metrics import Metrics
 from specc.units import Seconds
 
 TOLERANCE = 0.01  # relative width at which a bisection ends
-MOST_DOUBLINGS = 24
+MOST_HALVINGS = 24
+LATENCIES_TO_LAST = 5.0  # median latencies that the arrivals of a simulation must last
 # Rates of the curve as shares of the capacity.
 CURVE = (0.25, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.25)
 
@@ -70,61 +71,71 @@ class CapacityFound:
         slow, fast: the rate if all steps take as long as the 90th and the 10th percentile of the
             cost model's error say; None where steps were measured.
         seeds: how many.
-        curve: what other rates lead to.
+        curve: what other rates lead to, with the first seed, whose own capacity is `curve_rate`.
         limiting: the objective that the most requests miss just above the capacity.
+        short: whether the simulation is too short to tell of higher rates.
         wanted: a rate that was asked for, and `replicas` that carry it, checked by simulation.
     """
 
     target: float
     rate: float | None
-    low: float | None
-    high: float | None
-    slow: float | None
-    fast: float | None
-    seeds: int
-    curve: tuple[RateSeen, ...]
+    low: float | None = None
+    high: float | None = None
+    slow: float | None = None
+    fast: float | None = None
+    seeds: int = 1
+    curve: tuple[RateSeen, ...] = ()
+    curve_rate: float | None = None
     limiting: str = ""
+    short: bool = False
     wanted: float | None = None
     replicas: int | None = None
     attainment_at_wanted: float | None = None
 
-    @classmethod
-    def none(cls, target: float, seeds: int) -> "CapacityFound":
-        """Return that not even the lowest rate meets the target."""
-        return cls(target, None, None, None, None, None, seeds, ())
-
     @property
     def steepness(self) -> float | None:
         """Attainment lost by a rate 5 % above the capacity."""
-        if self.rate is None:
+        if self.curve_rate is None:
             return None
-        near = {round(p.rate / self.rate, 2): p.attainment for p in self.curve}
+        near = {round(p.rate / self.curve_rate, 2): p.attainment for p in self.curve}
         return near[1.0] - near[1.05] if 1.0 in near and 1.05 in near else None
 
 
+def is_short(metrics: Metrics) -> bool:
+    """Say whether a simulation is over before a queue could have built up."""
+    latency = metrics.statistic("latency.p50") or 0.0
+    return metrics.arriving < LATENCIES_TO_LAST * latency
+
+
+def carried(metrics: Metrics, target: float) -> bool:
+    """Say whether engines carry a load: requests and statistics are within the objectives.
+
+    A queue that still grows when the last request comes is not carried, whatever the requests saw
+    until then; and neither is a load that ends too soon to tell.
+    """
+    within = all(objective.met for objective in metrics.objectives)
+    steady = not metrics.growing and not is_short(metrics)
+    return metrics.attainment >= target and within and steady
+
+
 def highest_scale(simulate: Simulation, target: float, seed: int, start: float) -> float | None:
-    """Return the highest factor on the rate that keeps the target; None if none does.
+    """Return the highest factor on the rate that is carried; None if none is.
 
     Doubles or halves from `start` until the target lies between two factors, then bisects.
     """
 
     def keeps(scale: float) -> bool:
         try:
-            return simulate(scale, seed).attainment >= target
+            return carried(simulate(scale, seed), target)
         except TooLongError:  # so few requests a day that the simulation never ends
             return False
 
     low = high = start
     if keeps(start):
-        for _ in range(MOST_DOUBLINGS):
-            high *= 2
-            if not keeps(high):
-                break
+        while keeps(high := high * 2):
             low = high
-        else:
-            return low
     else:
-        for _ in range(MOST_DOUBLINGS):
+        for _ in range(MOST_HALVINGS):
             low /= 2
             if keeps(low):
                 break

@@ -1,5 +1,6 @@
 """Engines behind a router, and pools of them for prefill and decode."""
 
+import heapq
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
@@ -11,7 +12,7 @@ from specc.serving.simulation.blocks import BlockCache
 from specc.serving.simulation.costs import StepCosts, picoseconds
 from specc.serving.simulation.engine import NEVER, Continuous, Engine, EngineSettings, Lives
 from specc.serving.simulation.metrics import Outcome
-from specc.serving.simulation.requests import REJECTED, Gaps, Integers, Requests, Served
+from specc.serving.simulation.requests import REJECTED, Gaps, Integers, Requests
 from specc.serving.simulation.round_robin import RoundRobin
 from specc.units import Seconds
 
@@ -48,6 +49,7 @@ class Pool:
             gaps=Gaps.joined([engine.gaps() for engine in engines]),
             runs=[engine.runs for engine in engines],
             capacity=[self.settings.capacity] * self.engines,
+            rejected=sum(engine.rejected for engine in engines),
             interrupted=interrupted,
         )
 
@@ -101,11 +103,13 @@ class Disaggregated:
 
     Attributes:
         transfer: seconds that the cache of so many tokens is on its way.
+        links: caches that move at a time; others wait for a link, in the order of their prefill.
     """
 
     prefill: Pool
     decode: Pool
     transfer: Callable[[Integers], Sequence[Seconds]]
+    links: int = 1
 
     def serve(self, requests: Requests, progress: Progress = lambda _: None) -> Outcome:
         """Serve requests: the pools one after the other, since nothing flows back.
@@ -115,9 +119,14 @@ class Disaggregated:
         first = self.prefill.serve(
             evolve(requests, output=np.ones(len(requests), np.int64)), lambda n: progress(n // 2)
         )
-        done = np.flatnonzero((first.served.first != REJECTED) & (requests.output > 1))
-        moved = np.array([picoseconds(s) for s in self.transfer(requests.input[done])], np.int64)
-        arrival = first.served.first[done] + moved
+        several = requests.output > 1
+        done = np.flatnonzero((first.served.first != REJECTED) & several)
+        finish = np.where(several, REJECTED, first.served.finish)
+        served = evolve(first.served, finish=finish)
+        if not len(done) or first.interrupted:
+            return evolve(first, requests=requests, served=served)
+        done = done[np.argsort(first.served.first[done], kind="stable")]
+        arrival = self._moved(first.served.first[done], requests.input[done])
         order = np.argsort(arrival, kind="stable")
         index = done[order]
         later = evolve(
@@ -127,23 +136,31 @@ class Disaggregated:
             blocks=None,
             cached=np.zeros(len(index), np.int64),
         )
-        if not len(index) or first.interrupted:
-            return first
         second = self.decode.serve(later, lambda n: progress(n - n // 2))
-        finish, preemptions = first.served.finish.copy(), first.served.preemptions.copy()
         finish[index] = second.served.finish
+        preemptions = first.served.preemptions.copy()
         preemptions[index] += second.served.preemptions
-        served = Served(
-            first.served.start, first.served.first, finish, preemptions, first.served.hits
-        )
         return Outcome(
             requests,
-            served,
+            evolve(served, finish=finish, preemptions=preemptions),
             second.gaps,
             [*first.runs, *second.runs],
             [*first.capacity, *second.capacity],
+            first.rejected + second.rejected,
             second.interrupted,
+            decoding_from=len(first.runs),
         )
+
+    def _moved(self, ready: Integers, tokens: Integers) -> Integers:
+        """Return when caches have moved over the links, by when they are ready, in order."""
+        times = [picoseconds(seconds) for seconds in self.transfer(tokens)]
+        free = [0] * self.links
+        arrived = []
+        for moment, time in zip(ready.tolist(), times, strict=True):
+            end = max(moment, heapq.heappop(free)) + time
+            heapq.heappush(free, end)
+            arrived.append(end)
+        return np.array(arrived, np.int64)
 
 
 Cluster = Pool | Disaggregated

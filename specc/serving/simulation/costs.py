@@ -26,7 +26,7 @@ _MOST_NODES = 48  # contexts between which the cost of a decode step is taken to
 class StepCosts(Protocol):
     """What the simulator asks of a cost model. All times are whole picoseconds."""
 
-    def decode(self, batch: int) -> "array[int]":
+    def decode(self, batch: int) -> Sequence[int]:
         """Return prefix sums over the context: [c] is Σ cost of decode steps at contexts < c.
 
         A step decodes `batch` sequences whose mean context, rounded down, is c.
@@ -208,13 +208,13 @@ class MeasuredCosts:
     decoding: Sequence[tuple[int, Seconds]]
     longest: Tokens
     slowness: float = 1.0
-    _decode: dict[int, "array[int]"] = Factory(dict)
+    _decode: dict[int, range] = Factory(dict)
 
-    def decode(self, batch: int) -> "array[int]":
+    def decode(self, batch: int) -> range:
         """Return the prefix sums of a batch; the context makes no difference."""
         if batch not in self._decode:
-            each = line_through(self.decoding, batch) * self.slowness
-            self._decode[batch] = prefix_sums(np.full(self.longest + 2, each))
+            each = max(1, picoseconds(line_through(self.decoding, batch) * self.slowness))
+            self._decode[batch] = range(0, each * (self.longest + 2), each)
         return self._decode[batch]
 
     def mixed(self, tokens: Tokens, keys: int, batch: int, context: Tokens) -> int:

@@ -18,11 +18,11 @@ from attrs import Factory, define, field, frozen
 
 from specc.ir import Scheduler
 from specc.serving.simulation.blocks import BlockCache
-from specc.serving.simulation.costs import StepCosts
+from specc.serving.simulation.costs import PICOSECONDS, StepCosts
 from specc.serving.simulation.requests import REJECTED, Gaps, Integers, Requests, Served
 from specc.units import Tokens
 
-NEVER = 1 << 62
+NEVER = 100 * 86400 * PICOSECONDS  # no step begins later: 64 bits end at 107 days
 Chunk = tuple[int, Tokens, Tokens]  # a request, its tokens that are done, its tokens in the step
 RUN_COLUMNS = ("start", "steps", "batch", "context", "tokens", "duration", "waiting", "used")
 
@@ -58,6 +58,10 @@ class EngineSettings:
     def blocks(self, tokens: Tokens) -> int:
         """Return the KV-cache blocks of so many tokens of a sequence."""
         return -(-tokens // self.block)
+
+    def longest_context(self, request: Tokens) -> Tokens:
+        """Return the longest context of a step, if no request is longer than `request`."""
+        return max(1, min(request, self.longest, self.capacity * self.block + 1))
 
     def takes(self, prompt: Tokens, answer: Tokens) -> bool:
         """Say whether a request fits: the model's length, and the cache when all else is gone."""
@@ -550,13 +554,14 @@ class Continuous(Engine):
         counts.append(mixed[:, 2])
         aging = runs[runs[:, 4] == 0]
         for batch in np.unique(aging[:, 2]).tolist():
-            sums: Integers = np.frombuffer(self.costs.decode(batch), np.int64)
-            steps = sums[1:] - sums[:-1]
             rows = aging[aging[:, 2] == batch]
-            often = np.zeros(len(steps) + 1, np.int64)
-            np.add.at(often, rows[:, 3], batch)
-            np.add.at(often, rows[:, 3] + rows[:, 1], -batch)
+            first, last = rows[:, 3], rows[:, 3] + rows[:, 1]
+            low, high = int(first.min()), int(last.max())
+            sums: Integers = np.array(self.costs.decode(batch)[low : high + 1], np.int64)
+            often = np.zeros(high - low + 1, np.int64)
+            np.add.at(often, first - low, batch)
+            np.add.at(often, last - low, -batch)
             often = np.cumsum(often)[:-1]
-            durations.append(steps[often > 0])
+            durations.append(np.diff(sums)[often > 0])
             counts.append(often[often > 0])
         return Gaps.of(np.concatenate(durations), np.concatenate(counts))

@@ -94,7 +94,7 @@ class Instance:
         All steps take as long as the cost model says, times exp(deviations · deviation).
         """
         settings = self.settings
-        longest = min(longest, settings.longest)
+        longest = settings.longest_context(longest)
         costs = CostTable(
             server=self.server,
             longest=longest,
@@ -127,5 +127,6 @@ def measured_pool(server: MeasuredServer, routing: Routing, longest: Tokens) -> 
         kind: sorted((row.size, row.time) for row in server.step_cost if row.step is kind)
         for kind in StepKind
     }
+    longest = settings.longest_context(longest)
     costs = MeasuredCosts(points[StepKind.PREFILL], points[StepKind.DECODE], longest)
     return Pool(settings, costs, routing=routing)

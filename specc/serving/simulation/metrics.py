@@ -109,19 +109,22 @@ class Metrics:
     """What a simulation says; see the module.
 
     Attributes:
-        requests, finished, rejected, preemptions: numbers of requests, and of preemptions.
+        requests, finished, rejected, preemptions: numbers of requests, and of preemptions; what is
+            neither finished nor rejected was not done when the simulation ended.
+        arriving: seconds from the first arrival to the last.
         span: seconds from the first arrival to the last token.
         rate: arrivals a second.
         served: finished requests a second over the span.
         throughput: output tokens a second over the span; `input_throughput` those of prompts.
         attainment: share of all requests that met every objective, each at its widest limit.
         goodput: such requests a second.
-        busy: share of the time in which an engine runs a step.
-        batch: mean sequences in a step of those that run, per engine.
+        busy: share of the time in which an engine runs a step; where phases are apart, one that
+            decodes, and `prefill_busy` one that prefills.
+        batch: mean sequences that decode in a step, over the time of steps of such an engine.
         most_waiting: the longest queue of an engine.
         most_tokens, most_decoding: the most new tokens of prompts, and sequences, of a step.
         cache: largest share of the KV cache in use.
-        hits: share of prompt tokens found in the cache.
+        hits: share of prompt tokens found in the cache, of all that were found or computed.
         growing: whether the queue still grows when the last request comes.
     """
 
@@ -130,6 +133,7 @@ class Metrics:
     rejected: int
     preemptions: int
     span: Seconds
+    arriving: Seconds
     rate: float
     served: float
     throughput: float
@@ -137,6 +141,7 @@ class Metrics:
     attainment: float
     goodput: float
     busy: float
+    prefill_busy: float | None
     batch: float
     most_waiting: int
     most_tokens: int
@@ -166,6 +171,8 @@ class Outcome:
     Attributes:
         runs: of each engine, shape (N, 8): see `RUN_COLUMNS`.
         capacity: KV-cache blocks of each engine.
+        rejected: requests that no engine takes.
+        decoding_from: the first engine that decodes, where phases are apart.
         interrupted: whether it was stopped before its end.
     """
 
@@ -174,7 +181,9 @@ class Outcome:
     gaps: Gaps
     runs: Sequence[Integers]
     capacity: Sequence[int]
+    rejected: int = 0
     interrupted: bool = False
+    decoding_from: int = 0
 
     @property
     def done(self) -> NDArray[np.bool_]:
@@ -202,37 +211,47 @@ class Outcome:
         met = self._met(slo, values)
         statistics = {name: Statistics.of(v[~np.isnan(v)]) for name, v in values.items()}
         statistics["itl"] = Statistics.of_gaps(self.gaps)
-        runs = [r for r in self.runs if len(r)]
-        # In floating point: batch times duration, summed over days, is beyond 64 bits.
-        took = np.concatenate([r[:, _DURATION] / PICOSECONDS for r in runs] or [np.zeros(0)])
-        batch = np.concatenate([r[:, _BATCH] for r in runs]) if runs else np.zeros(0)
-        arrived = (arrival[-1] - first) / PICOSECONDS
-        prompts = self.requests.input
-        started = self.served.start != REJECTED
+        busy, batch = self._use(self.decoding_from, len(self.runs), span)
+        prefill_busy = self._use(0, self.decoding_from, span)[0] if self.decoding_from else None
+        arriving = float((arrival[-1] - first) / PICOSECONDS)
+        hits = int(self.served.hits.sum())
+        computed = sum(int(runs[:, _TOKENS].sum()) for runs in self.runs)
         return Metrics(
             requests=len(arrival),
             finished=int(done.sum()),
-            rejected=0 if self.interrupted else int((~done).sum()),
+            rejected=self.rejected,
             preemptions=int(self.served.preemptions.sum()),
             span=span,
-            rate=float((len(arrival) - 1) / arrived) if arrived > 0 else 0.0,
+            arriving=arriving,
+            rate=(len(arrival) - 1) / arriving if arriving > 0 else 0.0,
             served=float(done.sum() / span),
             throughput=float(self.requests.output[done].sum() / span),
-            input_throughput=float(prompts[done].sum() / span),
+            input_throughput=float(self.requests.input[done].sum() / span),
             attainment=float(met.mean()),
             goodput=float(met.sum() / span),
-            busy=float(took.sum() / span / len(self.runs)),
-            batch=float((batch * took).sum() / took.sum()) if took.sum() else 0.0,
+            busy=busy,
+            prefill_busy=prefill_busy,
+            batch=batch,
             most_waiting=self._most(_WAITING),
             most_tokens=self._most(_TOKENS),
             most_decoding=self._most(_BATCH),
             cache=self._fullest(),
-            hits=float(self.served.hits.sum() / max(1, prompts[started].sum())),
+            hits=hits / max(1, hits + computed),
             growing=self._growing(),
             objectives=tuple(self._objectives(slo, values, statistics)),
             bins=tuple(self._bins(values, met, bins)) if bins > 1 else (),
             **statistics,
         )
+
+    def _use(self, start: int, stop: int, span: Seconds) -> tuple[float, float]:
+        """Return the share of the time in which engines run steps, and the mean batch of these."""
+        engines = self.runs[start:stop]
+        # In floating point: batch times duration, summed over days, is beyond 64 bits.
+        took = [runs[:, _DURATION] / PICOSECONDS for runs in engines]
+        total = sum(float(t.sum()) for t in took)
+        rows = zip(engines, took, strict=True)
+        held = sum(float((runs[:, _BATCH] * t).sum()) for runs, t in rows)
+        return total / span / max(1, len(engines)), held / total if total else 0.0
 
     def _met(self, slo: Slo, values: dict[str, Floats]) -> NDArray[np.bool_]:
         """Say which requests met every objective; what has no second token has no TPOT."""
@@ -306,6 +325,9 @@ class Outcome:
         if np.isnan(middle).all() or np.isnan(last).all():
             return False
         typical = float(np.nanmedian(self.values("latency") - queue))
+        arriving = (self.requests.arrival[-1] - self.requests.arrival[0]) / PICOSECONDS
+        if arriving < typical:
+            return False  # all at once: nothing comes while the queue is served
         return bool(np.nanmean(last) > 2 * np.nanmean(middle) + typical / 4)
 
     def series(self) -> Series:

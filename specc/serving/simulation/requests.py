@@ -72,12 +72,6 @@ class Served:
     preemptions: Integers
     hits: Integers
 
-    @classmethod
-    def nothing(cls, count: int) -> "Served":
-        """Requests that nothing has happened to yet."""
-        start, first, finish = (np.full(count, REJECTED, np.int64) for _ in range(3))
-        return cls(start, first, finish, np.zeros(count, np.int64), np.zeros(count, np.int64))
-
 
 @frozen(eq=False)
 class Gaps:
