@@ -120,7 +120,9 @@ def _headline(result: StudyResult, best: Simulated) -> str:
     found, metrics = best.capacity, best.metrics
     if found is not None:
         missed = "" if best.meets else "the simulated load does not meet all objectives; "
-        return name + missed + _capacity_sentence(found)
+        replicas = result.study.simulate.replicas if result.study.simulate else 1
+        each = best.devices // replicas if best.closed else 0
+        return name + missed + _capacity_sentence(found, each)
     if not metrics.objectives:
         return f"{name}{show.quantity(metrics.served)} requests a second served"
     verdict = "meets all objectives" if best.meets else "does not meet all objectives"
@@ -130,7 +132,8 @@ def _headline(result: StudyResult, best: Simulated) -> str:
     )
 
 
-def _capacity_sentence(found: CapacityFound) -> str:
+def _capacity_sentence(found: CapacityFound, devices: int) -> str:
+    """Say the capacity; `devices` are those of a replica, 0 for a measured server."""
     target = show.percent(found.target)
     if found.rate is None or found.low is None or found.high is None:
         return f"at no rate do {target} of the requests meet all objectives"
@@ -144,12 +147,12 @@ def _capacity_sentence(found: CapacityFound) -> str:
         f"{show.quantity(found.rate)} req/s{interval}"
     )
     if found.wanted is not None:
-        count = "no number of replicas carries" if found.replicas is None else ""
-        count = count or (
-            f"{show.counted(found.replicas or 0, 'replica')} "
-            f"{'carries' if found.replicas == 1 else 'carry'}"
-        )
-        text += f"; {count} {show.quantity(found.wanted)} req/s"
+        wanted = f"{show.quantity(found.wanted)} req/s"
+        if found.replicas is None:
+            return f"{text}; no number of replicas carries {wanted}"
+        size = f" ({show.counted(found.replicas * devices, 'device')})" if devices else ""
+        carry = "carries" if found.replicas == 1 else "carry"
+        text += f"; {show.counted(found.replicas, 'replica')}{size} {carry} {wanted}"
     return text
 
 

@@ -359,7 +359,9 @@ def _answer(result: StudyResult) -> AnswerView:
         return _server_answer(result)
     if best is None:
         return _no_answer(result)
-    remarks = [_arithmetic(best), _stopped(best)]
+    shown = simulation_view(result)
+    remarks = [] if shown is None else [f"As simulated: {shown.headline}."]
+    remarks += [_arithmetic(best), _stopped(best)]
     failed = sum(not verdict.met for verdict in result.verdicts)
     if failed:
         remarks.append(f"{failed} of {show.counted(len(result.verdicts), 'expectation')} not met.")
