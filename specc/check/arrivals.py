@@ -5,7 +5,7 @@ import hashlib
 import io
 import json
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from specc.check.convert import convert
 from specc.check.evaluate import Called, Symbol, Value, kind_of
@@ -129,7 +129,7 @@ def _csv_rows(name: str, text: str, span: Span) -> Iterator[Row]:
                     span, "E0004", f"line {number} of '{name}' has not as many cells as line 1"
                 )
             values = [cells[place] for place in places]
-            prompt, answer = _lengths(name, number, values, TRACE_COLUMNS, span)
+            prompt, answer = positive_counts(name, number, TRACE_COLUMNS[1:], values[1:], span)
             yield _time(name, number, values[0], TRACE_COLUMNS[0], span), prompt, answer, None
     except csv.Error as error:
         raise problem(span, "E0004", f"'{name}' is no CSV: {error}") from None
@@ -159,7 +159,7 @@ def _json_rows(name: str, text: str, span: Span) -> Iterator[Row]:
             raise problem(
                 span, "E0004", f"line {number} of '{name}': 'hash_ids' is no list of whole numbers"
             )
-        prompt, answer = _lengths(name, number, values, TRACE_KEYS, span)
+        prompt, answer = positive_counts(name, number, TRACE_KEYS[1:], values[1:], span)
         yield time, prompt, answer, None if hashes is None else tuple(hashes)
 
 
@@ -178,11 +178,16 @@ def _time(name: str, number: int, text: str, column: str, span: Span) -> float:
     return time
 
 
-def _lengths(
-    name: str, number: int, values: list[str], columns: tuple[str, ...], span: Span
-) -> tuple[int, int]:
-    lengths = []
-    for column, text in zip(columns[1:], values[1:], strict=True):
+def positive_counts(
+    name: str, number: int, columns: Sequence[str], cells: Sequence[str], span: Span
+) -> tuple[int, ...]:
+    """Return the cells of a line as positive whole numbers, such as lengths in tokens.
+
+    Raises:
+        ProblemError: one is something else.
+    """
+    counts = []
+    for column, text in zip(columns, cells, strict=True):
         cell = text.strip()
         if not (cell.isascii() and cell.isdigit() and 1 <= int(cell[:20]) <= LARGEST_TOKENS):
             raise problem(
@@ -191,5 +196,5 @@ def _lengths(
                 f"line {number} of '{name}': '{column}' is no positive whole number",
                 why=f"it is '{text[:40]}'",
             )
-        lengths.append(int(cell))
-    return lengths[0], lengths[1]
+        counts.append(int(cell))
+    return tuple(counts)

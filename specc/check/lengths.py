@@ -14,6 +14,7 @@ from typing import Any
 
 import attrs
 
+from specc.check.arrivals import positive_counts
 from specc.check.convert import convert
 from specc.check.evaluate import Called, Interval, Items, Value
 from specc.check.problems import ProblemError, problem
@@ -33,7 +34,6 @@ from specc.workspace import UnreadableError, Workspace
 TRACE_COLUMNS = ("num_prefill_tokens", "num_decode_tokens")
 USUAL_BINS = 8
 MOST_BINS = 1000
-LARGEST_TOKENS = 10**9
 
 Cells = Mapping[str, str]
 
@@ -110,7 +110,12 @@ def _from_trace(name: str, rows: list[Cells], call: Called) -> tuple[LengthBin, 
     import numpy as np
 
     span = call.arguments["file"][1]
-    lengths = np.array([_requested(name, number, row, span) for number, row in enumerate(rows, 2)])
+    lengths = np.array(
+        [
+            positive_counts(name, number, TRACE_COLUMNS, [row[c] for c in TRACE_COLUMNS], span)
+            for number, row in enumerate(rows, 2)
+        ]
+    )
     prompts, answers = lengths[:, 0], lengths[:, 1]
     edges = _edges(call, prompts)
     bins = []
@@ -129,21 +134,6 @@ def _from_trace(name: str, rows: list[Cells], call: Called) -> tuple[LengthBin, 
             )
         )
     return tuple(bins)
-
-
-def _requested(name: str, number: int, row: Cells, span: Span) -> tuple[int, int]:
-    lengths = []
-    for column in TRACE_COLUMNS:
-        cell = row[column].strip()
-        if not cell.isdigit() or not 1 <= int(cell) <= LARGEST_TOKENS:
-            raise problem(
-                span,
-                "E0004",
-                f"line {number} of '{name}': '{column}' is no positive whole number",
-                why=f"it is '{cell}'",
-            )
-        lengths.append(int(cell))
-    return lengths[0], lengths[1]
 
 
 def _edges(call: Called, prompts: Any) -> list[int]:
