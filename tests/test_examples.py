@@ -45,3 +45,11 @@ def test_reports_are_current(spec, tmp_path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("spec", EXAMPLES, ids=lambda path: path.stem)
+def test_results_do_not_depend_on_the_folder(spec) -> None:
+    """Places in the source are no data: they name files as the one who ran specc sees them."""
+    text = spec.with_suffix(".result.json").read_text(encoding="utf-8")
+    assert '"spans"' not in text
+    assert f"specs/{spec.name}" not in text

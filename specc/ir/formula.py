@@ -1,6 +1,7 @@
 """Formulas over facts: the conditions of `assert` and `expect`, as data that can be evaluated."""
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import ClassVar
 
 from attrs import field, frozen
 
@@ -78,6 +79,8 @@ class Expectation(Record):
 @frozen(kw_only=True, eq=False, repr=False)
 class Bound(Record):
     """A constraint on a fact of a candidate; `value` is in base units, `text` as written."""
+
+    unwritten: ClassVar[tuple[str, ...]] = ("spans",)
 
     fact: str
     operator: str
