@@ -24,8 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "goodput, and with --capacity the highest rate that keeps the objectives. Writes no report."
     )
     parser.epilog = (
-        "example: specc simulate specs/conversation-trace.spec --set "
-        "replicas_for_the_day.simulate.requests=2000"
+        "example: specc simulate specs/admission-experiment.spec --perfetto admission.json"
     )
     parser.add_argument("spec", type=Path, metavar="SPEC", help="the spec")
     parser.add_argument("--study", metavar="NAME", help="simulate this study alone")
