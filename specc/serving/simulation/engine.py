@@ -395,7 +395,9 @@ class Continuous(Engine):
         if self._prefill_first:
             taken = self._take_in(self.settings.budget, self._free)
             once = self._unsettled
-        elif needed <= self._free and (self.waiting or self._partial >= 0):
+        elif needed <= self._free and (
+            self._partial >= 0 or (self.waiting and len(self.running) < self.settings.limit)
+        ):
             left, room = self._step_tokens - self.ready, self._free - needed
             self._unsettled = False
             taken = self._take_in(left, room) if self._partial >= 0 else self._admit(left, room)
