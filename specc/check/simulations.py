@@ -48,8 +48,7 @@ def problems_of_study(study: Study) -> Iterator[Diagnostic]:
     yield from _served(study, study.simulate)
     yield from _blocks(study, study.simulate)
     yield from _system_prompt(study, study.simulate)
-    if study.capacity is not None:
-        yield from _capacity(study, study.simulate)
+    yield from problems_of_capacity(study)
 
 
 def problems_of_server(server: MeasuredServer) -> Iterator[Diagnostic]:
@@ -318,15 +317,18 @@ def _served(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
                     return
 
 
-def _capacity(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
-    assert study.capacity is not None
-    slo = study.workload.slo
+def problems_of_capacity(study: Study) -> Iterator[Diagnostic]:
+    """Yield why the capacity of a simulated study cannot be searched, if it is asked for."""
+    simulate = study.simulate
+    if study.capacity is None or simulate is None:
+        return
     at = label_of(study.capacity, "", "", study)
-    if slo.ttft is None and slo.tpot is None and not slo.tails:
+    if not study.workload.slo.objectives:
         yield Diagnostic(
             "E0406",
             "a capacity needs objectives",
             (at,),
+            why=f"the workload '{study.workload.name}' has no objectives",
             help="add slo { ttft.p99 <= 2 s; tpot.p99 <= 50 ms } to the workload",
         )
     trace = simulate.arrival.trace

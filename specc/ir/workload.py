@@ -20,6 +20,16 @@ class Slo(v.Node):
         "mean, p50, p90, p95, p99 or max"
     )
 
+    @property
+    def objectives(self) -> tuple[Bound, ...]:
+        """All objectives as limits on statistics, those on means first."""
+        means = [
+            Bound(fact=f"{name}.mean", operator="<=", value=limit, text=f"mean {name.upper()}")
+            for name, limit in (("ttft", self.ttft), ("tpot", self.tpot))
+            if limit is not None
+        ]
+        return (*means, *self.tails)
+
 
 class Representative(Enum):
     """The length that stands for all lengths of a bin."""

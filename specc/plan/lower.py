@@ -144,8 +144,7 @@ def planned_workload(study: Study) -> Workload:
     workload, slo = study.workload, study.workload.slo
     if study.simulate is None:
         return workload
-    limits = [b.value for b in slo.tails if b.fact.startswith("tpot.")]
-    limits += [] if slo.tpot is None else [slo.tpot]
+    limits = [b.value for b in slo.objectives if b.fact.startswith("tpot.")]
     planned = evolve(slo, ttft=None, tpot=min(limits, default=None), tails=())
     return evolve(workload, slo=planned)
 

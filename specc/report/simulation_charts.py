@@ -22,7 +22,6 @@ from specc.report.charts import (
     place,
 )
 from specc.serving.simulation.capacity import CapacityFound
-from specc.serving.simulation.metrics import all_objectives
 
 _HEADROOM = 1.06
 _LEAST_SHOWN = 1e-3  # percent of a cache; one without a limit is never as full
@@ -107,7 +106,7 @@ def _named(simulated: Simulated) -> str:
 
 
 def _limits(slo: Slo, metric: str) -> list[float]:
-    return [b.value for b in all_objectives(slo) if b.fact.startswith(f"{metric}.")]
+    return [b.value for b in slo.objectives if b.fact.startswith(f"{metric}.")]
 
 
 def state_charts(simulated: Simulated) -> list[LineChart]:

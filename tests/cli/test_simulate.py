@@ -28,6 +28,7 @@ study steady {
     workload = small; servers = measured
     simulate { arrival = constant(5 req/s); requests = 400 }
 }
+study at_once { workload = small; servers = measured; simulate { arrival = trace("once.csv") } }
 study burst { workload = small; servers = measured; simulate { arrival = burst; requests = 50 } }
 study unjudged {
     workload = free; servers = measured
@@ -40,6 +41,8 @@ study unjudged {
 def spec(tmp_path: Path) -> str:
     path = tmp_path / "plan.spec"
     path.write_text(SPEC)
+    header = "arrived_at,num_prefill_tokens,num_decode_tokens"
+    (tmp_path / "once.csv").write_text(f"{header}\n0,40,8\n0,40,8\n")
     return str(path)
 
 
@@ -80,6 +83,7 @@ def test_a_capacity_that_was_not_in_the_spec(spec: str, capsys) -> None:
     [
         (["--study", "burst", "--capacity"], "a burst has no rate to raise"),
         (["--study", "unjudged", "--capacity"], "no objectives"),
+        (["--study", "at_once", "--capacity"], "have no rate to raise"),
         (["--study", "stedy"], "did you mean 'steady'?"),
         (["--study", "steady", "--perfetto", "/dev/null/trace.json"], "cannot write"),
     ],

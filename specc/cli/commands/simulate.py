@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
+from specc.check.simulations import problems_of_capacity
 from specc.cli.main import FAILED, INFEASIBLE, INTERRUPTED, OK, WRONG_INPUT
 from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics
 from specc.compilation import Compilation, SpecError
 from specc.diagnostics import Diagnostic, did_you_mean
-from specc.ir import Capacity, Process
+from specc.ir import Capacity
 
 if TYPE_CHECKING:
     from specc.plan import Plan, PlannedStudy, Results, SimulationInterruptedError
@@ -102,19 +103,13 @@ def _chosen(compilation: Compilation, options: argparse.Namespace) -> "list[Plan
 
 
 def _with_capacity(planned: "PlannedStudy") -> "PlannedStudy":
-    study = planned.study
-    slo = study.workload.slo
-    if study.capacity is not None:
+    if planned.study.capacity is not None:
         return planned
-    assert study.simulate is not None
-    if slo.ttft is None and slo.tpot is None and not slo.tails:
-        reason, help_ = "its workload has no objectives", "add slo { ttft.p99 <= 2 s }"
-    elif study.simulate.arrival.process is Process.BURST:
-        reason, help_ = "a burst has no rate to raise", "write arrival = poisson(12 req/s)"
-    else:
-        return evolve(planned, study=evolve(study, capacity=Capacity()))
-    message = f"the study '{study.name}' has no capacity: {reason}"
-    raise SpecError([Diagnostic("E0406", message, help=help_)])
+    study = evolve(planned.study, capacity=Capacity())
+    problems = list(problems_of_capacity(study))
+    if problems:
+        raise SpecError(problems)
+    return evolve(planned, study=study)
 
 
 def _write_trace(plan: "Plan", results: "Results", options: argparse.Namespace) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from specc.ir import Bound, Slo
+from specc.ir import Slo
 from specc.serving.simulation.costs import PICOSECONDS
 from specc.serving.simulation.engine import RUN_COLUMNS
 from specc.serving.simulation.requests import REJECTED, Gaps, Integers, Requests, Served
@@ -265,7 +265,7 @@ class Outcome:
         self, slo: Slo, values: dict[str, Floats], statistics: dict[str, Statistics | None]
     ) -> "list[Attainment]":
         found = []
-        for bound in all_objectives(slo):
+        for bound in slo.objectives:
             metric, _, name = bound.fact.partition(".")
             of_metric = statistics[metric]
             seen = None if of_metric is None else float(getattr(of_metric, name))
@@ -380,20 +380,10 @@ class Outcome:
         return tuple(np.quantile(values, np.linspace(0, 1, CDF_POINTS)).tolist())
 
 
-def all_objectives(slo: Slo) -> tuple[Bound, ...]:
-    """Return all objectives as limits on statistics, those on means first."""
-    means = [
-        Bound(fact=f"{name}.mean", operator="<=", value=limit, text=f"mean {name.upper()}")
-        for name, limit in (("ttft", slo.ttft), ("tpot", slo.tpot))
-        if limit is not None
-    ]
-    return (*means, *slo.tails)
-
-
 def widest(slo: Slo) -> dict[str, Seconds]:
     """Return the widest limit on each metric, which a single request is judged by."""
     limits: dict[str, Seconds] = {}
-    for bound in all_objectives(slo):
+    for bound in slo.objectives:
         metric = bound.fact.partition(".")[0]
         limits[metric] = max(limits.get(metric, 0.0), bound.value)
     return limits
