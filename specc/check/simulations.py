@@ -215,8 +215,7 @@ def _system_prompt(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
         (row.input[0] + row.output[0] for row in workload.requests),
         default=(workload.input or 1) + (workload.output or 1),
     )
-    instances = [i for d in study.deployments for p in d.mode.phases for i in d.instances(p)]
-    limits = [i.engine.max_model_length or i.model.max_positions for i in instances]
+    limits = [instance.longest_request for instance in study.instances]
     limits += [s.max_model_length for s in study.servers if s.max_model_length is not None]
     least = min(limits, default=None)
     if least is not None and simulate.sessions.system_prompt + shortest > least:
@@ -240,8 +239,7 @@ def _blocks(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
     trace = simulate.arrival.trace
     if trace is None or trace.hashes is None:
         return
-    instances = [i for d in study.deployments for p in d.mode.phases for i in d.instances(p)]
-    owners: list[tuple[Node, int]] = [(i.engine, i.engine.block_size) for i in instances]
+    owners: list[tuple[Node, int]] = [(i.engine, i.engine.block_size) for i in study.instances]
     owners += [(server, server.block_size) for server in study.servers]
     for owner, block in owners:
         if simulate.block_tokens % block:
@@ -269,9 +267,8 @@ def _of_no_use(simulate: Simulate, field: str, why: str) -> Diagnostic:
 
 def _served(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
     if study.servers:
-        for field in ("shortlist",):
-            if field in simulate.spans:
-                yield _of_no_use(simulate, field, "measured servers are all simulated")
+        if "shortlist" in simulate.spans:
+            yield _of_no_use(simulate, "shortlist", "measured servers are all simulated")
         if study.workload.images is not None:
             yield Diagnostic(
                 "E0406",

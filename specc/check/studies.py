@@ -56,8 +56,8 @@ def _comparable(study: Study) -> Iterator[Diagnostic]:
 
 
 def _currencies(study: Study) -> Iterator[Diagnostic]:
-    devices = [i.device for d in study.deployments for p in d.mode.phases for i in d.instances(p)]
-    currencies = sorted({d.price.currency for d in devices if d.price})
+    prices = [i.device.price for i in study.instances]
+    currencies = sorted({price.currency for price in prices if price})
     if len(currencies) > 1:
         yield Diagnostic(
             "E0406",
@@ -84,8 +84,7 @@ def _images(workload: Workload, deployment: Deployment, study: Study) -> Iterato
 def _contexts(workload: Workload, deployment: Deployment, study: Study) -> Iterator[Diagnostic]:
     images = image_tokens(workload, deployment.model)
     for instance in _phases(deployment):
-        limit = instance.engine.max_model_length
-        longest = limit or deployment.model.max_positions
+        longest = instance.longest_request
         for prompt, answer, labels in _longest(workload, images):
             if prompt + answer > longest:
                 context = prompt + answer

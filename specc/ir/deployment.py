@@ -83,6 +83,9 @@ class Objective(Enum):
     FEWEST_DEVICES = "fewest_devices"
 
 
+USUAL_SLACK = 0.15  # the reference planner's
+
+
 class Scheduler(Enum):
     """What a step of an engine takes in when prompts wait and sequences decode."""
 
@@ -266,7 +269,7 @@ class Engine(v.Node):
     slack: float = v.number(
         DIMENSIONLESS,
         "decode_first_with_slack: share by which a step may exceed the chunk budget",
-        default=0.15,
+        default=USUAL_SLACK,
         at_least=0,
         at_most=10,
     )
@@ -505,6 +508,11 @@ class Deployment(v.Node):
         written = {name: span for name, span in own.spans.items() if name}
         spans = {**self.spans, **written}
         return tuple(evolve(self, devices=size, spans=spans, **given) for size in sizes)
+
+    @property
+    def longest_request(self) -> Tokens:
+        """Tokens of prompt and answer together that an instance takes."""
+        return self.engine.max_model_length or self.model.max_positions
 
     @property
     def usual_format(self) -> Quantisation:

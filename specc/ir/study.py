@@ -33,6 +33,13 @@ class Study(v.Node):
     )
 
     @property
+    def instances(self) -> tuple[Deployment, ...]:
+        """What the instances of all deployments are, one for each phase and size to try."""
+        return tuple(
+            i for d in self.deployments for phase in d.mode.phases for i in d.instances(phase)
+        )
+
+    @property
     def objective(self) -> Objective:
         """What the study ranks by; the checker sees to it that its deployments agree."""
         return self.deployments[0].objective if self.deployments else Objective.THROUGHPUT

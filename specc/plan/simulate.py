@@ -28,7 +28,6 @@ from specc.serving.simulation.metrics import Metrics, Outcome
 from specc.serving.transfer import slower_link, transfer_times
 
 ESTIMATED = ("ttft.p50", "ttft.p99", "tpot.p50", "tpot.p99", "latency.p99")
-DISTRIBUTIONS = ("ttft", "tpot", "latency")
 MOST_REPLICAS = 1_000
 ABOVE = 1.1  # times the capacity: where to look for what breaks first
 PROBES = 11  # simulations of a bisection, about
@@ -253,7 +252,7 @@ def _instance(group: Group, known: dict[str, Evaluated]) -> Instance:
         phase=evaluated.task.phase,
         batch=group.point.batch,
         budget=group.chunk_budget,
-        longest=deployment.engine.max_model_length or deployment.model.max_positions,
+        longest=deployment.longest_request,
     )
 
 
@@ -284,7 +283,7 @@ def _run(subject: Subject) -> Simulated:
     wanted = subject.study.capacity
     try:
         estimates = _estimates(subject)
-        capacity = None if wanted is None else _capacity(subject, wanted)
+        capacity = None if wanted is None else _capacity(subject, wanted, metrics)
     except SimulationInterruptedError:
         # What is known of other rates tells nothing: the simulation itself is what is worth.
         raise SimulationInterruptedError(subject.name, metrics) from None
@@ -335,8 +334,11 @@ def _closed(answer: Answer | None, metrics: Metrics) -> tuple[Closed, ...]:
     return tuple(found)
 
 
-def _capacity(subject: Subject, wanted: Capacity) -> CapacityFound:
-    """Search the capacity with each seed, then with a cost model that errs."""
+def _capacity(subject: Subject, wanted: Capacity, seen: Metrics) -> CapacityFound:
+    """Search the capacity with each seed, then with a cost model that errs.
+
+    `seen` is what the simulation at the rate of the spec says, with the first seed.
+    """
     base = subject.source.rate
     assert base is not None
     first = subject.simulate.seed
@@ -346,6 +348,8 @@ def _capacity(subject: Subject, wanted: Capacity) -> CapacityFound:
     def at(deviations: float = 0.0) -> Simulation:
         @cache
         def run(scale: float, seed: int) -> Metrics:
+            if (scale, seed, deviations) == (1.0, first, 0.0):
+                return seen
             return subject.metrics(scale, seed, deviations)
 
         return run
@@ -399,19 +403,22 @@ def _replicas(
     assert wanted.rate is not None
     scale = wanted.rate / base
 
-    def share_of(count: int) -> float | None:
-        metrics = subject.metrics(scale, replicas=count)
+    def share_in(metrics: Metrics) -> float | None:
         return metrics.attainment if carried(metrics, wanted.attainment) else None
+
+    def share_of(count: int) -> float | None:
+        return share_in(subject.metrics(scale, replicas=count))
 
     count = max(1, math.ceil(wanted.rate / each - 1e-9))
     if count > MOST_REPLICAS:
         return None, None
     try:
-        if is_short(subject.metrics(scale, replicas=count)):
-            return count, None
+        metrics = subject.metrics(scale, replicas=count)
     except TooLongError:  # requests are hours apart: there is nothing to check
         return count, None
-    share = share_of(count)
+    if is_short(metrics):
+        return count, None
+    share = share_in(metrics)
     if share is not None:
         while count > 1 and (fewer := share_of(count - 1)) is not None:
             count, share = count - 1, fewer

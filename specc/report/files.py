@@ -7,10 +7,17 @@ from pathlib import Path
 from attrs import frozen
 
 from specc.atomic import stage
+from specc.diagnostics import Diagnostic
 
 
 class WriteError(Exception):
     """A file of the report that cannot be written: its path, the reason, and what to do."""
+
+    @property
+    def diagnostic(self) -> Diagnostic:
+        """The same for people."""
+        message = f"cannot write '{self.path}': {self.reason.lower()}"
+        return Diagnostic("E0006", message, help=self.remedy)
 
     def __init__(self, path: Path, error: OSError) -> None:
         self.path = path

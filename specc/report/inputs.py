@@ -41,8 +41,7 @@ def inputs(study: Study) -> Iterable[Table]:
         yield Table(f"Deployment {deployment.name}", columns, _rows(*_deployment(deployment)))
     for server in study.servers:
         yield Table(f"Server {server.name}", columns, _rows(*_server(server)))
-    instances = [i for d in study.deployments for p in d.mode.phases for i in d.instances(p)]
-    devices = {instance.device.name: instance.device for instance in instances}
+    devices = {instance.device.name: instance.device for instance in study.instances}
     for device in devices.values():
         yield Table(f"Device {device.name}", columns, _rows(*_device(device)))
 

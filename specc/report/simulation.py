@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from specc.ir import LengthBin, MeasuredServer, Process, Simulate, Study
+from specc.ir.formula import STATISTICS
 from specc.ir.simulation import USUAL_REQUESTS, StepKind
 from specc.plan import Simulated, StudyResult
 from specc.report import format as show
@@ -12,6 +13,7 @@ from specc.report.charts import LineChart
 from specc.report.simulation_charts import (
     capacity_charts,
     distribution_charts,
+    named,
     state_charts,
     step_charts,
 )
@@ -27,7 +29,6 @@ _METRICS = (
     ("Queue", "queue"),
     ("Latency", "latency"),
 )
-_STATISTICS = ("mean", "p50", "p90", "p95", "p99", "max")
 _STEEP = 0.05  # attainment lost by 5 % more load that is worth a warning
 MOST_DRAWN = 4
 
@@ -116,7 +117,7 @@ def _process(simulate: Simulate) -> str:
 
 def _headline(result: StudyResult, best: Simulated) -> str:
     several = len(result.simulations) > 1
-    name = f"{best.name}, {show.short_layout(best.layout)}: " if several else ""
+    name = f"{named(best)}: " if several else ""
     found, metrics = best.capacity, best.metrics
     if found is not None:
         missed = "" if best.meets else "the simulated load does not meet all objectives; "
@@ -207,7 +208,7 @@ def _remarks(study: Study, best: Simulated, shown: Sequence[Simulated]) -> list[
 
 def _fact_name(fact: str) -> str:
     metric, _, statistic = fact.partition(".")
-    return f"{show.limit_name(metric) if metric != 'latency' else 'latency'} {statistic}"
+    return f"{show.limit_name(metric)} {statistic}"
 
 
 def _why(best: Simulated) -> str:
@@ -310,8 +311,8 @@ def _ms(value: float | None) -> str:
 
 
 def _statistics(simulated: Simulated, several: bool) -> Table:
-    named = f": {simulated.name}, {show.short_layout(simulated.layout)}" if several else ""
-    return statistics_table(f"Requests, as simulated{named}", simulated.metrics)
+    which = f": {named(simulated)}" if several else ""
+    return statistics_table(f"Requests, as simulated{which}", simulated.metrics)
 
 
 def statistics_table(title: str, metrics: Metrics) -> Table:
@@ -319,9 +320,9 @@ def statistics_table(title: str, metrics: Metrics) -> Table:
     rows = []
     for name, field in _METRICS:
         statistics = getattr(metrics, field)
-        cells = [_ms(None if statistics is None else getattr(statistics, s)) for s in _STATISTICS]
+        cells = [_ms(None if statistics is None else getattr(statistics, s)) for s in STATISTICS]
         rows.append(Row((name, *cells)))
-    columns = (Column("Metric", numeric=False), *(Column(s, "ms") for s in _STATISTICS))
+    columns = (Column("Metric", numeric=False), *(Column(s, "ms") for s in STATISTICS))
     return Table(title, columns, tuple(rows), _totals(metrics))
 
 
@@ -376,7 +377,7 @@ def _objectives(shown: Sequence[Simulated]) -> Table:
     several = len(shown) > 1
     rows = []
     for s in shown[:MOST_DRAWN]:
-        name = (f"{s.name}, {show.short_layout(s.layout)}",) if several else ()
+        name = (named(s),) if several else ()
         for o in s.metrics.objectives:
             cells = (o.objective, show.duration(o.limit), _duration(o.seen))
             rows.append(Row((*name, *cells, "yes" if o.met else "no", show.attainment(o.share))))
@@ -411,7 +412,7 @@ def _closed(shown: Sequence[Simulated]) -> Table:
             rows.append(
                 Row(
                     (
-                        f"{s.name}, {show.short_layout(s.layout)}",
+                        named(s),
                         name,
                         text(c.planned),
                         text(c.simulated),
@@ -473,11 +474,11 @@ def _capacity(best: Simulated, several: bool) -> Table:
         Column("KV cache", "fullest"),
         Column("Preemptions"),
     )
-    named = f": {best.name}, {show.short_layout(best.layout)}" if several else ""
+    which = f": {named(best)}" if several else ""
     note = ""
     if best.capacity.seeds > 1:
         note = f"With the first seed, whose own capacity is {show.quantity(own)} req/s."
-    return Table(f"Latency over the rate{named}", columns, tuple(rows), note)
+    return Table(f"Latency over the rate{which}", columns, tuple(rows), note)
 
 
 def _bins(best: Simulated, rows: Sequence[LengthBin]) -> Table:

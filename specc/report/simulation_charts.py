@@ -89,7 +89,7 @@ def distribution_charts(shown: Sequence[Simulated], slo: Slo) -> list[LineChart]
             quantiles = getattr(simulated.picture, metric)
             if quantiles:
                 shares = [100 * i / (len(quantiles) - 1) for i in range(len(quantiles))]
-                label = _named(simulated) if len(shown) > 1 else ""
+                label = named(simulated) if len(shown) > 1 else ""
                 curves.append(Curve(label, [q * 1e3 for q in quantiles], shares))
         if curves:
             limit = min(_limits(slo, metric), default=None)
@@ -101,7 +101,8 @@ def distribution_charts(shown: Sequence[Simulated], slo: Slo) -> list[LineChart]
     return charts
 
 
-def _named(simulated: Simulated) -> str:
+def named(simulated: Simulated) -> str:
+    """Name what was simulated, with its layout."""
     return f"{simulated.name}, {show.short_layout(simulated.layout)}"
 
 
@@ -158,7 +159,7 @@ def capacity_charts(shown: Sequence[Simulated], slo: Slo) -> list[LineChart]:
             assert simulated.capacity is not None
             for statistic in ("p50", "p99"):
                 curve = _over_rate(simulated.capacity, f"{metric}_{statistic}")
-                own = f"{_named(simulated)} " if len(searched) > 1 else ""
+                own = f"{named(simulated)} " if len(searched) > 1 else ""
                 curves.append(evolve(curve, label=f"{own}{statistic}"))
         limit = max(_limits(slo, metric), default=None)
         mark = None if limit is None else Limit(limit * 1e3, f"limit {show.duration(limit)}")
@@ -169,7 +170,7 @@ def capacity_charts(shown: Sequence[Simulated], slo: Slo) -> list[LineChart]:
     for simulated in searched:
         assert simulated.capacity is not None
         points = simulated.capacity.curve
-        label = _named(simulated) if len(searched) > 1 else ""
+        label = named(simulated) if len(searched) > 1 else ""
         curves.append(Curve(label, [p.rate for p in points], [100 * p.attainment for p in points]))
     target = searched[0].capacity
     assert target is not None

@@ -233,6 +233,7 @@ def _study(result: StudyResult, variants: list[StudyResult], index: int | None) 
     phases = list(dict.fromkeys(c.phase for c in feasible))
     plain = is_plain(result.answers)
     best = result.best
+    simulation = simulation_view(result)
     return StudyView(
         name=study.name,
         slug=study.name if index is None else f"{study.name}-{index}",
@@ -240,7 +241,7 @@ def _study(result: StudyResult, variants: list[StudyResult], index: int | None) 
         expected=all(verdict.met for verdict in result.verdicts),
         doc=study.doc,
         question=_question(study),
-        answer=_answer(result),
+        answer=_answer(result, simulation),
         sweep=sweep_table(variants) if first else None,
         sweep_chart=sweep_chart(variants) if first and swept == 1 else None,
         heat_map=heat_map(variants) if first and swept == 2 else None,
@@ -270,7 +271,7 @@ def _study(result: StudyResult, variants: list[StudyResult], index: int | None) 
         infeasible=infeasible_table(infeasible, several) if infeasible else None,
         pruned=pruned_table(result) if result.pruned else None,
         inputs=tuple(inputs(study)),
-        simulation=simulation_view(result),
+        simulation=simulation,
     )
 
 
@@ -305,8 +306,7 @@ def _most_telling(result: StudyResult, candidates: Sequence[Candidate]) -> list[
 
 
 def _memory_bars(study: Study, shown: Sequence[Candidate], label: _Label) -> list[Bar]:
-    instances = [i for d in study.deployments for p in d.mode.phases for i in d.instances(p)]
-    memory = {instance.device.name: instance.device.memory for instance in instances}
+    memory = {instance.device.name: instance.device.memory for instance in study.instances}
     return [memory_bar(c, memory[c.device], label(c)) for c in shown]
 
 
@@ -353,14 +353,14 @@ def _lengths(study: Study) -> str:
     )
 
 
-def _answer(result: StudyResult) -> AnswerView:
+def _answer(result: StudyResult, simulation: SimulationView | None) -> AnswerView:
     best = result.best
     if result.study.servers:
-        return _server_answer(result)
+        assert simulation is not None
+        return _server_answer(result, simulation)
     if best is None:
         return _no_answer(result)
-    shown = simulation_view(result)
-    remarks = [] if shown is None else [f"As simulated: {shown.headline}."]
+    remarks = [] if simulation is None else [f"As simulated: {simulation.headline}."]
     remarks += [_arithmetic(best), _stopped(best)]
     failed = sum(not verdict.met for verdict in result.verdicts)
     if failed:
@@ -374,17 +374,15 @@ def _answer(result: StudyResult) -> AnswerView:
     return AnswerView(True, _headline(best), best.layout, figures, tuple(remarks))
 
 
-def _server_answer(result: StudyResult) -> AnswerView:
+def _server_answer(result: StudyResult, simulation: SimulationView) -> AnswerView:
     """The answer of a study of measured servers is that of its simulation."""
-    shown = simulation_view(result)
-    assert shown is not None
     failed = sum(not verdict.met for verdict in result.verdicts)
     remarks = (
         (f"{failed} of {show.counted(len(result.verdicts), 'expectation')} not met.",)
         if failed
         else ()
     )
-    return AnswerView(shown.meets, shown.headline, "", (), remarks)
+    return AnswerView(simulation.meets, simulation.headline, "", (), remarks)
 
 
 def _headline(best: Answer) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from specc.cost import Sequences, StepTable, StepTimes
 from specc.cost.times import P10, P90
 from specc.ir import Scheduler, Shape, StepLatency
+from specc.ir.deployment import USUAL_SLACK
 from specc.serving.mixture import allocate
 from specc.serving.schedulers import ADMISSIONS, Admitted, Budget, Waiting, interleaved
 from specc.serving.server import Server
@@ -200,7 +201,7 @@ class StepLoop:
     server: Server
     budget: Tokens
     scheduler: Scheduler = Scheduler.DECODE_FIRST_WITH_SLACK
-    slack: float = 0.15
+    slack: float = USUAL_SLACK
     latency: StepLatency = StepLatency.MIXED
     answers: bool = True
 

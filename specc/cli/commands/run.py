@@ -91,10 +91,7 @@ def _write(compilation: Compilation, folder: Path, options: argparse.Namespace) 
         others = _csv(compilation, folder, options.csv) if options.csv is not None else {}
         written = write_files(report, folder, others)
     except WriteError as error:
-        problem = Diagnostic(
-            "E0006", f"cannot write '{error.path}': {error.reason.lower()}", help=error.remedy
-        )
-        print_diagnostics([problem], options.format)
+        print_diagnostics([error.diagnostic], options.format)
         return WRONG_INPUT
     if options.format == "json":
         name = next(name for name in report.files if name.endswith(".result.json"))

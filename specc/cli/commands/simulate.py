@@ -126,10 +126,7 @@ def _write_trace(plan: "Plan", results: "Results", options: argparse.Namespace) 
     try:
         write_files(Report({}), Path(), {options.perfetto: perfetto(*outcome)})
     except WriteError as error:
-        problem = Diagnostic(
-            "E0006", f"cannot write '{error.path}': {error.reason.lower()}", help=error.remedy
-        )
-        print_diagnostics([problem], options.format)
+        print_diagnostics([error.diagnostic], options.format)
         return False
     return True
 

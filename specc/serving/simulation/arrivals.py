@@ -9,7 +9,7 @@ does and not by chance.
 import math
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, field, frozen
 from numpy.typing import NDArray
 
 from specc.ir import LengthSampling, Process, RatePoint, Simulate, Trace, Workload, cached_tokens
@@ -24,6 +24,7 @@ _MARGIN, _SPARE = 2.0, 20  # sessions beyond what is needed on the mean
 _SESSION_BITS = 24  # blocks of a session have numbers of their own below this power of two
 
 Floats = NDArray[np.float64]
+_UNTIMED: Integers = np.zeros(0, np.int64)  # set by the rate
 
 
 @frozen
@@ -41,6 +42,10 @@ class Source:
     image_tokens: Tokens = 0
     block: Tokens = 128
     longest: Tokens = 1 << 40
+    # The requests of the latest seed, and their times in seconds: a search asks for many rates.
+    _made: dict[int, tuple[Floats, Requests]] = field(
+        factory=dict, init=False, eq=False, repr=False
+    )
 
     @property
     def count(self) -> int:
@@ -83,15 +88,24 @@ class Source:
         """
         simulate = self.simulate
         seed = simulate.seed if seed is None else seed
+        if seed not in self._made:
+            self._made.clear()
+            self._made[seed] = self._requests(seed)
+        times, requests = self._made[seed]
+        speed = scale * simulate.speed if simulate.arrival.trace else scale
+        return evolve(requests, arrival=_whole(times / speed))
+
+    def _requests(self, seed: int) -> tuple[Floats, Requests]:
+        """Return when requests come at the rate of the spec, and the requests."""
+        simulate = self.simulate
         if simulate.arrival.trace is not None:
-            return self._from_trace(simulate.arrival.trace, scale * simulate.speed)
+            return self._from_trace(simulate.arrival.trace)
         if simulate.sessions is not None:
-            return self._from_sessions(scale, seed)
-        times = self._times(self.count, seed)
+            return self._from_sessions(seed)
         lengths, bins = self._lengths(self.count, seed)
         prompt, output = lengths[:, 0], lengths[:, 1]
-        return Requests(
-            arrival=_whole(times / scale),
+        return self._times(self.count, seed), Requests(
+            arrival=_UNTIMED,
             input=prompt + self.image_tokens,
             cached=self._cached(prompt, bins),
             output=output,
@@ -139,13 +153,13 @@ class Source:
         pairs = zip(prompt.tolist(), shares.tolist(), strict=True)
         return np.array([cached_tokens(tokens, hit) for tokens, hit in pairs], np.int64)
 
-    def _from_trace(self, trace: Trace, speed: float) -> Requests:
+    def _from_trace(self, trace: Trace) -> tuple[Floats, Requests]:
         count = self.count
         prompt = np.asarray(trace.input, np.int64)[:count]
         output = np.asarray(trace.output, np.int64)[:count]
         bins = self._bins_of(prompt, output)
-        return Requests(
-            arrival=_whole(np.asarray(trace.arrival, np.float64)[:count] / speed),
+        return np.asarray(trace.arrival, np.float64)[:count], Requests(
+            arrival=_UNTIMED,
             input=prompt + self.image_tokens,
             cached=np.zeros(count, np.int64) if trace.hashes else self._cached(prompt, bins),
             output=output,
@@ -164,7 +178,7 @@ class Source:
             bins[inside] = number
         return bins
 
-    def _from_sessions(self, scale: float, seed: int) -> Requests:
+    def _from_sessions(self, seed: int) -> tuple[Floats, Requests]:
         """Return requests of sessions: every prompt is the history and new tokens."""
         sessions = self.simulate.sessions
         assert sessions is not None
@@ -191,8 +205,8 @@ class Source:
             prompts.append(prompt)
             blocks.append(self._hashes(identity, own, prompt + answer))
             history[number] = (identity, prompt + answer)
-        return Requests(
-            arrival=_whole(times / scale),
+        return times, Requests(
+            arrival=_UNTIMED,
             input=np.array(prompts, np.int64),
             cached=np.zeros(len(times), np.int64),
             output=fresh[:, 1],

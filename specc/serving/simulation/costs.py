@@ -207,13 +207,12 @@ class MeasuredCosts:
     prefill: Sequence[tuple[int, Seconds]]
     decoding: Sequence[tuple[int, Seconds]]
     longest: Tokens
-    slowness: float = 1.0
     _decode: dict[int, range] = Factory(dict)
 
     def decode(self, batch: int) -> range:
         """Return the prefix sums of a batch; the context makes no difference."""
         if batch not in self._decode:
-            each = max(1, picoseconds(line_through(self.decoding, batch) * self.slowness))
+            each = max(1, picoseconds(line_through(self.decoding, batch)))
             self._decode[batch] = range(0, each * (self.longest + 2), each)
         return self._decode[batch]
 
@@ -222,7 +221,7 @@ class MeasuredCosts:
         seconds = line_through(self.prefill, tokens)
         if batch:
             seconds += line_through(self.decoding, batch)
-        return picoseconds(seconds * self.slowness)
+        return picoseconds(seconds)
 
 
 def line_through(points: Sequence[tuple[int, Seconds]], size: int) -> Seconds:

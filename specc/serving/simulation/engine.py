@@ -25,6 +25,7 @@ from specc.units import Tokens
 NEVER = 100 * 86400 * PICOSECONDS  # no step begins later: 64 bits end at 107 days
 Chunk = tuple[int, Tokens, Tokens]  # a request, its tokens that are done, its tokens in the step
 RUN_COLUMNS = ("start", "steps", "batch", "context", "tokens", "duration", "waiting", "used")
+START, STEPS, BATCH, CONTEXT, TOKENS, DURATION, WAITING, USED = range(len(RUN_COLUMNS))
 
 
 @frozen
@@ -123,6 +124,15 @@ class Lives:
         """Return what became of them."""
         columns = (self.start, self.first, self.finish, self.preemptions, self.hits)
         return Served(*(np.array(column, np.int64) for column in columns))
+
+
+def work_of(chunks: list[Chunk]) -> tuple[Tokens, int]:
+    """Return the new tokens of chunks, and their query-key pairs that causality leaves."""
+    tokens = keys = 0
+    for _, done, query in chunks:
+        tokens += query
+        keys += query * done + query * (query + 1) // 2
+    return tokens, keys
 
 
 @define
@@ -302,11 +312,17 @@ class Engine(ABC):
         else:
             self._gaps.extend((now - lives.last[request], 1))
         if lives.generated[request] == lives.output[request]:
-            lives.finish[request] = now
-            self._release(request, lives.known[request])
-            del self.running[request]
-            return
-        self._join(request, now)
+            self._finished(request, lives.known[request])
+        else:
+            self._join(request, now)
+
+    def _finished(self, request: int, held: Tokens) -> None:
+        """The last token of a request that holds so many tokens: its blocks are for others."""
+        if self.cache is not None:
+            self._computed(request, held)
+        self._release(request, held)
+        self.lives.finish[request] = self.now
+        del self.running[request]
 
     def _prompts_done(self, prompts: list[Chunk]) -> None:
         """After a step: the tokens of prompts that are done, and their blocks for others."""
@@ -412,10 +428,8 @@ class Continuous(Engine):
 
     def _mixed(self, prompts: list[Chunk], decoding: int) -> None:
         """Run a step that prefills, and decodes all sequences that are ready or none."""
-        tokens = keys = context = 0
-        for _, done, query in prompts:
-            tokens += query
-            keys += query * done + query * (query + 1) // 2
+        tokens, keys = work_of(prompts)
+        context = 0
         if decoding:
             self._free -= self._residues[self.turn % self.settings.block]
             context = self._offset // decoding + self.turn
@@ -513,15 +527,15 @@ class Continuous(Engine):
         held = lives.known[request] + self.turn - self._began[request]
         lives.generated[request] = lives.output[request] - left
         lives.last[request] = self._fresh.pop(request, self._token_at)
-        self._end_decode(request, held)
+        self._end_decode(request)
+        self._release(request, held)
 
-    def _end_decode(self, request: int, held: Tokens) -> None:
+    def _end_decode(self, request: int) -> None:
         known, began = self.lives.known[request], self._began.pop(request)
         del self._ends[request]
         self._offset -= known + 1 - began
         self._residues[(began - known) % self.settings.block] -= 1
         self.ready -= 1
-        self._release(request, held)
 
     def _finish(self) -> None:
         """End the sequences that have all their tokens."""
@@ -529,12 +543,8 @@ class Continuous(Engine):
         while heap and heap[0] // count <= self.turn:
             turn, request = divmod(heapq.heappop(heap), count)
             if self._ends.get(request) == turn:
-                held = lives.input[request] + lives.output[request] - 1
-                if self.cache is not None:
-                    self._computed(request, held)
-                self._end_decode(request, held)
-                lives.finish[request] = self.now
-                del self.running[request]
+                self._end_decode(request)
+                self._finished(request, lives.input[request] + lives.output[request] - 1)
 
     def _late(self, duration: int) -> None:
         """Count the gaps before the tokens of a decode step that are longer than the step."""
@@ -551,13 +561,13 @@ class Continuous(Engine):
         """Return the times between tokens of all requests."""
         extra, runs = Engine.gaps(self), self.runs
         durations, counts = [extra.durations], [extra.counts]
-        mixed = runs[(runs[:, 4] > 0) & (runs[:, 2] > 0)]
-        durations.append(mixed[:, 5])
-        counts.append(mixed[:, 2])
-        aging = runs[runs[:, 4] == 0]
-        for batch in np.unique(aging[:, 2]).tolist():
-            rows = aging[aging[:, 2] == batch]
-            first, last = rows[:, 3], rows[:, 3] + rows[:, 1]
+        mixed = runs[(runs[:, TOKENS] > 0) & (runs[:, BATCH] > 0)]
+        durations.append(mixed[:, DURATION])
+        counts.append(mixed[:, BATCH])
+        aging = runs[runs[:, TOKENS] == 0]
+        for batch in np.unique(aging[:, BATCH]).tolist():
+            rows = aging[aging[:, BATCH] == batch]
+            first, last = rows[:, CONTEXT], rows[:, CONTEXT] + rows[:, STEPS]
             low, high = int(first.min()), int(last.max())
             sums: Integers = np.array(self.costs.decode(batch)[low : high + 1], np.int64)
             often = np.zeros(high - low + 1, np.int64)

@@ -5,6 +5,7 @@ from attrs import evolve, frozen
 
 from specc.cost import StepTable
 from specc.ir import Engine, MeasuredServer, Phase, Routing, Scheduler
+from specc.ir.deployment import USUAL_SLACK
 from specc.ir.simulation import StepKind
 from specc.serving.server import Server
 from specc.serving.simulation.cluster import Pool
@@ -120,7 +121,7 @@ def measured_pool(server: MeasuredServer, routing: Routing, longest: Tokens) -> 
         capacity=capacity,
         block=server.block_size,
         longest=server.max_model_length or UNLIMITED,
-        slack=0.15 if server.scheduler is Scheduler.DECODE_FIRST_WITH_SLACK else 0.0,
+        slack=USUAL_SLACK if server.scheduler is Scheduler.DECODE_FIRST_WITH_SLACK else 0.0,
         ready_at=picoseconds(server.ready_after),
     )
     points = {

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from specc.ir import Slo
 from specc.serving.simulation.costs import PICOSECONDS
-from specc.serving.simulation.engine import RUN_COLUMNS
+from specc.serving.simulation.engine import BATCH, DURATION, START, STEPS, TOKENS, USED, WAITING
 from specc.serving.simulation.requests import REJECTED, Gaps, Integers, Requests, Served
 from specc.units import Seconds
 
@@ -21,7 +21,7 @@ SAMPLES = 240  # points of a series
 STEPS_SHOWN = 60  # runs of a timeline
 CDF_POINTS = 101
 Floats = NDArray[np.float64]
-_START, _STEPS, _BATCH, _CONTEXT, _TOKENS, _DURATION, _WAITING, _USED = range(len(RUN_COLUMNS))
+_QUANTILES = (0.5, 0.9, 0.95, 0.99, 1.0)  # p50 to max
 
 
 @frozen
@@ -40,7 +40,7 @@ class Statistics:
         """Return the statistics of values, None if there are none."""
         if not len(values):
             return None
-        quantiles = np.quantile(values, (0.5, 0.9, 0.95, 0.99, 1.0))
+        quantiles = np.quantile(values, _QUANTILES)
         return cls(float(values.mean()), *map(float, quantiles))
 
     @classmethod
@@ -51,7 +51,7 @@ class Statistics:
         seconds = gaps.durations / PICOSECONDS
         upto = np.cumsum(gaps.counts)
         total = int(upto[-1])
-        places = np.array((0.5, 0.9, 0.95, 0.99, 1.0)) * (total - 1)
+        places = np.array(_QUANTILES) * (total - 1)
         low = np.floor(places).astype(np.int64)
         high = np.minimum(low + 1, total - 1)
         below, above = (seconds[np.searchsorted(upto, at, side="right")] for at in (low, high))
@@ -215,7 +215,7 @@ class Outcome:
         prefill_busy = self._use(0, self.decoding_from, span)[0] if self.decoding_from else None
         arriving = float((arrival[-1] - first) / PICOSECONDS)
         hits = int(self.served.hits.sum())
-        computed = sum(int(runs[:, _TOKENS].sum()) for runs in self.runs)
+        computed = sum(int(runs[:, TOKENS].sum()) for runs in self.runs)
         return Metrics(
             requests=len(arrival),
             finished=int(done.sum()),
@@ -232,12 +232,12 @@ class Outcome:
             busy=busy,
             prefill_busy=prefill_busy,
             batch=batch,
-            most_waiting=self._most(_WAITING),
-            most_tokens=self._most(_TOKENS),
-            most_decoding=self._most(_BATCH),
+            most_waiting=self._most(WAITING),
+            most_tokens=self._most(TOKENS),
+            most_decoding=self._most(BATCH),
             cache=self._fullest(),
             hits=hits / max(1, hits + computed),
-            growing=self._growing(),
+            growing=self._growing(values, arriving),
             objectives=tuple(self._objectives(slo, values, statistics)),
             bins=tuple(self._bins(values, met, bins)) if bins > 1 else (),
             **statistics,
@@ -247,10 +247,10 @@ class Outcome:
         """Return the share of the time in which engines run steps, and the mean batch of these."""
         engines = self.runs[start:stop]
         # In floating point: batch times duration, summed over days, is beyond 64 bits.
-        took = [runs[:, _DURATION] / PICOSECONDS for runs in engines]
+        took = [runs[:, DURATION] / PICOSECONDS for runs in engines]
         total = sum(float(t.sum()) for t in took)
         rows = zip(engines, took, strict=True)
-        held = sum(float((runs[:, _BATCH] * t).sum()) for runs, t in rows)
+        held = sum(float((runs[:, BATCH] * t).sum()) for runs, t in rows)
         return total / span / max(1, len(engines)), held / total if total else 0.0
 
     def _met(self, slo: Slo, values: dict[str, Floats]) -> NDArray[np.bool_]:
@@ -305,27 +305,26 @@ class Outcome:
 
     def _fullest(self) -> float:
         shares = [
-            float(runs[:, _USED].max() / capacity)
+            float(runs[:, USED].max() / capacity)
             for runs, capacity in zip(self.runs, self.capacity, strict=True)
             if len(runs)
         ]
         return max(shares, default=0.0)
 
-    def _growing(self) -> bool:
+    def _growing(self, values: dict[str, Floats], arriving: Seconds) -> bool:
         """Say whether requests wait longer and longer while they come.
 
         The mean queueing time of the last fifth of the requests is compared with the one of the
         two fifths in the middle, against what a steady queue may vary by.
         """
-        queue = self.values("queue")
+        queue = values["queue"]
         fifth = len(queue) // 5
         if fifth < 20:
             return False
         middle, last = queue[fifth : 3 * fifth], queue[-fifth:]
         if np.isnan(middle).all() or np.isnan(last).all():
             return False
-        typical = float(np.nanmedian(self.values("latency") - queue))
-        arriving = (self.requests.arrival[-1] - self.requests.arrival[0]) / PICOSECONDS
+        typical = float(np.nanmedian(values["latency"] - queue))
         if arriving < typical:
             return False  # all at once: nothing comes while the queue is served
         return bool(np.nanmean(last) > 2 * np.nanmean(middle) + typical / 4)
@@ -333,7 +332,7 @@ class Outcome:
     def series(self) -> Series:
         """Return the state at moments as far apart."""
         start = int(self.requests.arrival[0])
-        end = max((int(r[-1, _START] + r[-1, _DURATION]) for r in self.runs if len(r)), default=0)
+        end = max((int(r[-1, START] + r[-1, DURATION]) for r in self.runs if len(r)), default=0)
         moments = np.linspace(start, max(end, start + 1), SAMPLES).astype(np.int64)
         waiting, running = np.zeros(SAMPLES, np.int64), np.zeros(SAMPLES, np.int64)
         used, total = np.zeros(SAMPLES), 0
@@ -341,11 +340,11 @@ class Outcome:
             total += capacity
             if not len(runs):
                 continue
-            row = np.searchsorted(runs[:, _START], moments, side="right") - 1
-            active = (row >= 0) & (moments < (runs[:, _START] + runs[:, _DURATION])[row])
-            waiting += np.where(active, runs[row, _WAITING], 0)
-            running += np.where(active, runs[row, _BATCH], 0)
-            used += np.where(active, runs[row, _USED], 0)
+            row = np.searchsorted(runs[:, START], moments, side="right") - 1
+            active = (row >= 0) & (moments < (runs[:, START] + runs[:, DURATION])[row])
+            waiting += np.where(active, runs[row, WAITING], 0)
+            running += np.where(active, runs[row, BATCH], 0)
+            used += np.where(active, runs[row, USED], 0)
         seconds = (moments - start) / PICOSECONDS
         return Series(
             tuple(np.round(seconds, 6).tolist()),
@@ -356,19 +355,19 @@ class Outcome:
 
     def steps(self) -> Steps:
         """Return the steps around the longest queue, of the engine that has it."""
-        longest = [int(r[:, _WAITING].max()) if len(r) else -1 for r in self.runs]
+        longest = [int(r[:, WAITING].max()) if len(r) else -1 for r in self.runs]
         runs = self.runs[int(np.argmax(longest))]
-        middle = int(np.argmax(runs[:, _WAITING])) if len(runs) else 0
+        middle = int(np.argmax(runs[:, WAITING])) if len(runs) else 0
         begin = max(0, min(middle - STEPS_SHOWN // 3, len(runs) - STEPS_SHOWN))
         shown = runs[begin : begin + STEPS_SHOWN]
-        begins = shown[:, _START] / PICOSECONDS
+        begins = shown[:, START] / PICOSECONDS
         return Steps(
             tuple(begins.tolist()),
-            tuple((begins + shown[:, _DURATION] / PICOSECONDS).tolist()),
-            tuple(shown[:, _STEPS].tolist()),
-            tuple(shown[:, _TOKENS].tolist()),
-            tuple(shown[:, _BATCH].tolist()),
-            tuple(shown[:, _WAITING].tolist()),
+            tuple((begins + shown[:, DURATION] / PICOSECONDS).tolist()),
+            tuple(shown[:, STEPS].tolist()),
+            tuple(shown[:, TOKENS].tolist()),
+            tuple(shown[:, BATCH].tolist()),
+            tuple(shown[:, WAITING].tolist()),
         )
 
     def distribution(self, metric: str) -> tuple[Seconds, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 from numpy.typing import NDArray
 
 Integers = NDArray[np.int64]
@@ -48,10 +48,6 @@ class Requests:
             block_tokens=self.block_tokens,
             first_token=None if self.first_token is None else self.first_token[index],
         )
-
-    def at(self, arrival: Integers) -> "Requests":
-        """Return the same requests with other times of arrival."""
-        return evolve(self, arrival=arrival)
 
 
 @frozen(eq=False)

@@ -5,7 +5,7 @@ from collections import deque
 from attrs import Factory, define, field
 
 from specc.ir import Scheduler
-from specc.serving.simulation.engine import Chunk, Engine
+from specc.serving.simulation.engine import Chunk, Engine, work_of
 from specc.units import Tokens
 
 
@@ -21,23 +21,22 @@ class RoundRobin(Engine):
     _turns: "deque[int]" = Factory(deque)
     _held: dict[int, Tokens] = Factory(dict)  # tokens in the cache of each that decodes
     _alternates: bool = field(init=False)
+    _apart: bool = field(init=False)  # whether no step prefills and decodes
     _decode_next: bool = False
 
     def __attrs_post_init__(self) -> None:
         """Start empty."""
         super().__attrs_post_init__()
-        self._alternates = self.settings.scheduler is Scheduler.PREFILL_THEN_DECODE
+        scheduler = self.settings.scheduler
+        self._alternates = scheduler is Scheduler.PREFILL_THEN_DECODE
+        self._apart = self._alternates or scheduler is Scheduler.PREFILL_FIRST
 
     def _step(self, until: int) -> None:
         """Run one step."""
-        if self._alternates:
+        if self._apart:
             turn = self._decode_next and bool(self._turns)
             chunks = [] if turn else self._take_in(self._step_tokens, self._free)
-            self._decode_next = bool(chunks)
-            self._run(chunks, [] if chunks else self._next_decoding())
-            return
-        if self.settings.scheduler is Scheduler.PREFILL_FIRST:
-            chunks = self._take_in(self._step_tokens, self._free)
+            self._decode_next = self._alternates and bool(chunks)
             self._run(chunks, [] if chunks else self._next_decoding())
             return
         before = len(self.waiting)
@@ -52,10 +51,8 @@ class RoundRobin(Engine):
 
     def _run(self, chunks: list[Chunk], decoding: list[int]) -> None:
         """Run a step of chunks of prompts, and of sequences that decode."""
-        tokens = keys = context = 0
-        for _, done, query in chunks:
-            tokens += query
-            keys += query * done + query * (query + 1) // 2
+        tokens, keys = work_of(chunks)
+        context = 0
         if decoding:
             context = sum(self._held[r] + 1 for r in decoding) // len(decoding)
             self._free -= sum(self._grows(request) for request in decoding)
@@ -94,12 +91,8 @@ class RoundRobin(Engine):
         if lives.generated[request] < lives.output[request]:
             self._turns.append(request)
             return
-        lives.finish[request] = self.now
         self.ready -= 1
-        if self.cache is not None:
-            self._computed(request, self._held[request])
-        self._release(request, self._held.pop(request))
-        del self.running[request]
+        self._finished(request, self._held.pop(request))
 
     def _join(self, request: int, since: int) -> None:
         self.lives.last[request] = since

@@ -143,7 +143,9 @@ def test_sessions_continue_their_prompts() -> None:
 def test_a_cache_that_holds_all_finds_every_earlier_turn() -> None:
     """With room for everything, a turn computes what is new, and blocks cut off at their edge."""
     requests = source(4.0, 0).requests()
-    slow = requests.at(requests.arrival * 100)  # every answer is there before the next turn
+    slow = attrs.evolve(
+        requests, arrival=requests.arrival * 100
+    )  # every answer is there before the next turn
     outcome = Pool(engine(capacity=10**6), COSTS).serve(slow)
     earlier = requests.input - 100
     seen_before = earlier > 0
@@ -166,7 +168,7 @@ def test_a_cache_that_holds_all_finds_every_earlier_turn() -> None:
 )
 def test_prefix_blocks_lose_no_request(turns, system, capacity, routing, load) -> None:
     requests = source(turns, system, 120).requests()
-    requests = requests.at(requests.arrival // load)
+    requests = attrs.evolve(requests, arrival=requests.arrival // load)
     limits = engine(capacity=capacity)
     outcome = Pool(limits, COSTS, 2, routing).serve(requests)
     pairs = zip(requests.input, requests.output, strict=True)
@@ -344,7 +346,7 @@ def test_what_was_stopped_in_prefill_is_not_served(monkeypatch: pytest.MonkeyPat
 def test_hits_are_a_share() -> None:
     """Also where what was found is lost and found again."""
     requests = source(6.0, 300, 400).requests()
-    requests = requests.at(requests.arrival // 200)
+    requests = attrs.evolve(requests, arrival=requests.arrival // 200)
     outcome = Pool(engine(capacity=170), COSTS).serve(requests)
     metrics = outcome.metrics(Slo())
     assert metrics.preemptions > 0
