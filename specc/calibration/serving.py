@@ -15,8 +15,8 @@ import numpy as np
 from attrs import frozen
 
 from specc.calibration.library import Setting, UnknownNameError, deployment
-from specc.cost import CostModel, Layout, StepTable
-from specc.ir import Deployment, Workload
+from specc.cost import CostModel, StepTable
+from specc.ir import Deployment, Layout, Workload
 from specc.serving import Aggregated, Mixture, Server, choose_budget
 
 Row = dict[str, str]

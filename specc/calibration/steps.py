@@ -14,9 +14,9 @@ import numpy as np
 from attrs import evolve, frozen
 
 from specc.calibration.library import Setting, UnknownNameError, deployment
-from specc.cost import CostModel, Layout, StepTable
+from specc.cost import CostModel, StepTable
 from specc.cost.times import P10, P90, StepTimes
-from specc.ir import Calibration, Vision
+from specc.ir import Calibration, Layout, Vision
 from specc.ir.images import image_patches
 
 Row = dict[str, str]

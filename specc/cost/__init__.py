@@ -5,7 +5,6 @@ A model is a list of operators (`dense.py`); an operator knows its work (`operat
 calibration turns work into time (`reference.py`). Read `model.py` first.
 """
 
-from specc.cost.layout import Layout
 from specc.cost.memory import MemoryModel, StepMemory
 from specc.cost.model import CostModel, calibration_name
 from specc.cost.rules.reference import STEP_ERROR, STEP_ERROR_TEXT
@@ -16,7 +15,6 @@ __all__ = [
     "STEP_ERROR",
     "STEP_ERROR_TEXT",
     "CostModel",
-    "Layout",
     "MemoryModel",
     "Sequences",
     "StepMemory",

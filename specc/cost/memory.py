@@ -10,11 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 from attrs import frozen
 
-from specc.cost.layout import Layout
 from specc.cost.operators import INT64, Operator
 from specc.cost.precision import HALF, Precisions
 from specc.cost.steps import Column, StepTable
-from specc.ir import Deployment, Model
+from specc.ir import Deployment, Layout, Model
 from specc.units import Bytes, Tokens
 
 _QUANTISATION_SCALES = 28  # bytes a layer: seven fp32 scales of its linear weights and inputs

@@ -5,7 +5,6 @@ from collections import defaultdict
 import numpy as np
 from attrs import evolve, frozen
 
-from specc.cost.layout import Layout
 from specc.cost.memory import MemoryModel, StepMemory
 from specc.cost.network import operators
 from specc.cost.operators import Communication, Experts, Gemm, Operator, OperatorClass
@@ -13,7 +12,7 @@ from specc.cost.rules.calibrated import CalibratedRules
 from specc.cost.rules.reference import STEP_DEVIATION, ReferenceRules
 from specc.cost.steps import Column, StepTable
 from specc.cost.times import StepTimes
-from specc.ir import Calibration, Deployment
+from specc.ir import Calibration, Deployment, Layout
 
 # Rows evaluated together: the temporary columns then stay in the processor's cache.
 _ROWS_AT_ONCE = 8192

@@ -45,6 +45,7 @@ from specc.ir.deployment import (
 from specc.ir.device import Device, Level, ReferenceCalibration, Topology, VectorUnit
 from specc.ir.formats import CacheFormat, Quantisation
 from specc.ir.formula import Bound
+from specc.ir.layout import Layout
 from specc.ir.model import (
     CompressedAttention,
     Experts,
@@ -104,6 +105,7 @@ __all__ = [
     "Indexer",
     "Instances",
     "LatentAttention",
+    "Layout",
     "LengthBin",
     "LengthSampling",
     "Level",

@@ -7,8 +7,7 @@ from functools import cached_property
 
 from attrs import evolve, frozen
 
-from specc.cost import Layout
-from specc.ir import Deployment, Document, Phase, Study, Workload
+from specc.ir import Deployment, Document, Layout, Phase, Study, Workload
 from specc.ir.json import to_json
 from specc.search import layouts
 

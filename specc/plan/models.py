@@ -2,11 +2,12 @@
 
 from attrs import evolve
 
-from specc.cost import CostModel, Layout
+from specc.cost import CostModel
 from specc.ir import (
     CubeUnit,
     Deployment,
     Device,
+    Layout,
     Model,
     Quantisation,
     ReferenceCalibration,

@@ -7,8 +7,7 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from specc.cost import Layout
-from specc.ir import Bound, Slo
+from specc.ir import Bound, Layout, Slo
 from specc.serving import ServingTable
 from specc.units import Bytes
 

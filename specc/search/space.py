@@ -5,8 +5,7 @@ from itertools import product
 
 from attrs import evolve, frozen
 
-from specc.cost import Layout
-from specc.ir import Deployment, Experts, Model
+from specc.ir import Deployment, Experts, Layout, Model
 
 
 @frozen

@@ -5,8 +5,8 @@ import math
 import numpy as np
 from attrs import evolve, frozen
 
-from specc.cost import CostModel, Layout, Sequences, StepMemory, StepTable, StepTimes
-from specc.ir import Deployment, Model, Phase, Workload
+from specc.cost import CostModel, Sequences, StepMemory, StepTable, StepTimes
+from specc.ir import Deployment, Layout, Model, Phase, Workload
 from specc.serving.mixture import Mixture
 from specc.serving.table import Column, Integers, MemoryParts
 from specc.units import Bytes, Seconds, Tokens

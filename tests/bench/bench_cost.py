@@ -13,7 +13,8 @@ import numpy as np
 
 from specc.calibration.library import Setting, deployment
 from specc.compilation import Compilation
-from specc.cost import CostModel, Layout, StepTable
+from specc.cost import CostModel, StepTable
+from specc.ir import Layout
 
 SPEC = Path(__file__).resolve().parents[2] / "specs" / "qwen3-32b-test-device.spec"
 ROWS = 1_000_000

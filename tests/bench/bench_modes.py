@@ -16,8 +16,7 @@ import numpy as np
 
 from specc.calibration.library import Setting, deployment
 from specc.compilation import Compilation
-from specc.cost import Layout
-from specc.ir import Workload
+from specc.ir import Layout, Workload
 from specc.serving import Server, StepLoop
 
 STUDY = """

@@ -16,8 +16,7 @@ import numpy as np
 
 from specc.calibration.library import Setting, deployment
 from specc.check.arrivals import TRACE_COLUMNS
-from specc.cost import Layout
-from specc.ir import Scheduler, Slo, Workload
+from specc.ir import Layout, Scheduler, Slo, Workload
 from specc.serving import Server
 from specc.serving.simulation.cluster import Pool
 from specc.serving.simulation.costs import PICOSECONDS, CostTable

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from specc.calibration.library import Setting, deployment, model_named
-from specc.cost import CostModel, Layout, StepTable
+from specc.cost import CostModel, StepTable
 from specc.cost.network import operators
 from specc.cost.operators import Attention, Collective, Phase
 from specc.cost.rules.links import hierarchical_time, hops
@@ -21,6 +21,7 @@ from specc.ir import (
     ExpertPlacement,
     Formats,
     Generation,
+    Layout,
     Quantisation,
 )
 from specc.ir.formats import CacheFormat

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from specc.check import check
-from specc.cost import CostModel, Layout, StepTable
-from specc.ir import Deployment
+from specc.cost import CostModel, StepTable
+from specc.ir import Deployment, Layout
 from specc.workspace import Workspace
 
 GIB = 2**30

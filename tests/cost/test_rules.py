@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from specc.cost import CostModel, Layout, StepTable
+from specc.cost import CostModel, StepTable
 from specc.cost.operators import Collective, Elementwise, Gemm, Rows
 from specc.cost.precision import PLAIN, Format, Precision
 from specc.cost.rules.links import collective_time, innermost_level, link
@@ -17,6 +17,7 @@ from specc.ir import (
     CubeUnit,
     Deployment,
     Device,
+    Layout,
     Level,
     Model,
     Quantisation,

@@ -6,8 +6,8 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from specc.cost import Layout, StepTable
-from specc.ir import Deployment, Engine, Workload
+from specc.cost import StepTable
+from specc.ir import Deployment, Engine, Layout, Workload
 from specc.serving import Aggregated, Server, automatic_budgets, choose_budget
 from specc.serving.waves import full_wave_memory
 from tests.cost.test_rules import DEVICE, MODEL

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from specc.cost import Layout, StepTable
-from specc.ir import Deployment, LengthBin, Scheduler, StepLatency, Workload
+from specc.cost import StepTable
+from specc.ir import Deployment, Layout, LengthBin, Scheduler, StepLatency, Workload
 from specc.serving import Aggregated, Server, StepLoop
 from specc.serving.loop import Trajectory
 from specc.serving.schedulers import (

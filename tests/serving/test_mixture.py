@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from specc.cost import Layout
-from specc.ir import Deployment, LengthBin, Phase, Representative, Shape, Workload
+from specc.ir import Deployment, Layout, LengthBin, Phase, Representative, Shape, Workload
 from specc.serving import Aggregated, Decode, Prefill, Server, StepLoop, allocate
 from tests.cost.test_rules import DEVICE, MODEL
 

@@ -6,11 +6,12 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from specc.cost import Layout, StepTable
+from specc.cost import StepTable
 from specc.ir import (
     Deployment,
     Engine,
     Images,
+    Layout,
     Phase,
     Speculative,
     Timing,

@@ -4,14 +4,13 @@ In: a deployment and a layout. Out: the operators in the order they run. `site.p
 operators that layers share; read `attention.py` and `mlp.py` for the kinds of layers.
 """
 
-from specc.cost.layout import Layout
 from specc.cost.network.attention import attention
 from specc.cost.network.ends import draft, embedding, encoder, output
 from specc.cost.network.mlp import mlp
 from specc.cost.network.site import Site, communication
 from specc.cost.operators import Collective, Operator
 from specc.cost.precision import HALF
-from specc.ir import Deployment
+from specc.ir import Deployment, Layout
 
 
 def operators(

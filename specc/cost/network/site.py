@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
-from specc.cost.layout import Layout
 from specc.cost.operators import (
     INT64,
     Collective,
@@ -16,7 +15,7 @@ from specc.cost.operators import (
 )
 from specc.cost.precision import HALF, Format, Precision, Precisions
 from specc.ir import Communication as CommunicationOptions
-from specc.ir import Deployment, Dispatch, Engine, ExpertPlacement, Model
+from specc.ir import Deployment, Dispatch, Engine, ExpertPlacement, Layout, Model
 
 SCALE = 4  # bytes of a quantisation scale, fp32
 NORM_FLOP = 5  # vector operations an element of RMSNorm

@@ -7,8 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from specc.calibration.library import Setting, deployment
-from specc.cost import Layout
-from specc.ir import Arrival, Bound, Process, RatePoint, Routing, Sessions, Simulate, Slo, Workload
+from specc.ir import (
+    Arrival,
+    Bound,
+    Layout,
+    Process,
+    RatePoint,
+    Routing,
+    Sessions,
+    Simulate,
+    Slo,
+    Workload,
+)
 from specc.ir.deployment import Phase
 from specc.serving import Server
 from specc.serving.simulation.arrivals import Source
