@@ -1,7 +1,7 @@
 """specc compiles LLM-serving plans: text → syntax tree → typed IR → plan → results → report.
 
 Every folder is one stage, and a module imports only from stages before its own.
-Read `specc.compilation` first: it strings the stages together.
+Read `specc.session` first: it strings the stages together.
 """
 
 from specc._version import __version__

@@ -31,4 +31,4 @@ def test_check_needs_no_numbers() -> None:
 
 def test_help_needs_no_compiler() -> None:
     code = "from specc.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass"
-    assert not _modules_of(code) & {"lark", "attrs", "specc.compilation", "numpy"}
+    assert not _modules_of(code) & {"lark", "attrs", "specc.session", "numpy"}

@@ -2,26 +2,28 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+
+from specc.run.events import Events
 
 PATIENCE_S = 1.0
 
 
 @contextmanager
-def progress(total: int, text: str = "evaluating candidates") -> Iterator[Callable[[], None]]:
-    """Yield a function to call after each of `total` pieces of work."""
+def progress(total: int, text: str = "evaluating candidates") -> Iterator[Events]:
+    """Yield what is to be told of each of `total` pieces of work."""
     if not sys.stderr.isatty():
-        yield lambda: None
+        yield Events()
         return
     bar = _LateBar(total, text)
     try:
-        yield bar.advance
+        yield bar
     finally:
         bar.close()
 
 
-class _LateBar:
+class _LateBar(Events):
     """Appears only when the work takes long; rich is imported only then."""
 
     def __init__(self, total: int, text: str) -> None:
@@ -31,7 +33,7 @@ class _LateBar:
         self.started = time.monotonic()
         self.bar: object | None = None
 
-    def advance(self) -> None:
+    def advanced(self) -> None:
         self.done += 1
         if self.bar is None and time.monotonic() - self.started < PATIENCE_S:
             return

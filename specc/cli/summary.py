@@ -8,12 +8,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from specc.plan import Results
 from specc.report.simulation import SimulationView, simulation_view, statistics_table
 from specc.report.tables import Table as TableView
 from specc.report.tables import verdict_table
 from specc.report.view import StudyView, study_views
-from specc.serving.simulation.metrics import Metrics
+from specc.results import Metrics, Results
 
 WIDEST_TABLE = 200
 

@@ -43,6 +43,7 @@ CODES: dict[str, Code] = {
         ("E0009", "the formatter failed its own check"),
         ("E0010", "a table of measurements cannot be used"),
         ("E0011", "an optional library is missing"),
+        ("E0012", "a result file cannot be loaded"),
         # E01: syntax
         ("E0101", "the text does not follow the grammar"),
         ("E0102", "a bracket is not closed"),

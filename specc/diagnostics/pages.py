@@ -86,6 +86,11 @@ PAGES: dict[str, Page] = {
         "extra of specc brings it.",
         session="specc calibrate kernels.csv --device atlas_800_a2_376t",
     ),
+    "E0012": Page(
+        "The file is no result file of specc, or another version wrote it in another format. Result "
+        "files of this version have format 4; run the spec again to write one.",
+        session="python -c \"import specc; specc.load_results('plan.result.json')\"",
+    ),
     "E0101": Page(
         "The text stops following the grammar at the underlined word. Reading goes on at the next "
         "statement, so one mistake does not hide the others.",

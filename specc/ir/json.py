@@ -102,7 +102,12 @@ def _converter() -> cattrs.Converter:
     def unstructure_fn(cls: type[Any]) -> Any:
         return make_dict_unstructure_fn(cls, converter, **_omitted(cls))
 
-    converter.register_structure_hook(Formula, _structure_formula)
+    # A field says that it holds a formula; which one is known by its value.
+    converter.register_structure_hook_func(lambda cls: cls is Formula, _structure_formula)
+    converter.register_unstructure_hook_func(
+        lambda cls: cls is Formula,
+        lambda value: converter.unstructure(value, unstructure_as=type(value)),
+    )
     converter.register_structure_hook(int | float, _structure_number)
     converter.register_unstructure_hook(Enum, lambda value: value.value)
     converter.register_unstructure_hook_func(

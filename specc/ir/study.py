@@ -1,6 +1,6 @@
 """Studies, and the document that holds all that one spec asks."""
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from specc.ir import vocabulary as v
 from specc.ir.calibration import CalibrationData
@@ -31,6 +31,21 @@ class Study(v.Node):
     capacity: Capacity | None = v.block(
         Capacity, "the highest rate that keeps the objectives", optional=True
     )
+
+    @property
+    def planned_workload(self) -> Workload:
+        """The workload with the limits that closed forms and step loops judge.
+
+        Where a simulation follows, it judges TTFT: in closed form all requests come at once and
+        wait for each other, at an arrival rate they do not. The narrowest limit on TPOT holds for
+        the mean: what exceeds it breaks that as well.
+        """
+        slo = self.workload.slo
+        if self.simulate is None:
+            return self.workload
+        limits = [b.value for b in slo.objectives if b.fact.startswith("tpot.")]
+        planned = evolve(slo, ttft=None, tpot=min(limits, default=None), tails=())
+        return evolve(self.workload, slo=planned)
 
     @property
     def instances(self) -> tuple[Deployment, ...]:

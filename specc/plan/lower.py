@@ -7,6 +7,7 @@ from functools import cached_property
 
 from attrs import evolve, frozen
 
+from specc._version import __version__
 from specc.ir import Deployment, Document, Layout, Phase, Study, Workload
 from specc.ir.json import to_json
 from specc.search import layouts
@@ -28,8 +29,14 @@ class Setup:
 
     @cached_property
     def cost_key(self) -> str:
-        """A hash of what the cost of a step depends on: all but the workload."""
-        text = json.dumps(to_json([self.deployment, self.phase]), sort_keys=True)
+        """A hash of what the cost of a step depends on: all but the workload.
+
+        The rules of the cost model are those of this version with the coefficients of a
+        calibration, so both are in it.
+        """
+        fitted = self.deployment.fitted
+        parts = [__version__, fitted, self.deployment, self.phase]
+        text = json.dumps(to_json(parts), sort_keys=True)
         return hash_of(text, length=16)
 
 
@@ -120,7 +127,7 @@ def _lower_study(study: Study) -> PlannedStudy:
 
 def _setups(study: Study, deployment: Deployment) -> Iterator[Setup]:
     for phase in deployment.mode.phases:
-        workload = planned_workload(study)
+        workload = study.planned_workload
         if phase is Phase.DECODE:
             workload = _uncached(workload)
         for instance in deployment.instances(phase):
@@ -131,21 +138,6 @@ def _uncached(workload: Workload) -> Workload:
     """Decoding does not see which part of a prompt came from the cache: one task for all rates."""
     rows = tuple(evolve(row, prefix_hit=None) for row in workload.requests)
     return evolve(workload, prefix_hit=0.0, requests=rows)
-
-
-def planned_workload(study: Study) -> Workload:
-    """Return the workload of a study with the limits that closed forms and step loops judge.
-
-    Where a simulation follows, it judges TTFT: in closed form all requests come at once and wait
-    for each other, at an arrival rate they do not. The narrowest limit on TPOT holds for the mean:
-    what exceeds it breaks that as well.
-    """
-    workload, slo = study.workload, study.workload.slo
-    if study.simulate is None:
-        return workload
-    limits = [b.value for b in slo.objectives if b.fact.startswith("tpot.")]
-    planned = evolve(slo, ttft=None, tpot=min(limits, default=None), tails=())
-    return evolve(workload, slo=planned)
 
 
 def _drafted(setup: Setup) -> tuple[int, ...]:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from specc.cost import STEP_ERROR_TEXT
 from specc.ir import CalibrationData, Deployment
-from specc.plan import Results
 from specc.report import format as show
+from specc.results import Results
 
 _CLASSES = {
     "gemm": "GEMM",

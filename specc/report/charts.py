@@ -5,9 +5,8 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from specc.plan import Candidate, StudyResult
 from specc.report import format as show
-from specc.serving import BinRow, Timeline
+from specc.results import BinRow, Candidate, StudyResult, Timeline, short_label
 from specc.units import UNITS, NumberError, Quantity, UnknownUnitError, parse_quantity
 
 WIDTH, HEIGHT = 620, 330
@@ -115,7 +114,7 @@ def latency_charts(
         mark = Tick(place(limit * 1e3, x_scale), f"limit {show.duration(limit)}")
     charts = []
     for name, own in drawn.items():
-        own.sort(key=lambda c: -c.tp)
+        own.sort(key=lambda c: -c.instance.layout.tp)
         series = tuple(
             _series(candidate, index % COLORS, metric, right, x_scale, y_scale)
             for index, candidate in enumerate(own)
@@ -178,7 +177,7 @@ def _series(
     if candidate.feasible:
         x, y = getattr(candidate.point, metric), candidate.point.throughput
         best = (place(x * 1e3, x_scale), place(y, y_scale))
-    label = show.short_layout(candidate.parallel)
+    label = short_label(candidate.instance.parallel)
     return Series(
         label=label,
         color=color,

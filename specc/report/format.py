@@ -1,12 +1,9 @@
 """Numbers as reports show them. Rounding happens here, at the edge, and nowhere else."""
 
 import math
-from typing import Any
 
 from specc.ir.formula import RESULT_FACTS
 from specc.units import BYTES, ENERGY, REQUESTS, TIME, TOKENS
-
-SIGNIFICANT_DIGITS = 9
 
 
 def milliseconds(seconds: float) -> str:
@@ -107,19 +104,3 @@ def _short(value: float) -> str:
     digits = max(0, 2 - math.floor(math.log10(abs(value))))
     text = f"{value:,.{digits}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def rounded(data: Any) -> Any:
-    """Round every float in plain data, so that files are the same on every machine."""
-    if isinstance(data, float):
-        return float(f"{data:.{SIGNIFICANT_DIGITS}g}")
-    if isinstance(data, dict):
-        return {key: rounded(value) for key, value in data.items()}
-    if isinstance(data, list):
-        return [rounded(value) for value in data]
-    return data
-
-
-def short_layout(label: str) -> str:
-    """Return the label of a layout without what is 1 and without bars."""
-    return label.replace(" | PP=1", "").replace(" | ", " ")

@@ -7,7 +7,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from specc.ir import Study
-from specc.plan import Candidate
+from specc.results import Candidate
 
 MOST_POINTS = 12
 
@@ -62,7 +62,7 @@ def _points(study: Study, candidate: Candidate, label: str) -> Iterator[Frontier
     for row, feasible in enumerate(curve.feasible):
         if not feasible:
             continue
-        each = curve.throughput[row] / candidate.devices
+        each = curve.throughput[row] / candidate.instance.devices
         yield FrontierPoint(
             label=label,
             batch=curve.batch[row],
@@ -80,7 +80,7 @@ def _device_price(study: Study, candidate: Candidate) -> tuple[float, str] | Non
         for phase in deployment.mode.phases:
             for instance in deployment.instances(phase):
                 price = instance.device.price
-                if instance.device.name == candidate.device and price is not None:
+                if instance.device.name == candidate.instance.device and price is not None:
                     return price.per_second, price.currency
     return None
 

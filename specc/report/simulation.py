@@ -7,7 +7,6 @@ from attrs import frozen
 from specc.ir import LengthBin, MeasuredServer, Process, Simulate, Study
 from specc.ir.formula import STATISTICS
 from specc.ir.simulation import USUAL_REQUESTS, StepKind
-from specc.plan import Simulated, StudyResult
 from specc.report import format as show
 from specc.report.charts import LineChart
 from specc.report.simulation_charts import (
@@ -18,9 +17,8 @@ from specc.report.simulation_charts import (
     step_charts,
 )
 from specc.report.tables import Column, Row, Table
-from specc.serving.simulation.capacity import CapacityFound
+from specc.results import CapacityFound, Metrics, Simulated, StudyResult, short_label
 from specc.serving.simulation.instances import UNLIMITED
-from specc.serving.simulation.metrics import Metrics
 
 _METRICS = (
     ("TTFT", "ttft"),
@@ -344,7 +342,7 @@ def _shortlist(shown: Sequence[Simulated]) -> Table:
         m = s.metrics
         cells = [
             s.name,
-            show.short_layout(s.layout),
+            short_label(s.layout),
             *((str(s.place),) if planned else ()),
             "yes" if s.meets else "no",
             show.attainment(m.attainment),

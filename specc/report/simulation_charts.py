@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from attrs import evolve, frozen
 
 from specc.ir import Slo
-from specc.plan import Simulated
 from specc.report import format as show
 from specc.report.charts import (
     BOTTOM,
@@ -21,7 +20,7 @@ from specc.report.charts import (
     axis,
     place,
 )
-from specc.serving.simulation.capacity import CapacityFound
+from specc.results import CapacityFound, Simulated, short_label
 
 _HEADROOM = 1.06
 _LEAST_SHOWN = 1e-3  # percent of a cache; one without a limit is never as full
@@ -103,7 +102,7 @@ def distribution_charts(shown: Sequence[Simulated], slo: Slo) -> list[LineChart]
 
 def named(simulated: Simulated) -> str:
     """Name what was simulated, with its layout."""
-    return f"{simulated.name}, {show.short_layout(simulated.layout)}"
+    return f"{simulated.name}, {short_label(simulated.layout)}"
 
 
 def _limits(slo: Slo, metric: str) -> list[float]:

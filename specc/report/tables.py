@@ -5,10 +5,9 @@ from typing import Any
 
 from attrs import frozen
 
-from specc.plan import Answer, Candidate, StudyResult, objective_of
 from specc.report import format as show
 from specc.report.frontier import FrontierPoint
-from specc.search import Miss
+from specc.results import Candidate, Configuration, Miss, StudyResult, objective_of
 
 Label = Callable[[Candidate], str]
 
@@ -125,7 +124,7 @@ def _cell(
     return cell
 
 
-def _money(answers: Sequence[Answer]) -> list[Cells]:
+def _money(answers: Sequence[Configuration]) -> list[Cells]:
     cells = []
     if any(a.cost_per_million_tokens is not None for a in answers):
         currency = next(a.currency for a in answers if a.currency)
@@ -147,12 +146,7 @@ def _same(row: object) -> object:
     return row
 
 
-def is_plain(answers: Sequence[Answer]) -> bool:
-    """Tell whether every answer is a single instance, so that candidates say it all."""
-    return all(a.instances == 1 for a in answers)
-
-
-def answer_table(answers: Sequence[Answer], several: bool, dropped: int) -> Table:
+def answer_table(answers: Sequence[Configuration], several: bool, dropped: int) -> Table:
     """Show the answers: their instances, and what they serve together."""
     note = f"{dropped} more answers do less than those listed." if dropped else ""
     cells = [
@@ -166,10 +160,10 @@ def answer_table(answers: Sequence[Answer], several: bool, dropped: int) -> Tabl
     return _table("Fleets", cells, answers, lambda a: a is answers[0] and a.feasible, note, 20)
 
 
-def _limited_by(answer: Answer) -> str:
+def _limited_by(answer: Configuration) -> str:
     if answer.misses:
         return "; ".join(miss_text(miss) for miss in answer.misses)
-    groups = [g for g in answer.groups if answer.bottleneck in ("", g.phase)]
+    groups = [g for g in answer.instances if answer.bottleneck in ("", g.phase)]
     reason = stopped_text(groups[0].stopped_by)
     return f"{answer.bottleneck}, {reason}" if answer.bottleneck else reason
 
@@ -208,42 +202,42 @@ def comparison(result: StudyResult) -> Table:
     )
 
 
-def _sized(answer: Answer) -> str:
+def _sized(answer: Configuration) -> str:
     """Return the layout of an answer with the batch of each of its groups."""
-    batches = ", ".join(show.integer(group.point.batch) for group in answer.groups)
+    batches = ", ".join(show.integer(group.point.batch) for group in answer.instances)
     return f"{answer.layout}, batch {batches}"
 
 
-def _of_best(own: Answer, best: Answer, result: StudyResult) -> str:
+def _of_best(own: Configuration, best: Configuration, result: StudyResult) -> str:
     mine, most = (objective_of(a, result.study.objective) for a in (own, best))
     return show.percent(mine / most if most > 0 else most / mine)
 
 
 def summary(
-    candidates: Sequence[Candidate], label: Label, phase: str, best: Answer | None
+    candidates: Sequence[Candidate], label: Label, phase: str, best: Configuration | None
 ) -> Table:
     """The candidates of a phase in the width of a terminal."""
     cells = [
         _text("Candidate", label),
         _number("Batch", "", lambda c: show.integer(c.point.batch)),
         *_metrics(_point, candidates, ("decode_step", "rate")),
-        _text("Stopped by", lambda c: stopped_text(c.stopped_by)),
+        _text("Stopped by", lambda c: stopped_text(c.instance.stopped_by)),
     ]
     return _table(_TITLES[phase], cells, candidates, _in(best), most=20)
 
 
 def candidate_table(
-    candidates: Sequence[Candidate], several: bool, phase: str, best: Answer | None
+    candidates: Sequence[Candidate], several: bool, phase: str, best: Configuration | None
 ) -> Table:
     """Show the feasible candidates of a phase with their metrics."""
     without = () if phase != "whole" else ("rate",)
     cells = [
         _who(several),
-        _text("Parallel", lambda c: c.parallel),
+        _text("Parallel", lambda c: c.instance.parallel),
         _number("Batch", "", lambda c: show.integer(c.point.batch)),
         _number("Concurrency", "", lambda c: show.integer(c.point.concurrency)),
         *_metrics(_point, candidates, without),
-        _text("Stopped by", lambda c: stopped_text(c.stopped_by)),
+        _text("Stopped by", lambda c: stopped_text(c.instance.stopped_by)),
     ]
     return _table(_TITLES[phase], cells, candidates, _in(best))
 
@@ -252,9 +246,9 @@ def _point(candidate: Candidate) -> object:
     return candidate.point
 
 
-def _in(best: Answer | None) -> Callable[[Candidate], bool]:
-    tasks = {group.task for group in best.groups} if best else set()
-    return lambda candidate: candidate.task in tasks
+def _in(best: Configuration | None) -> Callable[[Candidate], bool]:
+    tasks = {group.task for group in best.instances} if best else set()
+    return lambda candidate: candidate.instance.task in tasks
 
 
 def _who(several: bool) -> Cells:
@@ -266,7 +260,7 @@ def _who(several: bool) -> Cells:
 
 def devices_of(candidate: Candidate) -> str:
     """Say how many of which device: `8 × test_device`."""
-    return f"{candidate.devices} × {candidate.device}"
+    return f"{candidate.instance.devices} × {candidate.instance.device}"
 
 
 def details(feasible: Sequence[Candidate], label: Label) -> Iterable[Table]:
@@ -324,12 +318,12 @@ def _evaluation(feasible: Sequence[Candidate], label: Label) -> Table:
     cells = [
         _text("Candidate", label),
         _text("Devices", devices_of),
-        _text("Model", lambda c: c.model),
-        _text("Quantisation", lambda c: c.quantisation),
+        _text("Model", lambda c: c.instance.model),
+        _text("Quantisation", lambda c: c.instance.quantisation),
         _number("Input", "tok", lambda c: show.tokens(c.input)),
         _number("Effective input", "tok", lambda c: show.tokens(c.effective_input)),
         _number("Output", "tok", lambda c: show.tokens(c.output)),
-        _number("Chunk budget", "tok", lambda c: show.integer(c.chunk_budget)),
+        _number("Chunk budget", "tok", lambda c: show.integer(c.instance.engine.chunk_budget)),
         _number("Chunks", "", lambda c: show.integer(c.chunks)),
         _text("Method", lambda c: c.method),
         _number("Batches probed", "", lambda c: show.integer(c.probes)),
@@ -337,7 +331,7 @@ def _evaluation(feasible: Sequence[Candidate], label: Label) -> Table:
     return _table("How each was evaluated", cells, feasible)
 
 
-def bin_table(answer: Answer) -> Table:
+def bin_table(answer: Configuration) -> Table:
     """Show the requests as a whole, and then those of each length."""
     whole = (
         "all",
@@ -386,7 +380,7 @@ def infeasible_table(candidates: Sequence[Candidate], several: bool) -> Table:
     cells = [
         _who(several),
         *([_text("Phase", lambda c: c.phase)] if several_phases else []),
-        _text("Parallel", lambda c: c.parallel),
+        _text("Parallel", lambda c: c.instance.parallel),
         _number("Batch", "", lambda c: show.integer(c.point.batch)),
         *_metrics(
             _point, candidates, ("rate", "throughput", "throughput_per_device", "decode_step")

@@ -5,15 +5,6 @@ from collections.abc import Sequence
 from attrs import evolve, frozen
 
 from specc.ir import Objective, Phase, Slo, Study
-from specc.plan import (
-    Answer,
-    Candidate,
-    Group,
-    Results,
-    StudyResult,
-    objective_of,
-    planned_workload,
-)
 from specc.report import format as show
 from specc.report.accuracy import accuracy
 from specc.report.charts import (
@@ -42,7 +33,6 @@ from specc.report.tables import (
     excess_text,
     frontier_table,
     infeasible_table,
-    is_plain,
     miss_text,
     pruned_table,
     relaxation_table,
@@ -51,7 +41,16 @@ from specc.report.tables import (
     sweep_table,
     verdict_table,
 )
-from specc.search import Miss
+from specc.results import (
+    Candidate,
+    Configuration,
+    Instance,
+    Miss,
+    Results,
+    StudyResult,
+    objective_of,
+    short_label,
+)
 from specc.serving import Definition, definitions
 
 MOST_BARS = 16
@@ -192,22 +191,17 @@ class ReportView:
     overrides: tuple[str, ...]
 
 
-def view(
-    results: Results,
-    spec: str,
-    version: str,
-    hashes: dict[str, str],
-    overrides: Sequence[str] = (),
-) -> ReportView:
+def view(results: Results) -> ReportView:
     """Build the view model of results."""
+    header = results.header
     return ReportView(
-        title=spec.removesuffix(".spec"),
-        version=version,
+        title=header.spec.removesuffix(".spec"),
+        version=header.specc,
         studies=tuple(study_views(results)),
         definitions=tuple(definitions(results.simulated).values()),
         accuracy=accuracy(results),
-        provenance=tuple(hashes.items()),
-        overrides=tuple(overrides),
+        provenance=tuple(header.inputs.items()),
+        overrides=header.overrides,
     )
 
 
@@ -231,7 +225,7 @@ def _study(result: StudyResult, variants: list[StudyResult], index: int | None) 
     first = len(variants) > 1 and result is variants[0]
     swept = len(study.settings)
     phases = list(dict.fromkeys(c.phase for c in feasible))
-    plain = is_plain(result.answers)
+    plain = result.is_plain
     best = result.best
     simulation = simulation_view(result)
     return StudyView(
@@ -248,8 +242,8 @@ def _study(result: StudyResult, variants: list[StudyResult], index: int | None) 
         expectations=verdict_table(result) if result.verdicts else None,
         comparison=comparison(result) if several else None,
         answers=None
-        if plain or not result.answers
-        else answer_table(result.answers, several, result.dropped_answers),
+        if plain or not result.configurations
+        else answer_table(result.configurations, several, result.omitted),
         summaries=tuple(
             summary([c for c in feasible if c.phase == phase], label, phase, best)
             for phase in phases
@@ -287,7 +281,7 @@ class _Label:
     several_phases: bool
 
     def __call__(self, candidate: Candidate) -> str:
-        parts = [show.short_layout(candidate.parallel)]
+        parts = [short_label(candidate.instance.parallel)]
         if self.several_phases:
             parts.insert(0, candidate.phase)
         if self.several_deployments:
@@ -297,8 +291,8 @@ class _Label:
 
 def _most_telling(result: StudyResult, candidates: Sequence[Candidate]) -> list[Candidate]:
     """Return the candidates to draw: those of the best answer, then the best of the others."""
-    own = {g.task for g in result.best.groups} if result.best else set()
-    order = sorted(candidates, key=lambda c: c.task not in own)
+    own = {g.task for g in result.best.instances} if result.best else set()
+    order = sorted(candidates, key=lambda c: c.instance.task not in own)
     kept: list[Candidate] = []
     for phase in dict.fromkeys(c.phase for c in candidates):
         kept += [c for c in order if c.phase == phase][:MOST_BARS]
@@ -307,7 +301,7 @@ def _most_telling(result: StudyResult, candidates: Sequence[Candidate]) -> list[
 
 def _memory_bars(study: Study, shown: Sequence[Candidate], label: _Label) -> list[Bar]:
     memory = {instance.device.name: instance.device.memory for instance in study.instances}
-    return [memory_bar(c, memory[c.device], label(c)) for c in shown]
+    return [memory_bar(c, memory[c.instance.device], label(c)) for c in shown]
 
 
 def _frontier(study: Study, feasible: Sequence[Candidate], label: _Label) -> Table | None:
@@ -370,7 +364,7 @@ def _answer(result: StudyResult, simulation: SimulationView | None) -> AnswerVie
     remarks += _two_kinds_of_tpot(result)
     remarks += _overflow(best)
     remarks.append(_sureness(best))
-    figures = _figures(best, planned_workload(result.study).slo, bool(result.simulations))
+    figures = _figures(best, result.study.planned_workload.slo, bool(result.simulations))
     return AnswerView(True, _headline(best), best.layout, figures, tuple(remarks))
 
 
@@ -385,17 +379,17 @@ def _server_answer(result: StudyResult, simulation: SimulationView) -> AnswerVie
     return AnswerView(simulation.meets, simulation.headline, "", (), remarks)
 
 
-def _headline(best: Answer) -> str:
+def _headline(best: Configuration) -> str:
     devices = show.counted(best.devices, "device")
-    if len({g.device for g in best.groups}) == 1:
-        devices = f"{best.devices} × {best.groups[0].device}"
-    batches = [f"batch {g.point.batch}" for g in best.groups]
-    if len(best.groups) == 2:
-        batches = [f"{g.phase} batch {g.point.batch}" for g in best.groups]
+    if len({g.device for g in best.instances}) == 1:
+        devices = f"{best.devices} × {best.instances[0].device}"
+    batches = [f"batch {g.point.batch}" for g in best.instances]
+    if len(best.instances) == 2:
+        batches = [f"{g.phase} batch {g.point.batch}" for g in best.instances]
     return f"{devices}, {', '.join(batches)} a replica: {show.rate(best.throughput)} tok/s"
 
 
-def _sureness(best: Answer) -> str:
+def _sureness(best: Configuration) -> str:
     bands = best.bands
     return (
         f"As far as errors of the cost model go, eight of ten measurements would lie between "
@@ -404,16 +398,16 @@ def _sureness(best: Answer) -> str:
     )
 
 
-def _half_width(best: Answer) -> float:
+def _half_width(best: Configuration) -> float:
     """Half of the band of the throughput, relative to it."""
     return (best.bands.throughput_p90 - best.bands.throughput_p10) / 2 / best.throughput
 
 
-def _stopped(best: Answer) -> str:
-    return " ".join(_stopper(group, len(best.groups) > 1) for group in best.groups)
+def _stopped(best: Configuration) -> str:
+    return " ".join(_stopper(group, len(best.instances) > 1) for group in best.instances)
 
 
-def _stopper(group: Group, several: bool) -> str:
+def _stopper(group: Instance, several: bool) -> str:
     batch = f"{group.phase} batch" if several else "batch"
     if group.stopped_by == "waves":
         return f"A larger {batch} would only let requests wait."
@@ -423,12 +417,12 @@ def _stopper(group: Group, several: bool) -> str:
     return f"A larger {batch} is stopped by {limit}."
 
 
-def _arithmetic(best: Answer) -> str:
+def _arithmetic(best: Configuration) -> str:
     """Say what the devices add up to: instances, replicas, their sizes, requests in flight."""
-    if len(best.groups) == 1 and best.instances == 1:
-        return _group_arithmetic(best.groups[0])
+    if len(best.instances) == 1 and best.instance_count == 1:
+        return _group_arithmetic(best.instances[0])
     parts = []
-    for group in best.groups:
+    for group in best.instances:
         name = "instances" if group.count > 1 else "instance"
         phase = "" if group.phase == "whole" else f"{group.phase} "
         parts.append(
@@ -437,34 +431,34 @@ def _arithmetic(best: Answer) -> str:
         )
     each = " ".join(
         f"{'Each' if g.phase == 'whole' else 'A ' + g.phase} instance: {_group_arithmetic(g)}"
-        for g in best.groups
+        for g in best.instances
     )
     return f"{' and '.join(parts)}. {each}"
 
 
-def _group_arithmetic(group: Group) -> str:
-    sizes = {"TP": group.tp, "PP": group.pp, "CP": group.cp}
+def _group_arithmetic(group: Instance) -> str:
+    sizes = {"TP": group.layout.tp, "PP": group.layout.pp, "CP": group.layout.cp}
     each = " × ".join(f"{name} {n}" for name, n in sizes.items() if n > 1 or name == "TP")
     batch = group.point.batch
-    stages = f", in {group.pp} batches of {batch}" if group.pp > 1 else ""
-    flight = show.counted(batch * group.pp, "request")
-    if group.dp == 1:
+    stages = f", in {group.layout.pp} batches of {batch}" if group.layout.pp > 1 else ""
+    flight = show.counted(batch * group.layout.pp, "request")
+    if group.layout.dp == 1:
         devices = show.counted(group.devices, "device")
         shape = f" ({each})" if each != f"TP {group.devices}" else ""
         return f"One replica of {devices}{shape} keeps {flight} in flight{stages}."
     return (
-        f"{group.devices} devices = {group.dp} replicas × {each}; {flight} in flight on each"
+        f"{group.devices} devices = {group.layout.dp} replicas × {each}; {flight} in flight on each"
         f"{stages}, {show.integer(group.point.concurrency)} in total."
     )
 
 
-def _fleet_remarks(result: StudyResult, best: Answer) -> list[str]:
+def _fleet_remarks(result: StudyResult, best: Configuration) -> list[str]:
     remarks = []
     fleet = next(d.fleet for d in result.study.deployments if d.name == best.deployment)
-    spare = next((g.spare for g in best.groups if g.spare), 0)
-    if len(best.groups) == 2:
-        first, last = best.groups
-        rates = [(g.count - g.spare) * g.point.rate for g in best.groups]
+    spare = next((g.spare for g in best.instances if g.spare), 0)
+    if len(best.instances) == 2:
+        first, last = best.instances
+        rates = [(g.count - g.spare) * g.point.rate for g in best.instances]
         other = "decode" if rates[0] < rates[1] else "prefill"
         text = (
             f"Prefill can take {show.quantity(rates[0])}, decode {show.quantity(rates[1])} "
@@ -492,7 +486,7 @@ def _fleet_remarks(result: StudyResult, best: Answer) -> list[str]:
             f"can take {show.quantity(best.rate)}, {show.percent(room)} more."
         )
     if spare:
-        kind = " of each kind" if len(best.groups) > 1 else ""
+        kind = " of each kind" if len(best.instances) > 1 else ""
         count = show.counted(spare, "instance")
         remarks.append(f"{count}{kind} may fail without a loss of this rate.")
     return remarks
@@ -500,11 +494,11 @@ def _fleet_remarks(result: StudyResult, best: Answer) -> list[str]:
 
 def _two_kinds_of_tpot(result: StudyResult) -> list[str]:
     """Warn where the TPOT of some answers includes prefill's share and that of others does not."""
-    tasks = {c.task: c for c in result.candidates}
+    tasks = {c.instance.task: c for c in result.candidates}
     kinds = {
         tasks[g.task].method == "closed form" and g.phase == "whole"
-        for answer in result.answers
-        for g in answer.groups
+        for answer in result.configurations
+        for g in answer.instances
         if g.phase != "prefill"
     }
     if len(kinds) < 2:
@@ -516,8 +510,8 @@ def _two_kinds_of_tpot(result: StudyResult) -> list[str]:
     ]
 
 
-def _runner_up(result: StudyResult, best: Answer) -> list[str]:
-    others = [a for a in result.answers if a.feasible and a is not best]
+def _runner_up(result: StudyResult, best: Configuration) -> list[str]:
+    others = [a for a in result.configurations if a.feasible and a is not best]
     if not others:
         return ["No other candidate keeps to the limits."]
     second = others[0]
@@ -536,7 +530,7 @@ def _runner_up(result: StudyResult, best: Answer) -> list[str]:
     return [text]
 
 
-def _overflow(best: Answer) -> list[str]:
+def _overflow(best: Configuration) -> list[str]:
     short = best.available_at_end
     if short >= 0:
         return []
@@ -546,14 +540,14 @@ def _overflow(best: Answer) -> list[str]:
     ]
 
 
-def _figures(best: Answer, slo: Slo, simulated: bool) -> tuple[Figure, ...]:
+def _figures(best: Configuration, slo: Slo, simulated: bool) -> tuple[Figure, ...]:
     bands = best.bands
     per_device = f"{show.rate(best.throughput_per_device)} a device"
     what = " of prompts" if best.mode == "prefill_only" else ""
     figures = [Figure("Throughput", show.rate(best.throughput), "tok/s", per_device + what)]
-    if len(best.groups) > 1 or best.instances > 1 or best.mode != "aggregated":
+    if len(best.instances) > 1 or best.instance_count > 1 or best.mode != "aggregated":
         figures.append(Figure("Rate", show.quantity(best.rate), "req/s", "of the slower phase"
-                              if len(best.groups) > 1 else "of all instances"))  # fmt: skip
+                              if len(best.instances) > 1 else "of all instances"))  # fmt: skip
     for title, value, limit, band in (
         ("TTFT", best.ttft, slo.ttft, (bands.ttft_p10, bands.ttft_p90)),
         ("TPOT", best.tpot, slo.tpot, (bands.tpot_p10, bands.tpot_p90)),
@@ -563,7 +557,7 @@ def _figures(best: Answer, slo: Slo, simulated: bool) -> tuple[Figure, ...]:
             if simulated and limit is None:
                 figure = evolve(figure, note="of a whole batch at once; judged as simulated")
             figures.append(figure)
-    reserved = max(g.point.memory.reserved for g in best.groups)
+    reserved = max(g.point.memory.reserved for g in best.instances)
     figures.append(
         Figure(
             "Free memory",
@@ -617,7 +611,7 @@ def _range(band: tuple[float | None, float | None]) -> str:
 
 def _no_answer(result: StudyResult) -> AnswerView:
     several = len(result.study.deployments) > 1
-    missed = [a for a in result.answers if not a.feasible]
+    missed = [a for a in result.configurations if not a.feasible]
     if missed:
         nearest = missed[0]
         misses = ", ".join(miss_text(miss) for miss in nearest.misses)
@@ -656,9 +650,8 @@ def _nearest_candidate(result: StudyResult, several: bool) -> str:
     misses = ", ".join(miss_text(miss) for miss in nearest.misses)
     where = f"{nearest.deployment}, " if several else ""
     phase = f"{nearest.phase} in " if len(phases) > 1 else ""
-    return (
-        f"The nearest is {where}{phase}{nearest.parallel} at batch {nearest.point.batch}: {misses}."
-    )
+    layout, batch = nearest.instance.parallel, nearest.point.batch
+    return f"The nearest is {where}{phase}{layout} at batch {batch}: {misses}."
 
 
 def _relaxed(result: StudyResult) -> list[Relaxation]:
@@ -673,17 +666,17 @@ def _relaxed(result: StudyResult) -> list[Relaxation]:
         if miss.excess > 0 and (held is None or miss.excess < held.miss.excess):
             found[miss.limit] = Relaxation(miss, where, batch)
 
-    for answer in result.answers:
+    for answer in result.configurations:
         if len(answer.misses) == 1:
             where = f"{answer.deployment}, {answer.layout}"
-            offer(answer.misses[0], where, answer.groups[-1].point.batch)
+            offer(answer.misses[0], where, answer.instances[-1].point.batch)
     feasible = {(c.deployment, c.phase) for c in result.candidates if c.feasible}
     phases = {(c.deployment, c.phase) for c in result.candidates}
     for c in result.candidates:
         others = {p for p in phases if p[0] == c.deployment and p[1] != c.phase}
         if not c.feasible and others <= feasible and (c.deployment, c.phase) not in feasible:
             for miss in c.relaxations:
-                offer(miss, f"{c.deployment}, {c.parallel}", c.point.batch)
+                offer(miss, f"{c.deployment}, {c.instance.parallel}", c.point.batch)
     return sorted(found.values(), key=lambda relaxation: relaxation.miss.excess)
 
 
@@ -693,7 +686,7 @@ def _relaxations(result: StudyResult) -> Table | None:
 
 
 def _latency(study: Study, shown: Sequence[Candidate]) -> list[LineChart]:
-    slo = planned_workload(study).slo
+    slo = study.planned_workload.slo
     charts = []
     for phase in dict.fromkeys(c.phase for c in shown):
         own = [c for c in shown if c.phase == phase]

@@ -5,7 +5,7 @@ reasons, the infeasible ones with their nearest miss. It knows no hardware. Read
 """
 
 from specc.search.batch import BatchSearch, exhaustive_batches, search_batch
-from specc.search.goals import OPERATORS, ROW_FACTS, Goals, Miss, bound_excess
+from specc.search.goals import OPERATORS, ROW_FACTS, Goals, bound_excess
 from specc.search.space import Pruned, Space, layouts
 
 __all__ = [
@@ -13,7 +13,6 @@ __all__ = [
     "ROW_FACTS",
     "BatchSearch",
     "Goals",
-    "Miss",
     "Pruned",
     "Space",
     "bound_excess",

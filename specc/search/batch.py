@@ -7,7 +7,8 @@ from attrs import Factory, define, frozen
 from numpy.typing import NDArray
 
 from specc.ir import Search, Strategy
-from specc.search.goals import Goals, Miss
+from specc.results import Miss
+from specc.search.goals import Goals
 from specc.serving import ServingTable
 
 PEAK = "peak"  # larger batches keep to the limits, and serve less

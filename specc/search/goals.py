@@ -8,6 +8,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from specc.ir import Bound, Layout, Slo
+from specc.results import Miss
 from specc.serving import ServingTable
 from specc.units import Bytes
 
@@ -20,16 +21,6 @@ _OF_LAYOUT = ("tp", "pp", "dp", "ep")
 _OF_ROW = ("batch", "concurrency", "decode_step", "ttft", "tpot")
 _OF_MEMORY = ("available", "available_at_end")
 ROW_FACTS = (*_OF_LAYOUT, *_OF_ROW, *_OF_MEMORY)
-
-
-@frozen
-class Miss:
-    """A limit that is broken: its value, the limit, and the excess relative to the limit."""
-
-    limit: str
-    value: float
-    allowed: float
-    excess: float
 
 
 @frozen

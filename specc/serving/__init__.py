@@ -16,14 +16,12 @@ from specc.serving.mixture import Mixture, allocate
 from specc.serving.models import ServingModel, method_of, serving_model
 from specc.serving.phases import Decode, Prefill
 from specc.serving.server import Server
-from specc.serving.table import Bands, BinRow, MemoryParts, ServingTable, Shares, Timeline
-from specc.serving.transfer import transfer_time
+from specc.serving.table import Bands, MemoryParts, ServingTable, Shares
 
 __all__ = [
     "DEFINITIONS",
     "Aggregated",
     "Bands",
-    "BinRow",
     "ClosedForm",
     "Decode",
     "Definition",
@@ -35,12 +33,10 @@ __all__ = [
     "ServingTable",
     "Shares",
     "StepLoop",
-    "Timeline",
     "allocate",
     "automatic_budgets",
     "choose_budget",
     "definitions",
     "method_of",
     "serving_model",
-    "transfer_time",
 ]

@@ -5,8 +5,9 @@ from attrs import frozen
 
 from specc.cost import StepTable, StepTimes
 from specc.cost.times import P10, P90
+from specc.results import BinRow
 from specc.serving.closed import ClosedForm
-from specc.serving.table import Bands, BinRow, Column, Integers, ServingTable, Shares
+from specc.serving.table import Bands, Column, Integers, ServingTable, Shares
 from specc.serving.waves import Waves, wave_steps
 from specc.units import Seconds, Tokens
 

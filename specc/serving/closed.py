@@ -7,9 +7,10 @@ from attrs import frozen
 
 from specc.cost import StepTable, StepTimes
 from specc.ir import Shape
+from specc.results import BinRow
 from specc.serving.mixture import allocate
 from specc.serving.server import Server
-from specc.serving.table import BinRow, Integers, ServingTable
+from specc.serving.table import Integers, ServingTable
 from specc.units import Seconds
 
 Latencies = tuple[Seconds | None, Seconds | None]

@@ -13,20 +13,11 @@ from specc.cost import Sequences, StepTable, StepTimes
 from specc.cost.times import P10, P90
 from specc.ir import Scheduler, Shape, StepLatency
 from specc.ir.deployment import USUAL_SLACK
+from specc.results import BinRow, Timeline
 from specc.serving.mixture import allocate
 from specc.serving.schedulers import ADMISSIONS, Admitted, Budget, Waiting, interleaved
 from specc.serving.server import Server
-from specc.serving.table import (
-    Bands,
-    BinRow,
-    Column,
-    Integers,
-    MemoryParts,
-    ServingTable,
-    Shares,
-    Timeline,
-    joined,
-)
+from specc.serving.table import Bands, Column, Integers, MemoryParts, ServingTable, Shares, joined
 from specc.units import Tokens
 
 POOL = 200  # requests over which the means of a mixture are taken at least

@@ -5,9 +5,10 @@ from attrs import frozen
 
 from specc.cost import StepTable, StepTimes
 from specc.cost.times import P10, P90
+from specc.results import BinRow
 from specc.serving.closed import ClosedForm
 from specc.serving.server import Server
-from specc.serving.table import Bands, BinRow, Column, Integers, MemoryParts, ServingTable, Shares
+from specc.serving.table import Bands, Column, Integers, MemoryParts, ServingTable, Shares
 from specc.serving.waves import Waves, wave_steps
 from specc.units import Tokens
 

@@ -9,7 +9,6 @@ from attrs import fields, frozen
 from numpy.typing import NDArray
 
 from specc.cost import StepTimes
-from specc.units import Seconds, Tokens
 
 Column = NDArray[np.floating[Any]]
 Integers = NDArray[np.int64]
@@ -102,46 +101,6 @@ class ServingTable:
     def row(self, index: int) -> dict[str, Any]:
         """Return one row as plain Python numbers, groups of columns as nested dictionaries."""
         return {f.name: _at(getattr(self, f.name), index) for f in fields(ServingTable)}
-
-
-@frozen
-class BinRow:
-    """What a serving model says about the requests of one shape.
-
-    Attributes:
-        share: share of the requests.
-        samples: whole requests among those in flight.
-        input, cached, output: tokens.
-        ttft, tpot: means over its requests; None where the phase has none.
-    """
-
-    share: float
-    samples: int
-    input: Tokens
-    cached: Tokens
-    output: Tokens
-    ttft: Seconds | None
-    tpot: Seconds | None
-
-
-@frozen
-class Timeline:
-    """What ran from the arrival of a batch to its last token, in runs of like steps.
-
-    Attributes:
-        start, end: seconds.
-        steps: steps of a run.
-        prefilled: new prompt tokens of a step of the deployment.
-        decoding: sequences that a step decodes.
-        cached: tokens in the KV cache at the end of a run.
-    """
-
-    start: tuple[Seconds, ...]
-    end: tuple[Seconds, ...]
-    steps: tuple[int, ...]
-    prefilled: tuple[Tokens, ...]
-    decoding: tuple[int, ...]
-    cached: tuple[Tokens, ...]
 
 
 def _at(column: Any, index: int) -> Any:

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from specc.calibration.library import Setting, deployment
-from specc.compilation import Compilation
 from specc.cost import CostModel, StepTable
 from specc.ir import Layout
+from specc.session import Session
 
 SPEC = Path(__file__).resolve().parents[2] / "specs" / "qwen3-32b-test-device.spec"
 ROWS = 1_000_000
@@ -22,7 +22,7 @@ ROWS = 1_000_000
 
 def main() -> None:
     """Measure and print."""
-    document = Compilation(SPEC).document
+    document = Session(SPEC).document
     assert document is not None
     cost = CostModel.of(document.studies[0].deployments[0], Layout(8, 1, 1))
     steps = StepTable.decoding(np.arange(ROWS) % 512 + 1, np.arange(ROWS) % 8000 + 1, 128)

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from specc.calibration.library import Setting, deployment
-from specc.compilation import Compilation
 from specc.ir import Layout, Workload
 from specc.serving import Server, StepLoop
+from specc.session import Session
 
 STUDY = """
 use std.devices
@@ -66,9 +66,9 @@ def _study() -> tuple[float, int]:
         path = Path(folder) / "large.spec"
         path.write_text(STUDY)
         start = time.perf_counter()
-        compilation = Compilation(path)
-        tasks = sum(len(study.tasks) for study in compilation.plan.studies)
-        assert compilation.results.studies
+        session = Session(path)
+        tasks = sum(len(study.tasks) for study in session.plan.studies)
+        assert session.results.studies
         return time.perf_counter() - start, tasks
 
 

@@ -17,10 +17,10 @@ import numpy as np
 from specc.calibration.library import Setting, deployment
 from specc.check.arrivals import TRACE_COLUMNS
 from specc.ir import Layout, Scheduler, Slo, Workload
+from specc.results import EngineLimits
 from specc.serving import Server
 from specc.serving.simulation.cluster import Pool
 from specc.serving.simulation.costs import PICOSECONDS, CostTable
-from specc.serving.simulation.engine import EngineSettings
 from specc.serving.simulation.requests import Requests
 
 TRACE = Path(__file__).parents[3] / "shared/reference/traces/splitwise_conv.csv"
@@ -48,7 +48,7 @@ def _print(name: str, requests: Requests, goal: str, runs: int = 5) -> None:
     for batch in range(1, LIMIT + 1):
         costs.decode(batch)
     capacity = -(-longest // BLOCK) * LIMIT
-    settings = EngineSettings(
+    settings = EngineLimits(
         Scheduler.DECODE_FIRST, BUDGET, LIMIT, LIMIT, LIMIT, capacity, BLOCK, longest
     )
     pool = Pool(settings, costs)

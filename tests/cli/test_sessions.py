@@ -408,7 +408,7 @@ def test_a_named_list_is_swept_whole(specc, spec) -> None:
     spec.write_text(text + "let names = [qwen3_8b, qwen3_32b]\n")
     assert specc("run", "plan.spec").returncode == 0
     result = json.loads((spec.parent / "plan.result.json").read_text())
-    models = [study["candidates"][0]["model"] for study in result["studies"]]
+    models = [study["candidates"][0]["instance"]["model"] for study in result["studies"]]
     assert models == ["qwen3_8b", "qwen3_32b"]
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from specc.compilation import Compilation
 from specc.report import Report, WriteError, stale_files, write_files
-from specc.report.format import duration, gibibytes, milliseconds, percent, rate, rounded, size
-from specc.report.frame import frame
+from specc.report.format import duration, gibibytes, milliseconds, percent, rate, size
+from specc.results import rounded
+from specc.results.frame import listed
+from specc.session import Session
 from tests.conftest import ROOT
 
 
@@ -25,7 +26,7 @@ def render(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
         monkeypatch.chdir(path.parent)
-        return Compilation(Path("plan.spec")).report.files
+        return Session(Path("plan.spec")).report.files
 
     return run
 
@@ -189,14 +190,14 @@ def test_one_changed_number_changes_the_report(render, small_spec) -> None:
 def test_the_long_table(tmp_path: Path, small_spec) -> None:
     path = tmp_path / "plan.spec"
     path.write_text(small_spec())
-    table = frame(Compilation(path).results)
+    table = listed(Session(path).results)
     assert list(table["batch"]) == [193, 91, 37, 11]
     assert list(table["memory_reserved"]) == [10 * 2**30] * 4
     assert {"device", "devices", "effective_input", "chunk_budget", "decode_memory"} <= set(table)
 
 
 def test_the_long_table_of_fleets_has_answers() -> None:
-    table = frame(Compilation(ROOT / "specs" / "deepseek-v3-pd-ratio.spec").results)
+    table = listed(Session(ROOT / "specs" / "deepseek-v3-pd-ratio.spec").results)
     best = table.iloc[0]
     assert best["devices"] == best["prefill_count"] * best["prefill_devices"] + (
         best["decode_count"] * best["decode_devices"]

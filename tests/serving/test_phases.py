@@ -20,8 +20,8 @@ from specc.ir import (
     Workload,
 )
 from specc.ir.images import image_tokens
-from specc.serving import Decode, Prefill, Server, StepLoop, transfer_time
-from specc.serving.transfer import cache_bytes
+from specc.serving import Decode, Prefill, Server, StepLoop
+from specc.serving.transfer import CacheSize, CacheTransfer
 from tests.cost.test_rules import DEVICE, MODEL
 
 WORKLOAD = Workload(input=1000, output=200)
@@ -108,22 +108,27 @@ def test_answers_of_one_token_need_no_decode_and_do_not_divide_by_zero() -> None
 
 def test_the_cache_takes_latency_and_bytes_over_bandwidth() -> None:
     sender, receiver = _server(phase=Phase.PREFILL), _server(phase=Phase.DECODE)
-    size = cache_bytes(sender)
+    caches = CacheSize.of(sender), CacheSize.of(receiver)
+    size = caches[0].bytes(1000)
     model = sender.cost.memory_model
     assert size == pytest.approx(1000 * model.kv_token_bytes)
+
+    def waited(transfer: Transfer, prefill: float) -> float:
+        return CacheTransfer(transfer, DEVICE, *caches, prefill).time(1000)
+
     plain = Transfer(bandwidth=5e9, latency=2e-3)
-    after = transfer_time(plain, sender, receiver, DEVICE, 1.0)
+    after = waited(plain, 1.0)
     assert after == pytest.approx(2e-3 + size / 5e9)
     # By default the outermost level: 20 GB/s of which half are reached, 3 µs.
-    usual = transfer_time(Transfer(), sender, receiver, DEVICE, 1.0)
+    usual = waited(Transfer(), 1.0)
     assert usual == pytest.approx(3e-6 + size / 10e9)
     free = Transfer(timing=Timing.FREE, bandwidth=5e9)
-    assert transfer_time(free, sender, receiver, DEVICE, 1.0) == 0
+    assert waited(free, 1.0) == 0
     layerwise = evolve(plain, timing=Timing.LAYERWISE)
     layers = model.model.layers
-    behind = transfer_time(layerwise, sender, receiver, DEVICE, 1.0)
+    behind = waited(layerwise, 1.0)
     assert behind == pytest.approx(2e-3 + size / 5e9 / layers)
-    uncovered = transfer_time(layerwise, sender, receiver, DEVICE, 0.0)
+    uncovered = waited(layerwise, 0.0)
     assert uncovered == pytest.approx(after)
 
 

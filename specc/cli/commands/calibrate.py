@@ -80,8 +80,8 @@ def _calibrate(options: argparse.Namespace) -> int:
         memory_bandwidth=device.memory_bandwidth,
         cube=start.cube if start.device == device.name else device.cube,
     )
-    with progress(rounds_of(table), "fitting kernels") as advance:
-        fitted = fit(own, table, lambda _: advance())
+    with progress(rounds_of(table), "fitting kernels") as watcher:
+        fitted = fit(own, table, lambda _: watcher.advanced())
     if not any(report.fit for report in fitted.classes):
         raise WrongInputError(
             Diagnostic(

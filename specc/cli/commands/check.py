@@ -7,8 +7,8 @@ from pathlib import Path
 from specc.cli.git import ignored
 from specc.cli.main import OK, WRONG_INPUT
 from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics, spec_files
-from specc.compilation import Compilation, SpecError
 from specc.diagnostics import Diagnostic
+from specc.session import Session, SpecError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -35,13 +35,13 @@ def run(options: argparse.Namespace) -> int:
         print("--emit prints one spec, as JSON: give one file and no --format", file=sys.stderr)
         return WRONG_INPUT
     for path in paths:
-        compilation = Compilation(path, options.set)
-        found += [d for d in compilation.diagnostics if d not in found]
+        session = Session(path, options.set)
+        found += [d for d in session.diagnostics if d not in found]
         warning = ignored(path)
         if warning is not None:
             found.append(warning)
         if options.emit:
-            _emit(compilation, options.emit)
+            _emit(session, options.emit)
     if options.emit:
         print_diagnostics(found, "text")
         return WRONG_INPUT if any(diagnostic.is_error for diagnostic in found) else OK
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     return OK
 
 
-def _emit(compilation: Compilation, stage: str) -> None:
+def _emit(session: Session, stage: str) -> None:
     """Print what a stage made of a spec, if it came that far."""
     import json
 
@@ -66,12 +66,12 @@ def _emit(compilation: Compilation, stage: str) -> None:
     data: object = None
     try:
         if stage in ("tokens", "tree"):
-            source = compilation.workspace.read(compilation.path)
+            source = session.workspace.read(session.path)
             data = tokens_json(source) if stage == "tokens" else tree_json(parse(source)[0])
-        elif stage == "ir" and compilation.document is not None:
-            data = to_json(compilation.document)
+        elif stage == "ir" and session.document is not None:
+            data = to_json(session.document)
         elif stage == "plan":
-            data = to_json(compilation.plan)
+            data = to_json(session.plan)
     except (SpecError, UnreadableError):
         return
     if data is not None:

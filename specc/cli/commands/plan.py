@@ -6,9 +6,9 @@ from pathlib import Path
 
 from specc.cli.main import OK, WRONG_INPUT
 from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics
-from specc.compilation import Compilation, SpecError
 from specc.ir import Phase
 from specc.ir.json import to_json
+from specc.session import Session, SpecError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -22,13 +22,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the plan."""
-    compilation = Compilation(options.spec, options.set)
+    session = Session(options.spec, options.set)
     try:
-        plan = compilation.plan
+        plan = session.plan
     except SpecError as error:
         print_diagnostics(error.diagnostics, options.format)
         return WRONG_INPUT
-    print_diagnostics(compilation.diagnostics, "text")
+    print_diagnostics(session.diagnostics, "text")
     if options.format == "json":
         print(json.dumps(to_json(plan), indent=1))
         return OK

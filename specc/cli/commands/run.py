@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from specc.cli.main import FAILED, INFEASIBLE, OK, WRONG_INPUT
 from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics
-from specc.compilation import Compilation, SpecError
 from specc.diagnostics import Diagnostic
+from specc.session import Session, SpecError
 
 if TYPE_CHECKING:
     from specc.report import Report
@@ -39,29 +39,26 @@ def run(options: argparse.Namespace) -> int:
     """Run the spec; exit code 3 if a study has no feasible candidate, 1 if it fails an `expect`."""
     from specc.cli.progress import progress
 
-    compilation = Compilation(options.spec, options.set)
+    session = Session(options.spec, options.set)
     try:
-        plan = compilation.plan
+        session.plan  # noqa: B018  (what is wrong is said before the work begins)
     except SpecError as error:
         print_diagnostics(error.diagnostics, options.format)
         return WRONG_INPUT
-    print_diagnostics(compilation.diagnostics, "text")
-    from specc.plan import simulation_work
-
-    work = sum(len(s.tasks) + simulation_work(s.study) for s in plan.studies)
-    with progress(work) as advance:
-        compilation.progress = advance
-        report = compilation.report
+    print_diagnostics(session.diagnostics, "text")
+    with progress(session.work) as watcher:
+        session.events = watcher
+        report = session.report
     folder = options.out or options.spec.parent
     if options.check:
         code = _check(report, folder, options.format)
     else:
-        code = _write(compilation, folder, options)
+        code = _write(session, folder, options)
     if code != OK:
         return code
-    if not compilation.results.feasible:
+    if not session.results.feasible:
         return INFEASIBLE
-    return OK if compilation.results.as_expected else FAILED
+    return OK if session.results.as_expected else FAILED
 
 
 def _check(report: "Report", folder: Path, format_: str) -> int:
@@ -83,12 +80,12 @@ def _check(report: "Report", folder: Path, format_: str) -> int:
     return FAILED if stale else OK
 
 
-def _write(compilation: Compilation, folder: Path, options: argparse.Namespace) -> int:
+def _write(session: Session, folder: Path, options: argparse.Namespace) -> int:
     from specc.report import WriteError, write_files
 
-    report = compilation.report
+    report = session.report
     try:
-        others = _csv(compilation, folder, options.csv) if options.csv is not None else {}
+        others = _csv(session, folder, options.csv) if options.csv is not None else {}
         written = write_files(report, folder, others)
     except WriteError as error:
         print_diagnostics([error.diagnostic], options.format)
@@ -99,16 +96,16 @@ def _write(compilation: Compilation, folder: Path, options: argparse.Namespace) 
     else:
         from specc.cli.summary import print_summary
 
-        print_summary(compilation.results, written)
+        print_summary(session.results, written)
     return OK
 
 
-def _csv(compilation: Compilation, folder: Path, path: Path) -> dict[Path, str]:
+def _csv(session: Session, folder: Path, path: Path) -> dict[Path, str]:
     """Return the table of candidates by its path, which must be no other file of the run."""
     from specc.report import WriteError
-    from specc.report.frame import to_csv
+    from specc.results.frame import to_csv
 
-    taken = [compilation.path, *(folder / name for name in compilation.report.files)]
+    taken = [session.path, *(folder / name for name in session.report.files)]
     if path.resolve() in [other.resolve() for other in taken] or path.suffix == ".spec":
         raise WriteError(path, FileExistsError(0, "this is another file of the run"))
-    return {path: to_csv(compilation.results)}
+    return {path: to_csv(session.results)}

@@ -3,17 +3,13 @@
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from specc.cli.main import OK, WRONG_INPUT
 from specc.cli.measured import WrongInputError
 from specc.cli.tables import print_table
 from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics
-from specc.compilation import Compilation, SpecError
 from specc.diagnostics import Diagnostic
-
-if TYPE_CHECKING:
-    from specc.plan import Candidate, Group
+from specc.session import Session, SpecError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _model(options: argparse.Namespace) -> int:
     from specc.calibration.library import UnknownNameError, model_named
-    from specc.plan.models import describe
+    from specc.cost.models import describe
 
     try:
         model = model_named(options.model)
@@ -78,10 +74,8 @@ def _model(options: argparse.Namespace) -> int:
 
 
 def _ops(options: argparse.Namespace) -> int:
-    from specc.plan.operators import operator_table
-
-    compilation = Compilation(options.spec, options.set)
-    results = compilation.results
+    session = Session(options.spec, options.set)
+    results = session.results
     study = next((s for s in results.studies if options.study in (None, s.study.name)), None)
     if study is None:
         raise WrongInputError(Diagnostic("E0203", f"there is no study '{options.study}'"))
@@ -95,8 +89,9 @@ def _ops(options: argparse.Namespace) -> int:
             )
         )
     best = study.best_of(options.deployment) if options.deployment else study.best
-    shown: list[Candidate | Group] = list(best.groups if best else study.candidates[:1])
-    tables = [t for group in shown for t in operator_table(compilation.plan, group)]
+    nearest = [c.instance for c in study.candidates[:1]]
+    shown = list(best.instances) if best else nearest
+    tables = [t for group in shown for t in session.operators(group)]
     label = " + ".join(f"{group.parallel}, batch {group.point.batch}" for group in shown)
     if options.format == "json":
         layout = best.layout if best else shown[0].parallel if shown else ""

@@ -10,12 +10,16 @@ from attrs import evolve
 from specc.check.simulations import problems_of_capacity
 from specc.cli.main import FAILED, INFEASIBLE, INTERRUPTED, OK, WRONG_INPUT
 from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics
-from specc.compilation import Compilation, SpecError
 from specc.diagnostics import Diagnostic, did_you_mean
 from specc.ir import Capacity
+from specc.run.events import Events
+from specc.session import Session, SpecError
 
 if TYPE_CHECKING:
-    from specc.plan import Plan, PlannedStudy, Results, SimulationInterruptedError
+    from specc.plan import PlannedStudy
+    from specc.results import Results, Simulated
+    from specc.run.subjects import SimulationInterruptedError
+    from specc.serving.simulation.metrics import Outcome
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -47,34 +51,51 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Simulate; exit code 3 if objectives are missed, 1 if an `expect` is not met."""
     from specc.cli.progress import progress
-    from specc.plan import Plan, SimulationInterruptedError, run, simulation_work
+    from specc.plan import Plan
+    from specc.run.subjects import SimulationInterruptedError
 
-    compilation = Compilation(options.spec, options.set)
+    session = Session(options.spec, options.set)
     try:
-        chosen = _chosen(compilation, options)
+        session.plan = Plan(tuple(_chosen(session, options)))
     except SpecError as error:
         print_diagnostics(error.diagnostics, options.format)
         return WRONG_INPUT
-    print_diagnostics(compilation.diagnostics, "text")
-    plan = Plan(tuple(chosen))
-    work = sum(len(s.tasks) + simulation_work(s.study) for s in plan.studies)
+    print_diagnostics(session.diagnostics, "text")
     try:
-        with progress(work, "simulating requests") as advance:
-            results = run(plan, advance)
+        with progress(session.work, "simulating requests") as watcher:
+            session.events = recorder = _Recorder(watcher)
+            results = session.results
     except SimulationInterruptedError as stopped:
         _print_partial(stopped)
         return INTERRUPTED
     _print(results, options.format)
-    if options.perfetto is not None and not _write_trace(plan, results, options):
+    if options.perfetto is not None and not _write_trace(results, recorder, options):
         return WRONG_INPUT
     if not results.feasible:
         return INFEASIBLE
     return OK if results.as_expected else FAILED
 
 
-def _chosen(compilation: Compilation, options: argparse.Namespace) -> "list[PlannedStudy]":
+class _Recorder(Events):
+    """Keeps every step of what is simulated, for a trace of it."""
+
+    def __init__(self, watcher: Events) -> None:
+        self._watcher = watcher
+        self._outcomes: list[tuple[Simulated, Outcome]] = []
+
+    def advanced(self) -> None:
+        self._watcher.advanced()
+
+    def simulated(self, found: "Simulated", outcome: "Outcome") -> None:
+        self._outcomes.append((found, outcome))
+
+    def outcome_of(self, wanted: "Simulated") -> "Outcome":
+        return next(outcome for found, outcome in self._outcomes if found is wanted)
+
+
+def _chosen(session: Session, options: argparse.Namespace) -> "list[PlannedStudy]":
     """Return the studies to simulate, with a search for the capacity if it was asked for."""
-    studies = compilation.plan.studies
+    studies = session.plan.studies
     if options.study is not None:
         names = [planned.study.name for planned in studies]
         studies = tuple(planned for planned in studies if planned.study.name == options.study)
@@ -112,19 +133,19 @@ def _with_capacity(planned: "PlannedStudy") -> "PlannedStudy":
     return evolve(planned, study=study)
 
 
-def _write_trace(plan: "Plan", results: "Results", options: argparse.Namespace) -> bool:
+def _write_trace(results: "Results", recorder: _Recorder, options: argparse.Namespace) -> bool:
     """Write every step of the simulation that was chosen in the first study."""
-    from specc.plan import traced
     from specc.report import Report, WriteError, write_files
     from specc.report.perfetto import perfetto
 
-    outcome = traced(plan, results)
-    if outcome is None:
+    if not results.studies[0].simulations:
         problem = Diagnostic("E0406", "no layout keeps to the limits, so there are no steps")
         print_diagnostics([problem], options.format)
         return False
+    chosen = results.studies[0].simulations[0]
+    trace = perfetto(chosen.name, recorder.outcome_of(chosen))
     try:
-        write_files(Report({}), Path(), {options.perfetto: perfetto(*outcome)})
+        write_files(Report({}), Path(), {options.perfetto: trace})
     except WriteError as error:
         print_diagnostics([error.diagnostic], options.format)
         return False
@@ -134,7 +155,7 @@ def _write_trace(plan: "Plan", results: "Results", options: argparse.Namespace) 
 def _print(results: "Results", format_: str) -> None:
     if format_ == "json":
         from specc.ir.json import to_json
-        from specc.report.format import rounded
+        from specc.results import rounded
 
         data = [
             {

@@ -3,18 +3,20 @@
 import heapq
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 from attrs import evolve, frozen
 
 from specc.ir import Routing, Scheduler
+from specc.results import EngineLimits
 from specc.serving.simulation.blocks import BlockCache
 from specc.serving.simulation.costs import StepCosts, picoseconds
-from specc.serving.simulation.engine import NEVER, Continuous, Engine, EngineSettings, Lives
+from specc.serving.simulation.engine import NEVER, Continuous, Engine, Lives
 from specc.serving.simulation.metrics import Outcome
 from specc.serving.simulation.requests import REJECTED, Gaps, Integers, Requests
 from specc.serving.simulation.round_robin import RoundRobin
-from specc.units import Seconds
+from specc.units import Seconds, Tokens
 
 AT_ONCE = 2000  # requests between two signs of life
 IMBALANCE = 2.0  # load over the mean above which a prefix does not decide
@@ -26,7 +28,7 @@ Progress = Callable[[int], None]
 class Pool:
     """Like engines behind a router."""
 
-    settings: EngineSettings
+    settings: EngineLimits
     costs: StepCosts
     engines: int = 1
     routing: Routing = Routing.ROUND_ROBIN
@@ -97,18 +99,25 @@ class Pool:
         return least if crowded or not matches[best] else engines[best]
 
 
+class Transfers(Protocol):
+    """How the caches of prompts move."""
+
+    def times(self, tokens: Sequence[Tokens]) -> Sequence[Seconds]:
+        """Return how long each is on its way, by the tokens of its prompt."""
+
+
 @frozen(eq=False)
 class Disaggregated:
     """A pool that prefills and a pool that decodes; the cache of a prompt moves between them.
 
     Attributes:
-        transfer: seconds that the cache of so many tokens is on its way.
+        transfer: how the caches move.
         links: caches that move at a time; others wait for a link, in the order of their prefill.
     """
 
     prefill: Pool
     decode: Pool
-    transfer: Callable[[Integers], Sequence[Seconds]]
+    transfer: Transfers
     links: int = 1
 
     def serve(self, requests: Requests, progress: Progress = lambda _: None) -> Outcome:
@@ -153,7 +162,7 @@ class Disaggregated:
 
     def _moved(self, ready: Integers, tokens: Integers) -> Integers:
         """Return when caches have moved over the links, by when they are ready, in order."""
-        times = [picoseconds(seconds) for seconds in self.transfer(tokens)]
+        times = [picoseconds(seconds) for seconds in self.transfer.times(tokens.tolist())]
         free = [0] * self.links
         arrived = []
         for moment, time in zip(ready.tolist(), times, strict=True):

@@ -14,9 +14,10 @@ from bisect import bisect_left
 from collections import deque
 
 import numpy as np
-from attrs import Factory, define, field, frozen
+from attrs import Factory, define, field
 
 from specc.ir import Scheduler
+from specc.results import EngineLimits
 from specc.serving.simulation.blocks import BlockCache
 from specc.serving.simulation.costs import PICOSECONDS, StepCosts
 from specc.serving.simulation.requests import REJECTED, Gaps, Integers, Requests, Served
@@ -26,48 +27,6 @@ NEVER = 100 * 86400 * PICOSECONDS  # no step begins later: 64 bits end at 107 da
 Chunk = tuple[int, Tokens, Tokens]  # a request, its tokens that are done, its tokens in the step
 RUN_COLUMNS = ("start", "steps", "batch", "context", "tokens", "duration", "waiting", "used")
 START, STEPS, BATCH, CONTEXT, TOKENS, DURATION, WAITING, USED = range(len(RUN_COLUMNS))
-
-
-@frozen
-class EngineSettings:
-    """Limits of a simulated engine.
-
-    Attributes:
-        scheduler: what a step takes in.
-        budget: new tokens of a step, one of each sequence that decodes included.
-        limit: sequences that run at a time.
-        admission: waiting requests that a step takes in.
-        decode_batch: sequences that a step decodes.
-        capacity: KV-cache blocks.
-        block: tokens of a block.
-        longest: tokens of prompt and answer together.
-        slack: decode_first_with_slack: share by which a step may exceed the budget.
-        ready_at: when the first step may begin, in picoseconds.
-    """
-
-    scheduler: Scheduler
-    budget: Tokens
-    limit: int
-    admission: int
-    decode_batch: int
-    capacity: int
-    block: Tokens
-    longest: Tokens
-    slack: float = 0.0
-    ready_at: int = 0
-
-    def blocks(self, tokens: Tokens) -> int:
-        """Return the KV-cache blocks of so many tokens of a sequence."""
-        return -(-tokens // self.block)
-
-    def longest_context(self, request: Tokens) -> Tokens:
-        """Return the longest context of a step, if no request is longer than `request`."""
-        return max(1, min(request, self.longest, self.capacity * self.block + 1))
-
-    def takes(self, prompt: Tokens, answer: Tokens) -> bool:
-        """Say whether a request fits: the model's length, and the cache when all else is gone."""
-        fits = self.blocks(prompt + answer - 1) <= self.capacity
-        return fits and prompt + answer <= self.longest
 
 
 @define
@@ -142,7 +101,7 @@ class Engine(ABC):
     What all engines share: the queue, the admission of prompts and their chunks, and the cache.
     """
 
-    settings: EngineSettings
+    settings: EngineLimits
     costs: StepCosts
     lives: Lives
     cache: BlockCache | None = None

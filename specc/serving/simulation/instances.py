@@ -7,10 +7,10 @@ from specc.cost import StepTable
 from specc.ir import Engine, MeasuredServer, Phase, Routing, Scheduler
 from specc.ir.deployment import USUAL_SLACK
 from specc.ir.simulation import StepKind
+from specc.results import EngineLimits
 from specc.serving.server import Server
 from specc.serving.simulation.cluster import Pool
 from specc.serving.simulation.costs import CostTable, MeasuredCosts, picoseconds
-from specc.serving.simulation.engine import EngineSettings
 from specc.units import Tokens
 
 UNLIMITED = 1 << 40
@@ -18,7 +18,7 @@ PREFILL_LIMIT = 1024  # prompts that an instance has begun, where it prefills al
 
 
 @frozen(eq=False)
-class Instance:
+class SimulatedInstance:
     """An instance of a deployment at the batch size that was found for it.
 
     Attributes:
@@ -50,7 +50,7 @@ class Instance:
         return layout.dp // self.in_step * layout.pp
 
     @property
-    def settings(self) -> EngineSettings:
+    def settings(self) -> EngineLimits:
         """The limits of an engine."""
         engine, together = self.engine, self.in_step
         whole = self.phase is Phase.WHOLE
@@ -58,7 +58,7 @@ class Instance:
         scheduler = engine.scheduler if whole and engine.scheduler else Scheduler.DECODE_FIRST
         with_slack = scheduler is Scheduler.DECODE_FIRST_WITH_SLACK
         limit = running * together
-        return EngineSettings(
+        return EngineLimits(
             scheduler=scheduler,
             budget=self.budget * together,
             limit=min(limit, self.budget * together),
@@ -112,7 +112,7 @@ def measured_pool(server: MeasuredServer, routing: Routing, longest: Tokens) -> 
     """Return an engine whose steps were measured; `longest` is the longest request that comes."""
     decode_batch = min(server.decode_batch or server.max_sequences, server.max_sequences)
     capacity = UNLIMITED if server.kv_cache is None else server.kv_cache // server.block_size
-    settings = EngineSettings(
+    settings = EngineLimits(
         scheduler=server.scheduler,
         budget=server.chunk_budget,
         limit=min(server.max_sequences, server.chunk_budget),

@@ -12,6 +12,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from specc.ir import Slo
+from specc.results import Attainment, BinMetrics, Metrics, Series, Statistics, Steps
 from specc.serving.simulation.costs import PICOSECONDS
 from specc.serving.simulation.engine import BATCH, DURATION, START, STEPS, TOKENS, USED, WAITING
 from specc.serving.simulation.requests import REJECTED, Gaps, Integers, Requests, Served
@@ -22,146 +23,6 @@ STEPS_SHOWN = 60  # runs of a timeline
 CDF_POINTS = 101
 Floats = NDArray[np.float64]
 _QUANTILES = (0.5, 0.9, 0.95, 0.99, 1.0)  # p50 to max
-
-
-@frozen
-class Statistics:
-    """Statistics of a metric over requests, in seconds."""
-
-    mean: Seconds
-    p50: Seconds
-    p90: Seconds
-    p95: Seconds
-    p99: Seconds
-    max: Seconds
-
-    @classmethod
-    def of(cls, values: Floats) -> "Statistics | None":
-        """Return the statistics of values, None if there are none."""
-        if not len(values):
-            return None
-        quantiles = np.quantile(values, _QUANTILES)
-        return cls(float(values.mean()), *map(float, quantiles))
-
-    @classmethod
-    def of_gaps(cls, gaps: Gaps) -> "Statistics | None":
-        """Return the statistics of gaps that are counted, as `of` would of all of them."""
-        if not len(gaps.durations):
-            return None
-        seconds = gaps.durations / PICOSECONDS
-        upto = np.cumsum(gaps.counts)
-        total = int(upto[-1])
-        places = np.array(_QUANTILES) * (total - 1)
-        low = np.floor(places).astype(np.int64)
-        high = np.minimum(low + 1, total - 1)
-        below, above = (seconds[np.searchsorted(upto, at, side="right")] for at in (low, high))
-        quantiles = below + (places - low) * (above - below)
-        mean = float((seconds * gaps.counts).sum() / total)
-        return cls(mean, *map(float, quantiles))
-
-
-@frozen
-class Attainment:
-    """How an objective fared: the limit, what was seen, and the share of requests within it."""
-
-    objective: str
-    limit: Seconds
-    seen: Seconds | None
-    met: bool
-    share: float
-
-
-@frozen
-class BinMetrics:
-    """What requests of a bin of lengths saw."""
-
-    bin: int
-    requests: int
-    ttft: Statistics | None
-    tpot: Statistics | None
-    attainment: float
-
-
-@frozen
-class Series:
-    """The state over time, at moments as far apart; sums over all engines."""
-
-    time: tuple[Seconds, ...]
-    waiting: tuple[int, ...]
-    running: tuple[int, ...]
-    cache: tuple[float, ...]
-
-
-@frozen
-class Steps:
-    """Steps of an engine around the moment at which most requests waited."""
-
-    start: tuple[Seconds, ...]
-    end: tuple[Seconds, ...]
-    steps: tuple[int, ...]
-    prefilled: tuple[int, ...]
-    decoding: tuple[int, ...]
-    waiting: tuple[int, ...]
-
-
-@frozen
-class Metrics:
-    """What a simulation says; see the module.
-
-    Attributes:
-        requests, finished, rejected, preemptions: numbers of requests, and of preemptions; what is
-            neither finished nor rejected was not done when the simulation ended.
-        arriving: seconds from the first arrival to the last.
-        span: seconds from the first arrival to the last token.
-        rate: arrivals a second.
-        served: finished requests a second over the span.
-        throughput: output tokens a second over the span; `input_throughput` those of prompts.
-        attainment: share of all requests that met every objective, each at its widest limit.
-        goodput: such requests a second.
-        busy: share of the time in which an engine runs a step; where phases are apart, one that
-            decodes, and `prefill_busy` one that prefills.
-        batch: mean sequences that decode in a step, over the time of steps of such an engine.
-        most_waiting: the longest queue of an engine.
-        most_tokens, most_decoding: the most new tokens of prompts, and sequences, of a step.
-        cache: largest share of the KV cache in use.
-        hits: share of prompt tokens found in the cache, of all that were found or computed.
-        growing: whether the queue still grows when the last request comes.
-    """
-
-    requests: int
-    finished: int
-    rejected: int
-    preemptions: int
-    span: Seconds
-    arriving: Seconds
-    rate: float
-    served: float
-    throughput: float
-    input_throughput: float
-    attainment: float
-    goodput: float
-    busy: float
-    prefill_busy: float | None
-    batch: float
-    most_waiting: int
-    most_tokens: int
-    most_decoding: int
-    cache: float
-    hits: float
-    growing: bool
-    ttft: Statistics | None
-    tpot: Statistics | None
-    itl: Statistics | None
-    queue: Statistics | None
-    latency: Statistics | None
-    objectives: tuple[Attainment, ...] = ()
-    bins: tuple[BinMetrics, ...] = ()
-
-    def statistic(self, fact: str) -> Seconds | None:
-        """Return a statistic by its path, such as `ttft.p99`."""
-        metric, _, name = fact.partition(".")
-        found = getattr(self, metric)
-        return None if found is None else float(getattr(found, name))
 
 
 @frozen(eq=False)
@@ -209,8 +70,8 @@ class Outcome:
         last = int(self.served.finish.max(initial=first))
         span = max((last - first) / PICOSECONDS, 1e-12)
         met = self._met(slo, values)
-        statistics = {name: Statistics.of(v[~np.isnan(v)]) for name, v in values.items()}
-        statistics["itl"] = Statistics.of_gaps(self.gaps)
+        statistics = {name: statistics_of(v[~np.isnan(v)]) for name, v in values.items()}
+        statistics["itl"] = statistics_of_gaps(self.gaps)
         busy, batch = self._use(self.decoding_from, len(self.runs), span)
         prefill_busy = self._use(0, self.decoding_from, span)[0] if self.decoding_from else None
         arriving = float((arrival[-1] - first) / PICOSECONDS)
@@ -293,8 +154,8 @@ class Outcome:
                 BinMetrics(
                     number,
                     int(own.sum()),
-                    Statistics.of(ttft[~np.isnan(ttft)]),
-                    Statistics.of(tpot[~np.isnan(tpot)]),
+                    statistics_of(ttft[~np.isnan(ttft)]),
+                    statistics_of(tpot[~np.isnan(tpot)]),
                     float(met[own].mean()) if own.any() else 0.0,
                 )
             )
@@ -386,3 +247,27 @@ def widest(slo: Slo) -> dict[str, Seconds]:
         metric = bound.fact.partition(".")[0]
         limits[metric] = max(limits.get(metric, 0.0), bound.value)
     return limits
+
+
+def statistics_of(values: Floats) -> Statistics | None:
+    """Return the statistics of values, None if there are none."""
+    if not len(values):
+        return None
+    quantiles = np.quantile(values, _QUANTILES)
+    return Statistics(float(values.mean()), *map(float, quantiles))
+
+
+def statistics_of_gaps(gaps: Gaps) -> Statistics | None:
+    """Return the statistics of gaps that are counted, as `statistics_of` would of all of them."""
+    if not len(gaps.durations):
+        return None
+    seconds = gaps.durations / PICOSECONDS
+    upto = np.cumsum(gaps.counts)
+    total = int(upto[-1])
+    places = np.array(_QUANTILES) * (total - 1)
+    low = np.floor(places).astype(np.int64)
+    high = np.minimum(low + 1, total - 1)
+    below, above = (seconds[np.searchsorted(upto, at, side="right")] for at in (low, high))
+    quantiles = below + (places - low) * (above - below)
+    mean = float((seconds * gaps.counts).sum() / total)
+    return Statistics(mean, *map(float, quantiles))

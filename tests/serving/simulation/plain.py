@@ -8,8 +8,8 @@ from collections import Counter
 from attrs import Factory, define
 
 from specc.ir import Scheduler
+from specc.results import EngineLimits
 from specc.serving.simulation.costs import StepCosts
-from specc.serving.simulation.engine import EngineSettings
 from specc.serving.simulation.requests import REJECTED, Requests
 
 
@@ -43,7 +43,7 @@ class Sequence:
 class PlainEngine:
     """As `Engine`, without its shortcuts."""
 
-    settings: EngineSettings
+    settings: EngineLimits
     costs: StepCosts
     sequences: list[Sequence]
     now: int = 0
@@ -58,7 +58,7 @@ class PlainEngine:
     idle: list[int] = Factory(list)  # shared blocks that nobody uses, in the order they fell idle
 
     @classmethod
-    def of(cls, settings: EngineSettings, costs: StepCosts, requests: Requests) -> "PlainEngine":
+    def of(cls, settings: EngineLimits, costs: StepCosts, requests: Requests) -> "PlainEngine":
         rows = zip(
             requests.arrival.tolist(),
             requests.input.tolist(),

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from specc.ir import Scheduler, Slo
+from specc.results import EngineLimits, Metrics
 from specc.serving.simulation.cluster import Pool
 from specc.serving.simulation.costs import PICOSECONDS, MeasuredCosts
-from specc.serving.simulation.engine import EngineSettings
-from specc.serving.simulation.metrics import Metrics
 from specc.serving.simulation.requests import Requests
 
 MS = 1e-3
@@ -27,7 +26,7 @@ def run(admission: int, first_submit: float, prefill: list[tuple[int, float]]) -
         np.full(32, 8),
         np.zeros(32, np.int64),
     )
-    settings = EngineSettings(
+    settings = EngineLimits(
         scheduler=Scheduler.PREFILL_THEN_DECODE,
         budget=8192,
         limit=32,

@@ -9,9 +9,10 @@ import pytest
 from attrs import define
 
 from specc.ir import Scheduler
+from specc.results import EngineLimits
 from specc.serving.simulation.blocks import BlockCache
 from specc.serving.simulation.costs import prefix_sums
-from specc.serving.simulation.engine import Continuous, EngineSettings, Lives
+from specc.serving.simulation.engine import Continuous, Lives
 from specc.serving.simulation.requests import Requests
 from specc.serving.simulation.round_robin import RoundRobin
 from tests.serving.simulation.plain import PlainEngine
@@ -31,7 +32,7 @@ class Curved:
         return 1_000_000 * (45 + 3 * tokens + batch + keys // 50) + batch * context
 
 
-def settings(**changes: object) -> EngineSettings:
+def settings(**changes: object) -> EngineLimits:
     usual = {
         "scheduler": Scheduler.DECODE_FIRST,
         "budget": 64,
@@ -42,7 +43,7 @@ def settings(**changes: object) -> EngineSettings:
         "block": 8,
         "longest": 400,
     }
-    return EngineSettings(**{**usual, **changes})  # type: ignore[arg-type]
+    return EngineLimits(**{**usual, **changes})  # type: ignore[arg-type]
 
 
 def some(generator: random.Random, transferred: bool) -> Requests:
@@ -86,7 +87,7 @@ def with_prefixes(generator: random.Random, requests: Requests, block: int) -> R
     )
 
 
-def limits(generator: random.Random, scheduler: Scheduler, turns: bool) -> EngineSettings:
+def limits(generator: random.Random, scheduler: Scheduler, turns: bool) -> EngineLimits:
     limit = generator.choice([1, 2, 5, 16])
     return settings(
         scheduler=scheduler,

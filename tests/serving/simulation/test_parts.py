@@ -26,10 +26,10 @@ from specc.serving.simulation.blocks import BlockCache
 from specc.serving.simulation.capacity import highest_scale
 from specc.serving.simulation.cluster import Disaggregated, Pool
 from specc.serving.simulation.costs import PICOSECONDS, CostTable, MeasuredCosts, line_through
-from specc.serving.simulation.instances import Instance
-from specc.serving.simulation.metrics import Statistics, widest
+from specc.serving.simulation.instances import SimulatedInstance
+from specc.serving.simulation.metrics import statistics_of, statistics_of_gaps, widest
 from specc.serving.simulation.requests import Gaps
-from tests.serving.simulation.test_theory import COSTS, engine, some
+from tests.serving.simulation.test_theory import COSTS, Moving, engine, some
 
 A3 = "atlas_800_a3_752t_die"
 
@@ -86,10 +86,10 @@ def test_step_costs_between_and_beyond() -> None:
 def test_an_instance_of_a_deployment() -> None:
     """Replicas of a dense model are engines of their own; those that share experts are one."""
 
-    def instance(model: str, layout: Layout) -> Instance:
+    def instance(model: str, layout: Layout) -> SimulatedInstance:
         given = deployment(Setting(model, A3, layout.devices, "w8a8_dynamic"))
         server = Server.of(given, layout, Workload(input=1024, output=256))
-        return Instance(server, given.engine, Phase.WHOLE, 32, 8192, 40960)
+        return SimulatedInstance(server, given.engine, Phase.WHOLE, 32, 8192, 40960)
 
     dense = instance("qwen3_32b", Layout(4, 1, 2))
     assert (dense.engines, dense.settings.limit, dense.settings.budget) == (2, 32, 8192)
@@ -207,7 +207,7 @@ def test_statistics_of_counted_gaps_are_those_of_all() -> None:
     counts = generator.integers(1, 40, 50)
     gaps = Gaps.of(durations, counts)
     every = np.repeat(durations, counts) / PICOSECONDS
-    counted, whole = Statistics.of_gaps(gaps), Statistics.of(every)
+    counted, whole = statistics_of_gaps(gaps), statistics_of(every)
     assert counted is not None
     assert attrs.astuple(counted) == pytest.approx(attrs.astuple(whole), rel=1e-12)
 
@@ -328,10 +328,7 @@ def test_caches_wait_for_their_link() -> None:
     """One link, half a second a cache: at 4 prompts a second the last of 40 waits for ten more."""
     requests = some(4, 40, 1e5)
     pools = Pool(engine(), COSTS), Pool(engine(), COSTS)
-    one, many = (
-        Disaggregated(*pools, lambda tokens: [0.5] * len(tokens), links).serve(requests)
-        for links in (1, 100)
-    )
+    one, many = (Disaggregated(*pools, Moving(0.5), links).serve(requests) for links in (1, 100))
     moved = int((requests.output > 1).sum())
     last = (one.served.finish.max() - one.served.first[requests.output > 1].min()) / PICOSECONDS
     assert last > 0.5 * moved
@@ -348,7 +345,7 @@ def test_what_was_stopped_in_prefill_is_not_served(monkeypatch: pytest.MonkeyPat
         return attrs.evolve(whole(self, given, progress), interrupted=True)
 
     monkeypatch.setattr(Pool, "serve", stopped)
-    outcome = Disaggregated(pool, pool, lambda tokens: [0.1] * len(tokens)).serve(requests)
+    outcome = Disaggregated(pool, pool, Moving(0.1)).serve(requests)
     assert outcome.interrupted
     assert outcome.done.tolist() == (requests.output == 1).tolist()
 

@@ -1,20 +1,22 @@
 """What must hold of any queue, and queues whose answers are known."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
-from attrs import define
+from attrs import define, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from specc.ir import Arrival, Process, RatePoint, Routing, Scheduler, Simulate, Slo, Workload
+from specc.results import EngineLimits
 from specc.serving.simulation.arrivals import Source, at_rates, unit_gaps, weibull_shape
 from specc.serving.simulation.cluster import Disaggregated, Pool
 from specc.serving.simulation.costs import PICOSECONDS, MeasuredCosts
-from specc.serving.simulation.engine import EngineSettings
 from specc.serving.simulation.requests import REJECTED, Requests
 
 
-def engine(**changes) -> EngineSettings:
+def engine(**changes) -> EngineLimits:
     usual = {
         "scheduler": Scheduler.DECODE_FIRST,
         "budget": 512,
@@ -25,10 +27,20 @@ def engine(**changes) -> EngineSettings:
         "block": 16,
         "longest": 4096,
     }
-    return EngineSettings(**{**usual, **changes})
+    return EngineLimits(**{**usual, **changes})
 
 
 COSTS = MeasuredCosts([(1, 0.01), (512, 0.06)], [(1, 0.02), (32, 0.03)], 4096)
+
+
+@frozen
+class Moving:
+    """Caches that all take as long."""
+
+    seconds: float
+
+    def times(self, tokens: Sequence[int]) -> list[float]:
+        return [self.seconds] * len(tokens)
 
 
 def some(seed: int, count: int = 400, rate: float = 2.0) -> Requests:
@@ -230,9 +242,7 @@ def test_prefill_and_decode_apart() -> None:
             requests.bin,
         )
     )
-    apart = Disaggregated(
-        Pool(limits, COSTS), Pool(limits, COSTS), lambda tokens: [0.5] * len(tokens)
-    ).serve(requests)
+    apart = Disaggregated(Pool(limits, COSTS), Pool(limits, COSTS), Moving(0.5)).serve(requests)
     assert (apart.served.first == alone.served.first).all()
     several = requests.output > 1
     waited = (apart.served.finish - apart.served.first)[several] / PICOSECONDS

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from specc.compilation import Compilation, SpecError
 from specc.ir.json import to_json
-from specc.plan import StudyResult
+from specc.results import StudyResult
+from specc.run.events import Events
+from specc.session import Session, SpecError
 from tests.conftest import ROOT
 
 
@@ -18,8 +19,8 @@ def solve(tmp_path: Path):
     def run(text: str) -> StudyResult:
         path = tmp_path / "plan.spec"
         path.write_text(text)
-        compilation = Compilation(path)
-        (study,) = compilation.results.studies
+        session = Session(path)
+        (study,) = session.results.studies
         return study
 
     return run
@@ -38,19 +39,20 @@ KNOWN = {
 @pytest.mark.parametrize("strategy", ["exhaustive", "binary", "exponential", "linear_exponential"])
 def test_the_known_answers(solve, small_spec, strategy: str) -> None:
     study = solve(small_spec(extra=f"search {{ strategy = {strategy} }}"))
-    assert [c.tp for c in study.candidates] == [8, 4, 2, 1]
+    assert [c.instance.layout.tp for c in study.candidates] == [8, 4, 2, 1]
     for candidate in study.candidates:
-        batch, throughput, ttft, tpot = KNOWN[candidate.tp]
+        batch, throughput, ttft, tpot = KNOWN[candidate.instance.layout.tp]
         point = candidate.point
         assert candidate.feasible
         assert point.batch == batch
         assert point.throughput == pytest.approx(throughput, rel=1e-5)
         assert point.ttft * 1e3 == pytest.approx(ttft, rel=1e-5)
         assert point.tpot * 1e3 == pytest.approx(tpot, rel=1e-3)
-        assert candidate.stopped_by == "tpot"
-        assert (candidate.chunk_budget, candidate.chunks) == (14000, 1)
-        assert candidate.parallel == f"TP={candidate.tp} | PP=1 | DP={8 // candidate.tp}"
-        assert point.concurrency == batch * candidate.dp
+        assert candidate.instance.stopped_by == "tpot"
+        assert (candidate.instance.engine.chunk_budget, candidate.chunks) == (14000, 1)
+        tp = candidate.instance.layout.tp
+        assert candidate.instance.parallel == f"TP={tp} | PP=1 | DP={8 // tp}"
+        assert point.concurrency == batch * candidate.instance.layout.dp
 
 
 def test_an_infeasible_study_has_nearest_misses(solve, small_spec) -> None:
@@ -59,7 +61,7 @@ def test_an_infeasible_study_has_nearest_misses(solve, small_spec) -> None:
     excesses = [candidate.misses[0].excess for candidate in study.candidates]
     assert excesses == sorted(excesses)
     nearest = study.candidates[0]
-    assert nearest.tp == 8
+    assert nearest.instance.layout.tp == 8
     assert nearest.point.batch == 1
     (miss,) = nearest.misses
     assert (miss.limit, miss.allowed) == ("tpot", 0.005)
@@ -71,7 +73,7 @@ def test_weights_that_do_not_fit_are_a_miss_of_memory(solve, small_spec) -> None
     text = small_spec().replace("qwen3_32b", "llama3_1_405b")
     study = solve(text.replace("w8a8_dynamic", "bf16"))
     assert {c.misses[0].limit for c in study.candidates} == {"memory"}
-    whole = next(c for c in study.candidates if c.tp == 1)
+    whole = next(c for c in study.candidates if c.instance.layout.tp == 1)
     assert whole.misses[0].value > 810e9
 
 
@@ -115,19 +117,26 @@ def test_a_deployment_without_a_layout_is_an_error(tmp_path: Path, small_spec) -
     path = tmp_path / "plan.spec"
     path.write_text(small_spec().replace("[1, 2, 4, 8]", "[3, 5]"))
     with pytest.raises(SpecError) as caught:
-        _ = Compilation(path).plan
+        _ = Session(path).plan
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.code == "E0406"
     assert diagnostic.span.text == "[3, 5]"
     assert "TP · PP = 3 does not divide 8 devices" in diagnostic.why
 
 
+class Counter(Events):
+    calls = 0
+
+    def advanced(self) -> None:
+        self.calls += 1
+
+
 def test_progress_is_told_of_every_candidate(tmp_path: Path, small_spec) -> None:
     path = tmp_path / "plan.spec"
     path.write_text(small_spec())
-    calls = []
-    _ = Compilation(path, progress=lambda: calls.append(1)).results
-    assert len(calls) == 4
+    watcher = Counter()
+    _ = Session(path, events=watcher).results
+    assert watcher.calls == 4
 
 
 def test_results_are_plain_data(solve, small_spec) -> None:

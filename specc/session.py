@@ -1,46 +1,47 @@
-"""A compilation strings the stages together, each run when it is first asked for.
+"""A session strings the stages together, each run when it is first asked for.
 
     document ──▶ plan ──▶ results ──▶ report
 
 `check` needs no more than the document, and so does not pay for numpy.
 """
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from specc._version import __version__
 from specc.check import check
 from specc.diagnostics import Diagnostic, Label
 from specc.ir import Deployment, Document, Phase
 from specc.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from typing import Any
 
-    from specc.plan import Plan, PlannedStudy, Results
+    from specc.plan import Plan, PlannedStudy
     from specc.report import Report
+    from specc.results import Instance, Results
+    from specc.run.events import Events
 
 
-class Compilation:
+class Session:
     """One spec on its way to a report.
 
     Attributes:
         path: the spec.
         overrides: fields set from outside, each as `path=value`.
         workspace: what reads it and the files it uses.
-        progress: called after each evaluated candidate.
+        events: told of progress while results are found; None tells nobody.
     """
 
     def __init__(
-        self,
-        path: Path,
-        overrides: "Sequence[str]" = (),
-        progress: "Callable[[], None]" = lambda: None,
+        self, path: str | Path, overrides: Sequence[str] = (), events: "Events | None" = None
     ) -> None:
-        self.path = path
+        self.path = Path(path)
         self.overrides = tuple(overrides)
-        self.workspace = Workspace(path.parent)
-        self.progress = progress
+        self.workspace = Workspace(self.path.parent)
+        self.events = events
 
     @cached_property
     def _checked(self) -> tuple[Document | None, list[Diagnostic]]:
@@ -58,7 +59,7 @@ class Compilation:
 
     @cached_property
     def plan(self) -> "Plan":
-        """The tasks to evaluate.
+        """The tasks to evaluate; setting it runs another plan than that of the whole spec.
 
         Raises:
             SpecError: the spec has errors, no study, or a study without a possible layout.
@@ -81,19 +82,56 @@ class Compilation:
         self._check_layouts(plan)
         return plan
 
+    @property
+    def work(self) -> int:
+        """How often `events` are told of an advance while results are found, about.
+
+        Raises:
+            SpecError: as `plan`.
+        """
+        from specc.run.simulate import simulation_work
+
+        return sum(len(s.tasks) + simulation_work(s.study) for s in self.plan.studies)
+
     @cached_property
     def results(self) -> "Results":
-        """What the tasks found."""
-        from specc.plan import run
+        """What the tasks found.
 
-        return run(self.plan, self.progress)
+        Raises:
+            SpecError: as `plan`.
+        """
+        from specc.results import UNITS, Header, Results
+        from specc.run.studies import run
+        from specc.serving import definitions
+
+        studies = run(self.plan, self.events)
+        simulated = any(study.simulations for study in studies)
+        header = Header(
+            specc=__version__,
+            spec=self.path.name,
+            inputs=self.workspace.hashes,
+            overrides=self.overrides,
+            definitions={name: d.text for name, d in definitions(simulated).items()},
+            units=UNITS,
+        )
+        return Results(header, studies)
 
     @cached_property
     def report(self) -> "Report":
-        """The files of the report."""
+        """The files of the report.
+
+        Raises:
+            SpecError: as `plan`.
+        """
         from specc.report import render
 
-        return render(self.results, self.path.name, self.workspace.hashes, self.overrides)
+        return render(self.results)
+
+    def operators(self, instance: "Instance") -> "list[dict[str, Any]]":
+        """Return the operators of the steps of an instance that was found, the longest first."""
+        from specc.run.operators import operator_table
+
+        return operator_table(self.plan, instance)
 
     @staticmethod
     def _check_layouts(plan: "Plan") -> None:

@@ -1,4 +1,4 @@
-"""Expectations: what a study demands of its result, judged on the answers."""
+"""Expectations: what a study demands of its result, judged on configurations."""
 
 from specc.ir.formula import (
     MONEY,
@@ -11,7 +11,7 @@ from specc.ir.formula import (
     is_simulated,
     references,
 )
-from specc.plan.results import Answer, StudyResult, Verdict
+from specc.results import Configuration, StudyResult, Verdict
 from specc.units import BYTES, TIME, Dimension, Quantity
 
 _PHASES = ("prefill", "decode")
@@ -82,16 +82,18 @@ def _simulated_fact(path: str, result: StudyResult) -> Fact:
     return Quantity(value, dimension)
 
 
-def _value(answer: Answer, phase: str, fact: str, path: str) -> float | int | str:
+def _value(answer: Configuration, phase: str, fact: str, path: str) -> float | int | str:
     """Return a fact of an answer, or of the instances of a phase of it."""
-    if not phase and hasattr(answer, fact):
-        found = getattr(answer, fact)
+    own = {"instances": "instance_count"}.get(fact, fact)
+    if not phase and hasattr(answer, own):
+        found = getattr(answer, own)
     else:
-        groups = [g for g in answer.groups if not phase or g.phase == phase]
-        if len(groups) != 1:
-            which = " or ".join(f"best.{g.phase}.{fact}" for g in answer.groups)
+        chosen = [i for i in answer.instances if not phase or i.phase == phase]
+        if len(chosen) != 1:
+            which = " or ".join(f"best.{i.phase}.{fact}" for i in answer.instances)
             raise _MissingFactError(f"{path} does not exist: the answer has {which}")
-        owners = (groups[0], groups[0].point, groups[0].point.memory)
+        one = chosen[0]
+        owners = (one, one.layout, one.point, one.point.memory)
         found = next((getattr(o, fact) for o in owners if hasattr(o, fact)), None)
     if found is None:
         raise _MissingFactError(f"{path} does not exist in mode {answer.mode}")

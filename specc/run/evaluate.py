@@ -1,5 +1,6 @@
 """Evaluating tasks: the best batch size of instances in one layout."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,9 +8,18 @@ from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from specc.cost import StepTable, calibration_name
-from specc.ir import Phase, Search, Strategy
-from specc.plan.lower import Task
-from specc.plan.results import Band, BoundShares, Candidate, Curve, MemoryUse, Point
+from specc.ir import Deployment, Phase, Search, Strategy
+from specc.plan import Task
+from specc.results import (
+    Band,
+    BoundShares,
+    Candidate,
+    Curve,
+    EngineSettings,
+    Instance,
+    MemoryUse,
+    Point,
+)
 from specc.search import ROW_FACTS, BatchSearch, Goals, exhaustive_batches, search_batch
 from specc.serving import (
     ClosedForm,
@@ -22,7 +32,8 @@ from specc.serving import (
     method_of,
     serving_model,
 )
-from specc.units import Tokens
+from specc.serving.transfer import CacheSize
+from specc.units import Seconds, Tokens
 
 CURVE_POINTS = 64
 # A prefill instance gains nothing from requests that only wait: of the batches that reach this
@@ -31,23 +42,38 @@ SATURATED = 0.99
 Integers = NDArray[np.int64]
 
 
-@frozen(eq=False)
+@frozen
+class Tradeoff:
+    """What a decode candidate serves if its TPOT may be so long: rates rise with TPOT."""
+
+    batch: tuple[int, ...]
+    tpot: tuple[Seconds, ...]
+    rate: tuple[float, ...]
+
+    def place(self, limit: Seconds) -> int:
+        """Return the place with the highest rate whose TPOT keeps to a limit.
+
+        If none does it is the one with the shortest TPOT.
+        """
+        return max(bisect_right(self.tpot, limit) - 1, 0)
+
+
+@frozen
 class Evaluated:
-    """A task with what was found: the serving model, all rows that were probed, the candidate."""
+    """What was found for a task: data alone, as it comes from another process.
+
+    Attributes:
+        cache: the KV cache of a request on a rank.
+        mean_steps: tokens of the mean answer after the first.
+        decoding: what the instance can do besides its best, where it decodes alone; None where
+            nothing is feasible.
+    """
 
     task: Task
-    model: ServingModel
-    found: BatchSearch
     candidate: Candidate
-
-    @property
-    def server(self) -> Server:
-        """The instance."""
-        return self.model.server
-
-    def point(self, row: int) -> Point:
-        """Return a row of the search as data."""
-        return point_of(self.found.table, row)
+    cache: CacheSize
+    mean_steps: float
+    decoding: Tradeoff | None = None
 
 
 @frozen(eq=False)
@@ -83,8 +109,7 @@ def evaluate(tasks: Sequence[Task]) -> list[Evaluated]:
     The steps of all of them are evaluated in one call of the cost model, as far as they are known
     beforehand: the cost of an evaluation is in the number of calls.
     """
-    first = tasks[0]
-    server = Server.of(first.deployment, first.layout, first.workload, first.phase, first.drafted)
+    server = server_of(tasks[0])
     prepared = [_prepared(task, server) for task in tasks]
     ahead = [
         (p.task.key, p.model, batches, p.model.steps(batches))
@@ -100,6 +125,21 @@ def evaluate(tasks: Sequence[Task]) -> list[Evaluated]:
             tables[key] = model.table(batches, rows)
             start += len(steps)
     return [_searched(p, tables.get(p.task.key)) for p in prepared]
+
+
+def server_of(task: Task) -> Server:
+    """Return the instance that a task is about."""
+    return Server.of(task.deployment, task.layout, task.workload, task.phase, task.drafted)
+
+
+def serving_model_of(task: Task) -> ServingModel:
+    """Return what says how the instance of a task serves."""
+    return _prepared(task, server_of(task)).model
+
+
+def point_at(task: Task, batch: int) -> Point:
+    """Return the instance of a task at a batch size."""
+    return point_of(serving_model_of(task).evaluate(np.array([batch])), 0)
 
 
 def _prepared(task: Task, of_others: Server) -> _Prepared:
@@ -141,17 +181,29 @@ def _searched(p: _Prepared, table: ServingTable | None) -> Evaluated:
     found = search_batch(p.search, p.interval, p.largest, rows, p.goals, enough)
     row = found.best if found.best is not None else found.nearest
     assert row is not None
-    candidate = _candidate(p.task, p.model, found, row, p.budget, p.caps)
-    kept = found if p.task.phase is Phase.DECODE else _alone(found)
-    return Evaluated(p.task, p.model, kept, candidate)
+    return Evaluated(
+        task=p.task,
+        candidate=_candidate(p.task, p.model, found, row, p.budget, p.caps),
+        cache=CacheSize.of(p.model.server),
+        mean_steps=p.model.server.mixture.mean_steps,
+        decoding=_tradeoff(found) if p.task.phase is Phase.DECODE else None,
+    )
 
 
-def _alone(found: BatchSearch) -> BatchSearch:
-    """Keep the best row alone; what decodes may take another batch beside a prefill."""
-    best = np.array([] if found.best is None else [found.best], dtype=np.int64)
-    table = found.table.rows(best)
-    kept = None if found.best is None else 0
-    return evolve(found, table=table, feasible=found.feasible[best], best=kept, nearest=None)
+def _tradeoff(found: BatchSearch) -> Tradeoff | None:
+    """Keep the rows that no row with a shorter TPOT serves as much as."""
+    rows = np.flatnonzero(found.feasible)
+    if not len(rows):
+        return None
+    table = found.table
+    rows = rows[np.argsort(table.tpot[rows], kind="stable")]
+    most = np.maximum.accumulate(table.rate[rows])
+    rows = rows[np.concatenate([[True], most[1:] > most[:-1]])]
+    return Tradeoff(
+        tuple(table.batch[rows].tolist()),
+        tuple(table.tpot[rows].tolist()),
+        tuple(table.rate[rows].tolist()),
+    )
 
 
 def _interval(given: tuple[int, int] | None, caps: list[int]) -> tuple[int, int] | None:
@@ -178,38 +230,61 @@ def _candidate(
     larger = np.flatnonzero(found.feasible) > row
     if task.phase is Phase.PREFILL and (stopped_by == "unknown" or larger.any()):
         stopped_by = "waves"
-    return Candidate(
-        deployment=deployment.name,
+    point = point_of(found.table, row)
+    instance = Instance(
         phase=task.phase.value,
         device=deployment.device.name,
         devices=deployment.size,
         model=deployment.model.name,
         quantisation=deployment.usual_format.value,
-        tp=layout.tp,
-        pp=layout.pp,
-        dp=layout.dp,
-        cp=layout.cp,
-        dcp=layout.dcp,
-        ep=layout.ep,
-        moe_tp=layout.moe_tp,
-        moe_dp=layout.moe_dp,
-        drafted=model.server.drafted,
-        calibration=calibration_name(deployment),
+        layout=layout,
         parallel=label_of(task, model.server.drafted),
+        engine=_settings(deployment, point.batch, budget, model.server.drafted),
+        point=point,
+        stopped_by=stopped_by,
+        task=task.key,
+    )
+    return Candidate(
+        deployment=deployment.name,
+        instance=instance,
+        calibration=calibration_name(deployment),
         method=method_of(model),
         input=mixture.mean_input,
         output=mixture.mean_output,
         effective_input=mixture.mean_new,
-        chunk_budget=budget,
         chunks=-(-mixture.longest_new // budget),
         feasible=found.best is not None,
-        point=point_of(found.table, row),
         misses=found.misses,
         relaxations=found.relaxations,
-        stopped_by=stopped_by,
         probes=found.probes,
         curve=_curve(found),
-        task=task.key,
+    )
+
+
+def _settings(deployment: Deployment, batch: int, budget: Tokens, drafted: int) -> EngineSettings:
+    engine, options = deployment.engine, deployment.communication
+    draft = engine.speculative.draft if engine.speculative and drafted else None
+    return EngineSettings(
+        max_sequences=batch,
+        chunk_budget=budget,
+        prefill_admission=engine.prefill_admission,
+        scheduler=engine.scheduler.value if engine.scheduler else None,
+        max_model_length=deployment.longest_request,
+        block_size=engine.block_size,
+        prefix_cache=engine.prefix_cache,
+        kv_cache=deployment.formats.kv_cache.value,
+        reserved_memory=engine.reserved(deployment.device.memory),
+        memory_utilization=engine.memory_utilization,
+        drafted=drafted,
+        draft_model=draft.name if draft else None,
+        generation=engine.generation.value,
+        micro_batches=engine.micro_batches,
+        sequence_parallel=options.sequence_parallel,
+        fuse_all_reduce=options.fuse_all_reduce,
+        two_streams=options.two_streams,
+        dispatch=options.dispatch.value,
+        redundant_experts=deployment.experts.redundant,
+        shard_shared=deployment.experts.shard_shared,
     )
 
 
@@ -224,7 +299,7 @@ def label_of(task: Task, drafted: int) -> str:
 
 def steps_of(task: Task, point: Point) -> dict[str, StepTable]:
     """Return the decode step at the mean context, and the largest prefill step, of a point."""
-    server = Server.of(task.deployment, task.layout, task.workload, task.phase, task.drafted)
+    server = server_of(task)
     steps = {}
     if task.phase is not Phase.PREFILL:
         steps["decode"] = server.mixture.decode(point.batch, server.block, server.drafted)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from specc.compilation import Compilation
-from specc.plan import Results, StudyResult
+from specc.results import Results, StudyResult
+from specc.session import Session
 
 HEAD = """
 use std.devices
@@ -25,10 +25,10 @@ deployment a3 {
 """
 
 
-def compiled(text: str, folder: Path) -> Compilation:
+def compiled(text: str, folder: Path) -> Session:
     path = folder / "plan.spec"
     path.write_text(HEAD + text)
-    return Compilation(path)
+    return Session(path)
 
 
 def results(text: str, folder: Path) -> Results:

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from specc.compilation import Compilation
-from specc.plan.answers import best_split
 from specc.report.frontier import _unbeaten
 from specc.report.view import _relaxed
+from specc.run.configurations import best_split
+from specc.session import Session
 
 HEAD = """
 use std.devices
@@ -28,7 +28,7 @@ def solve(tmp_path):
         text = HEAD + workload.replace("SLO", slo) + body
         names = study or "deployments = d"
         path.write_text(text + f"\nstudy s {{ workload = w; {names} }}\n")
-        return Compilation(path).results.studies
+        return Session(path).results.studies
 
     return run
 
@@ -70,7 +70,7 @@ def test_pd_ratio_by_hand(solve) -> None:
         BASE + "devices = 8; mode = pd_ratio; fleet { devices = 64 }; parallel { tp = 8 } }"
     )
     answer = result.best
-    prefill, decode = answer.groups
+    prefill, decode = answer.instances
     assert (prefill.phase, decode.phase) == ("prefill", "decode")
     assert prefill.point.ttft <= 20
     assert decode.point.tpot <= 0.05
@@ -90,7 +90,7 @@ def test_prefill_rate_is_what_the_instance_can_do(solve) -> None:
     """The reference planner's 22 178 prompt tokens a second are 6.3 requests; C / TTFT is more."""
     body = BASE + "devices = 8; mode = prefill_only; parallel { tp = 8 } }"
     (result,) = solve(body, slo="ttft <= 20 s")
-    point = result.best.groups[0].point
+    point = result.best.instances[0].point
     assert point.throughput == pytest.approx(22178, rel=0.01)
     assert point.rate == pytest.approx(6.3, rel=0.01)
     curve = result.candidates[0].curve
@@ -105,13 +105,13 @@ def test_a_transfer_lengthens_the_second_token_and_can_cost_batch(solve) -> None
     assert free.best.transfer == 0
     assert moved.best.transfer > 1
     assert moved.best.tpot <= 0.05
-    assert moved.best.groups[1].point.batch < free.best.groups[1].point.batch
+    assert moved.best.instances[1].point.batch < free.best.instances[1].point.batch
 
 
 def test_a_fleet_for_a_rate(solve) -> None:
     body = BASE + "devices = 8; fleet { rate = 20 req/s; spare = 1 }; parallel { tp = 8 } }"
     (result,) = solve(body)
-    (group,) = result.best.groups
+    (group,) = result.best.instances
     assert group.count == math.ceil(20 / group.point.rate) + 1
     assert result.best.rate == pytest.approx((group.count - 1) * group.point.rate)
     assert result.best.rate >= 20
@@ -119,7 +119,7 @@ def test_a_fleet_for_a_rate(solve) -> None:
     short = body.replace("spare = 1", "spare = 1; devices = 16")
     (result,) = solve(short)
     assert result.best is None
-    (miss,) = result.answers[0].misses
+    (miss,) = result.configurations[0].misses
     assert (miss.limit, miss.allowed) == ("devices", 16)
 
 
@@ -130,10 +130,10 @@ def test_a_heterogeneous_fleet_prefills_on_one_device_and_decodes_on_another(sol
         "decode { device = atlas_800_a2_313t; devices = 8; parallel { tp = 8 } } }"
     )
     (result,) = solve(body)
-    prefill, decode = result.best.groups
+    prefill, decode = result.best.instances
     assert prefill.device == "atlas_800_a3_752t_die"
     assert decode.device == "atlas_800_a2_313t"
-    assert {c.devices for c in result.candidates if c.phase == "prefill"} == {4, 8}
+    assert {c.instance.devices for c in result.candidates if c.phase == "prefill"} == {4, 8}
     assert result.best.devices <= 48
 
 
@@ -152,15 +152,15 @@ def test_limits_on_any_fact_are_kept(solve) -> None:
     body = BASE + "devices = 8; parallel { tp = [4, 8] }; search { limits { LIMITS } } }"
     (free,) = solve(body.replace("LIMITS", "batch >= 1"))
     (bound,) = solve(body.replace("LIMITS", "batch <= 50; available >= 30 GiB"))
-    assert free.best.groups[0].point.batch > 50
+    assert free.best.instances[0].point.batch > 50
     for candidate in bound.candidates:
         assert candidate.point.batch <= 50
         assert candidate.point.memory.available >= 30 * 2**30
     (narrow,) = solve(body.replace("LIMITS", "tp <= 4"))
-    assert [c.tp for c in narrow.candidates if c.feasible] == [4]
+    assert [c.instance.layout.tp for c in narrow.candidates if c.feasible] == [4]
     (none,) = solve(body.replace("LIMITS", "throughput <= 1 tok/s"))
     assert none.best is None
-    assert none.answers[0].misses[0].limit == "throughput"
+    assert none.configurations[0].misses[0].limit == "throughput"
 
 
 def test_relaxing_one_limit_as_told_makes_it_feasible(solve) -> None:
@@ -178,8 +178,9 @@ def test_relaxing_one_limit_as_told_makes_it_feasible(solve) -> None:
         assert again.best is not None
         less = {**tight, miss.limit: miss.value * 0.999}
         (still,) = solve(body, slo=text.format(**less))
-        own = [c for c in result.candidates if miss in c.relaxations]
-        assert all(not c.feasible for c in still.candidates if c.parallel == own[0].parallel)
+        own = next(c.instance for c in result.candidates if miss in c.relaxations)
+        same = [c for c in still.candidates if c.instance.parallel == own.parallel]
+        assert not any(c.feasible for c in same)
     # Where both limits are broken at every batch, no single one is enough.
     (hopeless,) = solve(body, slo=text.format(**slo))
     assert not [m for c in hopeless.candidates for m in c.relaxations]
@@ -198,7 +199,7 @@ def test_fewest_devices_and_most_per_cost_rank_differently(solve) -> None:
     study = "deployments = [d, e]"
     (few,) = solve(text.replace("OBJECTIVE", "fewest_devices"), study=study)
     (value,) = solve(text.replace("OBJECTIVE", "throughput_per_cost"), study=study)
-    assert few.best.devices == min(a.devices for a in few.answers)
+    assert few.best.devices == min(a.devices for a in few.configurations)
     assert value.best.deployment == "e"
 
 
@@ -211,19 +212,19 @@ def test_speculation_is_searched_over_its_tokens(solve) -> None:
     }
     """
     (result,) = solve(body)
-    assert sorted(c.drafted for c in result.candidates) == [0, 1, 2]
-    assert result.best.groups[0].drafted > 0
+    assert sorted(c.instance.engine.drafted for c in result.candidates) == [0, 1, 2]
+    assert result.best.instances[0].engine.drafted > 0
     assert "MTP" in result.best.layout
 
 
 def test_max_sequences_and_chunk_budget_stop_a_batch(solve) -> None:
     body = BASE + "devices = 8; parallel { tp = 8 }; engine { max_sequences = 40 } }"
     (result,) = solve(body)
-    (group,) = result.best.groups
+    (group,) = result.best.instances
     assert (group.point.batch, group.stopped_by) == (40, "max_sequences")
     body = BASE + "devices = 8; parallel { tp = 8 }; engine { chunk_budget = 32 tok } }"
     (result,) = solve(body, slo="tpot <= 50 s")
-    (group,) = result.best.groups
+    (group,) = result.best.instances
     assert group.point.batch <= 32
 
 
@@ -251,7 +252,7 @@ def test_decode_tasks_are_shared_by_prefix_rates(tmp_path) -> None:
         + "devices = 8; mode = disaggregated; parallel { tp = 8 } }\n"
         + "study s { workload = w; deployments = d; sweep w.prefix_hit in [0%, 30%, 60%] }\n"
     )
-    plan = Compilation(path).plan
+    plan = Session(path).plan
     keys = [task.key for study in plan.studies for task in study.tasks]
     assert len(keys) == 6
     assert len(set(keys)) == 4
@@ -268,7 +269,7 @@ def test_the_tighter_of_a_limit_and_an_objective_is_told(solve) -> None:
 def test_a_fact_may_be_limited_from_both_sides(solve) -> None:
     body = BASE + "devices = 8; parallel { tp = 8 }; search { limits { batch >= 4; batch <= 6 } } }"
     (result,) = solve(body)
-    assert result.best.groups[0].point.batch == 6
+    assert result.best.instances[0].point.batch == 6
 
 
 def test_phases_apart_are_not_told_that_one_limit_is_enough(solve) -> None:
@@ -286,10 +287,10 @@ def test_a_transfer_that_breaks_every_pair_is_named(solve) -> None:
     )
     (result,) = solve(body, slo="ttft <= 20 s; tpot <= 50 ms")
     assert result.best is None
-    nearest = result.answers[0]
+    nearest = result.configurations[0]
     (miss,) = nearest.misses
     assert miss.limit == "tpot"
-    assert miss.value == pytest.approx(nearest.groups[1].point.tpot + nearest.transfer / 1499)
+    assert miss.value == pytest.approx(nearest.instances[1].point.tpot + nearest.transfer / 1499)
     assert nearest.bands.tpot_p10 < nearest.tpot < nearest.bands.tpot_p90
 
 
@@ -302,7 +303,7 @@ def test_links_bound_the_rate(solve) -> None:
     best = result.best
     assert best.bottleneck == "transfer"
     assert best.rate == pytest.approx(1 / best.transfer, rel=1e-3)
-    assert best.rate < min(g.point.rate for g in best.groups)
+    assert best.rate < min(g.point.rate for g in best.instances)
 
 
 def test_batches_of_decode_do_not_bind_prefill(solve) -> None:
@@ -311,14 +312,14 @@ def test_batches_of_decode_do_not_bind_prefill(solve) -> None:
         "engine { decode_batch = 64 .. 128 }; search { limits { batch >= 64 } } }"
     )
     (result,) = solve(body, slo="ttft <= 5 s; tpot <= 50 ms")
-    prefill, decode = result.best.groups
+    prefill, decode = result.best.instances
     assert prefill.point.batch < 64 <= decode.point.batch
 
 
 def test_a_rate_asks_for_the_fewest_devices(solve) -> None:
     body = BASE + "devices = 8; fleet { rate = 20 req/s }; parallel { tp = [2, 4, 8] } }"
     (result,) = solve(body)
-    assert result.best.devices == min(a.devices for a in result.answers)
+    assert result.best.devices == min(a.devices for a in result.configurations)
 
 
 def test_a_scan_is_near_exhaustive_search(solve) -> None:

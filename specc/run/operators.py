@@ -4,17 +4,17 @@ from typing import Any
 
 from specc.cost import CostModel
 from specc.cost.times import StepTimes
-from specc.plan.evaluate import steps_of
-from specc.plan.lower import Plan
-from specc.plan.results import Candidate, Group
+from specc.plan import Plan
+from specc.results import Instance
+from specc.run.evaluate import steps_of
 
 
-def operator_table(plan: Plan, candidate: Candidate | Group) -> list[dict[str, Any]]:
+def operator_table(plan: Plan, instance: Instance) -> list[dict[str, Any]]:
     """Return the operators of the decode and the prefill step, the longest first."""
-    task = next(t for p in plan.studies for t in p.tasks if t.key == candidate.task)
+    task = next(t for p in plan.studies for t in p.tasks if t.key == instance.task)
     cost = CostModel.of(task.deployment, task.layout, task.drafted)
     tables = []
-    for phase, steps in steps_of(task, candidate.point).items():
+    for phase, steps in steps_of(task, instance.point).items():
         listed = [
             (op, time) for op, time in cost.operator_times(steps) if time.total[0] * op.repeat > 0
         ]

@@ -5,8 +5,8 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
-from specc.plan.evaluate import Evaluated, evaluate
-from specc.plan.lower import Task
+from specc.plan import Task
+from specc.run.evaluate import Evaluated, evaluate
 
 # Fewer tasks than this take less time than the start of processes.
 WORTH_PROCESSES = 300

@@ -1,10 +1,11 @@
-"""Answers: instances put together into what a deployment serves.
+"""Configurations: instances put together into what a deployment serves.
 
-An answer is one group of like instances, or a group that prefills and one that decodes.
+A configuration has like instances, or some that prefill and some that decode.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,22 @@ from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from specc.ir import Bound, Deployment, Device, Fleet, Mode, Objective, Phase, Slo, Workload
-from specc.plan.evaluate import Evaluated
-from specc.plan.results import Answer, Band, Group, Point
-from specc.search import ROW_FACTS, Miss, bound_excess
-from specc.serving import BinRow, StepLoop, transfer_time
-from specc.serving.transfer import link_rate, slower_link
+from specc.plan import Task
+from specc.results import (
+    Band,
+    BinRow,
+    Configuration,
+    Instance,
+    Miss,
+    objective_of,
+)
+from specc.run.evaluate import Evaluated, point_at, serving_model_of
+from specc.search import ROW_FACTS, bound_excess
+from specc.serving import StepLoop
+from specc.serving.transfer import CacheTransfer, link_rate, slower_link
 from specc.units import Seconds
 
-MOST_ANSWERS = 12  # answers of a deployment with two phases that are listed
+MOST_LISTED = 12  # configurations of a deployment with two phases
 Column = NDArray[np.floating[Any]]
 
 
@@ -36,16 +45,16 @@ class Split:
 class _Pair:
     """A prefill and a decode candidate at their best batch sizes, and the fleet they make.
 
-    Its attributes carry the names of facts, so that limits on answers can be judged on it.
+    Its attributes carry the names of facts, so that limits on configurations can be judged on it.
     """
 
     prefill: Evaluated
     decode: Evaluated
-    rows: tuple[int, int]
+    place: int
     transfer: Seconds
     split: Split
     devices: int
-    instances: int
+    instance_count: int
     rate: float
     ttft: Seconds
     tpot: Seconds
@@ -57,10 +66,10 @@ class _Pair:
     bottleneck: str = ""
 
 
-def answers(
+def configurations(
     deployment: Deployment, workload: Workload, evaluated: Sequence[Evaluated]
-) -> tuple[list[Answer], int]:
-    """Return the answers of a deployment, the best first, and how many more there are.
+) -> tuple[list[Configuration], int]:
+    """Return the configurations of a deployment, the best first, and how many more there are.
 
     Of pairs, those are listed that are the best with their prefill or with their decode instances.
     """
@@ -72,7 +81,7 @@ def answers(
     slo = workload.slo
     pairs = [(p, _pair_misses(p, deployment, slo)) for p in _pairs(deployment, workload, evaluated)]
     pairs.sort(key=lambda pair: rank_of(pair[0], pair[1], objective))
-    listed = _telling(pairs)[:MOST_ANSWERS]
+    listed = _telling(pairs)[:MOST_LISTED]
     built = [evolve(_paired(deployment, pair), misses=misses) for pair, misses in listed]
     return built, len(pairs) - len(built)
 
@@ -85,59 +94,44 @@ def _telling(pairs: Sequence[Judged]) -> list[Judged]:
     seen: set[tuple[str, str]] = set()
     kept = []
     for pair, misses in pairs:
-        sides = {("prefill", pair.prefill.candidate.task), ("decode", pair.decode.candidate.task)}
+        sides = {("prefill", pair.prefill.task.key), ("decode", pair.decode.task.key)}
         if sides - seen:
             kept.append((pair, misses))
             seen |= sides
     return kept
 
 
-def ranked(found: Sequence[Answer], objective: Objective) -> list[Answer]:
-    """Order answers, the best first."""
-    return sorted(found, key=lambda answer: rank_of(answer, answer.misses, objective))
+def ranked(found: Sequence[Configuration], objective: Objective) -> list[Configuration]:
+    """Order configurations, the best first."""
+    return sorted(found, key=lambda found: rank_of(found, found.misses, objective))
 
 
 def rank_of(
-    answer: "Answer | _Pair", misses: tuple[Miss, ...], objective: Objective
+    found: "Configuration | _Pair", misses: tuple[Miss, ...], objective: Objective
 ) -> tuple[float, ...]:
-    """Return the place of an answer: feasible ones by the falling objective, then the others.
+    """Return the place of a configuration: feasible ones by the falling objective, then the others.
 
     Ties go to fewer devices, then to the shorter latencies; what misses a limit goes by how far.
     """
     if misses:
         return 1.0, max(miss.excess for miss in misses)
-    value = float(f"{objective_of(answer, objective):.9g}")
-    return 0.0, -value, answer.devices, -answer.throughput, answer.tpot or 0.0, answer.ttft or 0.0
+    value = float(f"{objective_of(found, objective):.9g}")
+    return 0.0, -value, found.devices, -found.throughput, found.tpot or 0.0, found.ttft or 0.0
 
 
-def objective_of(answer: "Answer | _Pair", objective: Objective) -> float:
-    """Return what an answer is ranked by; more is better."""
-    match objective:
-        case Objective.THROUGHPUT_PER_DEVICE:
-            return answer.throughput_per_device
-        case Objective.THROUGHPUT_PER_COST:
-            assert answer.cost_per_second is not None
-            return answer.throughput / max(answer.cost_per_second, 1e-30)
-        case Objective.FEWEST_DEVICES:
-            return float(-answer.devices)
-        case _:
-            return answer.throughput
-
-
-def _single(deployment: Deployment, evaluated: Evaluated) -> Answer:
-    row = evaluated.found.best
-    assert row is not None
-    point, fleet = evaluated.point(row), deployment.fleet
+def _single(deployment: Deployment, evaluated: Evaluated) -> Configuration:
+    instance, fleet = evaluated.candidate.instance, deployment.fleet
+    point = instance.point
     count, spare = 1, 0
     misses: tuple[Miss, ...] = ()
     if fleet is not None:
         count, misses = _instances(fleet, deployment.size, point.rate)
         spare = fleet.spare
-    group = _group(evaluated, point, count, spare)
+    instances = (evolve(instance, count=count, spare=spare),)
     rate = (count - spare) * point.rate
     throughput = (count - spare) * point.throughput
-    answer = _answer(deployment, (group,), rate, throughput, point.ttft, point.tpot)
-    return evolve(answer, misses=misses)
+    whole = _configuration(deployment, instances, rate, throughput, point.ttft, point.tpot)
+    return evolve(whole, misses=misses)
 
 
 def _instances(fleet: Fleet, size: int, rate: float) -> tuple[int, tuple[Miss, ...]]:
@@ -159,26 +153,35 @@ def _pairs(
 ) -> Iterator[_Pair]:
     """Yield every prefill candidate with every decode candidate that keeps to the limits."""
     prefills = [e for e in evaluated if e.task.phase is Phase.PREFILL and e.candidate.feasible]
-    decodes = [_Decoding(e) for e in evaluated if e.task.phase is Phase.DECODE]
-    for prefill in prefills:
-        row = prefill.found.best
-        assert row is not None
-        step = float(prefill.found.table.prefill_step[row])
-        rate = float(prefill.found.table.rate[row])
-        for decoding in decodes:
-            decode = decoding.evaluated
-            slower = slower_link(prefill.task.deployment.device, decode.task.deployment.device)
-            moving = transfer_time(deployment.transfer, prefill.server, decode.server, slower, step)
-            best = decoding.best(workload.slo.tpot, moving)
-            if best is None:
-                continue
-            sizes = prefill.task.deployment.size, decode.task.deployment.size
-            links = [link_rate(deployment.transfer, e.server, slower) for e in (prefill, decode)]
-            own = rate, float(decode.found.table.rate[best])
-            rates = min(own[0], links[0]), min(own[1], links[1])
-            for split in _splits(deployment, sizes, rates):
-                pair = _pair(deployment, (prefill, decode), (row, best), moving, split)
-                yield evolve(pair, bottleneck=_bottleneck(split, own, rates))
+    decodes = [e for e in evaluated if e.decoding is not None]
+    limit = workload.slo.tpot
+    for prefill, decode in product(prefills, decodes):
+        moving = cache_transfer(deployment, prefill, decode)
+        moved = moving.time(prefill.candidate.input)
+        assert decode.decoding is not None
+        allowed = np.inf if limit is None else limit - moved / decode.mean_steps
+        place = decode.decoding.place(allowed)
+        sides = prefill, decode
+        sizes = prefill.task.deployment.size, decode.task.deployment.size
+        own = prefill.candidate.point.rate, decode.decoding.rate[place]
+        links = [
+            link_rate(moving.transfer, moving.slower, e.cache, e.candidate.input) for e in sides
+        ]
+        rates = min(own[0], links[0]), min(own[1], links[1])
+        for split in _splits(deployment, sizes, rates):
+            pair = _pair(deployment, sides, place, moved, split)
+            yield evolve(pair, bottleneck=_bottleneck(split, own, rates))
+
+
+def cache_transfer(deployment: Deployment, prefill: Evaluated, decode: Evaluated) -> CacheTransfer:
+    """Return how the cache of a prompt gets from instances that prefill to some that decode."""
+    return CacheTransfer(
+        transfer=deployment.transfer,
+        slower=slower_link(prefill.task.deployment.device, decode.task.deployment.device),
+        sender=prefill.cache,
+        receiver=decode.cache,
+        prefill=prefill.candidate.point.prefill_step or 0.0,
+    )
 
 
 def _bottleneck(split: Split, own: tuple[float, float], rates: tuple[float, float]) -> str:
@@ -191,7 +194,7 @@ def _bottleneck(split: Split, own: tuple[float, float], rates: tuple[float, floa
 def _pair(
     deployment: Deployment,
     sides: tuple[Evaluated, Evaluated],
-    rows: tuple[int, int],
+    place: int,
     transfer: Seconds,
     split: Split,
 ) -> _Pair:
@@ -200,19 +203,22 @@ def _pair(
     sizes = [n * e.task.deployment.size for n, e in zip(counts, sides, strict=True)]
     each = list(zip(sizes, (e.task.deployment.device for e in sides), strict=True))
     cost, power = _total(each, _price), _total(each, _power)
-    mixture = sides[1].server.mixture
-    throughput = split.rate * mixture.mean_output
+    prefill, decode = sides
+    assert decode.decoding is not None
+    throughput = split.rate * decode.candidate.output
+    ttft = prefill.candidate.point.ttft
+    assert ttft is not None
     return _Pair(
-        prefill=sides[0],
-        decode=sides[1],
-        rows=rows,
+        prefill=prefill,
+        decode=decode,
+        place=place,
         transfer=transfer,
         split=split,
         devices=sum(sizes),
-        instances=sum(counts),
+        instance_count=sum(counts),
         rate=split.rate,
-        ttft=float(sides[0].found.table.ttft[rows[0]]),
-        tpot=float(sides[1].found.table.tpot[rows[1]]) + transfer / mixture.mean_steps,
+        ttft=ttft,
+        tpot=decode.decoding.tpot[place] + transfer / decode.mean_steps,
         throughput=throughput,
         throughput_per_device=throughput / sum(sizes),
         cost_per_second=cost,
@@ -240,40 +246,6 @@ def _total(
             return None
         total += count * each
     return total
-
-
-class _Decoding:
-    """The rows of a decode candidate by rising TPOT, with the best rate up to each."""
-
-    def __init__(self, evaluated: Evaluated) -> None:
-        table = evaluated.found.table
-        rows = np.flatnonzero(evaluated.found.feasible)
-        self.evaluated = evaluated
-        self.rows = rows[np.argsort(table.tpot[rows], kind="stable")]
-        self.tpot = table.tpot[self.rows]
-        rates = table.rate[self.rows]
-        self.best_so_far = _running_argmax(rates)
-
-    def best(self, limit: Seconds | None, transfer: Seconds) -> int | None:
-        """Return the row with the highest rate whose TPOT keeps to the limit with the transfer.
-
-        If none does it is the row with the shortest TPOT; None without any row.
-        """
-        if not len(self.rows):
-            return None
-        steps = self.evaluated.server.mixture.mean_steps
-        allowed = np.inf if limit is None else limit - transfer / steps
-        within = int(np.searchsorted(self.tpot, allowed, side="right"))
-        return int(self.rows[self.best_so_far[within - 1] if within else 0])
-
-
-def _running_argmax(values: Column) -> NDArray[np.int64]:
-    """Return, for each place, the first place up to it with the largest value."""
-    if not len(values):
-        return np.zeros(0, dtype=np.int64)
-    largest = np.maximum.accumulate(values)
-    risen = np.concatenate([[True], largest[1:] > largest[:-1]])
-    return np.maximum.accumulate(np.where(risen, np.arange(len(values)), 0))
 
 
 def _splits(
@@ -310,20 +282,30 @@ def best_split(devices: int, sizes: tuple[int, int], rates: tuple[float, float])
     return Split(fewest[0], fewest[1], min(fewest[0] * rates[0], fewest[1] * rates[1]))
 
 
-def _paired(deployment: Deployment, pair: _Pair) -> Answer:
+def _paired(deployment: Deployment, pair: _Pair) -> Configuration:
     spare = deployment.fleet.spare if deployment.fleet else 0
-    points = pair.prefill.point(pair.rows[0]), pair.decode.point(pair.rows[1])
-    groups = (
-        _group(pair.prefill, points[0], pair.split.prefill + spare, spare),
-        _group(pair.decode, points[1], pair.split.decode + spare, spare),
+    assert pair.decode.decoding is not None
+    decoding = _at_batch(pair.decode, pair.decode.decoding.batch[pair.place])
+    instances = (
+        evolve(pair.prefill.candidate.instance, count=pair.split.prefill + spare, spare=spare),
+        evolve(decoding, count=pair.split.decode + spare, spare=spare),
     )
-    answer = _answer(deployment, groups, pair.rate, pair.throughput, pair.ttft, pair.tpot)
-    extra = pair.transfer / pair.decode.server.mixture.mean_steps
-    low, high = answer.bands.tpot_p10, answer.bands.tpot_p90
+    whole = _configuration(deployment, instances, pair.rate, pair.throughput, pair.ttft, pair.tpot)
+    extra = pair.transfer / pair.decode.mean_steps
+    low, high = whole.bands.tpot_p10, whole.bands.tpot_p90
     assert low is not None
     assert high is not None
-    bands = evolve(answer.bands, tpot_p10=low + extra, tpot_p90=high + extra)
-    return evolve(answer, transfer=pair.transfer, bottleneck=pair.bottleneck, bands=bands)
+    bands = evolve(whole.bands, tpot_p10=low + extra, tpot_p90=high + extra)
+    return evolve(whole, transfer=pair.transfer, bottleneck=pair.bottleneck, bands=bands)
+
+
+def _at_batch(evaluated: Evaluated, batch: int) -> Instance:
+    """Return the instance at a batch size that may be another than its best."""
+    best = evaluated.candidate.instance
+    if best.point.batch == batch:
+        return best
+    engine = evolve(best.engine, max_sequences=batch)
+    return evolve(best, point=point_at(evaluated.task, batch), engine=engine)
 
 
 def _pair_misses(pair: _Pair, deployment: Deployment, slo: Slo) -> tuple[Miss, ...]:
@@ -337,39 +319,31 @@ def _pair_misses(pair: _Pair, deployment: Deployment, slo: Slo) -> tuple[Miss, .
     return misses
 
 
-def _group(evaluated: Evaluated, point: Point, count: int, spare: int) -> Group:
-    candidate = evaluated.candidate
-    names = ("phase", "device", "devices", "parallel", "tp", "pp", "dp", "cp", "ep")
-    more = ("drafted", "chunk_budget", "stopped_by", "task")
-    copied = {name: getattr(candidate, name) for name in (*names, *more)}
-    return Group(**copied, count=count, spare=spare, point=point)
-
-
-def _answer(
+def _configuration(
     deployment: Deployment,
-    groups: tuple[Group, ...],
+    instances: tuple[Instance, ...],
     rate: float,
     throughput: float,
     ttft: Seconds | None,
     tpot: Seconds | None,
-) -> Answer:
-    devices = sum(g.count * g.devices for g in groups)
+) -> Configuration:
+    devices = sum(i.count * i.devices for i in instances)
     known = {
         i.device.name: i.device
         for phase in deployment.mode.phases
         for i in deployment.instances(phase)
     }
-    each = [(g.count * g.devices, known[g.device]) for g in groups]
+    each = [(i.count * i.devices, known[i.device]) for i in instances]
     cost, power = _total(each, _price), _total(each, _power)
-    return Answer(
+    last = instances[-1]
+    return Configuration(
         deployment=deployment.name,
         mode=deployment.mode.value,
         model=deployment.model.name,
         quantisation=deployment.usual_format.value,
-        groups=groups,
+        instances=instances,
         devices=devices,
-        instances=sum(g.count for g in groups),
-        in_flight=(groups[-1].count - groups[-1].spare) * groups[-1].point.concurrency,
+        in_flight=(last.count - last.spare) * last.point.concurrency,
         rate=rate,
         ttft=ttft,
         tpot=tpot,
@@ -377,9 +351,9 @@ def _answer(
         throughput_per_device=throughput / devices,
         transfer=0.0,
         bottleneck="",
-        bands=_bands(groups, throughput),
-        available=min(g.point.memory.available for g in groups),
-        available_at_end=min(g.point.memory.available_at_end for g in groups),
+        bands=_bands(instances, throughput),
+        available=min(i.point.memory.available for i in instances),
+        available_at_end=min(i.point.memory.available_at_end for i in instances),
         cost_per_second=cost,
         cost_per_million_tokens=None if cost is None else cost / throughput * 1e6,
         energy_per_thousand_tokens=None if power is None else power / throughput * 1e3,
@@ -387,10 +361,10 @@ def _answer(
     )
 
 
-def _bands(groups: tuple[Group, ...], throughput: float) -> Band:
-    """Return the bands of an answer: the throughput moves with the phase that limits it."""
-    first, last = groups[0].point, groups[-1].point
-    limiting = min(groups, key=lambda g: (g.count - g.spare) * g.point.rate).point
+def _bands(instances: tuple[Instance, ...], throughput: float) -> Band:
+    """Return the bands of a configuration: throughput moves with the phase that limits it."""
+    first, last = instances[0].point, instances[-1].point
+    limiting = min(instances, key=lambda i: (i.count - i.spare) * i.point.rate).point
     scale = throughput / limiting.throughput
     return Band(
         ttft_p10=first.bands.ttft_p10,
@@ -402,33 +376,33 @@ def _bands(groups: tuple[Group, ...], throughput: float) -> Band:
     )
 
 
-def _misses(answer: "Answer | _Pair", bounds: tuple[Bound, ...]) -> tuple[Miss, ...]:
-    """Return what an answer misses of the limits on answers as a whole."""
+def _misses(found: "Configuration | _Pair", bounds: tuple[Bound, ...]) -> tuple[Miss, ...]:
+    """Return what a configuration misses of the limits on configurations as a whole."""
     misses = []
     for bound in bounds:
         if bound.fact in ROW_FACTS:
             continue
-        value = float(getattr(answer, bound.fact))
+        value = float(getattr(found, {"instances": "instance_count"}.get(bound.fact, bound.fact)))
         excess = float(bound_excess(bound, np.array([value]))[0])
         if excess > 0:
             misses.append(Miss(bound.fact, value, bound.value, excess))
     return tuple(misses)
 
 
-def detailed(answer: Answer, evaluated: dict[str, Evaluated]) -> Answer:
-    """Return an answer with what each shape of request sees, and what ran in each step."""
+def detailed(found: Configuration, tasks: Mapping[str, Task]) -> Configuration:
+    """Add what each shape of request sees, and what ran in each step."""
     bins: tuple[BinRow, ...] = ()
     timeline = None
-    for group in answer.groups:
-        model = evaluated[group.task].model
-        own = model.bins(group.point.batch)
-        if group is answer.groups[-1] and len(answer.groups) == 2:
-            extra = answer.transfer / model.server.mixture.mean_steps
+    for instance in found.instances:
+        model = serving_model_of(tasks[instance.task])
+        own = model.bins(instance.point.batch)
+        if instance is found.instances[-1] and len(found.instances) == 2:
+            extra = found.transfer / model.server.mixture.mean_steps
             own = tuple(_with_ttft(row, first, extra) for row, first in zip(own, bins, strict=True))
         bins = own
         if isinstance(model, StepLoop):
-            timeline = model.timeline(group.point.batch)
-    return evolve(answer, bins=bins, timeline=timeline)
+            timeline = model.timeline(instance.point.batch)
+    return evolve(found, bins=bins, timeline=timeline)
 
 
 def _with_ttft(row: BinRow, first: BinRow, extra: Seconds) -> BinRow:

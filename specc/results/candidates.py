@@ -1,0 +1,318 @@
+"""What was found about instances in their layouts, and the configurations made of them.
+
+Everything here is plain data in base units: seconds, bytes, tokens a second. What a metric means
+is in `specc.ir.facts`.
+"""
+
+from attrs import frozen
+
+from specc.ir import Layout
+from specc.units import Bytes, Seconds, Tokens
+
+
+@frozen
+class BoundShares:
+    """What bounds a step; the shares of its time add up to 1."""
+
+    compute: float
+    memory: float
+    communication: float
+    launch: float
+
+
+@frozen
+class MemoryUse:
+    """Bytes on one device in the tightest step."""
+
+    weights: Bytes
+    kv_cache: Bytes
+    activations: Bytes
+    reserved: Bytes
+    available: Bytes
+    available_at_end: Bytes
+
+
+@frozen
+class Band:
+    """10th to 90th percentile of each metric, by the residuals of the cost model."""
+
+    ttft_p10: Seconds | None
+    ttft_p90: Seconds | None
+    tpot_p10: Seconds | None
+    tpot_p90: Seconds | None
+    throughput_p10: float
+    throughput_p90: float
+
+
+@frozen
+class Point:
+    """An instance at one batch size.
+
+    What a phase does not have is None: decode alone has no TTFT, prefill alone no TPOT.
+    """
+
+    batch: int
+    concurrency: int
+    ttft: Seconds | None
+    tpot: Seconds | None
+    throughput: float
+    throughput_per_device: float
+    rate: float
+    decode_step: Seconds | None
+    prefill_step: Seconds | None
+    wave_requests: int
+    bands: Band
+    memory: MemoryUse
+    prefill: BoundShares | None
+    decode: BoundShares | None
+
+
+@frozen
+class Curve:
+    """Rows of the search by rising batch, thinned to what a picture shows."""
+
+    batch: tuple[int, ...]
+    ttft: tuple[Seconds | None, ...]
+    tpot: tuple[Seconds | None, ...]
+    throughput: tuple[float, ...]
+    available: tuple[Bytes, ...]
+    feasible: tuple[bool, ...]
+
+
+@frozen
+class Miss:
+    """A limit that is broken: its value, the limit, and the excess relative to the limit."""
+
+    limit: str
+    value: float
+    allowed: float
+    excess: float
+
+
+@frozen
+class BinRow:
+    """What a serving model says about the requests of one shape.
+
+    Attributes:
+        share: share of the requests.
+        samples: whole requests among those in flight.
+        input, cached, output: tokens.
+        ttft, tpot: means over its requests; None where the phase has none.
+    """
+
+    share: float
+    samples: int
+    input: Tokens
+    cached: Tokens
+    output: Tokens
+    ttft: Seconds | None
+    tpot: Seconds | None
+
+
+@frozen
+class Timeline:
+    """What ran from the arrival of a batch to its last token, in runs of like steps.
+
+    Attributes:
+        start, end: seconds.
+        steps: steps of a run.
+        prefilled: new prompt tokens of a step of the deployment.
+        decoding: sequences that a step decodes.
+        cached: tokens in the KV cache at the end of a run.
+    """
+
+    start: tuple[Seconds, ...]
+    end: tuple[Seconds, ...]
+    steps: tuple[int, ...]
+    prefilled: tuple[Tokens, ...]
+    decoding: tuple[int, ...]
+    cached: tuple[Tokens, ...]
+
+
+@frozen(kw_only=True)
+class EngineSettings:
+    """Settings of the engine of an instance: with the layout, all that starts it.
+
+    Attributes:
+        max_sequences: sequences that a replica runs at a time.
+        chunk_budget: new tokens of a step of a replica.
+        prefill_admission: waiting requests that a step takes in; None: as many as it runs.
+        scheduler: what a step takes in; None: the engine's own.
+        max_model_length: tokens of prompt and answer together.
+        block_size: tokens of a KV-cache block.
+        prefix_cache: tokens of prefixes that a replica keeps beside the requests in flight.
+        kv_cache: number format of the KV cache.
+        reserved_memory: bytes of a device that the engine leaves free.
+        memory_utilization: the share that it may use, where the spec says so.
+        drafted: tokens drafted a step, by `draft_model` or by the model's own layers.
+        generation: of the serving software.
+        micro_batches: parts that a prefill step is cut into for pipeline stages.
+        sequence_parallel, fuse_all_reduce, two_streams, dispatch: how devices communicate.
+        redundant_experts: copies of much used experts.
+        shard_shared: whether shared experts are split over the tensor-parallel ranks.
+    """
+
+    max_sequences: int
+    chunk_budget: Tokens
+    prefill_admission: int | None
+    scheduler: str | None
+    max_model_length: Tokens
+    block_size: Tokens
+    prefix_cache: Tokens
+    kv_cache: str
+    reserved_memory: Bytes
+    memory_utilization: float | None
+    drafted: int
+    draft_model: str | None
+    generation: str
+    micro_batches: int
+    sequence_parallel: bool
+    fuse_all_reduce: bool
+    two_streams: bool
+    dispatch: str
+    redundant_experts: int
+    shard_shared: bool
+
+
+@frozen(kw_only=True)
+class Instance:
+    """Like instances of one phase: what each of them is, and how many there are.
+
+    Attributes:
+        count: instances, spares included.
+        spare: of these, the ones beyond what the rate is counted on.
+        devices: of one instance.
+        parallel: the label of the layout, with the tokens that are drafted.
+        point: one instance at its batch size.
+        stopped_by: what keeps the batch from being larger.
+        task: the key of the task that found it.
+    """
+
+    phase: str
+    count: int = 1
+    spare: int = 0
+    device: str
+    devices: int
+    model: str
+    quantisation: str
+    layout: Layout
+    parallel: str
+    engine: EngineSettings
+    point: Point
+    stopped_by: str
+    task: str
+
+
+@frozen(kw_only=True)
+class Candidate:
+    """An instance of a deployment in a layout, at the best batch size, and how that was found.
+
+    For an infeasible candidate it is the batch size nearest to feasibility; `misses` tells which
+    limits it breaks and by how much, and `relaxations` what each limit would have to be if all the
+    others stayed.
+
+    Attributes:
+        calibration: the rules of the cost model.
+        method: closed form or step loop.
+        input, output, effective_input: tokens of the mean request; those that prefill computes.
+        chunks: parts that the longest prompt is computed in.
+        probes: batch sizes that were evaluated.
+    """
+
+    deployment: str
+    instance: Instance
+    calibration: str
+    method: str
+    input: float
+    output: float
+    effective_input: float
+    chunks: int
+    feasible: bool
+    misses: tuple[Miss, ...]
+    relaxations: tuple[Miss, ...]
+    probes: int
+    curve: Curve
+
+    @property
+    def phase(self) -> str:
+        """What the instance does with a request."""
+        return self.instance.phase
+
+    @property
+    def point(self) -> Point:
+        """The instance at its batch size."""
+        return self.instance.point
+
+
+@frozen(kw_only=True)
+class Configuration:
+    """What a deployment can be run as: its instances, and what they serve together.
+
+    Attributes:
+        instances: like instances; where phases are apart, those that prefill come first.
+        devices: of all instances, spares included.
+        rate: requests a second; that of the slower phase where phases are apart.
+        transfer: seconds that the cache of a request is on its way between the phases.
+        in_flight: requests in flight, in the last phase where there are two.
+        bottleneck: the phase that limits the rate, `transfer` for the links, or nothing.
+        cost_per_million_tokens, energy_per_thousand_tokens: of output tokens, in `currency` and
+            joules; None where a device has no price or power.
+        misses: limits on configurations that it breaks.
+        bins: what requests of each shape see, for the best ones.
+        timeline: what ran in each step of a step loop, for the best ones.
+    """
+
+    deployment: str
+    mode: str
+    model: str
+    quantisation: str
+    instances: tuple[Instance, ...]
+    devices: int
+    in_flight: int
+    rate: float
+    ttft: Seconds | None
+    tpot: Seconds | None
+    throughput: float
+    throughput_per_device: float
+    transfer: Seconds
+    bottleneck: str
+    bands: Band
+    available: Bytes
+    available_at_end: Bytes
+    cost_per_second: float | None
+    cost_per_million_tokens: float | None
+    energy_per_thousand_tokens: float | None
+    currency: str
+    misses: tuple[Miss, ...] = ()
+    bins: tuple[BinRow, ...] = ()
+    timeline: Timeline | None = None
+
+    @property
+    def feasible(self) -> bool:
+        """Whether it keeps to all limits."""
+        return not self.misses
+
+    @property
+    def instance_count(self) -> int:
+        """Instances of all phases, spares included."""
+        return sum(instance.count for instance in self.instances)
+
+    @property
+    def device(self) -> str:
+        """The device, or the devices."""
+        return " + ".join(dict.fromkeys(instance.device for instance in self.instances))
+
+    @property
+    def layout(self) -> str:
+        """The layouts with the number of instances of each."""
+        if self.instance_count == 1:
+            return self.instances[0].parallel
+        return " + ".join(
+            f"{i.count} × {'' if i.phase == 'whole' else i.phase + ' '}({short_label(i.parallel)})"
+            for i in self.instances
+        )
+
+
+def short_label(label: str) -> str:
+    """Return the label of a layout without what is 1 and without bars."""
+    return label.replace(" | PP=1", "").replace(" | ", " ")

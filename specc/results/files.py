@@ -1,0 +1,91 @@
+"""Result files: JSON both ways. What is written can be loaded, and is written the same again."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from specc.diagnostics import Diagnostic
+from specc.ir.json import JsonFormError, from_json, to_json
+from specc.results.studies import Header, Results, StudyResult
+from specc.workspace import UnreadableError, Workspace
+
+FORMAT = 4
+SIGNIFICANT_DIGITS = 9
+LARGEST_FILE_BYTES = 1 << 30
+
+
+class ResultsError(Exception):
+    """A file that holds no results, or those of another format; carries the diagnostic."""
+
+    def __init__(self, message: str, why: str = "", help: str = "") -> None:
+        super().__init__(message)
+        self.diagnostic = Diagnostic("E0012", message, why=why, help=help)
+
+
+def load_results(path: str | Path) -> Results:
+    """Load a result file that `specc run` wrote.
+
+    Raises:
+        ResultsError: it cannot be read, is no result file, or has another format than 4.
+    """
+    path = Path(path)
+    try:
+        text = Workspace(path.parent).read(path, most=LARGEST_FILE_BYTES).text
+    except UnreadableError as error:
+        raise ResultsError(error.diagnostic.message, help=error.diagnostic.help) from None
+    return results_from(text, path.name)
+
+
+def results_from(text: str, name: str) -> Results:
+    """Return the results in the text of a file; `name` is what messages call it.
+
+    Raises:
+        ResultsError: it is no result file, or has another format than 4.
+    """
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _no_results(name, f"it is no JSON: {error}") from None
+    if not isinstance(data, dict) or not isinstance(data.get("studies"), list):
+        raise _no_results(name, "it has no studies")
+    found = data.pop("format", None)
+    if found != FORMAT:
+        raise ResultsError(
+            f"'{name}' has format {found}, this version of specc reads format {FORMAT}",
+            why="the form of result files changes between versions, and none of it is guessed",
+            help=f"run the spec again: specc run {data.get('spec') or 'plan.spec'}",
+        )
+    studies = data.pop("studies")
+    try:
+        return Results(from_json(data, Header), from_json(studies, tuple[StudyResult, ...]))
+    except JsonFormError as error:
+        raise _no_results(name, str(error)) from None
+
+
+def _no_results(name: str, why: str) -> ResultsError:
+    return ResultsError(
+        f"'{name}' is no result file of specc",
+        why=why if len(why) <= 200 else f"{why[:200]} …",
+        help="specc run writes one beside the spec: plan.result.json",
+    )
+
+
+def text_of(results: Results) -> str:
+    """Return the text of a result file. What was found is rounded, what was asked is not."""
+    studies = [
+        {key: value if key == "study" else rounded(value) for key, value in study.items()}
+        for study in to_json(results.studies)
+    ]
+    data = {"format": FORMAT, **to_json(results.header), "studies": studies}
+    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+
+
+def rounded(data: Any) -> Any:
+    """Round every float in plain data, so that files are the same on every machine."""
+    if isinstance(data, float):
+        return float(f"{data:.{SIGNIFICANT_DIGITS}g}")
+    if isinstance(data, dict):
+        return {key: rounded(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [rounded(value) for value in data]
+    return data

@@ -1,0 +1,293 @@
+"""What simulations saw, as data: statistics over requests, and what ran when.
+
+TTFT is the first token less the arrival, TPOT (last − first token) / (answer − 1), latency the
+last token less the arrival, queue the first step less the arrival, ITL the gaps between tokens of
+all requests.
+"""
+
+from attrs import frozen
+
+from specc.ir import Scheduler
+from specc.units import Seconds, Tokens
+
+
+@frozen
+class Statistics:
+    """Statistics of a metric over requests, in seconds."""
+
+    mean: Seconds
+    p50: Seconds
+    p90: Seconds
+    p95: Seconds
+    p99: Seconds
+    max: Seconds
+
+
+@frozen
+class Attainment:
+    """How an objective fared: the limit, what was seen, and the share of requests within it."""
+
+    objective: str
+    limit: Seconds
+    seen: Seconds | None
+    met: bool
+    share: float
+
+
+@frozen
+class BinMetrics:
+    """What requests of a bin of lengths saw."""
+
+    bin: int
+    requests: int
+    ttft: Statistics | None
+    tpot: Statistics | None
+    attainment: float
+
+
+@frozen
+class Series:
+    """The state over time, at moments as far apart; sums over all engines."""
+
+    time: tuple[Seconds, ...]
+    waiting: tuple[int, ...]
+    running: tuple[int, ...]
+    cache: tuple[float, ...]
+
+
+@frozen
+class Steps:
+    """Steps of an engine around the moment at which most requests waited."""
+
+    start: tuple[Seconds, ...]
+    end: tuple[Seconds, ...]
+    steps: tuple[int, ...]
+    prefilled: tuple[int, ...]
+    decoding: tuple[int, ...]
+    waiting: tuple[int, ...]
+
+
+@frozen
+class Metrics:
+    """What a simulation says; see the module.
+
+    Attributes:
+        requests, finished, rejected, preemptions: numbers of requests, and of preemptions; what is
+            neither finished nor rejected was not done when the simulation ended.
+        arriving: seconds from the first arrival to the last.
+        span: seconds from the first arrival to the last token.
+        rate: arrivals a second.
+        served: finished requests a second over the span.
+        throughput: output tokens a second over the span; `input_throughput` those of prompts.
+        attainment: share of all requests that met every objective, each at its widest limit.
+        goodput: such requests a second.
+        busy: share of the time in which an engine runs a step; where phases are apart, one that
+            decodes, and `prefill_busy` one that prefills.
+        batch: mean sequences that decode in a step, over the time of steps of such an engine.
+        most_waiting: the longest queue of an engine.
+        most_tokens, most_decoding: the most new tokens of prompts, and sequences, of a step.
+        cache: largest share of the KV cache in use.
+        hits: share of prompt tokens found in the cache, of all that were found or computed.
+        growing: whether the queue still grows when the last request comes.
+    """
+
+    requests: int
+    finished: int
+    rejected: int
+    preemptions: int
+    span: Seconds
+    arriving: Seconds
+    rate: float
+    served: float
+    throughput: float
+    input_throughput: float
+    attainment: float
+    goodput: float
+    busy: float
+    prefill_busy: float | None
+    batch: float
+    most_waiting: int
+    most_tokens: int
+    most_decoding: int
+    cache: float
+    hits: float
+    growing: bool
+    ttft: Statistics | None
+    tpot: Statistics | None
+    itl: Statistics | None
+    queue: Statistics | None
+    latency: Statistics | None
+    objectives: tuple[Attainment, ...] = ()
+    bins: tuple[BinMetrics, ...] = ()
+
+    def statistic(self, fact: str) -> Seconds | None:
+        """Return a statistic by its path, such as `ttft.p99`."""
+        metric, _, name = fact.partition(".")
+        found = getattr(self, metric)
+        return None if found is None else float(getattr(found, name))
+
+
+@frozen
+class RateSeen:
+    """What a simulation at a rate saw."""
+
+    rate: float
+    ttft_p50: Seconds | None
+    ttft_p99: Seconds | None
+    tpot_p50: Seconds | None
+    tpot_p99: Seconds | None
+    attainment: float
+    throughput: float
+    busy: float
+    batch: float
+    most_waiting: int
+    cache: float
+    preemptions: int
+
+
+@frozen
+class CapacityFound:
+    """The capacity of engines; rates in requests a second.
+
+    Attributes:
+        target: share of requests that meet all objectives.
+        rate: mean over seeds; None if not even the lowest rate meets the target.
+        low, high: the lowest and the highest of the seeds.
+        slow, fast: the rate if all steps take as long as the 90th and the 10th percentile of the
+            cost model's error say; None where steps were measured.
+        seeds: how many.
+        curve: what other rates lead to, with the first seed, whose own capacity is `curve_rate`.
+        limiting: the objective that the most requests miss just above the capacity.
+        short: whether the simulation is too short to tell of higher rates.
+        wanted: a rate that was asked for, and `replicas` that carry it, checked by simulation.
+    """
+
+    target: float
+    rate: float | None
+    low: float | None = None
+    high: float | None = None
+    slow: float | None = None
+    fast: float | None = None
+    seeds: int = 1
+    curve: tuple[RateSeen, ...] = ()
+    curve_rate: float | None = None
+    limiting: str = ""
+    short: bool = False
+    wanted: float | None = None
+    replicas: int | None = None
+    attainment_at_wanted: float | None = None
+
+    @property
+    def steepness(self) -> float | None:
+        """Attainment lost by a rate 5 % above the capacity."""
+        if self.curve_rate is None:
+            return None
+        near = {round(p.rate / self.curve_rate, 2): p.attainment for p in self.curve}
+        return near[1.0] - near[1.05] if 1.0 in near and 1.05 in near else None
+
+
+@frozen
+class EngineLimits:
+    """Limits of a simulated engine.
+
+    Attributes:
+        scheduler: what a step takes in.
+        budget: new tokens of a step, one of each sequence that decodes included.
+        limit: sequences that run at a time.
+        admission: waiting requests that a step takes in.
+        decode_batch: sequences that a step decodes.
+        capacity: KV-cache blocks.
+        block: tokens of a block.
+        longest: tokens of prompt and answer together.
+        slack: decode_first_with_slack: share by which a step may exceed the budget.
+        ready_at: when the first step may begin, in picoseconds.
+    """
+
+    scheduler: Scheduler
+    budget: Tokens
+    limit: int
+    admission: int
+    decode_batch: int
+    capacity: int
+    block: Tokens
+    longest: Tokens
+    slack: float = 0.0
+    ready_at: int = 0
+
+    def blocks(self, tokens: Tokens) -> int:
+        """Return the KV-cache blocks of so many tokens of a sequence."""
+        return -(-tokens // self.block)
+
+    def longest_context(self, request: Tokens) -> Tokens:
+        """Return the longest context of a step, if no request is longer than `request`."""
+        return max(1, min(request, self.longest, self.capacity * self.block + 1))
+
+    def takes(self, prompt: Tokens, answer: Tokens) -> bool:
+        """Say whether a request fits: the model's length, and the cache when all else is gone."""
+        fits = self.blocks(prompt + answer - 1) <= self.capacity
+        return fits and prompt + answer <= self.longest
+
+
+@frozen
+class Estimate:
+    """A statistic if all steps take as long as the error band of the cost model allows."""
+
+    fact: str
+    fast: Seconds | None
+    slow: Seconds | None
+
+
+@frozen
+class Closed:
+    """A mean as closed form or step loop said it, and as the simulation saw it.
+
+    TTFT and TPOT are in seconds, `rate` is what the one can serve and the other did, in requests
+    a second.
+    """
+
+    metric: str
+    planned: float
+    simulated: float
+
+
+@frozen
+class Picture:
+    """What charts of a simulation show: the state over time, steps, and quantiles 0 % to 100 %."""
+
+    series: Series
+    steps: Steps
+    ttft: tuple[Seconds, ...]
+    tpot: tuple[Seconds, ...]
+    latency: tuple[Seconds, ...]
+
+
+@frozen
+class Simulated:
+    """A simulation of an answer of a deployment, or of a measured server.
+
+    Attributes:
+        place: place of the answer in the ranking by closed form, from 1.
+        devices: of all replicas; their number for a server.
+        engines: of all replicas, of each phase.
+        settings: of the engines of each phase.
+        estimates: statistics at the ends of the error band of the cost model.
+        closed: means of the closed form beside those of the simulation.
+        capacity: the highest rate that keeps the objectives, if it was asked for.
+    """
+
+    name: str
+    layout: str
+    place: int
+    devices: int
+    engines: tuple[int, ...]
+    settings: tuple[EngineLimits, ...]
+    metrics: Metrics
+    estimates: tuple[Estimate, ...]
+    closed: tuple[Closed, ...]
+    picture: Picture
+    capacity: CapacityFound | None = None
+
+    @property
+    def meets(self) -> bool:
+        """Whether all objectives are met, and every request was served."""
+        return all(o.met for o in self.metrics.objectives) and not self.metrics.rejected

@@ -1,0 +1,173 @@
+"""What studies found, and the results of a spec: what reports and files are made of."""
+
+from typing import TYPE_CHECKING, Protocol
+
+from attrs import frozen
+
+from specc.ir import Objective, Study
+from specc.results.candidates import Candidate, Configuration
+from specc.results.simulations import Simulated
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+UNITS = "seconds, bytes, tokens, tokens a second, shares of 1"
+
+
+@frozen
+class Dropped:
+    """Combinations of sizes dropped before evaluation for one reason: how many, and one."""
+
+    deployment: str
+    reason: str
+    combinations: int
+    label: str
+
+
+@frozen
+class Verdict:
+    """Whether an expectation is met; `seen` tells the values it was judged on."""
+
+    expectation: str
+    met: bool
+    seen: str
+    reason: str
+
+
+@frozen
+class StudyResult:
+    """The answer to one study.
+
+    Attributes:
+        configurations: the feasible ones, the best first, then those that break a limit of theirs.
+        candidates: the instances that were evaluated: feasible ones, the best first, then others.
+        pruned: combinations of sizes that were dropped before evaluation.
+        omitted: configurations that are worse than those listed, and left out.
+        verdicts: of the expectations.
+        simulations: of the shortlist, or of the servers; the one to choose first.
+    """
+
+    study: Study
+    configurations: tuple[Configuration, ...]
+    candidates: tuple[Candidate, ...]
+    pruned: tuple[Dropped, ...]
+    omitted: int = 0
+    verdicts: tuple[Verdict, ...] = ()
+    simulations: tuple[Simulated, ...] = ()
+
+    @property
+    def best(self) -> Configuration | None:
+        """The best feasible configuration of all deployments."""
+        return next((c for c in self.configurations if c.feasible), None)
+
+    def best_of(self, deployment: str) -> Configuration | None:
+        """The best feasible configuration of one deployment."""
+        return next(
+            (c for c in self.configurations if c.feasible and c.deployment == deployment), None
+        )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every configuration is a single instance, so that candidates say it all."""
+        return all(c.instance_count == 1 for c in self.configurations)
+
+    @property
+    def feasible(self) -> bool:
+        """Whether there is a configuration that keeps to the limits, also as simulated."""
+        if self.best is None and not self.study.servers:
+            return False
+        return not self.simulations or self.simulations[0].meets
+
+
+@frozen
+class Header:
+    """Where results come from, and what their numbers mean.
+
+    Attributes:
+        specc: the version that found them.
+        spec: the file name of the spec.
+        inputs: SHA-256 of every file that was read, by its path relative to the spec.
+        overrides: fields set from the command line, as they were written.
+        definitions: what each metric is, by its name.
+        units: of all numbers.
+    """
+
+    specc: str
+    spec: str
+    inputs: dict[str, str]
+    overrides: tuple[str, ...]
+    definitions: dict[str, str]
+    units: str
+
+
+@frozen
+class Results:
+    """The results of all studies of a spec."""
+
+    header: Header
+    studies: tuple[StudyResult, ...]
+
+    @property
+    def feasible(self) -> bool:
+        """Whether every study has a configuration that keeps to its limits, also as simulated."""
+        return all(study.feasible for study in self.studies)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any study was simulated."""
+        return any(study.simulations for study in self.studies)
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether every expectation of every study is met."""
+        return all(verdict.met for study in self.studies for verdict in study.verdicts)
+
+    def to_json(self) -> str:
+        """Return the text of a result file; that of loaded results is the file's."""
+        from specc.results.files import text_of
+
+        return text_of(self)
+
+    def frame(self) -> "pd.DataFrame":
+        """Return all candidates as a pandas DataFrame, in SI units, the best of a study first.
+
+        The columns are the facts of `specc docs` by their names, and how each was found.
+        """
+        from specc.results.frame import candidates
+
+        return candidates(self)
+
+
+class Ranked(Protocol):
+    """What is ranked by an objective: a configuration, or one that is only counted yet."""
+
+    @property
+    def devices(self) -> int:
+        """Devices of all instances."""
+
+    @property
+    def throughput(self) -> float:
+        """Tokens a second."""
+
+    @property
+    def throughput_per_device(self) -> float:
+        """Tokens a second of a device."""
+
+    @property
+    def cost_per_second(self) -> float | None:
+        """Money a second; None without prices."""
+
+
+def objective_of(configuration: Ranked, objective: Objective) -> float:
+    """Return what a configuration is ranked by; more is better."""
+    match objective:
+        case Objective.THROUGHPUT_PER_DEVICE:
+            return configuration.throughput_per_device
+        case Objective.THROUGHPUT_PER_COST:
+            assert configuration.cost_per_second is not None
+            return configuration.throughput / max(configuration.cost_per_second, 1e-30)
+        case Objective.FEWEST_DEVICES:
+            return float(-configuration.devices)
+        case _:
+            return configuration.throughput

@@ -1,0 +1,232 @@
+"""Simulating a study: its figures, how the cost model's error moves them, and the capacity."""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+from specc.cost.times import P10, P90
+from specc.ir import Capacity, Process, Study
+from specc.results import (
+    CapacityFound,
+    Closed,
+    Configuration,
+    Estimate,
+    Metrics,
+    Picture,
+    Simulated,
+)
+from specc.run.evaluate import Evaluated
+from specc.run.events import Events
+from specc.run.subjects import SimulationInterruptedError, Simulator, subjects
+from specc.serving.simulation.arrivals import Source, TooLongError
+from specc.serving.simulation.capacity import (
+    CURVE,
+    Simulation,
+    carried,
+    highest_scale,
+    is_short,
+    seen_at,
+)
+from specc.serving.simulation.cluster import AT_ONCE
+
+ESTIMATED = ("ttft.p50", "ttft.p99", "tpot.p50", "tpot.p99", "latency.p99")
+MOST_REPLICAS = 1_000
+ABOVE = 1.1  # times the capacity: where to look for what breaks first
+PROBES = 11  # simulations of a bisection, about
+
+
+def simulated(
+    study: Study,
+    configurations: Sequence[Configuration],
+    known: Mapping[str, Evaluated],
+    events: Events,
+) -> tuple[Simulated, ...]:
+    """Simulate the shortlist of a study, or its servers; the one to choose comes first.
+
+    Raises:
+        SimulationInterruptedError: stopped by the keyboard.
+    """
+    wanted = subjects(study, configurations, known)
+    found = [_run(Simulator(subject, events)) for subject in wanted]
+    return tuple(sorted(found, key=_rank))
+
+
+def _rank(found: Simulated) -> tuple[float, ...]:
+    """Order by capacity a device if it was searched; else what meets its objectives, the least
+    devices first, then what comes nearest to them."""
+    if found.capacity is not None:
+        return -(found.capacity.rate or 0.0) / max(1, found.devices), float(found.place)
+    short = 0.0 if found.meets else 1 - found.metrics.attainment
+    devices = float(found.devices)
+    return float(not found.meets), short, devices, -found.metrics.goodput, float(found.place)
+
+
+def simulation_work(study: Study) -> int:
+    """Estimate how often the simulations of a study call for progress."""
+    simulate, capacity = study.simulate, study.capacity
+    if simulate is None:
+        return 0
+    runs = 1 if study.servers else 3
+    if capacity is not None:
+        random = simulate.arrival.trace is None
+        runs += PROBES * (capacity.seeds if random else 1) + len(CURVE)
+        runs += 0 if study.servers else 2 * PROBES
+    subjects = len(study.servers) + len(study.deployments) * simulate.shortlist
+    return subjects * runs * -(-Source(simulate, study.workload).count // AT_ONCE)
+
+
+def _run(simulator: Simulator) -> Simulated:
+    subject = simulator.subject
+    outcome = simulator.outcome()
+    metrics = simulator.judged(outcome)
+    wanted = subject.study.capacity
+    try:
+        estimates = _estimates(simulator)
+        capacity = None if wanted is None else _capacity(simulator, wanted, metrics)
+    except SimulationInterruptedError:
+        # What is known of other rates tells nothing: the simulation itself is what is worth.
+        raise SimulationInterruptedError(subject.name, metrics) from None
+    found = Simulated(
+        name=subject.name,
+        layout=subject.layout,
+        place=subject.place,
+        devices=subject.devices * subject.simulate.replicas,
+        engines=tuple(count * subject.simulate.replicas for count in simulator.engines),
+        settings=simulator.limits,
+        metrics=metrics,
+        estimates=estimates,
+        closed=_closed(subject.configuration, metrics),
+        picture=Picture(
+            series=outcome.series(),
+            steps=outcome.steps(),
+            ttft=outcome.distribution("ttft"),
+            tpot=outcome.distribution("tpot"),
+            latency=outcome.distribution("latency"),
+        ),
+        capacity=capacity,
+    )
+    simulator.events.simulated(found, outcome)
+    return found
+
+
+def _estimates(simulator: Simulator) -> tuple[Estimate, ...]:
+    """Simulate at the ends of the error band of the cost model."""
+    if simulator.subject.configuration is None:
+        return ()
+    fast, slow = (simulator.metrics(deviations=d) for d in (P10, P90))
+    return tuple(_estimate(fact, fast, slow) for fact in ESTIMATED)
+
+
+def _estimate(fact: str, fast: Metrics, slow: Metrics) -> Estimate:
+    return Estimate(fact, fast.statistic(fact), slow.statistic(fact))
+
+
+def _closed(planned_as: Configuration | None, metrics: Metrics) -> tuple[Closed, ...]:
+    """Set what closed form or step loop said beside the means of the simulation."""
+    if planned_as is None:
+        return ()
+    found = []
+    for name in ("ttft", "tpot"):
+        planned = getattr(planned_as, name)
+        seen = metrics.statistic(f"{name}.mean")
+        if planned is not None and seen is not None:
+            found.append(Closed(name, planned, seen))
+    found.append(Closed("rate", planned_as.rate, metrics.served))
+    return tuple(found)
+
+
+def _capacity(simulator: Simulator, wanted: Capacity, seen: Metrics) -> CapacityFound:
+    """Search the capacity with each seed, then with a cost model that errs.
+
+    `seen` is what the simulation at the rate of the spec says, with the first seed.
+    """
+    subject = simulator.subject
+    base = simulator.source.rate
+    assert base is not None
+    first = subject.simulate.seed
+    random = subject.simulate.arrival.process is not Process.TRACE
+    seeds = [first + n for n in range(wanted.seeds)] if random else [first]
+
+    def at(deviations: float = 0.0) -> Simulation:
+        @cache
+        def run(scale: float, seed: int) -> Metrics:
+            if (scale, seed, deviations) == (1.0, first, 0.0):
+                return seen
+            return simulator.metrics(scale, seed, deviations)
+
+        return run
+
+    nominal = at()
+    found: list[float] = []
+    start = 1.0
+    for seed in seeds:
+        scale = highest_scale(nominal, wanted.attainment, seed, start)
+        if scale is None:
+            return CapacityFound(wanted.attainment, None, seeds=len(seeds))
+        found.append(scale)
+        start = scale
+    own, mean = found[0], sum(found) / len(found)
+    slow = fast = None
+    if subject.configuration is not None:
+        fast, slow = (highest_scale(at(d), wanted.attainment, first, own) for d in (P10, P90))
+    curve = [seen_at(share * own * base, nominal(share * own, first)) for share in CURVE]
+    above = nominal(ABOVE * own, first)
+    limiting = min(above.objectives, key=lambda objective: objective.share)
+    replicas = share = None
+    if wanted.rate is not None:
+        each = mean * base / subject.simulate.replicas
+        replicas, share = _replicas(simulator, wanted, each, base)
+    return CapacityFound(
+        target=wanted.attainment,
+        rate=mean * base,
+        low=min(found) * base,
+        high=max(found) * base,
+        slow=None if slow is None else slow * base,
+        fast=None if fast is None else fast * base,
+        seeds=len(seeds),
+        curve=tuple(curve),
+        curve_rate=own * base,
+        limiting=limiting.objective,
+        short=is_short(above),
+        wanted=wanted.rate,
+        replicas=replicas,
+        attainment_at_wanted=share,
+    )
+
+
+def _replicas(
+    simulator: Simulator, wanted: Capacity, each: float, base: float
+) -> tuple[int | None, float | None]:
+    """Return the fewest replicas that carry the wanted rate, and the attainment they reach at it.
+
+    The latter is None where the simulation cannot tell at this rate. Begins at what the capacity
+    of one says; a router may need fewer of many, or more.
+    """
+    assert wanted.rate is not None
+    scale = wanted.rate / base
+
+    def share_in(metrics: Metrics) -> float | None:
+        return metrics.attainment if carried(metrics, wanted.attainment) else None
+
+    def share_of(count: int) -> float | None:
+        return share_in(simulator.metrics(scale, replicas=count))
+
+    count = max(1, math.ceil(wanted.rate / each - 1e-9))
+    if count > MOST_REPLICAS:
+        return None, None
+    try:
+        metrics = simulator.metrics(scale, replicas=count)
+    except TooLongError:  # requests are hours apart: there is nothing to check
+        return count, None
+    if is_short(metrics):
+        return count, None
+    share = share_in(metrics)
+    if share is not None:
+        while count > 1 and (fewer := share_of(count - 1)) is not None:
+            count, share = count - 1, fewer
+        return count, share
+    for more in range(count + 1, count + 2 + count // 2):
+        share = share_of(more)
+        if share is not None:
+            return more, share
+    return None, None

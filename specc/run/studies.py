@@ -1,0 +1,102 @@
+"""Running a plan: each task is evaluated on its own, then configurations are made of them."""
+
+from collections.abc import Mapping, Sequence
+
+from attrs import evolve
+
+from specc.plan import Plan, PlannedStudy, PrunedCandidate
+from specc.results import Candidate, Configuration, Dropped, Simulated, StudyResult
+from specc.run.configurations import configurations, detailed, ranked
+from specc.run.evaluate import Evaluated
+from specc.run.events import Events
+from specc.run.executors import evaluated
+from specc.run.judge import judge
+from specc.run.simulate import simulated
+
+
+def run(plan: Plan, events: Events | None = None) -> tuple[StudyResult, ...]:
+    """Evaluate all tasks of a plan and judge its studies; `events` is told of progress."""
+    watcher = events or Events()
+    tasks = [task for study in plan.studies for task in study.tasks]
+    known = evaluated(tasks, watcher.advanced)
+    return tuple(_run_study(study, known, watcher) for study in plan.studies)
+
+
+def _run_study(
+    planned: PlannedStudy, known: Mapping[str, Evaluated], events: Events
+) -> StudyResult:
+    study = planned.study
+    own: dict[str, list[Evaluated]] = {d.name: [] for d in study.deployments}
+    for task in planned.tasks:
+        own[task.deployment.name].append(known[task.key])
+    found: list[Configuration] = []
+    omitted = 0
+    for deployment in study.deployments:
+        of_deployment, more = configurations(
+            deployment, study.planned_workload, own[deployment.name]
+        )
+        found += of_deployment
+        omitted += more
+    order = _with_details(ranked(found, study.objective), known)
+    candidates = [e.candidate for found_of in own.values() for e in found_of]
+    place = {c.instances[-1].task: number for number, c in reversed(list(enumerate(order)))}
+    candidates.sort(key=lambda candidate: _rank(candidate, place))
+    simulations = simulated(study, order, known, events)
+    result = StudyResult(
+        study,
+        tuple(_decided(order, simulations)),
+        tuple(candidates),
+        _by_reason(planned.pruned),
+        omitted,
+        simulations=simulations,
+    )
+    verdicts = tuple(judge(e, result) for e in study.expectations)
+    return evolve(result, verdicts=verdicts)
+
+
+def _decided(order: list[Configuration], simulations: Sequence[Simulated]) -> list[Configuration]:
+    """Put the configuration that the simulation chose first."""
+    if not simulations or not order:
+        return order
+    chosen = simulations[0]
+    own = [c for c in order if c.feasible and c.deployment == chosen.name]
+    if not own:
+        return order
+    first = own[chosen.place - 1]
+    return [first, *(found for found in order if found is not first)]
+
+
+def _by_reason(pruned: Sequence[PrunedCandidate]) -> tuple[Dropped, ...]:
+    """Count the combinations that were dropped for the same reason."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for p in pruned:
+        found.setdefault((p.deployment, p.reason), []).append(p.label)
+    return tuple(
+        Dropped(deployment, reason, len(labels), labels[0])
+        for (deployment, reason), labels in found.items()
+    )
+
+
+def _with_details(
+    order: list[Configuration], known: Mapping[str, Evaluated]
+) -> list[Configuration]:
+    """Add details to the best configuration of each deployment."""
+    tasks = {key: evaluated.task for key, evaluated in known.items()}
+    seen: set[str] = set()
+    detailed_order = []
+    for found in order:
+        first = found.deployment not in seen
+        seen.add(found.deployment)
+        detailed_order.append(detailed(found, tasks) if first else found)
+    return detailed_order
+
+
+def _rank(candidate: Candidate, place: dict[str, int]) -> tuple[bool, float, float]:
+    """Order: feasible ones by configuration and what they serve, then others by their misses."""
+    if not candidate.feasible:
+        return True, max(miss.excess for miss in candidate.misses), 0.0
+    return (
+        False,
+        place.get(candidate.instance.task, len(place)),
+        -candidate.point.throughput_per_device,
+    )

@@ -1,0 +1,243 @@
+"""What is simulated, as data, and the simulator that runs it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from attrs import Factory, define, evolve, frozen
+
+from specc.ir import Deployment, MeasuredServer, Routing, Simulate, Study
+from specc.ir.images import image_tokens
+from specc.plan import Task
+from specc.results import Configuration, EngineLimits, Instance, Metrics
+from specc.run.configurations import cache_transfer
+from specc.run.evaluate import Evaluated, server_of
+from specc.run.events import Events
+from specc.serving.simulation.arrivals import Source
+from specc.serving.simulation.cluster import Cluster, Disaggregated, Pool
+from specc.serving.simulation.instances import UNLIMITED, SimulatedInstance, measured_pool
+from specc.serving.simulation.metrics import Outcome
+from specc.serving.transfer import CacheTransfer
+from specc.units import Tokens
+
+
+class SimulationInterruptedError(KeyboardInterrupt):
+    """A simulation that was stopped by the keyboard, with what it saw until then."""
+
+    def __init__(self, name: str, metrics: Metrics) -> None:
+        super().__init__(name)
+        self.name = name
+        self.metrics = metrics
+
+
+@frozen
+class Part:
+    """The engines of like instances: a task at a batch size, and how many instances there are."""
+
+    task: Task
+    batch: int
+    budget: Tokens
+    count: int
+
+    @property
+    def instance(self) -> SimulatedInstance:
+        """One of the instances."""
+        deployment = self.task.deployment
+        return SimulatedInstance(
+            server=server_of(self.task),
+            engine=deployment.engine,
+            phase=self.task.phase,
+            batch=self.batch,
+            budget=self.budget,
+            longest=deployment.longest_request,
+        )
+
+
+@frozen
+class Subject:
+    """What is simulated: a configuration of a deployment, or a measured server. Data alone.
+
+    Attributes:
+        place: place of the configuration in the ranking by closed form, from 1.
+        devices: of one replica.
+        parts: its instances; of a measured server none.
+        server: the measured server.
+        transfer: how caches get from the first part to the second.
+        configuration: what is simulated; None for a server, whose costs have no error band.
+    """
+
+    study: Study
+    simulate: Simulate
+    name: str
+    layout: str
+    place: int
+    devices: int
+    parts: tuple[Part, ...] = ()
+    server: MeasuredServer | None = None
+    transfer: CacheTransfer | None = None
+    configuration: Configuration | None = None
+
+
+def subjects(
+    study: Study,
+    configurations: Sequence[Configuration],
+    known: Mapping[str, Evaluated],
+) -> Iterator[Subject]:
+    """Yield what a study simulates."""
+    simulate = study.simulate
+    if simulate is None:
+        return
+    for server in study.servers:
+        yield Subject(study, simulate, server.name, "measured steps", 1, 1, server=server)
+    for deployment in study.deployments:
+        feasible = [c for c in configurations if c.deployment == deployment.name and c.feasible]
+        for place, chosen in enumerate(feasible[: simulate.shortlist], start=1):
+            yield _configured(deployment, chosen, place, study, simulate, known)
+
+
+def _configured(
+    deployment: Deployment,
+    chosen: Configuration,
+    place: int,
+    study: Study,
+    simulate: Simulate,
+    known: Mapping[str, Evaluated],
+) -> Subject:
+    sides = [known[instance.task] for instance in chosen.instances]
+    return Subject(
+        study=study,
+        simulate=simulate,
+        name=deployment.name,
+        layout=chosen.layout,
+        place=place,
+        devices=chosen.devices,
+        parts=tuple(_part(instance, known) for instance in chosen.instances),
+        transfer=cache_transfer(deployment, *sides) if len(sides) == 2 else None,
+        configuration=chosen,
+    )
+
+
+def _part(instance: Instance, known: Mapping[str, Evaluated]) -> Part:
+    return Part(
+        task=known[instance.task].task,
+        batch=instance.point.batch,
+        budget=instance.engine.chunk_budget,
+        count=instance.count - instance.spare,
+    )
+
+
+@define(eq=False)
+class Simulator:
+    """Runs a subject at any rate; what its engines cost is tabulated once.
+
+    Attributes:
+        subject: what is simulated.
+        events: told of progress.
+        instances: one of each part.
+        source: the requests.
+    """
+
+    subject: Subject
+    events: Events
+    instances: tuple[SimulatedInstance, ...] = Factory(
+        lambda self: tuple(part.instance for part in self.subject.parts), takes_self=True
+    )
+    source: Source = Factory(lambda self: self._source(), takes_self=True)
+    # Engines by how many standard deviations the cost model errs.
+    _pools: dict[float, tuple[Pool, ...]] = Factory(dict)
+
+    @property
+    def engines(self) -> tuple[int, ...]:
+        """Engines of one replica, of each phase."""
+        if self.subject.server is not None:
+            return (1,)
+        each = zip(self.subject.parts, self.instances, strict=True)
+        return tuple(part.count * instance.engines for part, instance in each)
+
+    @property
+    def limits(self) -> tuple[EngineLimits, ...]:
+        """The limits of the engines of each phase."""
+        if self.subject.server is not None:
+            return tuple(pool.settings for pool in self._pools_at(0.0))
+        return tuple(instance.settings for instance in self.instances)
+
+    def outcome(
+        self,
+        scale: float = 1.0,
+        seed: int | None = None,
+        deviations: float = 0.0,
+        replicas: int | None = None,
+    ) -> Outcome:
+        """Simulate at so many times the rate.
+
+        Args:
+            scale: factor on the rate.
+            seed: of the random numbers; by default that of the spec.
+            deviations: standard deviations by which the cost model errs.
+            replicas: how many; by default as many as the spec says.
+
+        Raises:
+            SimulationInterruptedError: stopped by the keyboard.
+        """
+        requests = self.source.requests(scale, seed)
+        cluster = self._cluster(replicas or self.subject.simulate.replicas, deviations)
+        outcome = cluster.serve(requests, lambda _: self.events.advanced())
+        if outcome.interrupted:
+            raise SimulationInterruptedError(self.subject.name, self.judged(outcome))
+        return outcome
+
+    def metrics(
+        self,
+        scale: float = 1.0,
+        seed: int | None = None,
+        deviations: float = 0.0,
+        replicas: int | None = None,
+    ) -> Metrics:
+        """Return what a simulation says; see `outcome`."""
+        return self.judged(self.outcome(scale, seed, deviations, replicas))
+
+    def judged(self, outcome: Outcome) -> Metrics:
+        """Return what a simulation says by the objectives of the study."""
+        workload = self.subject.study.workload
+        return outcome.metrics(workload.slo, max(1, len(workload.requests)))
+
+    def _source(self) -> Source:
+        simulate, workload = self.subject.simulate, self.subject.study.workload
+        server = self.subject.server
+        if server is not None:
+            longest = server.max_model_length or UNLIMITED
+            return Source(simulate, workload, block=server.block_size, longest=longest)
+        return Source(
+            simulate,
+            workload,
+            image_tokens=image_tokens(workload, self.subject.parts[0].task.deployment.model),
+            block=self.instances[0].server.block,
+            longest=min(instance.longest for instance in self.instances),
+        )
+
+    def _pools_at(self, deviations: float) -> tuple[Pool, ...]:
+        if deviations not in self._pools:
+            router, longest = self.subject.simulate.router, self.source.longest_request
+            server = self.subject.server
+            self._pools[deviations] = (
+                (measured_pool(server, router, longest),)
+                if server is not None
+                else tuple(i.pool(router, longest, deviations) for i in self.instances)
+            )
+        return self._pools[deviations]
+
+    def _cluster(self, replicas: int, deviations: float) -> Cluster:
+        # The costs of a measured server have no error of ours.
+        known = 0.0 if self.subject.server is not None else deviations
+        sized = [
+            evolve(pool, engines=count * replicas)
+            for pool, count in zip(self._pools_at(known), self.engines, strict=True)
+        ]
+        return sized[0] if len(sized) == 1 else self._disaggregated(*sized)
+
+    def _disaggregated(self, prefill: Pool, decode: Pool) -> Disaggregated:
+        """Join two pools; every data-parallel replica of the smaller side has its own link."""
+        if decode.routing is Routing.PREFIX_AWARE:
+            decode = evolve(decode, routing=Routing.LEAST_LOAD)
+        assert self.subject.transfer is not None
+        each = zip((prefill, decode), self.instances, strict=True)
+        links = min(pool.engines * instance.in_step for pool, instance in each)
+        return Disaggregated(prefill, decode, self.subject.transfer, links)
