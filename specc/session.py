@@ -100,9 +100,9 @@ class Session:
         Raises:
             SpecError: as `plan`.
         """
+        from specc.ir.facts import glossary
         from specc.results import UNITS, Header, Results
         from specc.run.studies import run
-        from specc.serving import definitions
 
         studies = run(self.plan, self.events)
         simulated = any(study.simulations for study in studies)
@@ -111,7 +111,7 @@ class Session:
             spec=self.path.name,
             inputs=self.workspace.hashes,
             overrides=self.overrides,
-            definitions={name: d.text for name, d in definitions(simulated).items()},
+            definitions={t.name: t.definition for t in glossary(simulated=simulated)},
             units=UNITS,
         )
         return Results(header, studies)

@@ -4,7 +4,8 @@ from specc.check.convert import dimension_problem
 from specc.check.evaluate import Value, kind_of
 from specc.check.problems import problem
 from specc.diagnostics import did_you_mean
-from specc.ir.formula import METRICS, MONEY, RESULT_FACTS, STATISTICS, Bound
+from specc.ir.facts import METRICS, MONEY, STATISTICS, limitable
+from specc.ir.formula import Bound
 from specc.syntax import Constraint
 from specc.units import CURRENCIES, Quantity
 
@@ -16,7 +17,7 @@ def to_bound(node: Constraint, value: Value) -> Bound:
         ProblemError: there is no such fact, or the value does not fit it.
     """
     fact, span = node.path.text, node.bound.span
-    numbers = {name: dimension for name, dimension in RESULT_FACTS.items() if dimension is not None}
+    numbers = limitable()
     if fact not in numbers:
         raise problem(
             node.path.span,
@@ -28,7 +29,8 @@ def to_bound(node: Constraint, value: Value) -> Bound:
         raise problem(node.span, "E0403", f"'{fact}' is limited by <= or >=")
     if not isinstance(value, Quantity):
         raise problem(span, "E0301", f"'{fact}' takes a number", label=f"this is {kind_of(value)}")
-    wanted, currency = numbers[fact], ""
+    wanted, currency = numbers[fact].dimension, ""
+    assert wanted is not None
     if wanted == MONEY:
         if value.dimension not in CURRENCIES:
             raise problem(span, "E0302", f"'{fact}' is money", help="write it as 5 CNY")

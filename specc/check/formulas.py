@@ -8,12 +8,9 @@ from specc.check.evaluate import DEEPEST_EXPRESSION, Evaluator, Symbol, kind_of
 from specc.check.modules import Module
 from specc.check.problems import problem
 from specc.diagnostics import Diagnostic, Label, Span, did_you_mean
+from specc.ir import facts
+from specc.ir.facts import METRICS, MONEY, STATISTICS, dimension_of
 from specc.ir.formula import (
-    METRICS,
-    MONEY,
-    RESULT_FACTS,
-    SIMULATED_FACTS,
-    STATISTICS,
     Constant,
     Expectation,
     Fact,
@@ -23,7 +20,6 @@ from specc.ir.formula import (
     Reference,
     Truth,
     Word,
-    dimension_of,
     evaluate,
     references,
 )
@@ -188,7 +184,7 @@ def _result_fact(path: Path, deployments: list[str], simulated: bool) -> Formula
     if names[1] in ("prefill", "decode") and len(names) > 2:
         names = names[1:]
     tail = is_tail(".".join(names[1:]))
-    if (tail or names[1] in SIMULATED_FACTS) and not simulated:
+    if (tail or facts.is_simulated(names[1])) and not simulated:
         raise problem(
             path.span,
             "E0406",
@@ -197,7 +193,7 @@ def _result_fact(path: Path, deployments: list[str], simulated: bool) -> Formula
         )
     if tail:
         return Reference(path.text, path.text)
-    known = {**RESULT_FACTS, **SIMULATED_FACTS} if simulated else RESULT_FACTS
+    known = facts.names(simulated=simulated)
     if names[1] not in known:
         raise problem(
             path.span,

@@ -9,7 +9,7 @@ from specc.check.merge import MergedBlock, Written
 from specc.check.problems import Problems, planned
 from specc.diagnostics import Diagnostic, Span, did_you_mean
 from specc.ir import KINDS
-from specc.ir.formula import METRICS, STATISTICS
+from specc.ir.facts import METRICS, STATISTICS
 from specc.ir.vocabulary import (
     BlocksType,
     BlockType,

@@ -10,7 +10,7 @@ from specc.check import Checked, check_all
 from specc.diagnostics import Diagnostic, Source, Span
 from specc.ir import KINDS, Process
 from specc.ir.documentation import FieldPage, page
-from specc.ir.formula import METRICS
+from specc.ir.facts import METRICS
 from specc.ir.vocabulary import (
     ArrivalType,
     BlocksType,

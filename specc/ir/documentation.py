@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 from attrs import evolve, frozen
 
-from specc.ir.formula import METRICS, RESULT_FACTS, STATISTICS
+from specc.ir.facts import METRICS, STATISTICS, limitable
 from specc.ir.study import KINDS
 from specc.ir.vocabulary import (
     ArrivalType,
@@ -181,9 +181,7 @@ def type_text(type_: FieldType) -> str:
         case TableType(cls=cls):
             return "table, or lengths_from(file)" if cls is LengthBin else "table"
         case BoundsType():
-            return "block of constraints on " + ", ".join(
-                name for name, dimension in RESULT_FACTS.items() if dimension is not None
-            )
+            return "block of constraints on " + ", ".join(limitable())
         case ArrivalType():
             return "burst, constant, poisson, gamma, weibull or trace"
         case TailsType():

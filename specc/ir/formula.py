@@ -8,12 +8,6 @@ from attrs import field, frozen
 from specc.diagnostics import Span
 from specc.records import Record
 from specc.units import (
-    BYTES,
-    DIMENSIONLESS,
-    ENERGY,
-    REQUESTS,
-    TIME,
-    TOKENS,
     Dimension,
     DimensionMismatchError,
     Quantity,
@@ -88,63 +82,6 @@ class Bound(Record):
     currency: str = ""
     text: str = ""
     spans: Mapping[str, Span] = field(factory=dict, eq=False)
-
-
-# What a simulation measures of requests, and the statistics over them.
-METRICS = ("ttft", "tpot", "itl", "queue", "latency")
-STATISTICS = ("mean", "p50", "p90", "p95", "p99", "max")
-
-MONEY = Dimension.base("money")  # stands for whichever currency the devices are priced in
-
-# The facts about a candidate that `expect` and `limits` can name, with their dimension; None is
-# a word.
-RESULT_FACTS: dict[str, Dimension | None] = {
-    "throughput": TOKENS / TIME,
-    "throughput_per_device": TOKENS / TIME,
-    "rate": REQUESTS / TIME,
-    "ttft": TIME,
-    "tpot": TIME,
-    "decode_step": TIME,
-    "batch": DIMENSIONLESS,
-    "concurrency": DIMENSIONLESS,
-    "tp": DIMENSIONLESS,
-    "pp": DIMENSIONLESS,
-    "dp": DIMENSIONLESS,
-    "ep": DIMENSIONLESS,
-    "devices": DIMENSIONLESS,
-    "instances": DIMENSIONLESS,
-    "available": BYTES,
-    "available_at_end": BYTES,
-    "cost_per_million_tokens": MONEY,
-    "energy_per_thousand_tokens": ENERGY,
-    "deployment": None,
-    "device": None,
-    "model": None,
-    "quantisation": None,
-}
-
-
-# What a simulated study has besides.
-SIMULATED_FACTS: dict[str, Dimension] = {
-    "goodput": REQUESTS / TIME,
-    "attainment": DIMENSIONLESS,
-    "capacity": REQUESTS / TIME,
-    "replicas": DIMENSIONLESS,
-}
-
-
-def dimension_of(path: str) -> Dimension | None:
-    """Return the dimension of a fact of a result by its path; None for a word."""
-    fact = path.rpartition(".")[2]
-    if fact in STATISTICS:
-        return TIME
-    return RESULT_FACTS[fact] if fact in RESULT_FACTS else SIMULATED_FACTS[fact]
-
-
-def is_simulated(path: str) -> bool:
-    """Say whether only a simulation has a fact."""
-    fact = path.rpartition(".")[2]
-    return fact in STATISTICS or fact in SIMULATED_FACTS
 
 
 class FormulaError(Exception):

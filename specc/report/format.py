@@ -1,8 +1,10 @@
 """Numbers as reports show them. Rounding happens here, at the edge, and nowhere else."""
 
 import math
+from collections.abc import Callable
 
-from specc.ir.formula import RESULT_FACTS
+from specc.ir import facts
+from specc.ir.facts import Digits
 from specc.units import BYTES, ENERGY, REQUESTS, TIME, TOKENS
 
 
@@ -53,7 +55,7 @@ def fact(name: str, value: float) -> str:
     """Show the value of a fact of a result, or of the memory of a device, with its unit."""
     if name == "memory":
         return size(value)
-    dimension = RESULT_FACTS[name]
+    dimension = facts.fact(name).dimension
     if dimension == TIME:
         return duration(value)
     if dimension == BYTES:
@@ -104,3 +106,20 @@ def _short(value: float) -> str:
     digits = max(0, 2 - math.floor(math.log10(abs(value))))
     text = f"{value:,.{digits}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def cell(digits: Digits, value: float) -> str:
+    """Show a number as tables do, without its unit."""
+    return _CELLS[digits](value)
+
+
+_CELLS: dict[Digits, Callable[[float], str]] = {
+    Digits.MILLISECONDS: milliseconds,
+    Digits.RATE: rate,
+    Digits.QUANTITY: quantity,
+    Digits.COUNT: integer,
+    Digits.LENGTH: tokens,
+    Digits.GIBIBYTES: gibibytes,
+    Digits.WATT_HOURS: watt_hours,
+    Digits.WORD: str,
+}

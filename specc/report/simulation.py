@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from specc.ir import LengthBin, MeasuredServer, Process, Simulate, Study
-from specc.ir.formula import STATISTICS
+from specc.ir.facts import REQUEST_METRICS, STATISTICS
 from specc.ir.simulation import USUAL_REQUESTS, StepKind
 from specc.report import format as show
 from specc.report.charts import LineChart
@@ -20,13 +20,6 @@ from specc.report.tables import Column, Row, Table
 from specc.results import CapacityFound, Metrics, Simulated, StudyResult, short_label
 from specc.serving.simulation.instances import UNLIMITED
 
-_METRICS = (
-    ("TTFT", "ttft"),
-    ("TPOT", "tpot"),
-    ("ITL", "itl"),
-    ("Queue", "queue"),
-    ("Latency", "latency"),
-)
 _STEEP = 0.05  # attainment lost by 5 % more load that is worth a warning
 MOST_DRAWN = 4
 
@@ -316,10 +309,10 @@ def _statistics(simulated: Simulated, several: bool) -> Table:
 def statistics_table(title: str, metrics: Metrics) -> Table:
     """Show the statistics of each metric over requests."""
     rows = []
-    for name, field in _METRICS:
-        statistics = getattr(metrics, field)
+    for metric in REQUEST_METRICS:
+        statistics = getattr(metrics, metric.name)
         cells = [_ms(None if statistics is None else getattr(statistics, s)) for s in STATISTICS]
-        rows.append(Row((name, *cells)))
+        rows.append(Row((metric.title, *cells)))
     columns = (Column("Metric", numeric=False), *(Column(s, "ms") for s in STATISTICS))
     return Table(title, columns, tuple(rows), _totals(metrics))
 

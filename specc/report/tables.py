@@ -5,6 +5,8 @@ from typing import Any
 
 from attrs import frozen
 
+from specc.ir import facts
+from specc.ir.facts import Fact
 from specc.report import format as show
 from specc.report.frontier import FrontierPoint
 from specc.results import Candidate, Configuration, Miss, StudyResult, objective_of
@@ -92,58 +94,47 @@ def _number(title: str, unit: str, text: Callable[[Any], str]) -> Cells:
     return Cells(Column(title, unit), text)
 
 
-_METRICS: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
-    ("Rate", "req/s", "rate", show.quantity),
-    ("Throughput", "tok/s", "throughput", show.rate),
-    ("per device", "tok/s", "throughput_per_device", show.rate),
-    ("TTFT", "ms", "ttft", show.milliseconds),
-    ("TPOT", "ms", "tpot", show.milliseconds),
-    ("Decode step", "ms", "decode_step", show.milliseconds),
-)
+# The metrics of a table of configurations, candidates or points, those that any row has.
+_METRICS = ("rate", "throughput", "throughput_per_device", "ttft", "tpot", "decode_step")
+_MONEY = ("cost_per_million_tokens", "energy_per_thousand_tokens")
+# Tells what a fact is for a row.
+Reader = Callable[[Fact, Any], Any]
 
 
-def _metrics(
-    owner: Callable[[Any], object], rows: Sequence[Any], without: Sequence[str] = ()
-) -> list[Cells]:
-    """Return the columns of metrics that any of the rows has."""
+def _columns(read: Reader, names: Sequence[str], rows: Sequence[Any]) -> list[Cells]:
+    """Return the columns of facts, but for those that no row has."""
     cells = []
-    for title, unit, name, text in _METRICS:
-        if name in without or all(getattr(owner(row), name, None) is None for row in rows):
-            continue
-        cells.append(_number(title, unit, _cell(owner, name, text)))
+    for name in names:
+        fact = facts.fact(name)
+        if any(read(fact, row) is not None for row in rows):
+            currency = next((row.currency for row in rows if getattr(row, "currency", "")), "")
+            unit = fact.unit.format(currency=currency)
+            cells.append(Cells(Column(fact.title, unit, fact.is_number), _cell(read, fact)))
     return cells
 
 
-def _cell(
-    owner: Callable[[Any], object], name: str, text: Callable[[float], str]
-) -> Callable[[Any], str]:
+def _cell(read: Reader, fact: Fact) -> Callable[[Any], str]:
     def cell(row: Any) -> str:
-        value = getattr(owner(row), name, None)
-        return "–" if value is None else text(value)
+        value = read(fact, row)
+        return "–" if value is None else show.cell(fact.digits, value)
 
     return cell
 
 
-def _money(answers: Sequence[Configuration]) -> list[Cells]:
-    cells = []
-    if any(a.cost_per_million_tokens is not None for a in answers):
-        currency = next(a.currency for a in answers if a.currency)
-        cells.append(
-            _number(
-                "Cost", f"{currency}/Mtok", _cell(_same, "cost_per_million_tokens", show.quantity)
-            )
-        )
-    if any(a.energy_per_thousand_tokens is not None for a in answers):
-        cells.append(
-            _number(
-                "Energy", "Wh/ktok", _cell(_same, "energy_per_thousand_tokens", show.watt_hours)
-            )
-        )
-    return cells
+def _metrics(read: Reader, rows: Sequence[Any], without: Sequence[str] = ()) -> list[Cells]:
+    return _columns(read, [name for name in _METRICS if name not in without], rows)
 
 
-def _same(row: object) -> object:
-    return row
+def _of_configuration(fact: Fact, found: Configuration) -> Any:
+    return facts.value(fact.configuration, found)
+
+
+def _of_candidate(fact: Fact, candidate: Candidate) -> Any:
+    return facts.value(fact.instance, candidate.instance)
+
+
+def _of_point(fact: Fact, point: FrontierPoint) -> Any:
+    return getattr(point, fact.name)
 
 
 def answer_table(answers: Sequence[Configuration], several: bool, dropped: int) -> Table:
@@ -153,8 +144,8 @@ def answer_table(answers: Sequence[Configuration], several: bool, dropped: int) 
         *([_text("Deployment", lambda a: a.deployment)] if several else []),
         _text("Instances", lambda a: a.layout),
         _number("Devices", "", lambda a: show.integer(a.devices)),
-        *_metrics(_same, answers),
-        *_money(answers),
+        *_metrics(_of_configuration, answers),
+        *_columns(_of_configuration, _MONEY, answers),
         _text("Limited by", _limited_by),
     ]
     return _table("Fleets", cells, answers, lambda a: a is answers[0] and a.feasible, note, 20)
@@ -178,7 +169,7 @@ def comparison(result: StudyResult) -> Table:
     best = result.best
     owns = [(d, result.best_of(d.name)) for d in result.study.deployments]
     known = [own for _, own in owns if own is not None]
-    metrics = [*_metrics(_same, known, ("decode_step",)), *_money(known)]
+    metrics = _columns(_of_configuration, (*_METRICS, *_MONEY), known)
     rows = []
     for deployment, own in owns:
         if own is None or best is None:
@@ -220,7 +211,7 @@ def summary(
     cells = [
         _text("Candidate", label),
         _number("Batch", "", lambda c: show.integer(c.point.batch)),
-        *_metrics(_point, candidates, ("decode_step", "rate")),
+        *_metrics(_of_candidate, candidates, ("decode_step", "rate")),
         _text("Stopped by", lambda c: stopped_text(c.instance.stopped_by)),
     ]
     return _table(_TITLES[phase], cells, candidates, _in(best), most=20)
@@ -234,16 +225,11 @@ def candidate_table(
     cells = [
         _who(several),
         _text("Parallel", lambda c: c.instance.parallel),
-        _number("Batch", "", lambda c: show.integer(c.point.batch)),
-        _number("Concurrency", "", lambda c: show.integer(c.point.concurrency)),
-        *_metrics(_point, candidates, without),
+        *_columns(_of_candidate, ("batch", "concurrency"), candidates),
+        *_metrics(_of_candidate, candidates, without),
         _text("Stopped by", lambda c: stopped_text(c.instance.stopped_by)),
     ]
     return _table(_TITLES[phase], cells, candidates, _in(best))
-
-
-def _point(candidate: Candidate) -> object:
-    return candidate.point
 
 
 def _in(best: Configuration | None) -> Callable[[Candidate], bool]:
@@ -270,22 +256,13 @@ def details(feasible: Sequence[Candidate], label: Label) -> Iterable[Table]:
     yield _evaluation(feasible, label)
 
 
+_MEMORY = ("weights", "kv_cache", "activations", "reserved", "available", "available_at_end")
+
+
 def _memory(feasible: Sequence[Candidate], label: Label) -> Table:
-    parts = {
-        "Weights": "weights",
-        "KV cache": "kv_cache",
-        "Activations": "activations",
-        "Reserved": "reserved",
-        "Available": "available",
-        "Available at the end": "available_at_end",
-    }
-
-    def of(name: str) -> Callable[[Candidate], str]:
-        return lambda c: show.gibibytes(getattr(c.point.memory, name))
-
     return _table(
         "Memory of a device",
-        [_text("Candidate", label), *(_number(t, "GiB", of(name)) for t, name in parts.items())],
+        [_text("Candidate", label), *_columns(_of_candidate, _MEMORY, feasible)],
         feasible,
         note="In the tightest step, with the KV cache at the mean context of the batch.",
     )
@@ -318,12 +295,11 @@ def _evaluation(feasible: Sequence[Candidate], label: Label) -> Table:
     cells = [
         _text("Candidate", label),
         _text("Devices", devices_of),
-        _text("Model", lambda c: c.instance.model),
-        _text("Quantisation", lambda c: c.instance.quantisation),
+        *_columns(_of_candidate, ("model", "quantisation"), feasible),
         _number("Input", "tok", lambda c: show.tokens(c.input)),
         _number("Effective input", "tok", lambda c: show.tokens(c.effective_input)),
         _number("Output", "tok", lambda c: show.tokens(c.output)),
-        _number("Chunk budget", "tok", lambda c: show.integer(c.instance.engine.chunk_budget)),
+        *_columns(_of_candidate, ("chunk_budget",), feasible),
         _number("Chunks", "", lambda c: show.integer(c.chunks)),
         _text("Method", lambda c: c.method),
         _number("Batches probed", "", lambda c: show.integer(c.probes)),
@@ -383,7 +359,9 @@ def infeasible_table(candidates: Sequence[Candidate], several: bool) -> Table:
         _text("Parallel", lambda c: c.instance.parallel),
         _number("Batch", "", lambda c: show.integer(c.point.batch)),
         *_metrics(
-            _point, candidates, ("rate", "throughput", "throughput_per_device", "decode_step")
+            _of_candidate,
+            candidates,
+            ("rate", "throughput", "throughput_per_device", "decode_step"),
         ),
         _text("Misses", lambda c: "; ".join(miss_text(miss) for miss in c.misses)),
     ]
@@ -454,7 +432,7 @@ def sweep_table(results: Sequence[StudyResult]) -> Table:
     """Set the best answer of each variant of a swept study beside the others."""
     names = [path for path, _ in results[0].study.settings]
     best = [result.best for result in results if result.best is not None]
-    metrics = [*_metrics(_same, best, ("decode_step",)), *_money(best)]
+    metrics = _columns(_of_configuration, (*_METRICS, *_MONEY), best)
     columns = (
         *(Column(name, numeric=False) for name in names),
         Column("Best", numeric=False),
@@ -480,7 +458,7 @@ def frontier_table(points: Sequence[FrontierPoint]) -> Table:
     cells = [
         _text("Candidate", lambda p: p.label),
         _number("Batch", "", lambda p: show.integer(p.batch)),
-        *_metrics(_same, points, ("rate", "throughput", "decode_step")),
+        *_metrics(_of_point, points, ("rate", "throughput", "decode_step")),
         _number("Available", "GiB", lambda p: show.gibibytes(p.available)),
         *(
             [_number("Cost", f"{points[0].currency}/Mtok", lambda p: show.quantity(p.cost))]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from attrs import evolve, frozen
 
 from specc.ir import Objective, Phase, Slo, Study
+from specc.ir.facts import Term, glossary
 from specc.report import format as show
 from specc.report.accuracy import accuracy
 from specc.report.charts import (
@@ -51,7 +52,6 @@ from specc.results import (
     objective_of,
     short_label,
 )
-from specc.serving import Definition, definitions
 
 MOST_BARS = 16
 _LIMITS = {
@@ -185,7 +185,7 @@ class ReportView:
     title: str
     version: str
     studies: tuple[StudyView, ...]
-    definitions: tuple[Definition, ...]
+    definitions: tuple[Term, ...]
     accuracy: str
     provenance: tuple[tuple[str, str], ...]
     overrides: tuple[str, ...]
@@ -198,7 +198,7 @@ def view(results: Results) -> ReportView:
         title=header.spec.removesuffix(".spec"),
         version=header.specc,
         studies=tuple(study_views(results)),
-        definitions=tuple(definitions(results.simulated).values()),
+        definitions=tuple(glossary(simulated=results.simulated)),
         accuracy=accuracy(results),
         provenance=tuple(header.inputs.items()),
         overrides=header.overrides,

@@ -5,7 +5,15 @@ from typing import Any
 import pandas as pd
 from attrs import asdict
 
-from specc.results.candidates import Candidate, Configuration, Miss
+from specc.ir import facts
+from specc.results.candidates import (
+    Band,
+    BoundShares,
+    Candidate,
+    Configuration,
+    Instance,
+    Miss,
+)
 from specc.results.files import rounded
 from specc.results.studies import Results, StudyResult
 
@@ -38,70 +46,64 @@ def _study(study: StudyResult) -> dict[str, Any]:
 
 
 def _candidate(candidate: Candidate) -> dict[str, Any]:
-    instance = candidate.instance
-    point = asdict(instance.point)
-    nested = {
-        f"{group}_{name}": value
-        for group in ("bands", "memory", "prefill", "decode")
-        for name, value in (point.pop(group) or {}).items()
-    }
-    sizes = asdict(instance.layout)
+    instance, point = candidate.instance, candidate.point
     row: dict[str, Any] = rounded(
         {
             "deployment": candidate.deployment,
             "phase": instance.phase,
-            "device": instance.device,
-            "devices": instance.devices,
-            "model": instance.model,
-            "quantisation": instance.quantisation,
-            **{name: sizes[name] for name in ("tp", "pp", "dp", "cp", "dcp", "ep")},
-            **{name: sizes[name] for name in ("moe_tp", "moe_dp")},
-            "drafted": instance.engine.drafted,
-            "calibration": candidate.calibration,
             "parallel": instance.parallel,
-            "method": candidate.method,
+            "feasible": candidate.feasible,
+            **{f.name: facts.value(f.instance, instance) for f in facts.FACTS if f.instance},
+            **_fields("bands", point.bands),
+            **_fields("prefill", point.prefill),
+            **_fields("decode", point.decode),
+            "prefill_step": point.prefill_step,
+            "wave_requests": point.wave_requests,
             "input": candidate.input,
             "output": candidate.output,
             "effective_input": candidate.effective_input,
-            "chunk_budget": instance.engine.chunk_budget,
             "chunks": candidate.chunks,
-            "feasible": candidate.feasible,
+            "method": candidate.method,
+            "calibration": candidate.calibration,
             "stopped_by": instance.stopped_by,
             "probes": candidate.probes,
-            "task": instance.task,
-            **point,
-            **nested,
             "misses": _text(candidate.misses),
+            "task": instance.task,
         }
     )
     return row
 
 
 def _configuration(found: Configuration) -> dict[str, Any]:
-    data = asdict(found)
-    for name in ("instances", "misses", "bins", "timeline"):
-        del data[name]
-    bands = {f"bands_{name}": value for name, value in data.pop("bands").items()}
-    instances = {
-        f"{i.phase}_{name}": value for i in found.instances for name, value in _of_instance(i)
-    }
-    own: dict[str, Any] = {}
-    for name, value in data.items():
-        own[name] = value
-        if name == "devices":
-            own["instances"] = found.instance_count
-    row: dict[str, Any] = rounded({**own, **bands, **instances, "misses": _text(found.misses)})
+    row: dict[str, Any] = rounded(
+        {
+            "deployment": found.deployment,
+            "mode": found.mode,
+            **{f.name: facts.value(f.configuration, found) for f in facts.FACTS if f.configuration},
+            "in_flight": found.in_flight,
+            "bottleneck": found.bottleneck,
+            "cost_per_second": found.cost_per_second,
+            "currency": found.currency,
+            **_fields("bands", found.bands),
+            **{
+                f"{instance.phase}_{name}": value
+                for instance in found.instances
+                for name, value in _instance(instance).items()
+            },
+            "misses": _text(found.misses),
+        }
+    )
     return row
 
 
-def _of_instance(instance: Any) -> list[tuple[str, Any]]:
-    names = ("count", "spare", "device", "devices", "parallel")
-    of_point = ("batch", "concurrency", "rate")
-    return [
-        *((name, getattr(instance, name)) for name in names),
-        ("drafted", instance.engine.drafted),
-        *((name, getattr(instance.point, name)) for name in of_point),
-    ]
+def _instance(instance: Instance) -> dict[str, Any]:
+    """Return how many like instances there are, spares, and what one of them is and does."""
+    own = {f.name: facts.value(f.instance, instance) for f in facts.FACTS if f.instance}
+    return {"count": instance.count, "spare": instance.spare, "parallel": instance.parallel, **own}
+
+
+def _fields(name: str, group: Band | BoundShares | None) -> dict[str, Any]:
+    return {} if group is None else {f"{name}_{key}": value for key, value in asdict(group).items()}
 
 
 def _text(misses: tuple[Miss, ...]) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from attrs import evolve, frozen
 from numpy.typing import NDArray
 
-from specc.ir import Bound, Deployment, Device, Fleet, Mode, Objective, Phase, Slo, Workload
+from specc.ir import Bound, Deployment, Device, Fleet, Mode, Objective, Phase, Slo, Workload, facts
 from specc.plan import Task
 from specc.results import (
     Band,
@@ -23,7 +23,7 @@ from specc.results import (
     objective_of,
 )
 from specc.run.evaluate import Evaluated, point_at, serving_model_of
-from specc.search import ROW_FACTS, bound_excess
+from specc.search import bound_excess
 from specc.serving import StepLoop
 from specc.serving.transfer import CacheTransfer, link_rate, slower_link
 from specc.units import Seconds
@@ -380,9 +380,9 @@ def _misses(found: "Configuration | _Pair", bounds: tuple[Bound, ...]) -> tuple[
     """Return what a configuration misses of the limits on configurations as a whole."""
     misses = []
     for bound in bounds:
-        if bound.fact in ROW_FACTS:
+        if bound.fact in facts.of_rows():
             continue
-        value = float(getattr(found, {"instances": "instance_count"}.get(bound.fact, bound.fact)))
+        value = float(facts.value(facts.fact(bound.fact).configuration, found))
         excess = float(bound_excess(bound, np.array([value]))[0])
         if excess > 0:
             misses.append(Miss(bound.fact, value, bound.value, excess))

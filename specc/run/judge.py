@@ -1,16 +1,8 @@
 """Expectations: what a study demands of its result, judged on configurations."""
 
-from specc.ir.formula import (
-    MONEY,
-    RESULT_FACTS,
-    Expectation,
-    Fact,
-    FormulaError,
-    dimension_of,
-    evaluate,
-    is_simulated,
-    references,
-)
+from specc.ir import facts
+from specc.ir.facts import MONEY, dimension_of, is_simulated, is_statistic
+from specc.ir.formula import Expectation, Fact, FormulaError, evaluate, references
 from specc.results import Configuration, StudyResult, Verdict
 from specc.units import BYTES, TIME, Dimension, Quantity
 
@@ -50,7 +42,7 @@ def _fact(path: str, result: StudyResult) -> Fact:
         where = ".".join(names)
         raise _MissingFactError(f"{where} does not exist: no layout keeps to the limits")
     value = _value(answer, phase, fact, path)
-    dimension = RESULT_FACTS[fact]
+    dimension = dimension_of(fact)
     if dimension == MONEY:
         dimension = Dimension.base(answer.currency)
     if dimension is None or isinstance(value, str):
@@ -65,40 +57,32 @@ def _simulated_fact(path: str, result: StudyResult) -> Fact:
     found = next((s for s in result.simulations if not wanted or s.name == wanted), None)
     if found is None:
         raise _MissingFactError(f"{path} does not exist: nothing was simulated")
-    value: float | None
-    if fact in ("capacity", "replicas"):
-        capacity = found.capacity
-        known = (
-            {} if capacity is None else {"capacity": capacity.rate, "replicas": capacity.replicas}
-        )
-        value = known.get(fact)
-    elif "." in fact:
-        value = found.metrics.statistic(fact)
-    else:
-        value = getattr(found.metrics, fact)
+    value: float | None = (
+        found.metrics.statistic(fact)
+        if is_statistic(fact)
+        else facts.value(facts.fact(fact).simulation, found)
+    )
     dimension = dimension_of(path)
     if value is None or dimension is None:
         raise _MissingFactError(f"{path} does not exist: the simulation has none")
     return Quantity(value, dimension)
 
 
-def _value(answer: Configuration, phase: str, fact: str, path: str) -> float | int | str:
-    """Return a fact of an answer, or of the instances of a phase of it."""
-    own = {"instances": "instance_count"}.get(fact, fact)
-    if not phase and hasattr(answer, own):
-        found = getattr(answer, own)
+def _value(found: Configuration, phase: str, name: str, path: str) -> float | int | str:
+    """Return a fact of a configuration, or of the instances of a phase of it."""
+    fact = facts.fact(name)
+    if not phase and fact.configuration is not None:
+        value = facts.value(fact.configuration, found)
     else:
-        chosen = [i for i in answer.instances if not phase or i.phase == phase]
+        chosen = [i for i in found.instances if not phase or i.phase == phase]
         if len(chosen) != 1:
-            which = " or ".join(f"best.{i.phase}.{fact}" for i in answer.instances)
+            which = " or ".join(f"best.{i.phase}.{name}" for i in found.instances)
             raise _MissingFactError(f"{path} does not exist: the answer has {which}")
-        one = chosen[0]
-        owners = (one, one.layout, one.point, one.point.memory)
-        found = next((getattr(o, fact) for o in owners if hasattr(o, fact)), None)
-    if found is None:
-        raise _MissingFactError(f"{path} does not exist in mode {answer.mode}")
-    value: float | int | str = found
-    return value
+        value = facts.value(fact.instance, chosen[0])
+    if value is None:
+        raise _MissingFactError(f"{path} does not exist in mode {found.mode}")
+    known: float | int | str = value
+    return known
 
 
 def _shown(fact: Fact) -> str:

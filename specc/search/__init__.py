@@ -5,12 +5,11 @@ reasons, the infeasible ones with their nearest miss. It knows no hardware. Read
 """
 
 from specc.search.batch import BatchSearch, exhaustive_batches, search_batch
-from specc.search.goals import OPERATORS, ROW_FACTS, Goals, bound_excess
+from specc.search.goals import OPERATORS, Goals, bound_excess
 from specc.search.space import Pruned, Space, layouts
 
 __all__ = [
     "OPERATORS",
-    "ROW_FACTS",
     "BatchSearch",
     "Goals",
     "Pruned",

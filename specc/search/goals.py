@@ -8,6 +8,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from specc.ir import Bound, Layout, Slo
+from specc.ir.facts import fact, value
 from specc.results import Miss
 from specc.serving import ServingTable
 from specc.units import Bytes
@@ -16,11 +17,6 @@ Column = NDArray[np.floating[Any]]
 
 MEMORY = "memory"
 OPERATORS = {"<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt}
-# Facts that a layout has by itself, and facts of each batch size of it.
-_OF_LAYOUT = ("tp", "pp", "dp", "ep")
-_OF_ROW = ("batch", "concurrency", "decode_step", "ttft", "tpot")
-_OF_MEMORY = ("available", "available_at_end")
-ROW_FACTS = (*_OF_LAYOUT, *_OF_ROW, *_OF_MEMORY)
 
 
 @frozen
@@ -97,14 +93,13 @@ class Goals:
             own.append((value / slo - 1, slo))
         return Miss(limit, value, float(max(own)[1]), excess)
 
-    def _fact(self, table: ServingTable, fact: str) -> Column | None:
-        if fact in _OF_LAYOUT and self.layout is not None:
-            return np.full(len(table), float(getattr(self.layout, fact)))
-        if fact in _OF_ROW:
-            return np.asarray(getattr(table, fact), dtype=np.float64)
-        if fact in _OF_MEMORY:
-            return np.asarray(getattr(table.memory, fact))
-        return None
+    def _fact(self, table: ServingTable, name: str) -> Column | None:
+        """Return a fact of each row: a size of the layout, or a column of the table."""
+        path = fact(name).row
+        assert path is not None
+        if path.startswith("layout."):
+            return np.full(len(table), float(value(path, self))) if self.layout else None
+        return np.asarray(value(path, table), dtype=np.float64)
 
 
 def bound_excess(bound: Bound, values: Column) -> Column:

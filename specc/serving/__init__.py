@@ -4,13 +4,11 @@ In: a cost model, a workload and batch sizes. Out: a `ServingTable`, one row per
 `mixture.py` has the requests, `server.py` the instance, `closed.py` what the closed forms share;
 read `aggregated.py` first, then `phases.py` for separate prefill and decode, and `loop.py` for
 steps that do both.
-`definitions.py` says what each metric means.
 """
 
 from specc.serving.aggregated import Aggregated
 from specc.serving.budget import automatic_budgets, choose_budget
 from specc.serving.closed import ClosedForm
-from specc.serving.definitions import DEFINITIONS, Definition, definitions
 from specc.serving.loop import StepLoop
 from specc.serving.mixture import Mixture, allocate
 from specc.serving.models import ServingModel, method_of, serving_model
@@ -19,12 +17,10 @@ from specc.serving.server import Server
 from specc.serving.table import Bands, MemoryParts, ServingTable, Shares
 
 __all__ = [
-    "DEFINITIONS",
     "Aggregated",
     "Bands",
     "ClosedForm",
     "Decode",
-    "Definition",
     "MemoryParts",
     "Mixture",
     "Prefill",
@@ -36,7 +32,6 @@ __all__ = [
     "allocate",
     "automatic_budgets",
     "choose_budget",
-    "definitions",
     "method_of",
     "serving_model",
 ]

@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
+from specc.calibration.library import UnknownNameError, model_named
 from specc.check import check
+from specc.cost.models import describe
 from specc.workspace import Workspace
 from tests.calibration.test_tables import PROFILE
 from tests.conftest import ROOT
@@ -137,12 +139,28 @@ def test_a_model_at_a_glance(specc, model: str, billions: float, cached: int) ->
     assert "parameters" in specc("show", "model", model).stdout
 
 
-def test_a_model_from_its_configuration(specc, tmp_path, reference_data) -> None:
+def test_a_published_configuration_is_read_or_refused_by_name(reference_data) -> None:
+    read, refused = [], []
     for file in sorted((reference_data / "model_configs").glob("*.json")):
-        facts = json.loads(specc("show", "model", str(file), "--format", "json").stdout)
         architecture = json.loads(file.read_text())["architectures"][0]
+        try:
+            facts = describe(model_named(str(file)))
+        except UnknownNameError as error:
+            refused.append((file.name, str(error)))
+            continue
         assert facts["architecture"] == architecture
         assert 0 < facts["active_parameters"] <= facts["parameters"]
+        read.append(file.stem)
+    assert len(read) >= 20, read
+    assert all(f"'{name}'" in message for name, message in refused)
+
+
+def test_a_model_from_its_configuration(specc, tmp_path, reference_data) -> None:
+    file = reference_data / "model_configs" / "Qwen3-8B.json"
+    assert file.exists()
+    facts = json.loads(specc("show", "model", str(file), "--format", "json").stdout)
+    assert facts["architecture"] == "Qwen3ForCausalLM"
+    assert 0 < facts["active_parameters"] <= facts["parameters"]
     (tmp_path / "odd.json").write_text('{"architectures": ["BambaForCausalLM"]}')
     assert "'BambaForCausalLM'" in specc("show", "model", "odd.json", code=2).stderr
     assert "error[E0203]" in specc("show", "model", "nobody", code=2).stderr

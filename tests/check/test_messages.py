@@ -67,6 +67,7 @@ def test_every_code_of_the_checker_is_shown_by_a_case(render) -> None:
         "E0009",
         "E0010",
         "E0011",
+        "E0012",
         "W0005",
         "W0006",
     }  # tests/cli, tests/test_workspace

@@ -8,7 +8,7 @@ import pytest
 from lsprotocol import types as lsp
 from pygls.lsp.client import LanguageClient
 
-from specc.ir.formula import METRICS
+from specc.ir.facts import METRICS
 from tests.conftest import ROOT
 
 TEXT = """\

@@ -41,13 +41,14 @@ def _without_hashes(text: str) -> str:
 
 def test_the_result_file(render, small_spec, snapshot) -> None:
     result = json.loads(_without_hashes(render(small_spec())["plan.result.json"]))
-    tasks = [candidate["task"] for candidate in result["studies"][0]["candidates"]]
+    tasks = [c["instance"]["task"] for c in result["studies"][0]["candidates"]]
     for candidate in result["studies"][0]["candidates"]:
-        assert re.fullmatch("[0-9a-f]{16}-[0-9a-f]{8}", candidate.pop("task"))
+        task = candidate["instance"].pop("task")
+        assert re.fullmatch("[0-9a-f]{16}-[0-9a-f]{8}", task)
         candidate["curve"] = {name: len(values) for name, values in candidate["curve"].items()}
-    for answer in result["studies"][0]["answers"]:
-        (group,) = answer.pop("groups")
-        assert group["task"] in tasks
+    for configuration in result["studies"][0]["configurations"]:
+        (instance,) = configuration.pop("instances")
+        assert instance["task"] in tasks
     result["studies"][0]["study"] = "…"
     assert result == snapshot
 
@@ -192,7 +193,7 @@ def test_the_long_table(tmp_path: Path, small_spec) -> None:
     path.write_text(small_spec())
     table = listed(Session(path).results)
     assert list(table["batch"]) == [193, 91, 37, 11]
-    assert list(table["memory_reserved"]) == [10 * 2**30] * 4
+    assert list(table["reserved"]) == [10 * 2**30] * 4
     assert {"device", "devices", "effective_input", "chunk_budget", "decode_memory"} <= set(table)
 
 

@@ -1,0 +1,546 @@
+"""The facts of a result: every metric once, with all that anyone says about it.
+
+Columns of tables, `expect`, `limits`, `specc docs`, CSV, the terminal and the definitions of a
+report read `FACTS`. A new metric is a new entry here.
+
+Where a fact is found is a path of attributes: of a configuration and of one of its instances (see
+`specc.results`), of a row of the search over batch sizes (a layout or a serving table), or of a
+simulation. Nothing of these rooms is imported.
+"""
+
+from collections.abc import Callable, Iterator
+from enum import Enum
+from functools import reduce
+from typing import Any
+
+from attrs import frozen
+
+from specc.ir.deployment import Phase
+from specc.units import (
+    BYTES,
+    DIMENSIONLESS,
+    ENERGY,
+    REQUESTS,
+    TIME,
+    TOKENS,
+    Dimension,
+)
+
+MONEY = Dimension.base("money")  # stands for whichever currency the devices are priced in
+
+Read = str | Callable[[Any], Any] | None
+
+
+class Better(Enum):
+    """Which way a metric is better."""
+
+    MORE = "more"
+    LESS = "less"
+    NEITHER = ""
+
+
+class Digits(Enum):
+    """How a number is written in a table."""
+
+    MILLISECONDS = "ms, two decimals"
+    RATE = "whole above 100, else one decimal"
+    QUANTITY = "three significant digits"
+    COUNT = "whole"
+    LENGTH = "rounded to whole tokens"
+    GIBIBYTES = "GiB, two decimals"
+    WATT_HOURS = "Wh, three significant digits"
+    WORD = "as it is"
+
+
+ALL_PHASES = (Phase.WHOLE, Phase.PREFILL, Phase.DECODE)
+
+
+@frozen(kw_only=True)
+class Term:
+    """Something that reports explain.
+
+    Attributes:
+        name: in the language and in files.
+        title: in tables.
+        unit: of the numbers in tables.
+        definition: what exactly it is; empty where the title says it.
+        simulated: whether only a simulation has it.
+    """
+
+    name: str
+    title: str
+    unit: str = ""
+    definition: str = ""
+    simulated: bool = False
+
+
+@frozen(kw_only=True)
+class Fact(Term):
+    """A metric of a result.
+
+    Attributes:
+        dimension: of its numbers in base units; None for a word.
+        better: which way it is better.
+        digits: how tables write it.
+        configuration, instance, row, simulation: where it is found, None where there is none.
+            `row` is of a batch size of a layout, what `limits` judge before all else.
+        phases: what instances have it.
+    """
+
+    dimension: Dimension | None
+    better: Better = Better.NEITHER
+    digits: Digits = Digits.COUNT
+    configuration: Read = None
+    instance: Read = None
+    row: str | None = None
+    simulation: Read = None
+    phases: tuple[Phase, ...] = ALL_PHASES
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is a number, which can be limited."""
+        return self.dimension is not None
+
+    @property
+    def limitable(self) -> bool:
+        """Whether `limits` can name it."""
+        return self.is_number and not self.simulated and bool(self.row or self.configuration)
+
+
+def value(read: Read, owner: Any) -> Any:
+    """Return what a fact is for its owner; None where it has none."""
+    if read is None or owner is None:
+        return None
+    if callable(read):
+        return read(owner)
+    return reduce(lambda found, name: getattr(found, name, None), read.split("."), owner)
+
+
+def _size(name: str, title: str) -> Fact:
+    return Fact(
+        name=name,
+        title=title,
+        dimension=DIMENSIONLESS,
+        instance=f"layout.{name}",
+        row=f"layout.{name}",
+    )
+
+
+def _word(name: str, title: str, instance: str | None = None, configuration: str = "") -> Fact:
+    return Fact(
+        name=name,
+        title=title,
+        dimension=None,
+        digits=Digits.WORD,
+        configuration=configuration or name,
+        instance=instance,
+    )
+
+
+def _memory(name: str, title: str, definition: str = "", *, row: bool = False) -> Fact:
+    path = f"memory.{name}"
+    return Fact(
+        name=name,
+        title=title,
+        unit="GiB",
+        definition=definition,
+        dimension=BYTES,
+        digits=Digits.GIBIBYTES,
+        better=Better.MORE if row else Better.LESS,
+        configuration=name if row else None,
+        instance=f"point.{path}",
+        row=path if row else None,
+    )
+
+
+METHOD = Term(
+    name="method",
+    title="Method",
+    definition="Where every prompt fits the chunk budget and no scheduler is named, aggregated "
+    "serving is a closed form: all requests of the batch arrive together, are prefilled in waves "
+    "with nobody decoding, then all decode. Otherwise it is a loop over the steps of the engine, "
+    "in which chunks of prompts run beside decodes.",
+)
+BANDS = Term(
+    name="bands",
+    title="p10–p90",
+    definition="Where eight of ten measurements would lie if the residuals of the cost model were "
+    "all that is uncertain: each class of operators is off by the spread of its fit, classes "
+    "independently of each other, and steps by the spread of the serving software.",
+)
+LENGTHS = Term(
+    name="lengths",
+    title="Lengths",
+    definition="Every bin of lengths stands for one length of prompt and one of answer. Steps "
+    "hold each bin in its share, fractions of requests included; those that decode are weighted "
+    "by their answers, as a request is in flight as long as its answer.",
+)
+COST = Term(
+    name="cost",
+    title="Cost and energy",
+    definition="Price and power of all devices, spares included, over the output tokens of the "
+    "same time.",
+)
+SIMULATION = Term(
+    name="simulation",
+    title="As simulated",
+    simulated=True,
+    definition="Every request comes at its own time, waits, and runs in the steps of an engine "
+    "with a token budget, a limit on sequences and a KV cache of blocks: sequences that run decode "
+    "first, prompts in order of arrival fill the rest of the step, in chunks; when blocks run out "
+    "the latest admitted is preempted and computed again (as vLLM V1 does). Of each request: "
+    "TTFT = first token − arrival; TPOT = (last − first token) / (answer − 1); latency = last "
+    "token − arrival; queue = start of its first step − arrival. ITL are the gaps between tokens, "
+    "of all requests together. Percentiles interpolate between the two nearest values.",
+)
+TRANSFER = Fact(
+    name="transfer",
+    title="Way of the KV cache",
+    unit="ms",
+    definition="Latency plus the cache of the mean prompt on one rank over the link of a device, "
+    "between prefill and the second token. Layer by layer, what does not fit behind prefill is "
+    "left.",
+    dimension=TIME,
+    digits=Digits.MILLISECONDS,
+    better=Better.LESS,
+    configuration="transfer",
+)
+THROUGHPUT = Fact(
+    name="throughput",
+    title="Throughput",
+    unit="tok/s",
+    definition="Output tokens a second of all instances, requests in flight × output tokens / "
+    "end-to-end time; in the step loop the time until the last request of a shape is done. Where "
+    "phases are apart, the rate of requests × output tokens. An instance that prefills alone "
+    "counts tokens of prompts.",
+    dimension=TOKENS / TIME,
+    digits=Digits.RATE,
+    better=Better.MORE,
+    configuration="throughput",
+    instance="point.throughput",
+)
+THROUGHPUT_PER_DEVICE = Fact(
+    name="throughput_per_device",
+    title="per device",
+    unit="tok/s",
+    definition="Throughput divided by all devices, spare instances included.",
+    dimension=TOKENS / TIME,
+    digits=Digits.RATE,
+    better=Better.MORE,
+    configuration="throughput_per_device",
+    instance="point.throughput_per_device",
+)
+RATE = Fact(
+    name="rate",
+    title="Rate",
+    unit="req/s",
+    definition="Requests a second that complete, spares aside. Prefill alone: requests of a batch "
+    "over the time until the last prompt is done. Decode alone: throughput / (output tokens − 1). "
+    "Of separate phases the slower one counts.",
+    dimension=REQUESTS / TIME,
+    digits=Digits.QUANTITY,
+    better=Better.MORE,
+    configuration="rate",
+    instance="point.rate",
+)
+TTFT = Fact(
+    name="ttft",
+    title="TTFT",
+    unit="ms",
+    definition="Mean time to first token. All requests of the batch arrive together; each is "
+    "counted to the end of the wave or the step that completes its prompt, and the mean is over "
+    "requests.",
+    dimension=TIME,
+    digits=Digits.MILLISECONDS,
+    better=Better.LESS,
+    configuration="ttft",
+    instance="point.ttft",
+    row="ttft",
+    phases=(Phase.WHOLE, Phase.PREFILL),
+)
+TPOT = Fact(
+    name="tpot",
+    title="TPOT",
+    unit="ms",
+    definition="Mean time per output token. In the step loop and where phases are apart: (last "
+    "token − first token) / (output tokens − 1), with the way of the KV cache. In the closed form "
+    "it includes prefill's share: (TTFT + decode step × output tokens) / output tokens, which is "
+    "the end-to-end time spread over the answer and larger than the gap between tokens.",
+    dimension=TIME,
+    digits=Digits.MILLISECONDS,
+    better=Better.LESS,
+    configuration="tpot",
+    instance="point.tpot",
+    row="tpot",
+    phases=(Phase.WHOLE, Phase.DECODE),
+)
+DECODE_STEP = Fact(
+    name="decode_step",
+    title="Decode step",
+    unit="ms",
+    definition="One decode step of the batch at the mean context: prompt + half the answer + 1. "
+    "With speculative decoding it yields the accepted tokens as well.",
+    dimension=TIME,
+    digits=Digits.MILLISECONDS,
+    better=Better.LESS,
+    instance="point.decode_step",
+    row="decode_step",
+    phases=(Phase.WHOLE, Phase.DECODE),
+)
+BATCH = Fact(
+    name="batch",
+    title="Batch",
+    definition="Requests in flight on one replica (one data-parallel rank). Of the feasible ones "
+    "that with the highest throughput; for prefill alone the smallest that reaches 99 % of it, as "
+    "more would only wait.",
+    dimension=DIMENSIONLESS,
+    instance="point.batch",
+    row="batch",
+)
+CONCURRENCY = Fact(
+    name="concurrency",
+    title="Concurrency",
+    definition="Requests in flight in an instance: batch × DP × PP.",
+    dimension=DIMENSIONLESS,
+    instance="point.concurrency",
+    row="concurrency",
+)
+CHUNK_BUDGET = Fact(
+    name="chunk_budget",
+    title="Chunk budget",
+    unit="tok",
+    definition="New tokens a replica takes in a step. The replicas of an instance pool their "
+    "budgets: waves hold ⌊budget × DP / computed prompt⌋ requests, so the fullest replica may "
+    "take one prompt more than its own budget holds.",
+    dimension=TOKENS,
+    instance="engine.chunk_budget",
+)
+AVAILABLE = _memory(
+    "available",
+    "Available",
+    "Device memory less weights, KV cache, activations and reserve, in the tightest step. The "
+    "cache holds all requests in flight, decoding ones at their mean context, a cached prefix "
+    "once for each of them, and the prefixes that the engine keeps besides.",
+    row=True,
+)
+AVAILABLE_AT_END = _memory(
+    "available_at_end",
+    "Available at the end",
+    "The same if all requests of the batch stand at the end of their answers together. Below "
+    "zero, an engine would have to preempt requests.",
+    row=True,
+)
+GOODPUT = Fact(
+    name="goodput",
+    title="Goodput",
+    unit="req/s",
+    definition="Requests that meet every objective, a second, from the first arrival to the last "
+    "token. A request is judged by the widest limit on each metric; what was rejected has missed.",
+    dimension=REQUESTS / TIME,
+    digits=Digits.QUANTITY,
+    better=Better.MORE,
+    simulated=True,
+    simulation="metrics.goodput",
+)
+CAPACITY = Fact(
+    name="capacity",
+    title="Capacity",
+    unit="req/s",
+    definition="The highest rate at which the target share of the requests meets every objective, "
+    "every statistic keeps its limit and the queue does not grow, by bisection to 1 % with the "
+    "same requests at every rate; mean over seeds.",
+    dimension=REQUESTS / TIME,
+    digits=Digits.QUANTITY,
+    better=Better.MORE,
+    simulated=True,
+    simulation="capacity.rate",
+)
+
+# In the order of documentation and CSV.
+FACTS: tuple[Fact, ...] = (
+    THROUGHPUT,
+    THROUGHPUT_PER_DEVICE,
+    RATE,
+    TTFT,
+    TPOT,
+    DECODE_STEP,
+    BATCH,
+    CONCURRENCY,
+    _size("tp", "TP"),
+    _size("pp", "PP"),
+    _size("dp", "DP"),
+    _size("cp", "CP"),
+    _size("dcp", "DCP"),
+    _size("ep", "EP"),
+    _size("moe_tp", "MOE-TP"),
+    _size("moe_dp", "MOE-DP"),
+    Fact(
+        name="drafted",
+        title="Drafted",
+        unit="tok",
+        dimension=DIMENSIONLESS,
+        instance="engine.drafted",
+    ),
+    CHUNK_BUDGET,
+    Fact(
+        name="devices",
+        title="Devices",
+        dimension=DIMENSIONLESS,
+        better=Better.LESS,
+        configuration="devices",
+        instance="devices",
+    ),
+    Fact(
+        name="instances",
+        title="Instances",
+        dimension=DIMENSIONLESS,
+        configuration="instance_count",
+        instance="count",
+    ),
+    AVAILABLE,
+    AVAILABLE_AT_END,
+    _memory("weights", "Weights"),
+    _memory("kv_cache", "KV cache"),
+    _memory("activations", "Activations"),
+    _memory("reserved", "Reserved"),
+    TRANSFER,
+    Fact(
+        name="cost_per_million_tokens",
+        title="Cost",
+        unit="{currency}/Mtok",
+        dimension=MONEY,
+        digits=Digits.QUANTITY,
+        better=Better.LESS,
+        configuration="cost_per_million_tokens",
+    ),
+    Fact(
+        name="energy_per_thousand_tokens",
+        title="Energy",
+        unit="Wh/ktok",
+        dimension=ENERGY,
+        digits=Digits.WATT_HOURS,
+        better=Better.LESS,
+        configuration="energy_per_thousand_tokens",
+    ),
+    _word("deployment", "Deployment"),
+    _word("device", "Device", instance="device"),
+    _word("model", "Model", instance="model"),
+    _word("quantisation", "Quantisation", instance="quantisation"),
+    GOODPUT,
+    Fact(
+        name="attainment",
+        title="Attainment",
+        dimension=DIMENSIONLESS,
+        digits=Digits.QUANTITY,
+        better=Better.MORE,
+        simulated=True,
+        simulation="metrics.attainment",
+    ),
+    CAPACITY,
+    Fact(
+        name="replicas",
+        title="Replicas",
+        dimension=DIMENSIONLESS,
+        better=Better.LESS,
+        simulated=True,
+        simulation="capacity.replicas",
+    ),
+)
+
+# What every report explains, in its order; facts with a definition that are not here follow.
+GLOSSARY: tuple[Term, ...] = (
+    METHOD,
+    TTFT,
+    TPOT,
+    THROUGHPUT,
+    THROUGHPUT_PER_DEVICE,
+    RATE,
+    BANDS,
+    LENGTHS,
+    DECODE_STEP,
+    BATCH,
+    CONCURRENCY,
+    CHUNK_BUDGET,
+    TRANSFER,
+    AVAILABLE,
+    AVAILABLE_AT_END,
+    COST,
+    SIMULATION,
+    GOODPUT,
+    CAPACITY,
+)
+
+
+@frozen
+class RequestMetric:
+    """What a simulation measures of every request; statistics over requests are facts."""
+
+    name: str
+    title: str
+
+
+REQUEST_METRICS: tuple[RequestMetric, ...] = (
+    RequestMetric("ttft", "TTFT"),
+    RequestMetric("tpot", "TPOT"),
+    RequestMetric("itl", "ITL"),
+    RequestMetric("queue", "Queue"),
+    RequestMetric("latency", "Latency"),
+)
+METRICS = tuple(metric.name for metric in REQUEST_METRICS)
+STATISTICS = ("mean", "p50", "p90", "p95", "p99", "max")
+
+
+def find(name: str) -> Fact | None:
+    """Return a fact by its name; None if there is none."""
+    return next((fact for fact in FACTS if fact.name == name), None)
+
+
+def fact(name: str) -> Fact:
+    """Return a fact by its name.
+
+    Raises:
+        KeyError: there is none.
+    """
+    found = find(name)
+    if found is None:
+        raise KeyError(name)
+    return found
+
+
+def names(*, simulated: bool) -> tuple[str, ...]:
+    """Return the names of the facts of a result, those of simulations included or not."""
+    return tuple(fact.name for fact in FACTS if simulated or not fact.simulated)
+
+
+def limitable() -> dict[str, Fact]:
+    """Return the facts that `limits` can name."""
+    return {fact.name: fact for fact in FACTS if fact.limitable}
+
+
+def of_rows() -> tuple[str, ...]:
+    """Return the facts that each batch size of a layout has, so that the search judges them."""
+    return tuple(fact.name for fact in FACTS if fact.row)
+
+
+def glossary(*, simulated: bool) -> Iterator[Term]:
+    """Yield what a report explains, with or without simulations."""
+    more = (f for f in FACTS if f.definition and f not in GLOSSARY)
+    for term in (*GLOSSARY, *more):
+        if simulated or not term.simulated:
+            yield term
+
+
+def is_statistic(path: str) -> bool:
+    """Say whether a path ends with a statistic over requests, such as `ttft.p90`."""
+    return path.rpartition(".")[2] in STATISTICS
+
+
+def is_simulated(path: str) -> bool:
+    """Say whether only a simulation has the fact that a path ends with."""
+    found = find(path.rpartition(".")[2])
+    return is_statistic(path) or (found is not None and found.simulated)
+
+
+def dimension_of(path: str) -> Dimension | None:
+    """Return the dimension of the fact that a path ends with; None for a word."""
+    return TIME if is_statistic(path) else fact(path.rpartition(".")[2]).dimension
