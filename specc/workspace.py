@@ -13,8 +13,11 @@ from attrs import Factory, define
 from specc import resources
 from specc.diagnostics import Diagnostic, Label, Source, Span
 
+PACKED = ".gz"
+
 LARGEST_FILE_BYTES = 16 * 2**20
 STANDARD_LIBRARY = "std"
+_GZIP = b"\x1f\x8b"
 
 
 class UnreadableError(Exception):
@@ -37,9 +40,16 @@ class Workspace:
     _paths: dict[str, Path] = Factory(dict)
 
     def read(
-        self, path: Path, wanted_by: Span | None = None, most: int = LARGEST_FILE_BYTES
+        self,
+        path: Path,
+        wanted_by: Span | None = None,
+        most: int = LARGEST_FILE_BYTES,
+        *,
+        unpack: bool = False,
     ) -> Source:
-        """Read a text file of `most` bytes at most.
+        """Read a text file of `most` bytes at most; with `unpack`, one that gzip may have packed.
+
+        The limit counts for the file and for the text in it; the hash is that of the file.
 
         Raises:
             UnreadableError: it is missing, a folder, too large, binary or not UTF-8. The
@@ -50,6 +60,8 @@ class Workspace:
             text = self.unsaved.get(path.absolute())
             data = self._bytes(path, name, wanted_by, most) if text is None else text.encode()
             self._hashes[self._recorded_name(path)] = hashlib.sha256(data).hexdigest()
+            if unpack and (name.endswith(PACKED) or data.startswith(_GZIP)):
+                data = _unpacked(data, name, wanted_by, most)
             self._sources[name] = Source(name, decoded(data, name, wanted_by))
             self._paths[name] = path
         return self._sources[name]
@@ -112,9 +124,28 @@ class Workspace:
                 "E0003",
                 f"'{name}' is larger than {most // 2**20} MiB",
                 wanted_by,
-                help="a spec is a few kilobytes; is this the right file?",
+                help=_RIGHT_FILE,
             )
         return data
+
+
+def _unpacked(data: bytes, name: str, wanted_by: Span | None, most: int) -> bytes:
+    """Return what a gzip file holds, without unpacking more than is allowed."""
+    import gzip
+    import io
+    import zlib
+
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+            text = file.read(most + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        reason = str(error)[:1].lower() + str(error)[1:]
+        message = f"'{name}' is no gzip file: {reason}"
+        raise _unreadable("E0002", message, wanted_by, help="pack it again: gzip FILE") from None
+    if len(text) > most:
+        message = f"'{name}' is larger than {most // 2**20} MiB when it is unpacked"
+        raise _unreadable("E0003", message, wanted_by, help=_RIGHT_FILE)
+    return text
 
 
 def decoded(data: bytes, name: str, wanted_by: Span | None) -> str:
@@ -134,6 +165,7 @@ def decoded(data: bytes, name: str, wanted_by: Span | None) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+_RIGHT_FILE = "a spec is a few kilobytes; is this the right file?"
 _UTF8 = "save the file as UTF-8 text"
 
 

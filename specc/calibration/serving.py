@@ -6,8 +6,6 @@ Columns: `source`, `hardware`, `n_devices`, `model`, `quant`, `parallel`, `mode`
 form at the concurrency that was measured, runs of decode alone by a decode step.
 """
 
-import csv
-import io
 import re
 from collections.abc import Iterator
 
@@ -18,6 +16,7 @@ from specc.calibration.library import Setting, UnknownNameError, deployment
 from specc.cost import CostModel, Layout, StepTable
 from specc.ir import Deployment, Workload
 from specc.serving import Aggregated, Mixture, Server, choose_budget
+from specc.tables import Column, Schema, Table, Text, read_table
 
 Row = dict[str, str]
 
@@ -35,15 +34,13 @@ class ServingPrediction:
     skipped: str = ""
 
 
-class ServingTableError(ValueError):
-    """A table without the columns of served runs."""
-
-
 class _UnclearError(ValueError):
     """A row that does not say enough; the message says what is missing."""
 
 
-_NEEDED = {"hardware", "n_devices", "model", "quant", "mode", "input_len", "throughput_tok_s"}
+_NEEDED = ("hardware", "n_devices", "model", "quant", "mode", "input_len", "throughput_tok_s")
+# Cells stay text: sources write "PD, 1:2" or "2k to 4k" where a number would be of more use.
+_RUNS = Schema("a table of served runs", tuple(map(Column, _NEEDED)), others=Text())
 _HARDWARE = (
     (r"800I? A3|CloudMatrix", "atlas_800_a3_752t_die"),
     (r"560T", "atlas_800_a3_560t_die"),
@@ -77,24 +74,13 @@ def predict_serving(name: str, text: str, generation: str | None) -> list[Servin
     """Predict the runs of a table, in its order.
 
     Raises:
-        ServingTableError: columns or rows are missing.
+        specc.tables.TableError: columns or rows are missing.
     """
-    reader = csv.DictReader(io.StringIO(text))
-    missing = _NEEDED - set(reader.fieldnames or ())
-    if missing:
-        raise ServingTableError(
-            f"'{name}' is no table of served runs: it lacks {', '.join(sorted(missing))}"
-        )
-    rows = list(_predictions(reader, generation))
-    if not rows:
-        raise ServingTableError(f"'{name}' has no rows")
-    return rows
+    return list(_predictions(read_table(name, text, _RUNS), generation))
 
 
-def _predictions(
-    reader: "csv.DictReader[str]", generation: str | None
-) -> Iterator[ServingPrediction]:
-    for number, row in enumerate(reader, start=2):
+def _predictions(table: Table, generation: str | None) -> Iterator[ServingPrediction]:
+    for number, row in table.rows():
         software = generation or _generation(row)
         case = f"line {number}: {row['model']} on {row['n_devices'] or '?'} devices"
         group = " ".join([*(row.get("source") or "").split()[:2], row["model"], row["hardware"]])

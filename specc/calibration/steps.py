@@ -6,8 +6,6 @@ Two kinds of tables are read, by their columns: measured steps (`case`, `model`,
 `seq_len`, `moe_tp`, `quant`, `execution_time_ms`).
 """
 
-import csv
-import io
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,6 +16,7 @@ from specc.cost import CostModel, Layout, StepTable
 from specc.cost.times import P10, P90, StepTimes
 from specc.ir import Calibration, Vision
 from specc.ir.images import image_patches
+from specc.tables import Column, Schema, Table, Text, read_table
 
 Row = dict[str, str]
 
@@ -46,6 +45,17 @@ _PLANNER_MODELS = {
 }
 
 
+_NEEDED = ("model", "device", "phase", "num_queries", "query_len", "tp", "dp", "ep")
+# Cells stay text: a row that cannot be predicted says why, and the others are.
+_STEPS = tuple(
+    Schema(what, tuple(Column(name) for name in (*_NEEDED, context)), others=Text())
+    for what, context in (
+        ("a table of measured steps", "context_len"),
+        ("a table of planned steps", "seq_len"),
+    )
+)
+
+
 @frozen
 class StepPrediction:
     """One row: milliseconds predicted, with its band, by the flat model, and measured."""
@@ -59,30 +69,18 @@ class StepPrediction:
     skipped: str = ""
 
 
-class StepTableError(ValueError):
-    """A table that is none of the known kinds."""
-
-
 def predict_steps(name: str, text: str, generation: str = "graph") -> list[StepPrediction]:
     """Predict every row of a table, in its order; rows that cannot be say why.
 
     Raises:
-        StepTableError: a column is missing, or there are no rows.
+        specc.tables.TableError: a column is missing, or there are no rows.
     """
-    reader = csv.DictReader(io.StringIO(text))
-    columns = set(reader.fieldnames or ())
-    needed = {"model", "device", "phase", "num_queries", "query_len", "tp", "dp", "ep"}
-    if needed - columns or not columns & {"context_len", "seq_len"}:
-        missing = ", ".join(sorted(needed - columns)) or "context_len or seq_len"
-        raise StepTableError(f"'{name}' is no table of steps: it lacks {missing}")
-    rows = list(_predictions(reader, generation))
-    if not rows:
-        raise StepTableError(f"'{name}' has no rows")
-    return rows
+    table = read_table(name, text, *_STEPS)
+    return list(_predictions(table, generation))
 
 
-def _predictions(reader: "csv.DictReader[str]", generation: str) -> Iterator[StepPrediction]:
-    for number, row in enumerate(reader, start=1):
+def _predictions(table: Table, generation: str) -> Iterator[StepPrediction]:
+    for number, (_, row) in enumerate(table.rows(), start=1):
         case = row.get("case") or f"row {number}"
         measured = _optional(row.get("measured_ms"))
         try:

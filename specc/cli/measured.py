@@ -5,6 +5,7 @@ from pathlib import Path
 from specc.calibration.library import Setting, UnknownNameError, deployment, device_named
 from specc.diagnostics import Diagnostic
 from specc.ir import Device
+from specc.tables import TableError
 from specc.workspace import UnreadableError, Workspace
 
 
@@ -24,15 +25,15 @@ def read_tables(paths: list[Path]) -> list[tuple[str, str]]:
     """
     workspace = Workspace(Path.cwd())
     try:
-        return [(path.name, workspace.read(path).text) for path in paths]
+        return [(path.name, workspace.read(path, unpack=True).text) for path in paths]
     except UnreadableError as error:
         raise WrongInputError(error.diagnostic) from None
 
 
-def table_problem(error: Exception) -> WrongInputError:
-    """Turn what a table lacks into a diagnostic."""
+def table_problem(error: TableError) -> WrongInputError:
+    """Turn what is wrong with a table into a diagnostic."""
     return WrongInputError(
-        Diagnostic("E0010", str(error), help="see 'specc explain E0010' for the tables that fit")
+        error.diagnostic("E0010", help="see 'specc explain E0010' for the tables that fit")
     )
 
 

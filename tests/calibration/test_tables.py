@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from specc.calibration.kernels import KernelClass, TableError, read_kernels
+from specc.calibration.kernels import KernelClass, read_kernels
+from specc.tables import TableError
 
 COLUMNS = (
     "Op Name,OP Type,Input Shapes,Input Data Types,Output Shapes,Output Data Types,"
@@ -59,8 +60,9 @@ def test_kernel_details_have_other_names() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "no column of durations"),
-        ("a,b\n1,2\n", "no column of durations"),
+        ("", "'notes.csv' is empty"),
+        ("a,b\n1,2\n", "lacks the column Average Duration.us.; it has a, b"),
+        ("Duration(us),Type\n1\n", "line 2 of 'notes.csv' has not as many cells"),
         ("Duration(us),Type\n", "has no rows"),
         ('Duration(us),Type\n"1,2\n', "not a CSV table"),
     ],
