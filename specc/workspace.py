@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 
 from attrs import Factory, define
 
-from specc import resources
+from specc import packages, resources
 from specc.diagnostics import Diagnostic, Label, Source, Span
 
 PACKED = ".gz"
@@ -35,6 +35,8 @@ class Workspace:
     root: Path
     # Texts that stand for files: what an editor has open and not saved.
     unsaved: dict[Path, str] = Factory(dict)
+    # Folders of the libraries in use, by their names; others are looked for when they are used.
+    _libraries: dict[str, Path] = Factory(lambda: {STANDARD_LIBRARY: resources.folder("specs/std")})
     _hashes: dict[str, str] = Factory(dict)
     _sources: dict[str, Source] = Factory(dict)
     _paths: dict[str, Path] = Factory(dict)
@@ -74,21 +76,41 @@ class Workspace:
         """Return the path that a source was read from."""
         return self._paths[source.name]
 
-    def standard_module(self, name: str) -> Path | None:
-        """Return the path of `std.<name>`, or None if the standard library lacks it."""
-        path = resources.folder("specs/std") / f"{name}.spec"
-        return path if path.is_file() else None
+    def module(self, library: str, name: str) -> Path | None:
+        """Return the path of the module `<library>.<name>`, or None if there is none.
 
-    @staticmethod
-    def standard_modules() -> list[str]:
-        """List the modules of the standard library."""
-        return sorted(p.stem for p in resources.folder("specs/std").glob("*.spec"))
+        `library` is `std`, or an installed package of specs.
+
+        Raises:
+            PackageError: the package is there and cannot be used.
+        """
+        folder = self._library(library)
+        path = folder / f"{name}.spec" if folder else None
+        return path if path is not None and path.is_file() else None
+
+    def modules(self, library: str) -> list[str]:
+        """List the modules of a library; none if there is no such library.
+
+        Raises:
+            PackageError: the package is there and cannot be used.
+        """
+        folder = self._library(library)
+        return sorted(path.stem for path in folder.glob("*.spec")) if folder else []
+
+    def _library(self, name: str) -> Path | None:
+        """Return the folder of a library; its files get names that begin with that of it."""
+        if name not in self._libraries:
+            folder = packages.folder_of(name)
+            if folder is None:
+                return None
+            self._libraries[name] = folder
+        return self._libraries[name]
 
     def name_of(self, path: Path) -> str:
         """Return what messages call a file: relative to where the user is, if it is below."""
-        if path.is_relative_to(resources.folder("specs/std")):
-            return self._recorded_name(path)
         absolute = Path(os.path.normpath(path.absolute()))
+        if (inside := self._name_in_library(absolute)) is not None:
+            return inside
         here = Path.cwd()
         return absolute.relative_to(here).as_posix() if absolute.is_relative_to(here) else str(path)
 
@@ -98,10 +120,17 @@ class Workspace:
         return dict(sorted(self._hashes.items()))
 
     def _recorded_name(self, path: Path) -> str:
-        library = resources.folder("specs/std")
-        if path.is_relative_to(library):
-            return (PurePath(STANDARD_LIBRARY) / path.relative_to(library)).as_posix()
-        return PurePath(os.path.relpath(path.absolute(), self.root.absolute())).as_posix()
+        absolute = Path(os.path.normpath(path.absolute()))
+        if (inside := self._name_in_library(absolute)) is not None:
+            return inside
+        return PurePath(os.path.relpath(absolute, self.root.absolute())).as_posix()
+
+    def _name_in_library(self, path: Path) -> str | None:
+        """Return the name of a file of a library, without a machine's path."""
+        for library, folder in self._libraries.items():
+            if path.is_relative_to(folder):
+                return (PurePath(library) / path.relative_to(folder)).as_posix()
+        return None
 
     def _bytes(self, path: Path, name: str, wanted_by: Span | None, most: int) -> bytes:
         try:

@@ -48,7 +48,7 @@ def test_byte_order_mark_and_line_ends_of_windows(tmp_path: Path) -> None:
 
 def test_library_files_have_names_without_machine_paths() -> None:
     workspace = Workspace(Path())
-    path = workspace.standard_module("devices")
+    path = workspace.module("std", "devices")
     assert path is not None
     assert workspace.read(path).name == "std/devices.spec"
     assert list(workspace.hashes) == ["std/devices.spec"]

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 import numpy as np
 from attrs import frozen
 
-from specc.calibration.library import Setting, UnknownNameError, deployment
+from specc.calibration.setting import Setting, deployment
 from specc.cost import CostModel, Layout, StepTable
 from specc.ir import Deployment, Workload
+from specc.library import LibraryError
 from specc.serving import Aggregated, Mixture, Server, choose_budget
 from specc.tables import Column, Schema, Table, Text, read_table
 
@@ -89,7 +90,7 @@ def _predictions(table: Table, generation: str | None) -> Iterator[ServingPredic
         try:
             predicted: float | None = _predict(row, software)
             reason = ""
-        except (UnknownNameError, _UnclearError) as error:
+        except (LibraryError, _UnclearError) as error:
             predicted, reason = None, str(error)
         yield ServingPrediction(case, group, quality, software, predicted, measured, reason)
 

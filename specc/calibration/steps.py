@@ -11,11 +11,12 @@ from collections.abc import Iterator
 import numpy as np
 from attrs import evolve, frozen
 
-from specc.calibration.library import Setting, UnknownNameError, deployment
+from specc.calibration.setting import Setting, deployment
 from specc.cost import CostModel, Layout, StepTable
 from specc.cost.times import P10, P90, StepTimes
 from specc.ir import Calibration, Vision
 from specc.ir.images import image_patches
+from specc.library import LibraryError
 from specc.tables import Column, Schema, Table, Text, read_table
 
 Row = dict[str, str]
@@ -86,7 +87,7 @@ def _predictions(table: Table, generation: str) -> Iterator[StepPrediction]:
         try:
             step = _Step.of(row, generation)
             calibrated, reference = step.predict()
-        except (UnknownNameError, ValueError) as reason:
+        except (LibraryError, ValueError) as reason:
             yield StepPrediction(case, None, None, None, None, measured, str(reason))
             continue
         yield StepPrediction(

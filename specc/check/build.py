@@ -48,7 +48,7 @@ from specc.syntax import (
 )
 from specc.syntax import Path as NamePath
 from specc.units import TIME
-from specc.workspace import Workspace
+from specc.workspace import STANDARD_LIBRARY, Workspace
 
 
 @define(eq=False, repr=False)
@@ -110,6 +110,17 @@ def check_all(workspace: Workspace, path: FilePath, overrides: Sequence[str] = (
     wrong = any(diagnostic.is_error for diagnostic in found)
     document = None if wrong else Document(studies)
     return Checked(root, document, found, builder.built, builder.evaluator)
+
+
+def build_block(found: Found[Block], workspace: Workspace) -> tuple[Node | None, list[Diagnostic]]:
+    """Build one block of a loaded module, and what it refers to.
+
+    Returns:
+        Its meaning (None if anything is wrong with it) and every problem found.
+    """
+    problems = Problems()
+    node = _Builder(workspace, problems).block(found)
+    return node, problems.found
 
 
 def _override(text: str, root: Module, builder: "_Builder") -> None:
@@ -381,7 +392,7 @@ class _Builder:
 
     def _where_to_find(self, kind: str, name: str, module: Module) -> str:
         known = module.names_of(kind)
-        if not known and f"{kind}s" in self.workspace.standard_modules():
+        if not known and f"{kind}s" in self.workspace.modules(STANDARD_LIBRARY):
             return f"the standard library has {kind}s: add 'use std.{kind}s' at the top"
         return did_you_mean(name, known, kind)
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from specc.calibration.library import Setting, UnknownNameError, deployment, device_named
+from specc import library
 from specc.diagnostics import Diagnostic
 from specc.ir import Device
 from specc.tables import TableError
@@ -38,17 +38,14 @@ def table_problem(error: TableError) -> WrongInputError:
 
 
 def find_device(name: str, *, calibrated: bool, spec: Path | None = None) -> Device:
-    """Return a device of the standard library, or one that a spec defines.
+    """Return a device of a library, or one that a spec defines.
 
     Raises:
         WrongInputError: there is none of that name, or it has no calibration and needs one.
     """
     try:
-        if spec is not None:
-            device = device_named(name, spec)
-        else:
-            device = deployment(Setting(model="qwen3_8b", device=name, devices=1)).device
-    except UnknownNameError as error:
+        device = library.device(name) if spec is None else library.device_in(spec, name)
+    except library.LibraryError as error:
         raise WrongInputError(error.diagnostic) from None
     if calibrated and device.calibration is None:
         raise WrongInputError(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from specc.calibration.library import Setting, deployment
+from specc.calibration.setting import Setting, deployment
 from specc.check.arrivals import TRACE_COLUMNS
 from specc.cost import Layout
 from specc.ir import Scheduler, Slo, Workload
