@@ -296,7 +296,9 @@ def usual() -> Library:
 def _unknown(
     kind: str, name: str, known: Sequence[str], aliases: Sequence[str] = ()
 ) -> LibraryError:
-    help_ = did_you_mean(name, known, kind, more=aliases)
+    folded = {other.casefold() for other in known}
+    others = [alias for alias in aliases if alias.casefold() not in folded]
+    help_ = did_you_mean(name, known, kind, more=others)
     return LibraryError(Diagnostic("E0203", f"there is no {kind} '{name}'", help=help_))
 
 
