@@ -14,7 +14,7 @@ from specc import library
 from specc.calibration.setting import Setting, deployment
 from specc.check import check
 from specc.editor.analysis import Analysis
-from specc.ir import Calibration, CalibrationData, Device, Model, Quantisation
+from specc.ir import Calibration, CalibrationData, Device, Engine, Model, Quantisation
 from specc.library import Library, LibraryError
 from specc.workspace import Workspace
 from tests.conftest import ROOT
@@ -176,6 +176,8 @@ def test_a_deployment_of_a_row_is_the_one_that_a_spec_has(checked) -> None:
 def test_a_deployment_that_contradicts_itself() -> None:
     for fields, said in (
         ({"devices": 10_000}, "can join"),
+        ({"devices": 0}, "'devices' is out of its range"),
+        ({"devices": 1, "engine": Engine(block_size=0)}, "'block_size' is out of its range"),
         ({"devices": 1, "quant": Quantisation.FP8}, "cannot compute in fp8"),
         ({"devices": 1, "calibration": Calibration.CALIBRATED}, "has no calibration"),
     ):

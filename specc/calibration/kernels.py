@@ -72,6 +72,7 @@ _KERNELS = Schema(
     (Column(_DURATION, names=("Task Duration(us)", "Duration(us)")),),
     others=Text(),
 )
+_LARGEST = 1e12  # of a size, or of a time in us
 _TYPES = ("OP Type", "Op Type", "Type")
 
 
@@ -267,9 +268,14 @@ def _shapes(row: Row, column: str) -> list[list[int]]:
     """Return the shapes of a cell such as `1,256;256,256`, perhaps in quotes of its own."""
     text = (row.get(column) or "").strip().strip('"')
     try:
-        return [[int(size) for size in part.split(",") if size] for part in text.split(";") if part]
+        shapes = [
+            [int(size) for size in part.split(",") if size] for part in text.split(";") if part
+        ]
     except ValueError:
         raise _UnusableError(f"'{column}' is not a list of shapes") from None
+    if any(not 0 <= size <= _LARGEST for shape in shapes for size in shape):
+        raise _UnusableError(f"'{column}' is out of range")
+    return shapes
 
 
 def _number(row: Row, column: str, least: float = 1e-12) -> float:
@@ -278,6 +284,6 @@ def _number(row: Row, column: str, least: float = 1e-12) -> float:
         value = float(text)
     except ValueError:
         raise _UnusableError(f"'{column}' is not a number") from None
-    if not math.isfinite(value) or value < least:
+    if not least <= value <= _LARGEST:  # nan is outside, too
         raise _UnusableError(f"'{column}' is out of range")
     return value

@@ -63,6 +63,7 @@ _GENERATIONS = (
 )
 # vLLM's default of max_num_seqs; servers that were started with another do not say so.
 _MOST_SEQUENCES = 256
+_LARGEST = 1e9
 _MODELS = {
     "DeepSeek-R1/V3": "deepseek_v3",
     "DeepSeek-R1": "deepseek_v3",
@@ -110,7 +111,7 @@ def _predict(row: Row, generation: str) -> float:
     if concurrency is None:
         raise _UnclearError("the concurrency is not given")
     prompt = _number(row["input_len"])
-    if prompt is None:
+    if prompt is None or prompt < 1:
         raise _UnclearError("the prompt length is not one number")
     cost = CostModel.of(built, layout, drafted)
     if row["mode"] == "disagg-decode":
@@ -121,7 +122,7 @@ def _predict(row: Row, generation: str) -> float:
     if row["mode"] != "agg":
         raise _UnclearError(f"the mode '{row['mode']}' has no closed form for throughput")
     answer = _number(row.get("output_len"))
-    if answer is None:
+    if answer is None or answer < 1:
         raise _UnclearError("the answer length is not given")
     hit = _number(row.get("prefix_hit")) or 0.0
     workload = Workload(input=int(prompt), output=int(answer), prefix_hit=hit / 100)
@@ -177,7 +178,7 @@ def _devices(row: Row) -> int:
 
 def _layout(row: Row, built: Deployment) -> Layout:
     text = row.get("parallel") or ""
-    found = {name: int(size) for name, size in re.findall(r"\b(TP|DP|PP|EP)(\d+)", text)}
+    found = {name: int(size) for name, size in re.findall(r"\b(TP|DP|PP|EP)(\d{1,5})", text)}
     devices = built.size
     if "PP" in found:
         raise _UnclearError("pipeline stages of a measured run are not predicted")
@@ -191,7 +192,7 @@ def _layout(row: Row, built: Deployment) -> Layout:
     ep = found.get("EP", devices if "EP" in text else 1)
     tp = found.get("TP", 1 if "DP" in found or ep > 1 else devices)
     world = max(devices, ep)
-    if world % (tp * 1) or world % ep:
+    if not tp or not ep or world % tp or world % ep:
         raise _UnclearError("the layout does not fit the devices")
     return Layout(tp, 1, world // tp, ep=ep, moe_tp=world // ep)
 
@@ -202,13 +203,16 @@ def _speculation(row: Row) -> tuple[float, int]:
     if text in ("none", "", "0", "no"):
         return 1.0, 0
     match = re.match(r"mtp(\d).*accept[a-z]* ([\d.]+)", text)
-    if match and match[1] == "1":
-        return 1 + float(match[2]), 1
+    accepted = _number(match[2].rstrip(".")) if match else None
+    if match and match[1] == "1" and accepted is not None and accepted <= 1:
+        return 1 + accepted, 1
     raise _UnclearError("the acceptance of drafted tokens is not given")
 
 
 def _number(text: str | None) -> float | None:
+    """Return a number of a cell, or None if it holds no number that a run can have."""
     try:
-        return float((text or "").replace(",", ""))
+        value = float((text or "").replace(",", ""))
     except ValueError:
         return None
+    return value if 0 <= value <= _LARGEST else None

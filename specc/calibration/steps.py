@@ -6,6 +6,7 @@ Two kinds of tables are read, by their columns: measured steps (`case`, `model`,
 `seq_len`, `moe_tp`, `quant`, `execution_time_ms`).
 """
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -46,6 +47,8 @@ _PLANNER_MODELS = {
 }
 
 
+_LONGEST = 10**7  # tokens, sequences or pixels of a row
+_WIDEST = 10**5  # devices
 _NEEDED = ("model", "device", "phase", "num_queries", "query_len", "tp", "dp", "ep")
 # Cells stay text: a row that cannot be predicted says why, and the others are.
 _STEPS = tuple(
@@ -111,10 +114,12 @@ class _Step:
 
     @classmethod
     def of(cls, row: Row, generation: str) -> "_Step":
-        sizes = {name: _whole(row, name, 1) for name in ("tp", "dp", "ep")}
-        pp = _whole(row, "pp", 1) if row.get("pp") else 1
-        drafted = _whole(row, "mtp", 0) if row.get("mtp") else 0
-        devices = _whole(row, "devices", 1) if row.get("devices") else sizes["tp"] * sizes["dp"]
+        sizes = {name: _whole(row, name, 1, _WIDEST) for name in ("tp", "dp", "ep")}
+        pp = _whole(row, "pp", 1, _WIDEST) if row.get("pp") else 1
+        drafted = _whole(row, "mtp", 0, 16) if row.get("mtp") else 0
+        devices = sizes["tp"] * sizes["dp"]
+        if row.get("devices"):
+            devices = _whole(row, "devices", 1, _WIDEST)
         quant = row.get("linear") or row.get("quant") or ""
         if quant not in _QUANTS or (row.get("attention") or "") not in _CACHES:
             raise ValueError(f"unknown format '{quant}' or '{row.get('attention')}'")
@@ -171,18 +176,22 @@ def _table(row: Row, dp: int, vision: Vision | None) -> StepTable:
     )
 
 
-def _whole(row: Row, column: str, least: int) -> int:
+def _whole(row: Row, column: str, least: int, most: int = _LONGEST) -> int:
     try:
         value = int(float(row[column]))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise ValueError(f"'{column}' is not a whole number") from None
     if value < least:
         raise ValueError(f"'{column}' is less than {least}")
+    if value > most:
+        raise ValueError(f"'{column}' is more than {most:,}")
     return value
 
 
 def _optional(text: str | None) -> float | None:
+    """Return a number of a cell that may be empty or hold a remark."""
     try:
-        return float(text) if text else None
+        value = float(text) if text else math.nan
     except ValueError:
         return None
+    return value if math.isfinite(value) else None

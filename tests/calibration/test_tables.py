@@ -79,3 +79,15 @@ def test_all_rows_of_the_measured_tables_are_used(reference_data) -> None:
     rows = sum(len(f.read_text().splitlines()) - 1 for f in files)
     assert len(table.kernels) == rows
     assert np.all([k.benchmark for k in table.kernels])
+
+
+@pytest.mark.parametrize("size", ["9" * 310, "9" * 5000, "-4", "1e308", "nan"])
+def test_sizes_that_no_kernel_has(size: str) -> None:
+    text = (
+        f'{COLUMNS}\na,MatMulV2,"16,{size};{size},1024",DT_BF16;DT_BF16,"16,1024",DT_BF16,12\n'
+        f'd,DynamicQuant,"16,{size}",DT_BF16,"16,4096;16",INT8;FLOAT,4\n'
+        f'b,RmsNorm,"16,4096",DT_BF16,"16,4096",DT_BF16,{size}\n'
+    )
+    table = read_kernels([("op_summary.csv", text)])
+    assert table.kernels == ()
+    assert sum(table.skipped.values()) == 3
