@@ -10,11 +10,14 @@ from pathlib import Path, PurePath
 
 from attrs import Factory, define
 
-from specc import resources
+from specc import packages, resources
 from specc.diagnostics import Diagnostic, Label, Source, Span
+
+PACKED = ".gz"
 
 LARGEST_FILE_BYTES = 16 * 2**20
 STANDARD_LIBRARY = "std"
+_GZIP = b"\x1f\x8b"
 
 
 class UnreadableError(Exception):
@@ -32,14 +35,23 @@ class Workspace:
     root: Path
     # Texts that stand for files: what an editor has open and not saved.
     unsaved: dict[Path, str] = Factory(dict)
+    # Folders of the libraries in use, by their names; others are looked for when they are used.
+    _libraries: dict[str, Path] = Factory(lambda: {STANDARD_LIBRARY: resources.folder("specs/std")})
     _hashes: dict[str, str] = Factory(dict)
     _sources: dict[str, Source] = Factory(dict)
     _paths: dict[str, Path] = Factory(dict)
 
     def read(
-        self, path: Path, wanted_by: Span | None = None, most: int = LARGEST_FILE_BYTES
+        self,
+        path: Path,
+        wanted_by: Span | None = None,
+        most: int = LARGEST_FILE_BYTES,
+        *,
+        unpack: bool = False,
     ) -> Source:
-        """Read a text file of `most` bytes at most.
+        """Read a text file of `most` bytes at most; with `unpack`, one that gzip may have packed.
+
+        The limit counts for the file and for the text in it; the hash is that of the file.
 
         Raises:
             UnreadableError: it is missing, a folder, too large, binary or not UTF-8. The
@@ -50,6 +62,8 @@ class Workspace:
             text = self.unsaved.get(path.absolute())
             data = self._bytes(path, name, wanted_by, most) if text is None else text.encode()
             self._hashes[self._recorded_name(path)] = hashlib.sha256(data).hexdigest()
+            if unpack and (name.endswith(PACKED) or data.startswith(_GZIP)):
+                data = _unpacked(data, name, wanted_by, most)
             self._sources[name] = Source(name, decoded(data, name, wanted_by))
             self._paths[name] = path
         return self._sources[name]
@@ -62,21 +76,41 @@ class Workspace:
         """Return the path that a source was read from."""
         return self._paths[source.name]
 
-    def standard_module(self, name: str) -> Path | None:
-        """Return the path of `std.<name>`, or None if the standard library lacks it."""
-        path = resources.folder("specs/std") / f"{name}.spec"
-        return path if path.is_file() else None
+    def module(self, library: str, name: str) -> Path | None:
+        """Return the path of the module `<library>.<name>`, or None if there is none.
 
-    @staticmethod
-    def standard_modules() -> list[str]:
-        """List the modules of the standard library."""
-        return sorted(p.stem for p in resources.folder("specs/std").glob("*.spec"))
+        `library` is `std`, or an installed package of specs.
+
+        Raises:
+            PackageError: the package is there and cannot be used.
+        """
+        folder = self._library(library)
+        path = folder / f"{name}.spec" if folder else None
+        return path if path is not None and path.is_file() else None
+
+    def modules(self, library: str) -> list[str]:
+        """List the modules of a library; none if there is no such library.
+
+        Raises:
+            PackageError: the package is there and cannot be used.
+        """
+        folder = self._library(library)
+        return sorted(path.stem for path in folder.glob("*.spec")) if folder else []
+
+    def _library(self, name: str) -> Path | None:
+        """Return the folder of a library; its files get names that begin with that of it."""
+        if name not in self._libraries:
+            folder = packages.folder_of(name)
+            if folder is None:
+                return None
+            self._libraries[name] = folder
+        return self._libraries[name]
 
     def name_of(self, path: Path) -> str:
         """Return what messages call a file: relative to where the user is, if it is below."""
-        if path.is_relative_to(resources.folder("specs/std")):
-            return self._recorded_name(path)
         absolute = Path(os.path.normpath(path.absolute()))
+        if (inside := self._name_in_library(absolute)) is not None:
+            return inside
         here = Path.cwd()
         return absolute.relative_to(here).as_posix() if absolute.is_relative_to(here) else str(path)
 
@@ -86,10 +120,17 @@ class Workspace:
         return dict(sorted(self._hashes.items()))
 
     def _recorded_name(self, path: Path) -> str:
-        library = resources.folder("specs/std")
-        if path.is_relative_to(library):
-            return (PurePath(STANDARD_LIBRARY) / path.relative_to(library)).as_posix()
-        return PurePath(os.path.relpath(path.absolute(), self.root.absolute())).as_posix()
+        absolute = Path(os.path.normpath(path.absolute()))
+        if (inside := self._name_in_library(absolute)) is not None:
+            return inside
+        return PurePath(os.path.relpath(absolute, self.root.absolute())).as_posix()
+
+    def _name_in_library(self, path: Path) -> str | None:
+        """Return the name of a file of a library, without a machine's path."""
+        for library, folder in self._libraries.items():
+            if path.is_relative_to(folder):
+                return (PurePath(library) / path.relative_to(folder)).as_posix()
+        return None
 
     def _bytes(self, path: Path, name: str, wanted_by: Span | None, most: int) -> bytes:
         try:
@@ -112,9 +153,28 @@ class Workspace:
                 "E0003",
                 f"'{name}' is larger than {most // 2**20} MiB",
                 wanted_by,
-                help="a spec is a few kilobytes; is this the right file?",
+                help=_RIGHT_FILE,
             )
         return data
+
+
+def _unpacked(data: bytes, name: str, wanted_by: Span | None, most: int) -> bytes:
+    """Return what a gzip file holds, without unpacking more than is allowed."""
+    import gzip
+    import io
+    import zlib
+
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+            text = file.read(most + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        reason = str(error)[:1].lower() + str(error)[1:]
+        message = f"'{name}' is no gzip file: {reason}"
+        raise _unreadable("E0002", message, wanted_by, help="pack it again: gzip FILE") from None
+    if len(text) > most:
+        message = f"'{name}' is larger than {most // 2**20} MiB when it is unpacked"
+        raise _unreadable("E0003", message, wanted_by, help=_RIGHT_FILE)
+    return text
 
 
 def decoded(data: bytes, name: str, wanted_by: Span | None) -> str:
@@ -134,6 +194,7 @@ def decoded(data: bytes, name: str, wanted_by: Span | None) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+_RIGHT_FILE = "a spec is a few kilobytes; is this the right file?"
 _UTF8 = "save the file as UTF-8 text"
 
 

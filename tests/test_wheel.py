@@ -10,6 +10,27 @@ import pytest
 
 from tests.conftest import ROOT
 
+PYPROJECT = """
+[build-system]
+requires = ["hatchling>=1.27"]
+build-backend = "hatchling.build"
+[project]
+name = "ascend-lab"
+version = "1.0"
+[project.entry-points."specc.library"]
+ascend_lab = "ascend_lab"
+"""
+
+
+def _install_a_package_of_specs(run, home: Path, folder: Path) -> None:
+    package = folder / "lab" / "ascend_lab"
+    (package / "specs").mkdir(parents=True)
+    (folder / "lab" / "pyproject.toml").write_text(PYPROJECT)
+    (package / "__init__.py").write_text("raise RuntimeError('specs are data')\n")
+    text = "use std.devices\ndevice npu_x extends test_device { }\n"
+    (package / "specs" / "devices.spec").write_text(text)
+    run(str(home / "bin" / "pip"), "install", "-q", str(folder / "lab"), folder=folder)
+
 
 @pytest.mark.wheel
 def test_the_wheel_runs_the_example_outside_the_checkout(tmp_path: Path) -> None:
@@ -35,6 +56,13 @@ def test_the_wheel_runs_the_example_outside_the_checkout(tmp_path: Path) -> None
     run(specc, "run", "qwen3-32b-chat.spec", folder=work)
     names = {path.name for path in work.iterdir()}
     assert {"qwen3-32b-chat.report.md", "qwen3-32b-chat.report.html"} <= names
+    _install_a_package_of_specs(run, home, tmp_path)
+    (work / "lab.spec").write_text(
+        "use std.models\nuse ascend_lab.devices\nworkload w { input = 9 tok; output = 9 tok }\n"
+        "deployment d { model = qwen3_8b; device = npu_x; devices = 1 }\n"
+        "study s { workload = w; deployments = d }\n"
+    )
+    assert "no errors" in run(specc, "check", "lab.spec", folder=work)
     # The report does not depend on where specc is installed.
     fresh = (work / "qwen3-32b-chat.report.md").read_bytes()
     assert fresh == (ROOT / "specs" / "qwen3-32b-chat.report.md").read_bytes()

@@ -10,15 +10,14 @@ found by the names that the tools use:
   `Output Shapes`, `Input Data Types`, `Task Duration(us)` or `Duration(us)`.
 """
 
-import csv
-import io
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from enum import Enum
 
 from attrs import field, frozen
 
+from specc.tables import Column, Schema, Text, read_table
 from specc.units import Seconds
 
 
@@ -66,19 +65,22 @@ class _UnusableError(Exception):
 
 
 Row = dict[str, str]
-_DURATIONS = ("Average Duration(us)", "Task Duration(us)", "Duration(us)")
+_DURATION = "Average Duration(us)"
+# Cells stay text: a row that has no rule, or sizes that cannot be read, is counted and left out.
+_KERNELS = Schema(
+    "a table of kernels",
+    (Column(_DURATION, names=("Task Duration(us)", "Duration(us)")),),
+    others=Text(),
+)
+_LARGEST = 1e12  # of a size, or of a time in us
 _TYPES = ("OP Type", "Op Type", "Type")
-
-
-class TableError(ValueError):
-    """A table that is none of the known kinds; the message says what is missing."""
 
 
 def read_kernels(texts: Sequence[tuple[str, str]]) -> KernelTable:
     """Read tables, each given as its name and its text.
 
     Raises:
-        TableError: a text is no table with a duration, or it holds no row.
+        specc.tables.TableError: a text is no table with a duration, or it holds no row.
     """
     kernels: list[Kernel] = []
     skipped: Counter[str] = Counter()
@@ -92,30 +94,18 @@ def read_kernels(texts: Sequence[tuple[str, str]]) -> KernelTable:
 
 
 def _read_table(name: str, text: str) -> Iterator[Kernel | str]:
-    try:
-        reader = csv.DictReader(io.StringIO(text), strict=True)
-        columns = [column.strip() for column in reader.fieldnames or ()]
-        reader.fieldnames = columns
-        duration = next((c for c in _DURATIONS if c in columns), None)
-        if duration is None:
-            raise TableError(
-                f"'{name}' has no column of durations; one of {', '.join(_DURATIONS)} is needed"
-            )
-        empty = True
-        for row in reader:
-            empty = False
-            yield _kernel(row, duration, f"{name}:{reader.line_num}", columns)
-    except csv.Error as error:
-        raise TableError(f"'{name}' is not a CSV table: {error}") from None
-    if empty:
-        raise TableError(f"'{name}' has no rows")
+    table = read_table(name, text, _KERNELS)
+    duration = table.written[_DURATION]
+    for line, cells in table.rows():
+        row = {table.written[column]: cell for column, cell in cells.items()}
+        yield _kernel(row, duration, f"{name}:{line}", row)
 
 
-def _kernel(row: Row, duration: str, place: str, columns: list[str]) -> Kernel | str:
+def _kernel(row: Row, duration: str, place: str, columns: Container[str]) -> Kernel | str:
     try:
         seconds = _number(row, duration) * 1e-6
         kind, sizes = _reader_of(row, columns)(row)
-        return Kernel(kind, sizes, seconds, place, benchmark=duration == _DURATIONS[0])
+        return Kernel(kind, sizes, seconds, place, benchmark=duration == _DURATION)
     except _UnusableError as reason:
         return str(reason)
 
@@ -123,7 +113,7 @@ def _kernel(row: Row, duration: str, place: str, columns: list[str]) -> Kernel |
 Reading = tuple[KernelClass, dict[str, float]]
 
 
-def _reader_of(row: Row, columns: list[str]) -> Callable[[Row], Reading]:
+def _reader_of(row: Row, columns: Container[str]) -> Callable[[Row], Reading]:
     if "Num Experts" in columns:
         return _experts
     if "Seq Len" in columns:
@@ -278,9 +268,14 @@ def _shapes(row: Row, column: str) -> list[list[int]]:
     """Return the shapes of a cell such as `1,256;256,256`, perhaps in quotes of its own."""
     text = (row.get(column) or "").strip().strip('"')
     try:
-        return [[int(size) for size in part.split(",") if size] for part in text.split(";") if part]
+        shapes = [
+            [int(size) for size in part.split(",") if size] for part in text.split(";") if part
+        ]
     except ValueError:
         raise _UnusableError(f"'{column}' is not a list of shapes") from None
+    if any(not 0 <= size <= _LARGEST for shape in shapes for size in shape):
+        raise _UnusableError(f"'{column}' is out of range")
+    return shapes
 
 
 def _number(row: Row, column: str, least: float = 1e-12) -> float:
@@ -289,6 +284,6 @@ def _number(row: Row, column: str, least: float = 1e-12) -> float:
         value = float(text)
     except ValueError:
         raise _UnusableError(f"'{column}' is not a number") from None
-    if not math.isfinite(value) or value < least:
+    if not least <= value <= _LARGEST:  # nan is outside, too
         raise _UnusableError(f"'{column}' is out of range")
     return value

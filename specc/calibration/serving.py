@@ -6,18 +6,18 @@ Columns: `source`, `hardware`, `n_devices`, `model`, `quant`, `parallel`, `mode`
 form at the concurrency that was measured, runs of decode alone by a decode step.
 """
 
-import csv
-import io
 import re
 from collections.abc import Iterator
 
 import numpy as np
 from attrs import frozen
 
-from specc.calibration.library import Setting, UnknownNameError, deployment
+from specc.calibration.setting import Setting, deployment
 from specc.cost import CostModel, StepTable
 from specc.ir import Deployment, Layout, Workload
+from specc.library import LibraryError
 from specc.serving import Aggregated, Mixture, Server, choose_budget
+from specc.tables import Column, Schema, Table, Text, read_table
 
 Row = dict[str, str]
 
@@ -35,15 +35,13 @@ class ServingPrediction:
     skipped: str = ""
 
 
-class ServingTableError(ValueError):
-    """A table without the columns of served runs."""
-
-
 class _UnclearError(ValueError):
     """A row that does not say enough; the message says what is missing."""
 
 
-_NEEDED = {"hardware", "n_devices", "model", "quant", "mode", "input_len", "throughput_tok_s"}
+_NEEDED = ("hardware", "n_devices", "model", "quant", "mode", "input_len", "throughput_tok_s")
+# Cells stay text: sources write "PD, 1:2" or "2k to 4k" where a number would be of more use.
+_RUNS = Schema("a table of served runs", tuple(map(Column, _NEEDED)), others=Text())
 _HARDWARE = (
     (r"800I? A3|CloudMatrix", "atlas_800_a3_752t_die"),
     (r"560T", "atlas_800_a3_560t_die"),
@@ -65,6 +63,7 @@ _GENERATIONS = (
 )
 # vLLM's default of max_num_seqs; servers that were started with another do not say so.
 _MOST_SEQUENCES = 256
+_LARGEST = 1e9
 _MODELS = {
     "DeepSeek-R1/V3": "deepseek_v3",
     "DeepSeek-R1": "deepseek_v3",
@@ -77,24 +76,13 @@ def predict_serving(name: str, text: str, generation: str | None) -> list[Servin
     """Predict the runs of a table, in its order.
 
     Raises:
-        ServingTableError: columns or rows are missing.
+        specc.tables.TableError: columns or rows are missing.
     """
-    reader = csv.DictReader(io.StringIO(text))
-    missing = _NEEDED - set(reader.fieldnames or ())
-    if missing:
-        raise ServingTableError(
-            f"'{name}' is no table of served runs: it lacks {', '.join(sorted(missing))}"
-        )
-    rows = list(_predictions(reader, generation))
-    if not rows:
-        raise ServingTableError(f"'{name}' has no rows")
-    return rows
+    return list(_predictions(read_table(name, text, _RUNS), generation))
 
 
-def _predictions(
-    reader: "csv.DictReader[str]", generation: str | None
-) -> Iterator[ServingPrediction]:
-    for number, row in enumerate(reader, start=2):
+def _predictions(table: Table, generation: str | None) -> Iterator[ServingPrediction]:
+    for number, row in table.rows():
         software = generation or _generation(row)
         case = f"line {number}: {row['model']} on {row['n_devices'] or '?'} devices"
         group = " ".join([*(row.get("source") or "").split()[:2], row["model"], row["hardware"]])
@@ -103,7 +91,7 @@ def _predictions(
         try:
             predicted: float | None = _predict(row, software)
             reason = ""
-        except (UnknownNameError, _UnclearError) as error:
+        except (LibraryError, _UnclearError) as error:
             predicted, reason = None, str(error)
         yield ServingPrediction(case, group, quality, software, predicted, measured, reason)
 
@@ -123,7 +111,7 @@ def _predict(row: Row, generation: str) -> float:
     if concurrency is None:
         raise _UnclearError("the concurrency is not given")
     prompt = _number(row["input_len"])
-    if prompt is None:
+    if prompt is None or prompt < 1:
         raise _UnclearError("the prompt length is not one number")
     cost = CostModel.of(built, layout, drafted)
     if row["mode"] == "disagg-decode":
@@ -134,7 +122,7 @@ def _predict(row: Row, generation: str) -> float:
     if row["mode"] != "agg":
         raise _UnclearError(f"the mode '{row['mode']}' has no closed form for throughput")
     answer = _number(row.get("output_len"))
-    if answer is None:
+    if answer is None or answer < 1:
         raise _UnclearError("the answer length is not given")
     hit = _number(row.get("prefix_hit")) or 0.0
     workload = Workload(input=int(prompt), output=int(answer), prefix_hit=hit / 100)
@@ -190,7 +178,7 @@ def _devices(row: Row) -> int:
 
 def _layout(row: Row, built: Deployment) -> Layout:
     text = row.get("parallel") or ""
-    found = {name: int(size) for name, size in re.findall(r"\b(TP|DP|PP|EP)(\d+)", text)}
+    found = {name: int(size) for name, size in re.findall(r"\b(TP|DP|PP|EP)(\d{1,5})", text)}
     devices = built.size
     if "PP" in found:
         raise _UnclearError("pipeline stages of a measured run are not predicted")
@@ -204,7 +192,7 @@ def _layout(row: Row, built: Deployment) -> Layout:
     ep = found.get("EP", devices if "EP" in text else 1)
     tp = found.get("TP", 1 if "DP" in found or ep > 1 else devices)
     world = max(devices, ep)
-    if world % (tp * 1) or world % ep:
+    if not tp or not ep or world % tp or world % ep:
         raise _UnclearError("the layout does not fit the devices")
     return Layout(tp, 1, world // tp, ep=ep, moe_tp=world // ep)
 
@@ -215,13 +203,16 @@ def _speculation(row: Row) -> tuple[float, int]:
     if text in ("none", "", "0", "no"):
         return 1.0, 0
     match = re.match(r"mtp(\d).*accept[a-z]* ([\d.]+)", text)
-    if match and match[1] == "1":
-        return 1 + float(match[2]), 1
+    accepted = _number(match[2].rstrip(".")) if match else None
+    if match and match[1] == "1" and accepted is not None and accepted <= 1:
+        return 1 + accepted, 1
     raise _UnclearError("the acceptance of drafted tokens is not given")
 
 
 def _number(text: str | None) -> float | None:
+    """Return a number of a cell, or None if it holds no number that a run can have."""
     try:
-        return float((text or "").replace(",", ""))
+        value = float((text or "").replace(",", ""))
     except ValueError:
         return None
+    return value if 0 <= value <= _LARGEST else None

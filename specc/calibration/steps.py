@@ -6,18 +6,19 @@ Two kinds of tables are read, by their columns: measured steps (`case`, `model`,
 `seq_len`, `moe_tp`, `quant`, `execution_time_ms`).
 """
 
-import csv
-import io
+import math
 from collections.abc import Iterator
 
 import numpy as np
 from attrs import evolve, frozen
 
-from specc.calibration.library import Setting, UnknownNameError, deployment
+from specc.calibration.setting import Setting, deployment
 from specc.cost import CostModel, StepTable
 from specc.cost.times import P10, P90, StepTimes
 from specc.ir import Calibration, Layout, Vision
 from specc.ir.images import image_patches
+from specc.library import LibraryError
+from specc.tables import Column, Schema, Table, Text, read_table
 
 Row = dict[str, str]
 
@@ -46,6 +47,19 @@ _PLANNER_MODELS = {
 }
 
 
+_LONGEST = 10**7  # tokens, sequences or pixels of a row
+_WIDEST = 10**5  # devices
+_NEEDED = ("model", "device", "phase", "num_queries", "query_len", "tp", "dp", "ep")
+# Cells stay text: a row that cannot be predicted says why, and the others are.
+_STEPS = tuple(
+    Schema(what, tuple(Column(name) for name in (*_NEEDED, context)), others=Text())
+    for what, context in (
+        ("a table of measured steps", "context_len"),
+        ("a table of planned steps", "seq_len"),
+    )
+)
+
+
 @frozen
 class StepPrediction:
     """One row: milliseconds predicted, with its band, by the flat model, and measured."""
@@ -59,36 +73,24 @@ class StepPrediction:
     skipped: str = ""
 
 
-class StepTableError(ValueError):
-    """A table that is none of the known kinds."""
-
-
 def predict_steps(name: str, text: str, generation: str = "graph") -> list[StepPrediction]:
     """Predict every row of a table, in its order; rows that cannot be say why.
 
     Raises:
-        StepTableError: a column is missing, or there are no rows.
+        specc.tables.TableError: a column is missing, or there are no rows.
     """
-    reader = csv.DictReader(io.StringIO(text))
-    columns = set(reader.fieldnames or ())
-    needed = {"model", "device", "phase", "num_queries", "query_len", "tp", "dp", "ep"}
-    if needed - columns or not columns & {"context_len", "seq_len"}:
-        missing = ", ".join(sorted(needed - columns)) or "context_len or seq_len"
-        raise StepTableError(f"'{name}' is no table of steps: it lacks {missing}")
-    rows = list(_predictions(reader, generation))
-    if not rows:
-        raise StepTableError(f"'{name}' has no rows")
-    return rows
+    table = read_table(name, text, *_STEPS)
+    return list(_predictions(table, generation))
 
 
-def _predictions(reader: "csv.DictReader[str]", generation: str) -> Iterator[StepPrediction]:
-    for number, row in enumerate(reader, start=1):
+def _predictions(table: Table, generation: str) -> Iterator[StepPrediction]:
+    for number, (_, row) in enumerate(table.rows(), start=1):
         case = row.get("case") or f"row {number}"
         measured = _optional(row.get("measured_ms"))
         try:
             step = _Step.of(row, generation)
             calibrated, reference = step.predict()
-        except (UnknownNameError, ValueError) as reason:
+        except (LibraryError, ValueError) as reason:
             yield StepPrediction(case, None, None, None, None, measured, str(reason))
             continue
         yield StepPrediction(
@@ -112,10 +114,12 @@ class _Step:
 
     @classmethod
     def of(cls, row: Row, generation: str) -> "_Step":
-        sizes = {name: _whole(row, name, 1) for name in ("tp", "dp", "ep")}
-        pp = _whole(row, "pp", 1) if row.get("pp") else 1
-        drafted = _whole(row, "mtp", 0) if row.get("mtp") else 0
-        devices = _whole(row, "devices", 1) if row.get("devices") else sizes["tp"] * sizes["dp"]
+        sizes = {name: _whole(row, name, 1, _WIDEST) for name in ("tp", "dp", "ep")}
+        pp = _whole(row, "pp", 1, _WIDEST) if row.get("pp") else 1
+        drafted = _whole(row, "mtp", 0, 16) if row.get("mtp") else 0
+        devices = sizes["tp"] * sizes["dp"]
+        if row.get("devices"):
+            devices = _whole(row, "devices", 1, _WIDEST)
         quant = row.get("linear") or row.get("quant") or ""
         if quant not in _QUANTS or (row.get("attention") or "") not in _CACHES:
             raise ValueError(f"unknown format '{quant}' or '{row.get('attention')}'")
@@ -172,18 +176,22 @@ def _table(row: Row, dp: int, vision: Vision | None) -> StepTable:
     )
 
 
-def _whole(row: Row, column: str, least: int) -> int:
+def _whole(row: Row, column: str, least: int, most: int = _LONGEST) -> int:
     try:
         value = int(float(row[column]))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise ValueError(f"'{column}' is not a whole number") from None
     if value < least:
         raise ValueError(f"'{column}' is less than {least}")
+    if value > most:
+        raise ValueError(f"'{column}' is more than {most:,}")
     return value
 
 
 def _optional(text: str | None) -> float | None:
+    """Return a number of a cell that may be empty or hold a remark."""
     try:
-        return float(text) if text else None
+        value = float(text) if text else math.nan
     except ValueError:
         return None
+    return value if math.isfinite(value) else None

@@ -6,6 +6,6 @@ values fitted to the type of their field by `convert.py`, blocks assembled by `b
 first), and rules between fields applied by `rules.py`.
 """
 
-from specc.check.build import Checked, check, check_all
+from specc.check.build import Checked, build_block, check, check_all
 
-__all__ = ["Checked", "check", "check_all"]
+__all__ = ["Checked", "build_block", "check", "check_all"]

@@ -9,7 +9,7 @@ from attrs import Factory, define
 
 from specc.check import rules
 from specc.check.convert import convert, to_number
-from specc.check.evaluate import Called, Evaluator, Items, Symbol, kind_of
+from specc.check.evaluate import Called, Evaluator, Items, Symbol, Value, kind_of
 from specc.check.merge import MergedBlock, merge
 from specc.check.misplaced import Misplaced
 from specc.check.modules import Found, Loader, Module
@@ -48,7 +48,7 @@ from specc.syntax import (
 )
 from specc.syntax import Path as NamePath
 from specc.units import TIME
-from specc.workspace import Workspace
+from specc.workspace import STANDARD_LIBRARY, Workspace
 
 
 @define(eq=False, repr=False)
@@ -110,6 +110,17 @@ def check_all(workspace: Workspace, path: FilePath, overrides: Sequence[str] = (
     wrong = any(diagnostic.is_error for diagnostic in found)
     document = None if wrong else Document(studies)
     return Checked(root, document, found, builder.built, builder.evaluator)
+
+
+def build_block(found: Found[Block], workspace: Workspace) -> tuple[Node | None, list[Diagnostic]]:
+    """Build one block of a loaded module, and what it refers to.
+
+    Returns:
+        Its meaning (None if anything is wrong with it) and every problem found.
+    """
+    problems = Problems()
+    node = _Builder(workspace, problems).block(found)
+    return node, problems.found
 
 
 def _override(text: str, root: Module, builder: "_Builder") -> None:
@@ -381,7 +392,7 @@ class _Builder:
 
     def _where_to_find(self, kind: str, name: str, module: Module) -> str:
         known = module.names_of(kind)
-        if not known and f"{kind}s" in self.workspace.standard_modules():
+        if not known and f"{kind}s" in self.workspace.modules(STANDARD_LIBRARY):
             return f"the standard library has {kind}s: add 'use std.{kind}s' at the top"
         return did_you_mean(name, known, kind)
 
@@ -481,24 +492,29 @@ class _Builder:
         if child is not None:
             values[name], spans[name] = self._rows(cls, child), child.span
         elif written is not None:
-            from specc.check.lengths import bins_of
-
             span = written.node.value.span
             value = self.evaluator.value(written.node.value, written.module)
-            if cls is not LengthBin:
-                raise problem(
-                    span, "E0301", f"'{name}' is a table", help=f"write {name} {{ | … | }}"
-                )
-            if not isinstance(value, Called) or value.function != "lengths_from":
-                raise problem(
-                    span,
-                    "E0301",
-                    f"'{name}' takes a table or a function",
-                    label=f"this is {kind_of(value)}",
-                    help=f"write {name} {{ | share | input | output | … }} or "
-                    f'{name} = lengths_from("trace.csv")',
-                )
-            values[name], spans[name] = bins_of(value, self.workspace, name), span
+            values[name], spans[name] = self._filed(name, cls, value, span), span
+
+    def _filed(self, name: str, cls: type[Node], value: Value, span: Span) -> tuple[Node, ...]:
+        """Return the rows of a table that a function reads from a file."""
+        match value:
+            case Called(function="lengths_from") if cls is LengthBin:
+                from specc.check.lengths import bins_of
+
+                return bins_of(value, self.workspace, name)
+            case Called(function="rows_from") if cls is not LengthBin:
+                from specc.check.table_files import rows_from
+
+                return rows_from(cls, value, self.workspace, name)
+        function = 'lengths_from("trace.csv")' if cls is LengthBin else 'rows_from("rows.csv")'
+        raise problem(
+            span,
+            "E0301",
+            f"'{name}' takes a table or a function",
+            label=f"this is {kind_of(value)}",
+            help=f"write {name} {{ | {' | '.join(entries(cls))} | … }} or {name} = {function}",
+        )
 
     def _rows(self, cls: type[Node], child: MergedBlock) -> tuple[Node, ...]:
         from specc.check.tables import check_requests, check_rows

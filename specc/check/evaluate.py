@@ -73,6 +73,7 @@ Value = Quantity | str | bool | Items | Interval | Symbol | Called
 # The functions of the language, with the names of their arguments in order.
 FUNCTIONS: dict[str, tuple[str, ...]] = {
     "lengths_from": ("file", "bins", "edges"),
+    "rows_from": ("file",),
     "burst": (),
     "constant": ("rate",),
     "poisson": ("rate",),

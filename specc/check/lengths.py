@@ -1,41 +1,28 @@
 """`lengths_from(file)`: the bins of a workload from a trace of requests, or from a table of bins.
 
-A trace is a CSV with a row for each request and the columns `num_prefill_tokens` and
-`num_decode_tokens`; it is cut into bins by the length of the prompt. A table of bins is a CSV with
-the columns of `requests`, or a YAML list of mappings with these keys; its cells are written as in
-a spec.
+A trace has a row for each request, in any layout that `trace(file)` reads; it is cut into bins by
+the length of the prompt. A table of bins has the columns of `requests`, and its cells are written
+as in a spec.
 """
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-import attrs
-
-from specc.check.arrivals import positive_counts
+from specc.check.arrivals import OUTPUT, PROMPT, trace_schemas
 from specc.check.convert import convert
-from specc.check.evaluate import Called, Interval, Items, Value
-from specc.check.problems import ProblemError, problem
+from specc.check.evaluate import Called, Items, Value
+from specc.check.problems import problem
+from specc.check.table_files import node_schema, nodes_of, table_of, text_of
 from specc.check.tables import overlaps
 from specc.diagnostics import Span
 from specc.ir import LengthBin
-from specc.ir.vocabulary import NumberType, SizesType, TextType, entries
-from specc.units import (
-    DIMENSIONLESS,
-    NumberError,
-    Quantity,
-    UnknownUnitError,
-    parse_quantity,
-)
-from specc.workspace import UnreadableError, Workspace
+from specc.ir.vocabulary import NumberType, SizesType
+from specc.tables import Table
+from specc.units import DIMENSIONLESS, Quantity
+from specc.workspace import Workspace
 
-TRACE_COLUMNS = ("num_prefill_tokens", "num_decode_tokens")
 USUAL_BINS = 8
 MOST_BINS = 1000
-
-Cells = Mapping[str, str]
 
 
 def bins_of(call: Called, workspace: Workspace, field: str) -> tuple[LengthBin, ...]:
@@ -44,79 +31,34 @@ def bins_of(call: Called, workspace: Workspace, field: str) -> tuple[LengthBin, 
     Raises:
         ProblemError: the file cannot be read, or does not hold what it should.
     """
-    if "file" not in call.arguments:
-        raise problem(call.span, "E0401", "lengths_from lacks the name of a file")
-    value, span = call.arguments["file"]
-    name = convert(TextType(), value, span, "file")
-    try:
-        path = workspace.folder_of(call.span.source) / name
-        text = workspace.read(path, span).text
-    except UnreadableError as error:
-        raise ProblemError(error.diagnostic) from None
-    rows = _rows(name, text, span)
-    if rows and set(TRACE_COLUMNS) <= set(rows[0]):
-        return _from_trace(name, rows, call)
+    name, text = text_of(call, workspace)
+    span = call.arguments["file"][1]
+    bins = node_schema(LengthBin, "a table of bins")
+    table = table_of(name, text, span, *trace_schemas(timed=False), bins)
+    if table.schema is not bins:
+        return _from_trace(table, call)
     for argument in ("bins", "edges"):
         if argument in call.arguments:
             raise problem(
                 call.arguments[argument][1],
                 "E0406",
                 f"'{name}' has bins already, so '{argument}' has no use",
-                why=f"a trace has the columns {' and '.join(TRACE_COLUMNS)}",
+                why=f"a trace has the columns {PROMPT} and {OUTPUT}",
             )
-    return _from_table(name, rows, span)
-
-
-def _rows(name: str, text: str, span: Span) -> list[Cells]:
-    if name.endswith((".yaml", ".yml")):
-        return _yaml_rows(name, text, span)
-    reader = csv.DictReader(io.StringIO(text), strict=True)
-    try:
-        found = list(reader)
-    except csv.Error as error:
-        raise problem(span, "E0004", f"'{name}' is no CSV: {error}") from None
-    header = [column.strip() for column in reader.fieldnames or ()]
-    rows: list[Cells] = []
-    for number, row in enumerate(found, start=2):
-        if None in row or None in row.values():
-            raise problem(
-                span, "E0004", f"line {number} of '{name}' has not as many cells as line 1"
-            )
-        rows.append(dict(zip(header, row.values(), strict=True)))
-    if not rows:
-        raise problem(span, "E0004", f"'{name}' has no rows")
-    return rows
-
-
-def _yaml_rows(name: str, text: str, span: Span) -> list[Cells]:
-    import yaml
-
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        reason = str(error).splitlines()[0]
-        raise problem(span, "E0004", f"'{name}' is no YAML: {reason}") from None
-    if not isinstance(data, list) or not data or not all(isinstance(row, dict) for row in data):
+    found: tuple[LengthBin, ...] = nodes_of(LengthBin, table, span)
+    for first, second in overlaps(found):
+        lines = [table.lines[found.index(row)] for row in (first, second)]
         raise problem(
-            span,
-            "E0004",
-            f"'{name}' is no list of bins",
-            help="write one mapping a bin: - {share: 50%, input: 1 .. 2Ki, output: 64 .. 512}",
+            span, "E0406", f"the bins in lines {lines[0]} and {lines[1]} of '{name}' overlap"
         )
-    return [{str(key): str(cell) for key, cell in row.items()} for row in data]
+    return found
 
 
-def _from_trace(name: str, rows: list[Cells], call: Called) -> tuple[LengthBin, ...]:
+def _from_trace(table: Table, call: Called) -> tuple[LengthBin, ...]:
     import numpy as np
 
     span = call.arguments["file"][1]
-    lengths = np.array(
-        [
-            positive_counts(name, number, TRACE_COLUMNS, [row[c] for c in TRACE_COLUMNS], span)
-            for number, row in enumerate(rows, 2)
-        ]
-    )
-    prompts, answers = lengths[:, 0], lengths[:, 1]
+    prompts, answers = (np.array(table.columns[column]) for column in (PROMPT, OUTPUT))
     edges = _edges(call, prompts)
     bins = []
     for low, high in pairwise(edges):
@@ -185,48 +127,3 @@ def _given_edges(value: Value, span: Span, prompts: Any) -> list[int]:
 def _rise(edges: Items) -> bool:
     numbers = [v.value for v, _ in edges.values if isinstance(v, Quantity)]
     return all(a < b for a, b in pairwise(numbers))
-
-
-def _from_table(name: str, rows: Sequence[Cells], span: Span) -> tuple[LengthBin, ...]:
-    known = entries(LengthBin)
-    bins = []
-    for number, row in enumerate(rows, start=1):
-        cells = {key.strip().replace(" ", "_"): cell for key, cell in row.items()}
-        for key in cells:
-            if key not in known:
-                raise problem(
-                    span,
-                    "E0004",
-                    f"'{name}' has a column '{key}' that bins do not have",
-                    help=f"columns of bins: {', '.join(known)}; of a trace: "
-                    + ", ".join(TRACE_COLUMNS),
-                )
-        missing = [
-            key for key, (a, _) in known.items() if a.default is attrs.NOTHING and key not in cells
-        ]
-        if missing:
-            raise problem(span, "E0004", f"bin {number} of '{name}' lacks {', '.join(missing)}")
-        values = {
-            key: _cell(known[key][1].type, cell, span, f"{key} of bin {number} of {name}")
-            for key, cell in cells.items()
-        }
-        spans = dict.fromkeys(["", *cells], span)
-        bins.append(LengthBin(spans=spans, **values))
-    for first, second in overlaps(bins):
-        pair = bins.index(first) + 1, bins.index(second) + 1
-        raise problem(span, "E0406", f"bins {pair[0]} and {pair[1]} of '{name}' overlap")
-    return tuple(bins)
-
-
-def _cell(type_: Any, text: str, span: Span, what: str) -> Any:
-    try:
-        ends = [parse_quantity(part.strip()) for part in text.split("..")]
-    except (UnknownUnitError, NumberError):
-        raise problem(span, "E0004", f"{what} is not understood", why=f"it is '{text}'") from None
-    if len(ends) > 2:
-        raise problem(span, "E0004", f"{what} is not understood", why=f"it is '{text}'")
-    value: Value = ends[0] if len(ends) == 1 else Interval(ends[0], ends[1], None, False)
-    converted = convert(type_, value, span, what)
-    if converted is None:
-        raise problem(span, "E0004", f"{what} is not understood", why=f"it is '{text}'")
-    return converted

@@ -7,9 +7,10 @@ from typing import Generic, TypeVar
 
 from attrs import Factory, define, frozen
 
-from specc import syntax
+from specc import packages, syntax
 from specc.check.problems import ProblemError, Problems, problem
 from specc.diagnostics import Diagnostic, Label, Span, did_you_mean
+from specc.packages import PackageError
 from specc.syntax import Block, File, Let, List, Path, String, Use
 from specc.workspace import STANDARD_LIBRARY, UnreadableError, Workspace
 
@@ -213,17 +214,29 @@ class Loader:
         if isinstance(target, String):
             return path.parent / target.value, False
         names = [name.text for name in target.names]
-        known = [f"{STANDARD_LIBRARY}.{name}" for name in self.workspace.standard_modules()]
-        if len(names) == 2 and names[0] == STANDARD_LIBRARY:
-            found = self.workspace.standard_module(names[1])
-            if found is not None:
-                return found, True
+        library = names[0] if len(names) == 2 else STANDARD_LIBRARY
+        try:
+            found = self.workspace.module(library, names[1]) if len(names) == 2 else None
+            known = [] if found else self.workspace.modules(library)
+        except PackageError as error:
+            raise problem(target.span, "E0208", str(error), help=error.help) from None
+        if found is not None:
+            return found, True
+        if not known:
+            known_libraries = (STANDARD_LIBRARY, *packages.installed())
+            raise problem(
+                target.span,
+                "E0208",
+                f"there is no module '{target.text}'",
+                why=f"no package of specs is called '{library}'",
+                help=did_you_mean(library, known_libraries, "package"),
+            )
         raise problem(
             target.span,
             "E0208",
             f"there is no module '{target.text}'",
             why='a file of your own is used by its path: use "./common.spec"',
-            help=did_you_mean(target.text, known, "module"),
+            help=did_you_mean(target.text, [f"{library}.{name}" for name in known], "module"),
         )
 
     def _report_cycle(self, key: FilePath, wanted_by: Span | None) -> None:

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from specc.calibration.library import Setting, UnknownNameError, deployment, device_named
+from specc import library
 from specc.diagnostics import Diagnostic
 from specc.ir import Device
+from specc.tables import TableError
 from specc.workspace import UnreadableError, Workspace
 
 
@@ -24,30 +25,27 @@ def read_tables(paths: list[Path]) -> list[tuple[str, str]]:
     """
     workspace = Workspace(Path.cwd())
     try:
-        return [(path.name, workspace.read(path).text) for path in paths]
+        return [(path.name, workspace.read(path, unpack=True).text) for path in paths]
     except UnreadableError as error:
         raise WrongInputError(error.diagnostic) from None
 
 
-def table_problem(error: Exception) -> WrongInputError:
-    """Turn what a table lacks into a diagnostic."""
+def table_problem(error: TableError) -> WrongInputError:
+    """Turn what is wrong with a table into a diagnostic."""
     return WrongInputError(
-        Diagnostic("E0010", str(error), help="see 'specc explain E0010' for the tables that fit")
+        error.diagnostic("E0010", help="see 'specc explain E0010' for the tables that fit")
     )
 
 
 def find_device(name: str, *, calibrated: bool, spec: Path | None = None) -> Device:
-    """Return a device of the standard library, or one that a spec defines.
+    """Return a device of a library, or one that a spec defines.
 
     Raises:
         WrongInputError: there is none of that name, or it has no calibration and needs one.
     """
     try:
-        if spec is not None:
-            device = device_named(name, spec)
-        else:
-            device = deployment(Setting(model="qwen3_8b", device=name, devices=1)).device
-    except UnknownNameError as error:
+        device = library.device(name) if spec is None else library.device_in(spec, name)
+    except library.LibraryError as error:
         raise WrongInputError(error.diagnostic) from None
     if calibrated and device.calibration is None:
         raise WrongInputError(

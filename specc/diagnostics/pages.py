@@ -44,7 +44,9 @@ PAGES: dict[str, Page] = {
     ),
     "E0004": Page(
         "A Hugging Face config.json is read into a model. Its architecture must be one that the cost "
-        "model has rules for, and the sizes must be there; nothing is guessed.",
+        "model has rules for, and the sizes must be there; nothing is guessed. A table is read by the "
+        "ending of its name (.csv, .tsv, .jsonl, .json, .yaml, each also with .gz); the message names "
+        "the line and the column, and what stands there.",
         'model mine { config = "bamba.json" }',
         "use std.models",
     ),
@@ -74,11 +76,12 @@ PAGES: dict[str, Page] = {
         session="specc fmt plan.spec",
     ),
     "E0010": Page(
-        "calibrate and validate read CSV tables. Kernels: a benchmark with 'Average Duration(us)', "
+        "calibrate and validate read tables in CSV, TSV, JSON lines or YAML, also packed (.gz). Kernels: a benchmark with 'Average Duration(us)', "
         "'Input Shapes' and 'Quant Type', with the sizes of attention or of experts; or a profiler "
         "export (op_summary_*.csv, kernel_details.csv) with 'OP Type', 'Input Shapes', 'Output "
         "Shapes', 'Input Data Types' and a duration in us. Steps: case, model, device, phase, "
-        "num_queries, query_len, context_len, tp, dp, ep, linear, measured_ms.",
+        "num_queries, query_len, context_len, tp, dp, ep, linear, measured_ms. Served runs: hardware, "
+        "n_devices, model, quant, mode, input_len, throughput_tok_s.",
         session="specc validate ops notes.csv --device atlas_800_a2_376t",
     ),
     "E0011": Page(
@@ -151,7 +154,8 @@ PAGES: dict[str, Page] = {
         "workload chat { input = 3500 tok; output = 1500 tok }",
     ),
     "E0208": Page(
-        "`use` takes a module of the standard library or the path of a file in quotes.",
+        "`use` takes a module of the standard library, one of an installed package of specs, or the "
+        "path of a file in quotes. grammar/README.md tells how to publish a package.",
         "use std.device",
         "use std.devices",
     ),

@@ -1,11 +1,13 @@
 """What an editor asks about a spec, as plain values; offsets count characters."""
 
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from attrs import Factory, define, frozen
 
+from specc import packages
 from specc.check import Checked, check_all
 from specc.diagnostics import Diagnostic, Source, Span
 from specc.ir import KINDS, Process
@@ -227,8 +229,12 @@ class Analysis:
         return f"`{block.node.kind.text} {block.node.name.text}`\n\n{block.node.doc}".rstrip()
 
     def _modules(self) -> list[Completion]:
-        names = self.workspace.standard_modules()
-        return [Completion(f"{STANDARD_LIBRARY}.{name}", "module") for name in names]
+        found = []
+        for library in (STANDARD_LIBRARY, *packages.installed()):
+            with contextlib.suppress(packages.PackageError):  # of use to nobody, so not offered
+                names = self.workspace.modules(library)
+                found += [Completion(f"{library}.{name}", "module") for name in names]
+        return found
 
     def _values(self, classes: list[type[Node]], name: str) -> list[Completion]:
         root = self.checked.root

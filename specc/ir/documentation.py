@@ -179,7 +179,7 @@ def type_text(type_: FieldType) -> str:
         case PriceType():
             return "money per time (CNY/h, USD/h, EUR/h)"
         case TableType(cls=cls):
-            return "table, or lengths_from(file)" if cls is LengthBin else "table"
+            return f"table, or {'lengths_from' if cls is LengthBin else 'rows_from'}(file)"
         case BoundsType():
             return "block of constraints on " + ", ".join(limitable())
         case ArrivalType():

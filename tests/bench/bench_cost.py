@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from specc.calibration.library import Setting, deployment
+from specc.calibration.setting import Setting, deployment
 from specc.cost import CostModel, StepTable
 from specc.ir import Layout
 from specc.session import Session

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from specc.calibration.library import Setting, deployment
+from specc.calibration.setting import Setting, deployment
 from specc.ir import Layout, Workload
 from specc.serving import Server, StepLoop
 from specc.session import Session

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from specc.calibration.library import Setting, deployment
+from specc.calibration.setting import Setting, deployment
 from specc.check.arrivals import TRACE_COLUMNS
 from specc.ir import Layout, Scheduler, Slo, Workload
 from specc.results import EngineLimits

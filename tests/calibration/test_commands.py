@@ -1,13 +1,17 @@
 """calibrate, validate and show, as a user runs them."""
 
 import csv
+import gzip
+import io
 import json
 import subprocess
 import sys
 
 import pytest
 
-from specc.calibration.library import UnknownNameError, model_named
+from specc import library
+from specc.calibration.serving import predict_serving
+from specc.calibration.steps import predict_steps
 from specc.check import check
 from specc.cost.models import describe
 from specc.workspace import Workspace
@@ -144,8 +148,8 @@ def test_a_published_configuration_is_read_or_refused_by_name(reference_data) ->
     for file in sorted((reference_data / "model_configs").glob("*.json")):
         architecture = json.loads(file.read_text())["architectures"][0]
         try:
-            facts = describe(model_named(str(file)))
-        except UnknownNameError as error:
+            facts = describe(library.model_from_config(file))
+        except library.LibraryError as error:
             refused.append((file.name, str(error)))
             continue
         assert facts["architecture"] == architecture
@@ -177,3 +181,63 @@ def test_the_operator_that_bounds_decode(specc) -> None:
         total = sum(row["total_ms"] for row in step["operators"])
         assert total == pytest.approx(step["total_ms"], rel=1e-9)
         assert sum(row["share"] for row in step["operators"]) == pytest.approx(1)
+
+
+def test_a_table_without_a_kernel_of_use(specc, tmp_path) -> None:
+    (tmp_path / "idle.csv").write_text("Type,Duration(us)\nHcclAllReduce,3\n")
+    (tmp_path / "empty.csv").write_text("Type,Duration(us)\n")
+    for name, said in (("idle.csv", "no row has a kernel"), ("empty.csv", "has no rows")):
+        error = specc("validate", "ops", name, "--device", DEVICE, code=2).stderr
+        assert "error[E0010]" in error
+        assert said in error
+
+
+def test_kernels_in_other_formats(specc, tmp_path) -> None:
+    rows = list(csv.DictReader(PROFILE.splitlines()))
+    (tmp_path / "k.csv").write_text(PROFILE)
+    (tmp_path / "k.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "k.csv.gz").write_bytes(gzip.compress(PROFILE.encode()))
+    found = [
+        specc("validate", "ops", name, "--device", DEVICE, "--format", "json").stdout
+        for name in ("k.csv", "k.jsonl", "k.csv.gz")
+    ]
+    assert len(set(found)) == 1
+
+
+ODD = ("nan", "inf", "9" * 310, "9" * 5000, "-1", "0", "1e308", "0.5", "x", "", "9999999999", "1;2")
+
+
+@pytest.mark.parametrize(
+    ("table", "predict"),
+    [
+        ("ascend_e2e/measured_steps.csv", lambda text: predict_steps("t.csv", text)),
+        ("ascend_e2e/measured_serving.csv", lambda text: predict_serving("t.csv", text, None)),
+    ],
+    ids=["steps", "serving"],
+)
+def test_odd_cells_leave_a_row_out_or_count(reference_data, table: str, predict) -> None:
+    with (reference_data / table).open() as file:
+        rows = list(csv.DictReader(file))
+    row = next(row for row in rows if not predict(_table([row]))[0].skipped)
+    odd = [dict(row, **{column: cell}) for column in row for cell in ODD]
+    assert len(predict(_table(odd))) == len(odd)
+
+
+def _table(rows: list[dict[str, str]]) -> str:
+    file = io.StringIO()
+    writer = csv.DictWriter(file, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
+
+
+def test_a_path_with_any_characters(specc, tmp_path) -> None:
+    folder = tmp_path / 'q"u } #'
+    folder.mkdir()
+    (folder / "config.json").write_text('{"architectures": ["BambaForCausalLM"]}')
+    said = specc("show", "model", f"{folder.name}/config.json", code=2).stderr
+    assert "the architecture 'BambaForCausalLM' of 'config.json'" in said
+    (folder / "mine.spec").write_text("use std.devices\ndevice mine extends h100 { }\n")
+    (tmp_path / "k.csv").write_text(PROFILE)
+    path = f"{folder.name}/mine.spec"
+    specc("validate", "ops", "k.csv", "--device", "mine", "--spec", path, "--format", "json")

@@ -8,7 +8,7 @@ from specc.calibration.classes import CLASSES, Sample
 from specc.calibration.errors import errors
 from specc.calibration.fitting import _fit_rows, fit, quality_of
 from specc.calibration.kernels import Kernel, KernelClass, KernelTable, read_kernels
-from specc.calibration.library import Setting, deployment
+from specc.calibration.setting import Setting, deployment
 from specc.cost.rules.machine import Machine
 
 DEVICE = "atlas_800_a2_376t"

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from specc.calibration.kernels import KernelClass, TableError, read_kernels
+from specc.calibration.kernels import KernelClass, read_kernels
+from specc.tables import TableError
 
 COLUMNS = (
     "Op Name,OP Type,Input Shapes,Input Data Types,Output Shapes,Output Data Types,"
@@ -59,8 +60,9 @@ def test_kernel_details_have_other_names() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "no column of durations"),
-        ("a,b\n1,2\n", "no column of durations"),
+        ("", "'notes.csv' is empty"),
+        ("a,b\n1,2\n", "lacks the column Average Duration.us.; it has a, b"),
+        ("Duration(us),Type\n1\n", "line 2 of 'notes.csv' has not as many cells"),
         ("Duration(us),Type\n", "has no rows"),
         ('Duration(us),Type\n"1,2\n', "not a CSV table"),
     ],
@@ -77,3 +79,15 @@ def test_all_rows_of_the_measured_tables_are_used(reference_data) -> None:
     rows = sum(len(f.read_text().splitlines()) - 1 for f in files)
     assert len(table.kernels) == rows
     assert np.all([k.benchmark for k in table.kernels])
+
+
+@pytest.mark.parametrize("size", ["9" * 310, "9" * 5000, "-4", "1e308", "nan"])
+def test_sizes_that_no_kernel_has(size: str) -> None:
+    text = (
+        f'{COLUMNS}\na,MatMulV2,"16,{size};{size},1024",DT_BF16;DT_BF16,"16,1024",DT_BF16,12\n'
+        f'd,DynamicQuant,"16,{size}",DT_BF16,"16,4096;16",INT8;FLOAT,4\n'
+        f'b,RmsNorm,"16,4096",DT_BF16,"16,4096",DT_BF16,{size}\n'
+    )
+    table = read_kernels([("op_summary.csv", text)])
+    assert table.kernels == ()
+    assert sum(table.skipped.values()) == 3

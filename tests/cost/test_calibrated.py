@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from specc.calibration.library import Setting, deployment, model_named
+from specc import library
+from specc.calibration.setting import Setting, deployment
 from specc.cost import CostModel, StepTable
 from specc.cost.network import operators
 from specc.cost.operators import Attention, Collective, Phase
@@ -54,7 +55,7 @@ def _prefill(cost: CostModel, new=4096, context=4096) -> float:
 @pytest.mark.parametrize("name", MODELS)
 def test_operators_hold_the_weights_that_the_model_counts(name: str) -> None:
     """Two counts that know nothing of each other: by the shape, and over the operators."""
-    model = model_named(name)
+    model = library.model(name)
     held = operators(_deployment(name), Layout(1, 1, 1), planner=False)
     counted = sum(op.repeat * op.parameters for op in held)
     assert counted == pytest.approx(model.parameters, rel=2e-3)

@@ -52,11 +52,12 @@ def run(options: argparse.Namespace) -> int:
 
 def _calibrate(options: argparse.Namespace) -> int:
     from specc.calibration.fitting import fit, rounds_of
-    from specc.calibration.kernels import TableError, read_kernels
+    from specc.calibration.kernels import read_kernels
     from specc.calibration.write import device_text
     from specc.cli.progress import progress
     from specc.diagnostics import Source
     from specc.syntax.formatter import format_source
+    from specc.tables import TableError
 
     try:
         import scipy.optimize  # noqa: F401

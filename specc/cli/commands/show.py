@@ -43,12 +43,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _model(options: argparse.Namespace) -> int:
-    from specc.calibration.library import UnknownNameError, model_named
+    from specc import library
     from specc.cost.models import describe
 
     try:
-        model = model_named(options.model)
-    except UnknownNameError as error:
+        is_file = options.model.endswith(".json")
+        find = library.model_from_config if is_file else library.model
+        model = find(options.model)
+    except library.LibraryError as error:
         raise WrongInputError(error.diagnostic) from None
     facts = describe(model)
     if options.format == "json":

@@ -8,6 +8,8 @@ from specc.cli.main import OK, WRONG_INPUT
 from specc.cli.measured import WrongInputError, find_device, read_tables, table_problem
 from specc.cli.tables import print_table
 from specc.cli.terminal import add_format_option, print_diagnostics
+from specc.diagnostics import Diagnostic
+from specc.tables import TableError
 
 _GENERATIONS = ("eager", "graph", "tuned")
 
@@ -49,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _ops(options: argparse.Namespace) -> int:
     from specc.calibration.errors import errors
-    from specc.calibration.kernels import TableError, read_kernels
+    from specc.calibration.kernels import read_kernels
 
     device = find_device(options.device, calibrated=True, spec=options.spec)
     assert device.calibration is not None
@@ -57,6 +59,15 @@ def _ops(options: argparse.Namespace) -> int:
         table = read_kernels(read_tables(options.tables))
     except TableError as error:
         raise table_problem(error) from None
+    if not table.kernels:
+        raise WrongInputError(
+            Diagnostic(
+                "E0010",
+                "no row has a kernel that can be compared",
+                why="; ".join(f"{n} rows: {reason}" for reason, n in table.skipped.items()),
+                help="see 'specc explain E0010' for the tables that fit",
+            )
+        )
     found = errors(device, device.calibration, table)
     if options.format == "json":
         classes = [
@@ -100,12 +111,12 @@ def _ops(options: argparse.Namespace) -> int:
 
 
 def _steps(options: argparse.Namespace) -> int:
-    from specc.calibration.steps import StepTableError, predict_steps
+    from specc.calibration.steps import predict_steps
 
     [(name, text)] = read_tables([options.table])
     try:
         found = predict_steps(name, text, options.generation)
-    except StepTableError as error:
+    except TableError as error:
         raise table_problem(error) from None
     if options.format == "json":
         rows = [
@@ -145,12 +156,12 @@ def _steps(options: argparse.Namespace) -> int:
 
 
 def _serving(options: argparse.Namespace) -> int:
-    from specc.calibration.serving import ServingTableError, predict_serving
+    from specc.calibration.serving import predict_serving
 
     [(name, text)] = read_tables([options.table])
     try:
         found = predict_serving(name, text, options.generation)
-    except ServingTableError as error:
+    except TableError as error:
         raise table_problem(error) from None
     used = [p for p in found if not p.skipped]
     if options.format == "json":

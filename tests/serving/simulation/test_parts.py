@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from specc.calibration.library import Setting, deployment
+from specc.calibration.setting import Setting, deployment
 from specc.ir import (
     Arrival,
     Bound,
