@@ -60,7 +60,7 @@ def bins_of(call: Called, workspace: Workspace, field: str) -> tuple[LengthBin, 
         if argument in call.arguments:
             raise problem(
                 call.arguments[argument][1],
-                "E0406",
+                "E0415",
                 f"'{name}' has bins already, so '{argument}' has no use",
                 why=f"a trace has the columns {' and '.join(TRACE_COLUMNS)}",
             )
@@ -142,7 +142,7 @@ def _edges(call: Called, prompts: Any) -> list[int]:
 
     if "bins" in call.arguments and "edges" in call.arguments:
         raise problem(
-            call.arguments["edges"][1], "E0406", "'bins' counts quantiles, 'edges' sets the edges"
+            call.arguments["edges"][1], "E0416", "'bins' counts quantiles, 'edges' sets the edges"
         )
     if "edges" in call.arguments:
         return _given_edges(*call.arguments["edges"], prompts)
@@ -174,7 +174,7 @@ def _given_edges(value: Value, span: Span, prompts: Any) -> list[int]:
     if outside:
         raise problem(
             span,
-            "E0406",
+            "E0417",
             f"{outside} requests lie outside of the edges",
             why=f"prompts have {prompts.min()} to {prompts.max()} tokens",
             help=f"begin at {prompts.min()} or below, and end above {prompts.max()}",
@@ -214,7 +214,7 @@ def _from_table(name: str, rows: Sequence[Cells], span: Span) -> tuple[LengthBin
         bins.append(LengthBin(spans=spans, **values))
     for first, second in overlaps(bins):
         pair = bins.index(first) + 1, bins.index(second) + 1
-        raise problem(span, "E0406", f"bins {pair[0]} and {pair[1]} of '{name}' overlap")
+        raise problem(span, "E0414", f"bins {pair[0]} and {pair[1]} of '{name}' overlap")
     return tuple(bins)
 
 

@@ -223,7 +223,7 @@ class Loader:
             "E0208",
             f"there is no module '{target.text}'",
             why='a file of your own is used by its path: use "./common.spec"',
-            help=did_you_mean(target.text, known, "module"),
+            help=did_you_mean(target.text, known, "module", at=target.span),
         )
 
     def _report_cycle(self, key: FilePath, wanted_by: Span | None) -> None:

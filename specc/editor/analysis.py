@@ -58,15 +58,6 @@ class Symbol:
     children: tuple["Symbol", ...] = ()
 
 
-@frozen
-class Fix:
-    """A mend for a diagnostic: replace the text of a span."""
-
-    title: str
-    span: Span
-    text: str
-
-
 @define(eq=False)
 class Analysis:
     """A spec as it stands in an editor.
@@ -97,21 +88,6 @@ class Analysis:
         """Return the diagnostics whose place is in this file."""
         source = self.source
         return [d for d in self.checked.diagnostics if not d.span or d.span.source is source]
-
-    def fixes(self, diagnostic: Diagnostic) -> Iterator[Fix]:
-        """Yield mends for a diagnostic that its help spells out."""
-        span = diagnostic.span
-        if span is None:
-            return
-        meant = re.match(r"did you mean '([^']+)'\?", diagnostic.help)
-        if meant:
-            yield Fix(f"Change to '{meant[1]}'", span, meant[1])
-        written = re.match(r"write (\S+ \S+)(?: \(|$)", diagnostic.help)
-        if written and diagnostic.code == "E0303":
-            yield Fix(f"Write {written[1]}", span, written[1])
-        counted = re.match(r"for \d+ tokens write (.+)", diagnostic.help)
-        if counted and diagnostic.code == "W0001":
-            yield Fix(f"Change to {counted[1]}", span, counted[1])
 
     def formatted(self) -> str | None:
         """Return the text in the one layout; None if it has syntax errors."""
