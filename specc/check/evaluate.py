@@ -290,7 +290,7 @@ class Evaluator:
         return Interval(low, high, step, node.geometric)
 
 
-_BITS = re.compile(r"[kKMGT]i?b")
+_BITS = re.compile(r"([kKMGT]i?)?b")
 
 
 def _nearest_unit(unit: str, number: Number) -> Help:

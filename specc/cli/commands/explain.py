@@ -59,6 +59,9 @@ def _explain_code(rule: Rule, format_: str) -> int:
         if text:
             shown = text.replace("\0", "␀").strip()
             print(f"\n{title}:\n{textwrap.indent(shown, '    ')}")
+    if rule.remedy is not None:
+        applied = " ('specc check --fix' does it, unless it is a guess)" if rule.remedy.safe else ""
+        print(f"\nQuick fix:\n    {rule.remedy.title.format(text='…')}{applied}")
     if rule.replaced_by:
         print("\nReplaced by:")
         for code in rule.replaced_by:

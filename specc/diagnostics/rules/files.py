@@ -43,9 +43,10 @@ RULES = (
     ),
     Rule(
         "E0006",
-        "a results file cannot be written",
+        "a file cannot be written",
         "A report is written whole or not at all: first all files beside their targets, then all "
-        "renamed. One of them could not be written, so the old files are still there.",
+        "renamed. One of them could not be written, so the old files are still there. The same holds "
+        "for a spec that 'specc fmt' or 'specc check --fix' would change.",
         session="specc run plan.spec --out /proc",
     ),
     Rule(
