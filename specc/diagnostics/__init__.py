@@ -8,7 +8,7 @@ of diagnostics.
 
 from specc.diagnostics.diagnostic import Diagnostic, Label
 from specc.diagnostics.fix import Fix, Help
-from specc.diagnostics.rule import Remedy, Rule, Severity
+from specc.diagnostics.severity import Severity
 from specc.diagnostics.span import Source, Span
 from specc.diagnostics.suggest import did_you_mean, list_known, meant, nearest
 
@@ -17,8 +17,6 @@ __all__ = [
     "Fix",
     "Help",
     "Label",
-    "Remedy",
-    "Rule",
     "Severity",
     "Source",
     "Span",

@@ -1,10 +1,15 @@
 """The diagnostic itself."""
 
+from typing import TYPE_CHECKING
+
 from attrs import field, frozen
 
 from specc.diagnostics.fix import Fix, Help
-from specc.diagnostics.rule import Rule, Severity, severity_of
+from specc.diagnostics.severity import Severity, severity_of
 from specc.diagnostics.span import Span
+
+if TYPE_CHECKING:
+    from specc.diagnostics.rule import Rule
 
 
 @frozen
@@ -45,7 +50,7 @@ class Diagnostic:
             raise ValueError(f"the rule {self.code} does not say how its fix is offered")
 
     @property
-    def rule(self) -> Rule:
+    def rule(self) -> "Rule":
         """The rule that is broken."""
         return _rule(self.code)
 
@@ -93,7 +98,7 @@ class Diagnostic:
         return cls(code, message, labels, why, given.text, fixes)
 
 
-def _rule(code: str) -> Rule:
+def _rule(code: str) -> "Rule":
     # A spec without problems needs no rules: reading their pages would slow down every check.
     from specc.diagnostics.rules import RULES
 

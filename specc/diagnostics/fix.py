@@ -1,14 +1,12 @@
 """Quick fixes: a replacement for a piece of text, as data on a diagnostic."""
 
 from collections.abc import Iterable
-
-from attrs import frozen
+from typing import NamedTuple
 
 from specc.diagnostics.span import Span
 
 
-@frozen
-class Fix:
+class Fix(NamedTuple):
     """Replace the text of a span.
 
     Attributes:
@@ -22,8 +20,7 @@ class Fix:
     is_guess: bool = False
 
 
-@frozen
-class Help:
+class Help(NamedTuple):
     """What to write instead: a line for people, and the fix that writes it."""
 
     text: str

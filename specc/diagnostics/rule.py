@@ -1,15 +1,8 @@
 """A rule: one thing that can be wrong, with all that is said about it in one place."""
 
-from enum import Enum
-
 from attrs import frozen
 
-
-class Severity(Enum):
-    """How bad it is: an error stops the compilation, a warning does not."""
-
-    ERROR = "error"
-    WARNING = "warning"
+from specc.diagnostics.severity import Severity, severity_of
 
 
 @frozen
@@ -59,8 +52,3 @@ class Rule:
     def is_retired(self) -> bool:
         """Whether no diagnostic has this code any more."""
         return bool(self.replaced_by)
-
-
-def severity_of(code: str) -> Severity:
-    """Return the severity that the letter of a code stands for."""
-    return Severity.ERROR if code.startswith("E") else Severity.WARNING

@@ -8,7 +8,8 @@ import attrs
 
 from specc.cli.main import OK, WRONG_INPUT
 from specc.cli.terminal import add_format_option
-from specc.diagnostics import Rule, did_you_mean
+from specc.diagnostics import did_you_mean
+from specc.diagnostics.rule import Rule
 from specc.diagnostics.rules import RULES
 
 _WIDTH = 88
