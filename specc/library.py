@@ -304,7 +304,7 @@ def _unknown(
 ) -> LibraryError:
     folded = {other.casefold() for other in known}
     others = [alias for alias in aliases if alias.casefold() not in folded]
-    help_ = did_you_mean(name, known, kind, more=others)
+    help_ = did_you_mean(name, known, kind, more=others).text
     return LibraryError(Diagnostic("E0203", f"there is no {kind} '{name}'", help=help_))
 
 

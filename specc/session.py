@@ -164,7 +164,7 @@ def _no_layout(planned: "PlannedStudy", deployment: Deployment, phase: Phase) ->
     span = spans.get(blamed) or spans.get("") or deployment.spans[""]
     where = f"'{deployment.name}' has no possible layout"
     return Diagnostic(
-        "E0406",
+        "E0439",
         f"{where} for {phase.value}" if own else where,
         (Label(span, "nothing here fits"),),
         why="; ".join(dict.fromkeys(reasons)),

@@ -137,7 +137,7 @@ def test_a_configuration_under_any_name(tmp_path: Path, name: str) -> None:
 
 def test_a_configuration_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps({**CONFIG, "num_attention_heads": 5}))
-    for name, code in (("none.json", "E0001"), ("a.json", "E0406"), (".", "E0001")):
+    for name, code in (("none.json", "E0001"), ("a.json", "E0421"), (".", "E0001")):
         with pytest.raises(LibraryError) as caught:
             library.model_from_config(tmp_path / name)
         assert caught.value.diagnostic.code == code

@@ -23,7 +23,7 @@ def to_bound(node: Constraint, value: Value) -> Bound:
             node.path.span,
             "E0203",
             f"a candidate has no number '{fact}'",
-            help=did_you_mean(fact, numbers, "fact"),
+            help=did_you_mean(fact, numbers, "fact", at=node.path.span),
         )
     if node.operator not in ("<=", ">=", "<", ">"):
         raise problem(node.span, "E0403", f"'{fact}' is limited by <= or >=")

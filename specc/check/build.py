@@ -16,7 +16,7 @@ from specc.check.modules import Found, Loader, Module
 from specc.check.overrides import Overrides, Setting, variants
 from specc.check.problems import AlreadyReportedError, ProblemError, Problems, problem
 from specc.check.unused import unused
-from specc.diagnostics import Diagnostic, Label, Source, Span, did_you_mean
+from specc.diagnostics import Diagnostic, Help, Label, Source, Span, did_you_mean
 from specc.ir import KINDS, Bound, Document, LengthBin, Model, Study
 from specc.ir.vocabulary import (
     ArrivalType,
@@ -217,7 +217,7 @@ class _Builder:
         if len(plain) > 1 and all(node == plain[0] for node in plain):
             self.misplaced.report(
                 sweeps[0].span,
-                "E0406",
+                "E0476",
                 "this sweep changes nothing in the study",
                 why="the study does not use what it sets, or all values are the same",
             )
@@ -362,9 +362,9 @@ class _Builder:
     def _reference(self, kind: str, value: Any, span: Span, module: Module, name: str) -> Node:
         match value:
             case Symbol(path=path):
-                found, text = module.find_block(path), path.text
+                found, text, at = module.find_block(path), path.text, path.span
             case str():  # an alias that is no word of the language: "Qwen/Qwen3-8B"
-                found, text = module.find_alias(value), value
+                found, text, at = module.find_alias(value), value, span
             case _:
                 raise problem(
                     span,
@@ -377,7 +377,7 @@ class _Builder:
                 span,
                 "E0203",
                 f"there is no {kind} '{text}'",
-                help=self._where_to_find(kind, text, module),
+                help=self._where_to_find(kind, text, module, at),
             )
         if found.node.kind.text not in KINDS:
             raise AlreadyReportedError
@@ -390,11 +390,11 @@ class _Builder:
             )
         return self._required(self.block(found))
 
-    def _where_to_find(self, kind: str, name: str, module: Module) -> str:
+    def _where_to_find(self, kind: str, name: str, module: Module, at: Span) -> str | Help:
         known = module.names_of(kind)
         if not known and f"{kind}s" in self.workspace.modules(STANDARD_LIBRARY):
             return f"the standard library has {kind}s: add 'use std.{kind}s' at the top"
-        return did_you_mean(name, known, kind)
+        return did_you_mean(name, known, kind, at=at)
 
     def _limit(self, node: Constraint, module: Module, type_: NumberType) -> Any:
         name = node.path.text

@@ -5,7 +5,7 @@ from typing import Any
 
 from specc.check.evaluate import Interval, Items, Symbol, Value, kind_of
 from specc.check.problems import ProblemError, planned, problem
-from specc.diagnostics import Span, did_you_mean
+from specc.diagnostics import Fix, Help, Span, did_you_mean
 from specc.ir.vocabulary import (
     BooleanType,
     ChoiceType,
@@ -27,6 +27,7 @@ from specc.units import (
     Number,
     Price,
     Quantity,
+    parse_quantity,
     typical_unit,
     units_of,
 )
@@ -105,13 +106,17 @@ def dimension_problem(
     """Say that a quantity has the wrong dimension or lacks its unit."""
     units = ", ".join(units_of(wanted))
     if quantity.dimension == DIMENSIONLESS and quantity.unit != "%":
-        example = typical_unit(wanted)
+        written = f"{span.text} {typical_unit(wanted)}"
         return problem(
             span,
             "E0303",
             f"'{field}' needs a unit",
             label="without a unit",
-            help=f"write {span.text} {example}" + (f" (units: {units})" if "," in units else ""),
+            help=Help(
+                f"write {written}" + (f" (units: {units})" if "," in units else ""),
+                # A unit can be put behind a number, not behind a name or a sum.
+                Fix(span, written) if _is_number(span.text) else None,
+            ),
         )
     help_ = f"units that fit: {units}" if units else f"its unit is {wanted.symbol}"
     if wanted == DIMENSIONLESS:
@@ -123,6 +128,13 @@ def dimension_problem(
         label=f"this is {quantity.dimension}",
         help=help_,
     )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return not parse_quantity(text).unit
+    except ValueError:
+        return False
 
 
 def _quantity(value: Value, span: Span, field: str, wanted: Dimension) -> Quantity:
@@ -195,7 +207,7 @@ def _choice(type_: ChoiceType, value: Value, span: Span, field: str) -> Enum | N
             span,
             "E0306",
             f"'{field}' has no choice '{value.path.text}'",
-            help=did_you_mean(value.path.text, names, "choice"),
+            help=did_you_mean(value.path.text, names, "choice", at=value.path.span),
         )
     return chosen
 

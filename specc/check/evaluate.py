@@ -1,10 +1,12 @@
 """Expressions → values: quantities, texts, lists, ranges, and names that a field interprets."""
 
+import re
+
 from attrs import define, field, frozen
 
 from specc.check.modules import Found, Module
 from specc.check.problems import AlreadyReportedError, ProblemError, Problems, problem
-from specc.diagnostics import Diagnostic, Span, did_you_mean
+from specc.diagnostics import Diagnostic, Fix, Help, Span, did_you_mean, meant
 from specc.syntax import (
     Binary,
     Boolean,
@@ -149,7 +151,7 @@ class Evaluator:
                 node.function.span,
                 "E0203",
                 f"there is no function '{function}'",
-                help=did_you_mean(function, FUNCTIONS, "function"),
+                help=did_you_mean(function, FUNCTIONS, "function", at=node.function.span),
             )
         known = FUNCTIONS[function]
         arguments: dict[str, tuple[Value, Span]] = {}
@@ -162,7 +164,9 @@ class Evaluator:
                     f"'{function}' has no argument '{name}'"
                     if name
                     else f"'{function}' takes no more than {len(known)} arguments",
-                    help=did_you_mean(name, known, "argument"),
+                    help=did_you_mean(
+                        name, known, "argument", at=argument.name.span if argument.name else None
+                    ),
                 )
             if name in arguments:
                 raise problem(argument.span, "E0204", f"the argument '{name}' is given twice")
@@ -177,7 +181,7 @@ class Evaluator:
                 node.span,
                 "E0304",
                 f"there is no unit '{error.unit}'",
-                help=did_you_mean(error.unit, KNOWN_UNITS, "unit"),
+                help=_nearest_unit(error.unit, node),
             ) from None
         except NumberError as error:
             raise problem(node.span, "E0305", str(error)) from None
@@ -194,7 +198,10 @@ class Evaluator:
                         node.span,
                         "W0001",
                         f"{thousands}k tok are {thousands * 1000} tokens",
-                        help=f"for {thousands * 1024} tokens write {thousands}Ki tok",
+                        help=Help(
+                            f"for {thousands * 1024} tokens write {thousands}Ki tok",
+                            Fix(node.span, f"{thousands}Ki tok"),
+                        ),
                     )
                 )
 
@@ -237,7 +244,7 @@ class Evaluator:
                 expression.span,
                 "E0203",
                 f"there is no '{value.path.text}' to calculate with",
-                help=did_you_mean(value.path.text, module.lets, "'let'"),
+                help=did_you_mean(value.path.text, module.lets, "'let'", at=expression.span),
             )
         raise problem(expression.span, "E0301", f"this is {kind_of(value)}, not a number")
 
@@ -266,22 +273,37 @@ class Evaluator:
     def _check_for_a_dash_in_a_name(self, node: Binary, module: Module) -> None:
         """Report `qwen3-32b`, which reads as a difference, where `qwen3_32b` exists."""
         text = node.span.text
-        meant = text.replace("-", "_")
-        if not meant.replace("_", "").isalnum():
+        name = text.replace("-", "_")
+        if not name.replace("_", "").isalnum():
             return
-        path = Path(node.span, (Name(node.span, meant),))
+        path = Path(node.span, (Name(node.span, name),))
         if module.find_block(path) or module.find_let(path):
             raise problem(
                 node.span,
                 "E0203",
                 f"'{text}' is a difference, not a name",
-                help=f"did you mean '{meant}'?",
+                help=meant(name, text, node.span),
             )
 
     def _range(self, node: Range, module: Module) -> Interval:
         low, high = self._quantity(node.low, module), self._quantity(node.high, module)
         step = self._quantity(node.step, module) if node.step else None
         return Interval(low, high, step, node.geometric)
+
+
+_BITS = re.compile(r"([kKMGT]i?)?b")
+
+
+def _nearest_unit(unit: str, number: Number) -> Help:
+    """Suggest a unit for an unknown one, with a fix of this unit alone."""
+    found = re.search(rf"(?<![A-Za-z]){re.escape(unit)}(?![A-Za-z])", number.text)
+    at = None
+    if found is not None:
+        start = number.span.start + found.start()
+        at = Span(number.span.source, start, start + len(unit))
+    # Gb are bits to most readers: GB may be eight times too much. Links are often given in bits.
+    bits = _BITS.fullmatch(unit) is not None or (unit.endswith("b") and "/" in number.text)
+    return did_you_mean(unit, KNOWN_UNITS, "unit", at=at, is_guess=bits)
 
 
 def kind_of(value: Value) -> str:

@@ -187,7 +187,7 @@ def _result_fact(path: Path, deployments: list[str], simulated: bool) -> Formula
     if (tail or facts.is_simulated(names[1])) and not simulated:
         raise problem(
             path.span,
-            "E0406",
+            "E0481",
             f"'{path.text}' needs a simulation",
             help="add a block to the study: simulate { arrival = poisson(12 req/s) }",
         )
@@ -195,11 +195,12 @@ def _result_fact(path: Path, deployments: list[str], simulated: bool) -> Formula
         return Reference(path.text, path.text)
     known = facts.names(simulated=simulated)
     if names[1] not in known:
+        at = path.names[len(path.names) - len(names) + 1].span
         raise problem(
             path.span,
             "E0203",
             f"a candidate has no '{names[1]}'",
-            help=did_you_mean(names[1], known, "fact"),
+            help=did_you_mean(names[1], known, "fact", at=at),
         )
     if len(names) > 2:
         raise problem(
@@ -228,7 +229,7 @@ def _spec_fact(path: Path, module: Module, nodes: dict[str, Node]) -> Fact:
             path.span,
             "E0203",
             f"there is no '{names[0]}' here",
-            help=did_you_mean(names[0], [*module.lets, *nodes], "name"),
+            help=did_you_mean(names[0], [*module.lets, *nodes], "name", at=path.names[0].span),
         )
     for depth, name in enumerate(names[1:], start=1):
         known = entries(type(node))
@@ -238,7 +239,7 @@ def _spec_fact(path: Path, module: Module, nodes: dict[str, Node]) -> Fact:
                 path.names[depth].span,
                 "E0202",
                 f"'{what}' has no field '{name}'",
-                help=did_you_mean(name, known, "field"),
+                help=did_you_mean(name, known, "field", at=path.names[depth].span),
             )
         value = getattr(node, name)
         if isinstance(value, Node) and depth < len(names) - 1:

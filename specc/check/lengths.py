@@ -41,7 +41,7 @@ def bins_of(call: Called, workspace: Workspace, field: str) -> tuple[LengthBin, 
         if argument in call.arguments:
             raise problem(
                 call.arguments[argument][1],
-                "E0406",
+                "E0415",
                 f"'{name}' has bins already, so '{argument}' has no use",
                 why=f"a trace has the columns {PROMPT} and {OUTPUT}",
             )
@@ -49,7 +49,7 @@ def bins_of(call: Called, workspace: Workspace, field: str) -> tuple[LengthBin, 
     for first, second in overlaps(found):
         lines = [table.lines[found.index(row)] for row in (first, second)]
         raise problem(
-            span, "E0406", f"the bins in lines {lines[0]} and {lines[1]} of '{name}' overlap"
+            span, "E0414", f"the bins in lines {lines[0]} and {lines[1]} of '{name}' overlap"
         )
     return found
 
@@ -84,7 +84,7 @@ def _edges(call: Called, prompts: Any) -> list[int]:
 
     if "bins" in call.arguments and "edges" in call.arguments:
         raise problem(
-            call.arguments["edges"][1], "E0406", "'bins' counts quantiles, 'edges' sets the edges"
+            call.arguments["edges"][1], "E0416", "'bins' counts quantiles, 'edges' sets the edges"
         )
     if "edges" in call.arguments:
         return _given_edges(*call.arguments["edges"], prompts)
@@ -116,7 +116,7 @@ def _given_edges(value: Value, span: Span, prompts: Any) -> list[int]:
     if outside:
         raise problem(
             span,
-            "E0406",
+            "E0417",
             f"{outside} requests lie outside of the edges",
             why=f"prompts have {prompts.min()} to {prompts.max()} tokens",
             help=f"begin at {prompts.min()} or below, and end above {prompts.max()}",

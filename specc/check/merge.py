@@ -89,7 +89,9 @@ def _base(base: Path, block: Block, module: Module) -> tuple[Block, Module]:
             base.span,
             "E0203",
             f"there is no {kind} '{base.text}' to extend",
-            help=did_you_mean(base.text, set(module.names_of(kind)) - {_name(block)}, kind),
+            help=did_you_mean(
+                base.text, set(module.names_of(kind)) - {_name(block)}, kind, at=base.span
+            ),
         )
     if found.node.kind.text != kind:
         raise problem(

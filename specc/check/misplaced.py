@@ -7,7 +7,7 @@ from attrs import define
 from specc.check.bounds import is_tail
 from specc.check.merge import MergedBlock, Written
 from specc.check.problems import Problems, planned
-from specc.diagnostics import Diagnostic, Span, did_you_mean
+from specc.diagnostics import Diagnostic, Help, Span, did_you_mean
 from specc.ir import KINDS
 from specc.ir.facts import METRICS, STATISTICS
 from specc.ir.vocabulary import (
@@ -42,7 +42,7 @@ class Misplaced:
                     statement.kind.span,
                     "E0201",
                     f"there is no kind of block '{statement.kind.text}'",
-                    help=did_you_mean(statement.kind.text, KINDS, "kind"),
+                    help=did_you_mean(statement.kind.text, KINDS, "kind", at=statement.kind.span),
                 )
             case Block() if statement.name is None:
                 kind = statement.kind.text
@@ -116,7 +116,7 @@ class Misplaced:
                 "E0202",
                 f"{_a(merged.kind)} has no field '{name}'",
                 help=_where_it_stands(cls, name)
-                or did_you_mean(name, known, "field", more=cls.planned),
+                or did_you_mean(name, known, "field", more=cls.planned, at=span),
             )
         return True
 
@@ -138,7 +138,9 @@ class Misplaced:
                 f"there is no statistic '{statistic}'"
                 if statistic
                 else f"'{metric}' needs a statistic",
-                help=did_you_mean(statistic, STATISTICS, "statistic")
+                help=did_you_mean(
+                    statistic, STATISTICS, "statistic", at=written.node.path.names[-1].span
+                )
                 if statistic
                 else f"write {metric}.p99",
             )
@@ -147,7 +149,9 @@ class Misplaced:
                 span,
                 "E0202",
                 f"there is no objective '{path}'",
-                help=did_you_mean(path, [*limits, *METRICS] if tails else limits, "objective"),
+                help=did_you_mean(
+                    path, [*limits, *METRICS] if tails else limits, "objective", at=span
+                ),
             )
         else:
             self.report(
@@ -193,7 +197,8 @@ class Misplaced:
                 f"'{kind}' is a field, not a block"
                 if kind in known
                 else f"{_a(merged.kind)} has no block '{kind}'",
-                help=_other_block(kind) or did_you_mean(kind, [*blocks, *repeated], "block"),
+                help=_other_block(kind)
+                or did_you_mean(kind, [*blocks, *repeated], "block", at=child.span),
             )
         return True
 
@@ -217,9 +222,11 @@ class Misplaced:
         """Report what the language knows and this version does not evaluate."""
         self.problems.report(planned(span, what))
 
-    def report(self, span: Span, code: str, message: str, **parts: str) -> None:
+    def report(
+        self, span: Span, code: str, message: str, *, why: str = "", help: str | Help = ""
+    ) -> None:
         """Report a problem at one span."""
-        self.problems.add(Diagnostic.at(span, code, message, **parts))
+        self.problems.add(Diagnostic.at(span, code, message, why=why, help=help))
 
 
 def _where_it_stands(cls: type[Node], name: str) -> str:

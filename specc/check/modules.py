@@ -236,7 +236,12 @@ class Loader:
             "E0208",
             f"there is no module '{target.text}'",
             why='a file of your own is used by its path: use "./common.spec"',
-            help=did_you_mean(target.text, [f"{library}.{name}" for name in known], "module"),
+            help=did_you_mean(
+                target.text,
+                [f"{library}.{name}" for name in known],
+                "module",
+                at=target.span,
+            ),
         )
 
     def _report_cycle(self, key: FilePath, wanted_by: Span | None) -> None:

@@ -111,7 +111,7 @@ def _axis(
         if len(column) != len(columns[0]):
             raise problem(
                 inner.values.span,
-                "E0406",
+                "E0477",
                 f"'sweep zip' pairs values, but here are {len(column)} and there {len(columns[0])}",
                 help="give every sweep in it the same number of values",
             )
@@ -200,7 +200,7 @@ def _target(path: Path, module: Module) -> tuple[Block, list[Name]]:
         names[0].span,
         "E0203",
         f"there is no block '{names[0].text}' in this spec",
-        help=did_you_mean(names[0].text, known, "block"),
+        help=did_you_mean(names[0].text, known, "block", at=names[0].span),
     )
 
 
@@ -230,7 +230,7 @@ def _nested(cls: type[Node], names: list[Name], value: Expression) -> Statement:
             first.span,
             "E0202",
             f"there is no {what} '{first.text}' here",
-            help=did_you_mean(first.text, known, what, more=cls.planned),
+            help=did_you_mean(first.text, known, what, more=cls.planned, at=first.span),
         )
     path = Path(first.span, (first,))
     if rest:

@@ -2,7 +2,7 @@
 
 from attrs import Factory, define
 
-from specc.diagnostics import Diagnostic, Label, Span
+from specc.diagnostics import Diagnostic, Help, Label, Span
 
 MOST_PROBLEMS = 200
 
@@ -26,12 +26,12 @@ def problem(
     *,
     label: str = "",
     why: str = "",
-    help: str = "",
+    help: str | Help = "",
     second: Label | None = None,
 ) -> ProblemError:
     """Build the exception for a problem at a span, with the other half of a conflict."""
-    labels = (Label(span, label), *((second,) if second else ()))
-    return ProblemError(Diagnostic(code, message, labels, why, help))
+    found = Diagnostic.at(span, code, message, label=label, why=why, help=help, second=second)
+    return ProblemError(found)
 
 
 def planned(span: Span, what: str) -> ProblemError:

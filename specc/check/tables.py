@@ -63,7 +63,7 @@ def check_requests(
         problems.report(
             problem(
                 second.spans["input"],
-                "E0406",
+                "E0414",
                 "two bins overlap",
                 label="these lengths",
                 second=Label(first.spans["input"], "and these have some in common"),
@@ -98,7 +98,7 @@ def _header(row: Row, cls: type[Node], problems: Problems) -> list[tuple[str, En
                     cell.span,
                     "E0202",
                     f"there is no column '{cell.span.text}'",
-                    help=did_you_mean(cell.span.text, shown, "column"),
+                    help=did_you_mean(cell.span.text, shown, "column", at=cell.span),
                 )
             )
             failed = True

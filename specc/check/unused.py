@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from specc.check.modules import Module
-from specc.diagnostics import Diagnostic
+from specc.diagnostics import Diagnostic, Fix, Help, Span
 from specc.syntax import Block
 
 
@@ -20,10 +20,43 @@ def unused(module: Module) -> Iterator[Diagnostic]:
                     let.name.span,
                     "W0003",
                     f"'{name}' is not used",
-                    help="remove it, or use it where it was meant to stand",
+                    help=Help(
+                        "remove it, or use it where it was meant to stand", removal(let.span)
+                    ),
                 )
     for use, used in module.uses if kinds else ():
         if id(used) not in module.found:
             yield Diagnostic.at(
-                use.span, "W0004", f"nothing of '{use.target.span.text}' is used", help="remove it"
+                use.span,
+                "W0004",
+                f"nothing of '{use.target.span.text}' is used",
+                help=Help("remove it", removal(use.span)),
             )
+
+
+def removal(statement: Span) -> Fix | None:
+    """Return the fix that removes a statement, with its line if nothing else stands there.
+
+    None if a comment would be lost with it, or would become that of the block below.
+    """
+    text, start, end = statement.source.text, statement.start, statement.end
+    line = text.rfind("\n", 0, start) + 1
+    above = text[: max(line - 1, 0)].rpartition("\n")[2].strip()
+    if "#" in statement.text or above.startswith("##"):
+        return None
+    before = text[line:start]
+    stop = text.find("\n", end)
+    stop = len(text) if stop < 0 else stop
+    after = text[end:stop]
+    if after.lstrip("; \t").startswith("##"):
+        return None
+    if after.lstrip().startswith(";"):
+        end += len(after) - len(after.lstrip().removeprefix(";").lstrip())
+    elif before.rstrip().endswith(";"):
+        start = line + len(before.rstrip().removesuffix(";").rstrip())
+    elif after.strip():
+        end += len(after) - len(after.lstrip())  # a comment stays, in the place of the statement
+    after = text[end:stop]
+    if not text[line:start].strip() and not after.strip():
+        start, end = line, min(stop + 1, len(text))
+    return Fix(Span(statement.source, start, end), "")

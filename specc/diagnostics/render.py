@@ -24,12 +24,20 @@ def to_json(diagnostic: Diagnostic) -> dict[str, Any]:
         "message": diagnostic.message,
         "why": diagnostic.why,
         "help": diagnostic.help,
-        "labels": [_label_json(label) for label in diagnostic.labels],
+        "labels": [{**_place(label.span), "text": label.text} for label in diagnostic.labels],
+        "fixes": [
+            {
+                "title": diagnostic.title_of(fix),
+                "safe": diagnostic.is_safe(fix),
+                **_place(fix.span),
+                "text": fix.text,
+            }
+            for fix in diagnostic.fixes
+        ],
     }
 
 
-def _label_json(label: Label) -> dict[str, Any]:
-    span = label.span
+def _place(span: Span) -> dict[str, Any]:
     end_line, end_column = span.source.position(span.end)
     return {
         "file": span.source.name,
@@ -37,7 +45,6 @@ def _label_json(label: Label) -> dict[str, Any]:
         "column": span.column,
         "end_line": end_line,
         "end_column": end_column,
-        "text": label.text,
     }
 
 

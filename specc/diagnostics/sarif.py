@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from specc.diagnostics.codes import CODES
 from specc.diagnostics.diagnostic import Diagnostic, Label
+from specc.diagnostics.fix import Fix
+from specc.diagnostics.rules import RULES
+from specc.diagnostics.span import Span
 
 _SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -35,13 +37,12 @@ def to_sarif(diagnostics: Iterable[Diagnostic], version: str) -> dict[str, Any]:
 
 
 def _rule(code: str) -> dict[str, Any]:
-    from specc.diagnostics.pages import PAGES
-
+    rule = RULES[code]
     return {
         "id": code,
-        "shortDescription": {"text": CODES[code].title},
-        "fullDescription": {"text": PAGES[code].text},
-        "defaultConfiguration": {"level": CODES[code].severity.value},
+        "shortDescription": {"text": rule.title},
+        "fullDescription": {"text": rule.text},
+        "defaultConfiguration": {"level": rule.severity.value},
     }
 
 
@@ -61,20 +62,31 @@ def _result(diagnostic: Diagnostic, rules: list[str]) -> dict[str, Any]:
             for number, label in enumerate(others, start=1)
             if label is not None
         ]
+    if diagnostic.fixes:
+        result["fixes"] = [_fix(diagnostic, fix) for fix in diagnostic.fixes]
     return result
+
+
+def _fix(diagnostic: Diagnostic, fix: Fix) -> dict[str, Any]:
+    replacement = {"deletedRegion": _region(fix.span), "insertedContent": {"text": fix.text}}
+    change = {"artifactLocation": _artifact(fix.span), "replacements": [replacement]}
+    return {"description": {"text": diagnostic.title_of(fix)}, "artifactChanges": [change]}
 
 
 def _location(label: Label) -> dict[str, Any]:
     span = label.span
+    return {"physicalLocation": {"artifactLocation": _artifact(span), "region": _region(span)}}
+
+
+def _artifact(span: Span) -> dict[str, Any]:
+    return {"uri": span.source.name.replace(" ", "%20")}
+
+
+def _region(span: Span) -> dict[str, Any]:
     end_line, end_column = span.source.position(span.end)
     return {
-        "physicalLocation": {
-            "artifactLocation": {"uri": span.source.name.replace(" ", "%20")},
-            "region": {
-                "startLine": span.line,
-                "startColumn": span.column,
-                "endLine": end_line,
-                "endColumn": end_column,
-            },
-        }
+        "startLine": span.line,
+        "startColumn": span.column,
+        "endLine": end_line,
+        "endColumn": end_column,
     }

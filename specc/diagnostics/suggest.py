@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 
+from specc.diagnostics.fix import Fix, Help
+from specc.diagnostics.span import Span
+
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name closest to `name`, ignoring case, or None if none is close."""
@@ -14,16 +17,36 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return by_folded[matches[0]] if matches else None
 
 
-def did_you_mean(name: str, known: Iterable[str], what: str, more: Iterable[str] = ()) -> str:
+def did_you_mean(
+    name: str,
+    known: Iterable[str],
+    what: str,
+    more: Iterable[str] = (),
+    *,
+    at: Span | None = None,
+    is_guess: bool = False,
+) -> Help:
     """Return a remedy: the near miss if there is one, else the list of what is known.
 
-    `more` are names that a near miss may be of, but that are not worth listing.
+    `more` are names that a near miss may be of, but that are not worth listing. With `at`, where
+    `name` stands, a near miss has a fix; it is no guess if it is the only known name that differs
+    from `name` in upper and lower case alone, unless `is_guess` says that even this may be meant
+    otherwise.
     """
     names = sorted(set(known))
     close = nearest(name, [*names, *more])
-    if close:
-        return f"did you mean '{close}'?"
-    return list_known(names, what)
+    if not close:
+        return Help(list_known(names, what))
+    same = {n for n in (*names, *more) if n.casefold() == name.casefold()}
+    return meant(close, name, at, is_guess=is_guess or same != {close})
+
+
+def meant(close: str, name: str, at: Span | None, *, is_guess: bool = True) -> Help:
+    """Return the remedy that writes `close` where `name` stands."""
+    # The name may stand elsewhere, in a `let`: then there is nothing to fix here.
+    stands = at is not None and at.text in (name, f'"{name}"')
+    fix = Fix(at, close, is_guess) if at is not None and stands else None
+    return Help(f"did you mean '{close}'?", fix)
 
 
 def list_known(known: Iterable[str], what: str) -> str:

@@ -122,14 +122,15 @@ def create_server() -> SpecServer:
         analysis = server.analysis(uri)
         return [
             lsp.CodeAction(
-                fix.title,
+                diagnostic.title_of(fix),
                 kind=lsp.CodeActionKind.QuickFix,
                 diagnostics=[_diagnostic(server, diagnostic)],
                 edit=lsp.WorkspaceEdit({uri: [lsp.TextEdit(_range(server, fix.span), fix.text)]}),
             )
             for diagnostic in analysis.diagnostics()
             if _meets(_diagnostic(server, diagnostic).range, params.range)
-            for fix in analysis.fixes(diagnostic)
+            for fix in diagnostic.fixes
+            if fix.span.source is analysis.source
         ]
 
     return server

@@ -259,8 +259,18 @@ class _Parse:
             help="split the expression with let, or the block into several",
         )
 
-    def _add(self, span: Span, code: str, message: str, **parts: str) -> None:
-        self.diagnostics.append(Diagnostic.at(span, code, message, **parts))
+    def _add(
+        self,
+        span: Span,
+        code: str,
+        message: str,
+        *,
+        label: str = "",
+        why: str = "",
+        help: str = "",
+    ) -> None:
+        found = Diagnostic.at(span, code, message, label=label, why=why, help=help)
+        self.diagnostics.append(found)
 
     def _span(self, token: Token) -> Span:
         start = token.start_pos or 0

@@ -9,8 +9,9 @@ import pytest
 
 from specc.check import check
 from specc.check.problems import MOST_PROBLEMS
-from specc.diagnostics import CODES, Source
+from specc.diagnostics import Source
 from specc.diagnostics.render import render_terminal
+from specc.diagnostics.rules import RULES
 from specc.syntax import parse
 from specc.syntax.formatter import format_source
 from specc.workspace import Workspace
@@ -148,7 +149,7 @@ def _survives(text: str, folder: Path) -> None:
     _, diagnostics = check(Workspace(folder), path)
     shown = render_terminal(diagnostics, color=False)
     assert time.process_time() - start < LONGEST_S, text[:2000]
-    assert {d.code for d in diagnostics} <= set(CODES)
+    assert {d.code for d in diagnostics} <= set(RULES)
     assert all(f"[{d.code}]" in shown for d in diagnostics)
     source = Source("plan.spec", text)
     if "\0" not in text and not parse(source)[1]:

@@ -1,17 +1,26 @@
 """Every code has a page whose examples do what they say."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from sarif_pydantic import Sarif
 
-from specc.check import check
-from specc.diagnostics import CODES, Diagnostic, Label, Source, Span
-from specc.diagnostics.pages import PAGES
+from specc.diagnostics import Diagnostic, Label, Source, Span
 from specc.diagnostics.render import render_terminal, to_json
+from specc.diagnostics.rules import RULES
 from specc.diagnostics.sarif import to_sarif
-from specc.workspace import Workspace
+from specc.session import Session, SpecError
+from tests.conftest import ROOT
+
+FILES = {
+    "itself.spec": 'use "itself.spec"',
+    "bamba.json": '{"architectures": ["BambaForCausalLM"]}',
+    "trace.csv": "arrived_at,num_prefill_tokens,num_decode_tokens\n0,374,44\n4.3,396,109\n",
+    "bins.csv": "share,input,output\n50%,1 .. 2Ki,64\n50%,2Ki .. 4Ki,64\n",
+    "hashed.jsonl": '{"timestamp": 0, "input_length": 5, "output_length": 2, "hash_ids": [1]}\n',
+}
 
 
 @pytest.fixture
@@ -19,27 +28,65 @@ def codes_of(tmp_path: Path):
     """Check the text of an example; returns the codes of its diagnostics."""
 
     def run(text: str) -> set[str]:
-        (tmp_path / "itself.spec").write_text('use "itself.spec"')
-        (tmp_path / "bamba.json").write_text('{"architectures": ["BambaForCausalLM"]}')
+        for name, content in FILES.items():
+            (tmp_path / name).write_text(content)
         path = tmp_path / "plan.spec"
         path.write_text(text)
-        return {d.code for d in check(Workspace(tmp_path), path)[1]}
+        session = Session(path)
+        if session.document is not None and session.document.studies:
+            try:
+                _ = session.plan
+            except SpecError as error:
+                return {d.code for d in error.diagnostics}
+        return {d.code for d in session.diagnostics}
 
     return run
 
 
-def test_every_code_has_a_page_and_no_page_is_left_over() -> None:
-    assert list(PAGES) == sorted(PAGES, key=lambda c: (c[0] != "E", c))
-    assert set(PAGES) == set(CODES)
-    for page in PAGES.values():
-        assert page.text
-        assert bool(page.session) != bool(page.wrong and page.right)
+def test_rules_are_in_order_and_whole() -> None:
+    assert list(RULES) == sorted(RULES, key=lambda code: (code[0] != "E", code))
+    for rule in RULES.values():
+        assert rule.title
+        assert rule.text
+        assert not rule.title.endswith(".")
+        if not rule.is_retired:
+            assert bool(rule.session) != bool(rule.wrong and rule.right), rule.code
 
 
-@pytest.mark.parametrize("code", [code for code, page in PAGES.items() if page.wrong])
+def test_no_rule_is_written_twice() -> None:
+    written = sum(text.count("    Rule(\n") for text in _texts("specc/diagnostics/rules"))
+    assert len(RULES) == written
+    titles = [rule.title for rule in RULES.values()]
+    assert sorted(set(titles)) == sorted(titles)
+
+
+def test_every_code_is_raised_somewhere_and_has_a_rule() -> None:
+    raised: set[str] = set()
+    for text in _texts("specc", skip="diagnostics"):
+        raised |= set(re.findall(r'"([EW]\d{4})"', text))
+    assert raised == {code for code, rule in RULES.items() if not rule.is_retired}
+
+
+def test_retired_codes_name_codes_that_are_in_use() -> None:
+    retired = [rule for rule in RULES.values() if rule.is_retired]
+    assert [rule.code for rule in retired] == ["E0406"]
+    for rule in retired:
+        assert not any(RULES[code].is_retired for code in rule.replaced_by)
+        with pytest.raises(ValueError, match="retired"):
+            Diagnostic(rule.code, "a problem")
+    with pytest.raises(KeyError):
+        Diagnostic("E9999", "a problem")
+
+
+def _texts(folder: str, skip: str = "") -> list[str]:
+    paths = sorted((ROOT / folder).glob("**/*.py"))
+    return [p.read_text(encoding="utf-8") for p in paths if not skip or skip not in p.parts]
+
+
+@pytest.mark.parametrize("code", [code for code, rule in RULES.items() if rule.wrong])
 def test_examples(code: str, codes_of) -> None:
-    assert codes_of(PAGES[code].wrong) == {code}
-    assert codes_of(PAGES[code].right) == set()
+    assert codes_of(RULES[code].wrong) == {code}
+    assert codes_of(RULES[code].right) == set()
 
 
 SOURCE = Source("a folder/plan.spec", "let a = 1\n\tlet 重 = 2  # wide\n" + "x" * 400)

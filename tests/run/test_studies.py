@@ -119,7 +119,7 @@ def test_a_deployment_without_a_layout_is_an_error(tmp_path: Path, small_spec) -
     with pytest.raises(SpecError) as caught:
         _ = Session(path).plan
     (diagnostic,) = caught.value.diagnostics
-    assert diagnostic.code == "E0406"
+    assert diagnostic.code == "E0439"
     assert diagnostic.span.text == "[3, 5]"
     assert "TP · PP = 3 does not divide 8 devices" in diagnostic.why
 

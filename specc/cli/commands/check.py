@@ -14,9 +14,15 @@ from specc.session import Session, SpecError
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = "Check specs and print what is wrong with them."
-    parser.epilog = "example: specc check specs/*.spec"
+    parser.epilog = "example: specc check specs/*.spec; specc check --fix plan.spec"
     parser.add_argument(
         "specs", nargs="+", type=Path, metavar="SPEC", help="a spec, or a folder of specs"
+    )
+    parser.add_argument(
+        "--fix",
+        action="store_true",
+        help="change these specs where only one thing can be meant: remove what is not used, write "
+        "names and units in their own case; other fixes are left to you and your editor",
     )
     add_set_option(parser)
     parser.add_argument(
@@ -34,6 +40,11 @@ def run(options: argparse.Namespace) -> int:
     if options.emit and (len(paths) != 1 or options.format != "text"):
         print("--emit prints one spec, as JSON: give one file and no --format", file=sys.stderr)
         return WRONG_INPUT
+    if options.fix:
+        if options.set or options.emit:
+            print("--fix changes specs as they stand: leave out --set and --emit", file=sys.stderr)
+            return WRONG_INPUT
+        found += _fix(paths, options.format)
     for path in paths:
         session = Session(path, options.set)
         found += [d for d in session.diagnostics if d not in found]
@@ -52,6 +63,16 @@ def run(options: argparse.Namespace) -> int:
         count = len(paths)
         print(f"{count} spec{'s' if count > 1 else ''} checked, no errors")
     return OK
+
+
+def _fix(paths: list[Path], format_: str) -> list[Diagnostic]:
+    """Apply safe fixes and print them; return what could not be written."""
+    from specc.cli.fixing import fix_specs
+
+    fixed = fix_specs(paths)
+    for change in fixed.changes:
+        print(f"fixed {change}", file=sys.stdout if format_ == "text" else sys.stderr)
+    return fixed.problems
 
 
 def _emit(session: Session, stage: str) -> None:

@@ -8,7 +8,9 @@ import attrs
 
 from specc.cli.main import OK, WRONG_INPUT
 from specc.cli.terminal import add_format_option
-from specc.diagnostics import CODES, did_you_mean
+from specc.diagnostics import did_you_mean
+from specc.diagnostics.rule import Rule
+from specc.diagnostics.rules import RULES
 
 _WIDTH = 88
 
@@ -24,16 +26,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the page; exit code 2 if there is none."""
     what = options.what
-    if what.upper() in CODES:
-        return _explain_code(what.upper(), options.format)
+    if what.upper() in RULES:
+        return _explain_code(RULES[what.upper()], options.format)
     from specc.ir.documentation import page, pages
 
     found = page(what)
     if found is None:
         from sys import stderr
 
-        known = [*CODES, *(p.path for p in pages())]
-        print(f"there is nothing called '{what}': {did_you_mean(what, known, 'page')}", file=stderr)
+        known = [*RULES, *(p.path for p in pages())]
+        close = did_you_mean(what, known, "page")
+        print(f"there is nothing called '{what}': {close.text}", file=stderr)
         return WRONG_INPUT
     if options.format == "json":
         print(json.dumps(attrs.asdict(found), indent=1, ensure_ascii=False))
@@ -46,17 +49,22 @@ def run(options: argparse.Namespace) -> int:
     return OK
 
 
-def _explain_code(id_: str, format_: str) -> int:
-    from specc.diagnostics.pages import PAGES
-
-    code, page = CODES[id_], PAGES[id_]
+def _explain_code(rule: Rule, format_: str) -> int:
     if format_ == "json":
-        data = {"code": id_, "severity": code.severity.value, "title": code.title}
-        print(json.dumps({**data, **attrs.asdict(page)}, indent=1, ensure_ascii=False))
+        data = {**attrs.asdict(rule), "severity": rule.severity.value}
+        print(json.dumps(data, indent=1, ensure_ascii=False))
         return OK
-    print(f"{id_}, {code.severity.value}: {code.title}\n\n{textwrap.fill(page.text, _WIDTH)}")
-    for title, text in (("Wrong", page.wrong), ("Right", page.right), ("Seen with", page.session)):
+    state = "retired" if rule.is_retired else rule.severity.value
+    print(f"{rule.code}, {state}: {rule.title}\n\n{textwrap.fill(rule.text, _WIDTH)}")
+    for title, text in (("Wrong", rule.wrong), ("Right", rule.right), ("Seen with", rule.session)):
         if text:
             shown = text.replace("\0", "␀").strip()
             print(f"\n{title}:\n{textwrap.indent(shown, '    ')}")
+    if rule.remedy is not None:
+        applied = " ('specc check --fix' does it, unless it is a guess)" if rule.remedy.safe else ""
+        print(f"\nQuick fix:\n    {rule.remedy.title.format(text='…')}{applied}")
+    if rule.replaced_by:
+        print("\nReplaced by:")
+        for code in rule.replaced_by:
+            print(f"    {code}  {RULES[code].title}")
     return OK

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from specc.check.simulations import problems_of_capacity
+from specc.check.rules import problems_of_capacity
 from specc.cli.main import FAILED, INFEASIBLE, INTERRUPTED, OK, WRONG_INPUT
 from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics
 from specc.diagnostics import Diagnostic, did_you_mean
@@ -105,7 +105,7 @@ def _chosen(session: Session, options: argparse.Namespace) -> "list[PlannedStudy
                     Diagnostic(
                         "E0203",
                         f"there is no study '{options.study}' in this spec",
-                        help=did_you_mean(options.study, names, "study"),
+                        help=did_you_mean(options.study, names, "study").text,
                     )
                 ]
             )
@@ -139,7 +139,7 @@ def _write_trace(results: "Results", recorder: _Recorder, options: argparse.Name
     from specc.report.perfetto import perfetto
 
     if not results.studies[0].simulations:
-        problem = Diagnostic("E0406", "no layout keeps to the limits, so there are no steps")
+        problem = Diagnostic("E0496", "no layout keeps to the limits, so there are no steps")
         print_diagnostics([problem], options.format)
         return False
     chosen = results.studies[0].simulations[0]

@@ -1,4 +1,4 @@
-"""Rules about a study: a workload on deployments that are compared."""
+"""Rules of a study: a workload on deployments that are compared."""
 
 from collections.abc import Iterator
 
@@ -8,24 +8,56 @@ from specc.ir import Deployment, Mode, Phase, Study, Workload
 from specc.ir.images import image_tokens
 
 
-def problems_of(study: Study) -> Iterator[Diagnostic]:
-    """Yield what does not fit together in a study."""
-    yield from _objectives(study)
-    yield from _comparable(study)
-    yield from _currencies(study)
-    for deployment in study.deployments:
-        yield from _images(study.workload, deployment, study)
-        yield from _contexts(study.workload, deployment, study)
-        yield from _limits(study.workload, deployment)
-        yield from _answers(study.workload, deployment, study)
+def named_twice(study: Study) -> Iterator[Diagnostic]:
+    """A deployment is named once."""
+    names = [deployment.name for deployment in study.deployments]
+    for name in sorted({n for n in names if names.count(n) > 1}):
+        yield Diagnostic(
+            "E0204",
+            f"the study names the deployment '{name}' twice",
+            (label_of(study, "deployments", ""),),
+        )
 
 
-def _objectives(study: Study) -> Iterator[Diagnostic]:
+def without_deployments(study: Study) -> Iterator[Diagnostic]:
+    """A study that does not name servers needs deployments."""
+    if not study.servers and "deployments" not in study.spans:
+        yield Diagnostic(
+            "E0401",
+            f"the study '{study.name}' lacks the field 'deployments'",
+            (label_of(study, "", ""),),
+        )
+
+
+def empty(study: Study) -> Iterator[Diagnostic]:
+    """A list of deployments names one."""
+    if not study.deployments and "deployments" in study.spans:
+        yield Diagnostic(
+            "E0401", "the study names no deployment", (label_of(study, "deployments", "empty"),)
+        )
+
+
+def two_kinds(study: Study) -> Iterator[Diagnostic]:
+    """Deployments are computed, servers are measured."""
+    if study.deployments and study.servers:
+        yield Diagnostic(
+            "E0482",
+            "a study compares deployments, or measured servers",
+            (
+                label_of(study, "deployments", "deployments"),
+                label_of(study, "servers", "and servers"),
+            ),
+            help="put them into studies of their own",
+        )
+
+
+def objectives(study: Study) -> Iterator[Diagnostic]:
+    """A study has one objective."""
     for deployment in study.deployments[1:]:
         first = study.deployments[0]
         if deployment.objective is not first.objective:
             yield Diagnostic(
-                "E0406",
+                "E0471",
                 f"'{first.name}' and '{deployment.name}' maximize different things",
                 (
                     label_of(study, "deployments", "compared here"),
@@ -36,14 +68,14 @@ def _objectives(study: Study) -> Iterator[Diagnostic]:
             )
 
 
-def _comparable(study: Study) -> Iterator[Diagnostic]:
+def comparable(study: Study) -> Iterator[Diagnostic]:
     """Prefill alone yields prompt tokens, decode alone no first token: neither serves requests."""
     alone = (Mode.PREFILL_ONLY, Mode.DECODE_ONLY)
     first = study.deployments[0]
     for deployment in study.deployments[1:]:
         if deployment.mode is not first.mode and (deployment.mode in alone or first.mode in alone):
             yield Diagnostic(
-                "E0406",
+                "E0472",
                 f"'{first.name}' and '{deployment.name}' cannot be compared",
                 (
                     label_of(study, "deployments", "compared here"),
@@ -55,22 +87,25 @@ def _comparable(study: Study) -> Iterator[Diagnostic]:
             )
 
 
-def _currencies(study: Study) -> Iterator[Diagnostic]:
+def currencies(study: Study) -> Iterator[Diagnostic]:
+    """Prices of a study are in one currency."""
     prices = [i.device.price for i in study.instances]
     currencies = sorted({price.currency for price in prices if price})
     if len(currencies) > 1:
         yield Diagnostic(
-            "E0406",
+            "E0473",
             f"the devices of the study are priced in {' and '.join(currencies)}",
             (label_of(study, "deployments", "compared here"),),
             why="specc knows no exchange rates",
         )
 
 
-def _images(workload: Workload, deployment: Deployment, study: Study) -> Iterator[Diagnostic]:
+def images(study: Study, deployment: Deployment) -> Iterator[Diagnostic]:
+    """Images need a model that reads them."""
+    workload = study.workload
     if workload.images is not None and deployment.model.vision is None:
         yield Diagnostic(
-            "E0406",
+            "E0474",
             f"'{deployment.model.name}' reads no images",
             (
                 label_of(workload.images, "", "images of a request", workload),
@@ -81,7 +116,9 @@ def _images(workload: Workload, deployment: Deployment, study: Study) -> Iterato
         )
 
 
-def _contexts(workload: Workload, deployment: Deployment, study: Study) -> Iterator[Diagnostic]:
+def contexts(study: Study, deployment: Deployment) -> Iterator[Diagnostic]:
+    """Requests fit the context of the model and of the engine."""
+    workload = study.workload
     images = image_tokens(workload, deployment.model)
     for instance in _phases(deployment):
         longest = instance.longest_request
@@ -145,13 +182,14 @@ def _longest(workload: Workload, images: int) -> Iterator[tuple[int, int, tuple[
         )
 
 
-def _answers(workload: Workload, deployment: Deployment, study: Study) -> Iterator[Diagnostic]:
+def outputs(study: Study, deployment: Deployment) -> Iterator[Diagnostic]:
     """Instances that decode need something to decode."""
     decodes = Phase.DECODE in deployment.mode.phases
-    if decodes and all(shape.output == 1 for shape in workload.shapes()):
+    if decodes and all(shape.output == 1 for shape in study.workload.shapes()):
+        workload = study.workload
         field = "requests" if workload.requests else "output"
         yield Diagnostic(
-            "E0406",
+            "E0475",
             "answers of one token leave nothing to decode",
             (
                 label_of(workload, field, "one token, which prefill brings"),
@@ -165,13 +203,13 @@ def _answers(workload: Workload, deployment: Deployment, study: Study) -> Iterat
 _ONLY_WHOLE = {"ttft": Phase.DECODE, "tpot": Phase.PREFILL, "decode_step": Phase.PREFILL}
 
 
-def _limits(workload: Workload, deployment: Deployment) -> Iterator[Diagnostic]:
+def limits(_study: Study, deployment: Deployment) -> Iterator[Diagnostic]:
     """A limit on what a mode does not have would never be broken."""
     for bound in deployment.search.limits:
         missing = _ONLY_WHOLE.get(bound.fact)
         if missing is not None and deployment.mode.phases == (missing,):
             yield Diagnostic(
-                "E0406",
+                "E0445",
                 f"'{bound.fact}' is no matter of {missing.value} alone",
                 (Label(bound.spans[""], "this limit"), label_of(deployment, "mode", "this mode")),
             )

@@ -1,0 +1,185 @@
+"""Rules between the fields of a block that is well typed by itself.
+
+One file a subject; what a rule says about a code stands in `specc.diagnostics.rules`. The tuples
+below are all rules, in the order in which they act.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from specc.check.rules import (
+    capacity,
+    engine,
+    fleet,
+    model,
+    modes,
+    placement,
+    search,
+    server,
+    simulation,
+    speculation,
+    study,
+    workload,
+)
+from specc.diagnostics import Diagnostic
+from specc.ir import Deployment, Engine, MeasuredServer, Mode, Model, Study, Workload
+from specc.ir.vocabulary import Node
+
+# Called with the nodes that the comment beside a tuple names.
+Check = Callable[..., Iterator[Diagnostic]]
+
+WORKLOAD: tuple[Check, ...] = (  # workload
+    workload.given_twice,
+    workload.missing,
+    workload.representative_without_bins,
+    workload.mean_without_samples,
+)
+MODEL: tuple[Check, ...] = (  # model
+    model.heads,
+    model.layers,
+    model.layers_with_experts,
+    model.dense_layers,
+    model.active_experts,
+    model.indexer,
+)
+SERVER: tuple[Check, ...] = (server.missing_kind, server.same_step)  # server
+INSTANCE: tuple[Check, ...] = (  # each kind of instance of a deployment
+    placement.devices,
+    placement.formats_of_weights,
+    placement.format_of_cache,
+    placement.micro_batches,
+    placement.generation,
+    placement.settings_of_experts,
+    placement.calibration,
+)
+DEPLOYMENT: tuple[Check, ...] = (  # deployment
+    modes.sizes,
+    modes.useless_blocks,
+    fleet.aimless,
+    fleet.too_small,
+    search.prices,
+    search.currencies,
+    search.rate_of_fewest_devices,
+    search.relaxation,
+)
+STEP_LOOP: tuple[Check, ...] = (  # deployment in mode aggregated, engine
+    engine.steps_without_scheduler,
+    engine.turns,
+    engine.slack,
+    engine.chunk_budget,
+)
+ENGINE: tuple[Check, ...] = (  # deployment, engine
+    modes.useless_settings,
+    engine.memory,
+    engine.longest_request,
+    engine.batches,
+)
+SPECULATION: tuple[Check, ...] = (  # deployment, block that has acceptance rates or drafts nothing
+    speculation.too_few_rates,
+    speculation.shares,
+    speculation.rising_rates,
+    speculation.source,
+    speculation.draft_layers,
+    speculation.vocabulary,
+)
+STUDY: tuple[Check, ...] = (  # study
+    study.named_twice,
+    study.without_deployments,
+    study.two_kinds,
+    study.empty,
+)
+SIMULATION: tuple[Check, ...] = (  # study, its simulation
+    simulation.missing_rate,
+    simulation.rate_given_twice,
+    simulation.times_of_rates,
+    simulation.duration,
+    simulation.last_rate,
+    simulation.idle,
+    simulation.sessions_of_a_trace,
+    simulation.prefixes,
+    simulation.hit_rate,
+    simulation.shortlist,
+    simulation.images_of_servers,
+    simulation.engines,
+    simulation.blocks,
+    simulation.system_prompt,
+)
+CAPACITY: tuple[Check, ...] = (  # study, its simulation, its capacity
+    capacity.objectives,
+    capacity.seeds,
+    capacity.rate_of_a_trace,
+    capacity.requests,
+    capacity.rate_of_a_burst,
+)
+COMPARISON: tuple[Check, ...] = (  # study that has deployments
+    study.objectives,
+    study.comparable,
+    study.currencies,
+)
+COMPARED: tuple[Check, ...] = (  # study, each of its deployments
+    study.images,
+    study.contexts,
+    study.limits,
+    study.outputs,
+)
+
+
+def problems_of(node: Node) -> Iterator[Diagnostic]:
+    """Yield what contradicts itself in a block of a file."""
+    match node:
+        case Model():
+            yield from _all(MODEL, node)
+        case Deployment():
+            yield from _of_deployment(node)
+        case Workload():
+            yield from _all(WORKLOAD, node)
+        case MeasuredServer():
+            yield from _all(SERVER, node)
+        case Study():
+            yield from _of_study(node)
+
+
+def problems_of_capacity(node: Study) -> Iterator[Diagnostic]:
+    """Yield why the capacity of a simulated study cannot be searched, if it is asked for."""
+    if node.simulate is not None and node.capacity is not None:
+        yield from _all(CAPACITY, node, node.simulate, node.capacity)
+
+
+def _of_deployment(node: Deployment) -> Iterator[Diagnostic]:
+    for phase in node.mode.phases:
+        for instance in node.instances(phase):
+            yield from _all(INSTANCE, instance)
+    yield from _all(DEPLOYMENT, node)
+    for own in (node.engine, node.prefill.engine, node.decode.engine):
+        if own is not None:
+            yield from _of_engine(node, own)
+
+
+def _of_engine(node: Deployment, own: Engine) -> Iterator[Diagnostic]:
+    if node.mode is Mode.AGGREGATED:
+        yield from _all(STEP_LOOP, node, own)
+    yield from _all(ENGINE, node, own)
+    block = own.speculative
+    if block is None:
+        return
+    missing = list(speculation.missing_rates(node, block))
+    # Nothing more is to be said about rates that are not there.
+    yield from missing or _all(SPECULATION, node, block)
+
+
+def _of_study(node: Study) -> Iterator[Diagnostic]:
+    yield from _all(STUDY, node)
+    if node.simulate is None:
+        yield from simulation.not_simulated(node)
+    else:
+        yield from _all(SIMULATION, node, node.simulate)
+        yield from problems_of_capacity(node)
+    if node.deployments:
+        yield from _all(COMPARISON, node)
+        for deployment in node.deployments:
+            yield from _all(COMPARED, node, deployment)
+
+
+def _all(rules: tuple[Check, ...], *nodes: Any) -> Iterator[Diagnostic]:
+    for rule in rules:
+        yield from rule(*nodes)

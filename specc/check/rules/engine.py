@@ -1,0 +1,102 @@
+"""Rules of an engine: its step loop, its memory and its limits."""
+
+from collections.abc import Iterator
+
+from specc.check.labels import label_of
+from specc.diagnostics import Diagnostic
+from specc.ir import Deployment, Engine, Scheduler
+
+
+def steps_without_scheduler(_deployment: Deployment, engine: Engine) -> Iterator[Diagnostic]:
+    """Settings of the loop over steps, which the closed form would ignore."""
+    for name in ("step", "slack"):
+        if name in engine.spans and engine.scheduler is None:
+            yield Diagnostic(
+                "E0453",
+                f"'{name}' is about the steps of a scheduler, and none is named",
+                (label_of(engine, name, "no use without a scheduler"),),
+                why="prompts that fit the chunk budget are served in closed form, without steps",
+                help="write scheduler = decode_first_with_slack",
+            )
+
+
+def turns(_deployment: Deployment, engine: Engine) -> Iterator[Diagnostic]:
+    """A measured server may prefill and decode by turns; the loop does not."""
+    if engine.scheduler is Scheduler.PREFILL_THEN_DECODE:
+        yield Diagnostic(
+            "E0454",
+            "no loop over steps prefills and decodes by turns",
+            (label_of(engine, "scheduler", ""),),
+            help="write scheduler = decode_first; a measured server may name this one",
+        )
+
+
+def slack(_deployment: Deployment, engine: Engine) -> Iterator[Diagnostic]:
+    """One scheduler gives the slack of a step to prefill."""
+    others = (Scheduler.DECODE_FIRST, Scheduler.PREFILL_FIRST)
+    if "slack" in engine.spans and engine.scheduler in others:
+        yield Diagnostic(
+            "E0455",
+            f"'{engine.scheduler.value}' takes no slack",
+            (label_of(engine, "slack", "no use here"), label_of(engine, "scheduler", "with this")),
+            help="write scheduler = decode_first_with_slack, or take 'slack' out",
+        )
+
+
+def chunk_budget(_deployment: Deployment, engine: Engine) -> Iterator[Diagnostic]:
+    """A step holds the smallest batch."""
+    drafted = max(engine.speculative.tokens or (0,)) if engine.speculative else 0
+    least = (engine.decode_batch[0] if engine.decode_batch else 1) * (1 + drafted)
+    if engine.chunk_budget is not None and engine.chunk_budget < least:
+        yield Diagnostic(
+            "E0456",
+            f"a step of {engine.chunk_budget} tokens cannot decode the smallest batch",
+            (
+                label_of(engine, "chunk_budget", f"at least {least} are needed"),
+                label_of(engine, "decode_batch", "for these batches"),
+            ),
+            why="every sequence that decodes takes a token of a step, and one more for each draft",
+        )
+
+
+def memory(_deployment: Deployment, engine: Engine) -> Iterator[Diagnostic]:
+    """One field says what memory the engine may use."""
+    if engine.memory_utilization is not None and "reserved_memory" in engine.spans:
+        yield Diagnostic(
+            "E0451",
+            "'memory_utilization' and 'reserved_memory' both say what the engine may use",
+            (
+                label_of(engine, "memory_utilization", "a share"),
+                label_of(engine, "reserved_memory", "and bytes"),
+            ),
+            help="keep one of them",
+        )
+
+
+def longest_request(deployment: Deployment, engine: Engine) -> Iterator[Diagnostic]:
+    """The engine takes no longer requests than the model."""
+    longest = deployment.model.max_positions
+    if engine.max_model_length is not None and engine.max_model_length > longest:
+        yield Diagnostic(
+            "E0407",
+            f"the engine allows {engine.max_model_length} tokens, "
+            f"'{deployment.model.name}' has {longest}",
+            (label_of(engine, "max_model_length", f"at most {longest}"),),
+        )
+
+
+def batches(_deployment: Deployment, engine: Engine) -> Iterator[Diagnostic]:
+    """The engine takes the smallest batch."""
+    if (
+        engine.decode_batch
+        and engine.max_sequences
+        and engine.decode_batch[0] > engine.max_sequences
+    ):
+        yield Diagnostic(
+            "E0452",
+            f"batches begin at {engine.decode_batch[0]}, the engine takes {engine.max_sequences}",
+            (
+                label_of(engine, "decode_batch", "these batches"),
+                label_of(engine, "max_sequences", "this limit"),
+            ),
+        )

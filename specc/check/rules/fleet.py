@@ -1,0 +1,41 @@
+"""Rules of a fleet: how many instances there are."""
+
+from collections.abc import Iterator
+
+from specc.check.labels import label_of
+from specc.diagnostics import Diagnostic
+from specc.ir import Deployment
+
+
+def aimless(deployment: Deployment) -> Iterator[Diagnostic]:
+    """A fleet has a size, or a rate to serve."""
+    fleet = deployment.fleet
+    if fleet is not None and fleet.devices is None and fleet.rate is None:
+        yield Diagnostic(
+            "E0401",
+            "the fleet has neither a size nor a rate",
+            (label_of(fleet, "", "", deployment),),
+            help="write devices = 64 for what it serves, or rate = 20 req/s for what that needs",
+        )
+
+
+def too_small(deployment: Deployment) -> Iterator[Diagnostic]:
+    """A fleet consists of whole instances."""
+    fleet = deployment.fleet
+    if fleet is None:
+        return
+    sizes = [
+        min((i.size for i in deployment.instances(phase) if i.devices), default=0)
+        for phase in deployment.mode.phases
+    ]
+    least = sum(sizes) * (1 + fleet.spare)
+    if fleet.devices is not None and fleet.devices < least:
+        each = " and ".join(str(size) for size in sizes)
+        with_spare = f", {1 + fleet.spare} times with the spares" if fleet.spare else ""
+        yield Diagnostic(
+            "E0442",
+            f"a fleet of {fleet.devices} devices is smaller than one "
+            + ("pair of instances" if len(sizes) == 2 else "instance"),
+            (label_of(fleet, "devices", f"at least {least} are needed", deployment),),
+            why=f"instances have {each} devices{with_spare}",
+        )

@@ -1,0 +1,287 @@
+"""Rules of a simulated study: when requests come, and who serves them."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from specc.check.labels import label_of
+from specc.diagnostics import Diagnostic, Label
+from specc.ir import Mode, Process, Routing, Simulate, StepLatency, Study, Workload
+from specc.ir.simulation import LONGEST_SIMULATION, USUAL_REQUESTS
+from specc.ir.vocabulary import Node
+
+_RANDOM = (Process.CONSTANT, Process.POISSON, Process.GAMMA, Process.WEIBULL)
+
+
+def not_simulated(study: Study) -> Iterator[Diagnostic]:
+    """What only a simulation has needs one."""
+    how = "add a block to the study: simulate { arrival = poisson(12 req/s) }"
+    for tail in study.workload.slo.tails:
+        yield Diagnostic(
+            "E0481",
+            f"'{tail.fact}' needs a simulation",
+            (
+                Label(tail.spans[""], "a statistic over requests"),
+                label_of(study, "", "not simulated"),
+            ),
+            why="closed forms and step loops know means",
+            help=how,
+        )
+    if study.servers:
+        yield Diagnostic(
+            "E0481", "measured servers are simulated", (label_of(study, "servers", ""),), help=how
+        )
+    if study.capacity is not None:
+        yield Diagnostic(
+            "E0481",
+            "the capacity is searched with a simulation",
+            (label_of(study.capacity, "", "", study),),
+            help=how,
+        )
+
+
+def missing_rate(_study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
+    """A random process needs a rate."""
+    arrival, rates = simulate.arrival, simulate.rates
+    if arrival.process in _RANDOM and arrival.rate is None and not rates:
+        name = arrival.process.value
+        yield Diagnostic(
+            "E0401",
+            f"'{name}' lacks a rate",
+            (label_of(simulate, "arrival", ""),),
+            help=f"write {name}(12 req/s), or a table: rates {{ | at | rate | … }}",
+        )
+
+
+def rate_given_twice(_study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
+    """The rate stands in the arrival or in the table."""
+    arrival, rates = simulate.arrival, simulate.rates
+    if rates and (arrival.process not in _RANDOM or arrival.rate is not None):
+        yield Diagnostic(
+            "E0483",
+            "the table 'rates' and 'arrival' both say when requests come",
+            (label_of(simulate, "arrival", ""), label_of(simulate, "rates", "the table")),
+            help="write arrival = poisson with a table of rates",
+        )
+
+
+def times_of_rates(_study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
+    """Rates are in the order of time."""
+    for first, second in pairwise(simulate.rates):
+        if second.at <= first.at:
+            yield Diagnostic(
+                "E0484",
+                "the times of 'rates' rise",
+                (label_of(second, "at", "not later"), label_of(first, "at", "than this")),
+            )
+
+
+def duration(_study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
+    """A simulation ends."""
+    arrival, rates = simulate.arrival, simulate.rates
+    if arrival.trace is not None:
+        lasts = arrival.trace.arrival[-1] / simulate.speed
+    elif arrival.rate is None and not (rates and rates[-1].rate):
+        return
+    else:
+        rate, begin = (arrival.rate, 0.0) if arrival.rate else (rates[-1].rate, rates[-1].at)
+        lasts = begin + (simulate.requests or USUAL_REQUESTS) / rate
+    if lasts > LONGEST_SIMULATION / 2:
+        yield Diagnostic(
+            "E0402",
+            f"the requests take {lasts / 86400:,.0f} days to come",
+            (label_of(simulate, "arrival", ""),),
+            why=f"a simulation lasts {LONGEST_SIMULATION / 2 / 86400:.0f} days at most",
+            help="simulate fewer requests, or at a higher rate",
+        )
+
+
+def last_rate(_study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
+    """All requests come."""
+    rates = simulate.rates
+    if rates and rates[-1].rate <= 0:
+        yield Diagnostic(
+            "E0485",
+            "the last rate is 0, so that not all requests come",
+            (label_of(rates[-1], "rate", ""),),
+            help="end with the rate that goes on",
+        )
+
+
+def idle(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
+    """Settings that would change nothing."""
+    arrival = simulate.arrival
+    trace = arrival.trace is not None
+    at = label_of(simulate, "arrival", "")
+    for field in ("speed", "block_tokens"):
+        if field in simulate.spans and not trace:
+            yield _of_no_use(simulate, field, "it belongs to a trace")
+    if trace and "seed" in simulate.spans:
+        yield _of_no_use(simulate, "seed", "a trace has no chance in it")
+    if arrival.trace is not None and (simulate.requests or 0) > arrival.trace.requests:
+        yield Diagnostic(
+            "E0402",
+            f"'{arrival.trace.file}' has {arrival.trace.requests:,} requests",
+            (label_of(simulate, "requests", "more than there are"), at),
+        )
+    sessions = simulate.sessions
+    if sessions and "system_prompts" in sessions.spans and not sessions.system_prompt:
+        yield Diagnostic(
+            "E0486",
+            "'system_prompts' has no use here",
+            (label_of(sessions, "system_prompts", ""),),
+            help="say how long they are: system_prompt = 1Ki tok",
+        )
+    if "lengths" in simulate.spans and (trace or not study.workload.requests):
+        yield _of_no_use(simulate, "lengths", "there are no bins to draw lengths from")
+
+
+def sessions_of_a_trace(_study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
+    """A trace has sessions of its own."""
+    if simulate.arrival.process is Process.TRACE and simulate.sessions is not None:
+        yield _of_no_use(simulate, "sessions", "a trace has sessions of its own")
+
+
+def prefixes(_study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
+    """A router of prefixes needs some."""
+    arrival = simulate.arrival
+    hashed = simulate.sessions is not None or (
+        arrival.trace is not None and arrival.trace.hashes is not None
+    )
+    if simulate.router is Routing.PREFIX_AWARE and not hashed:
+        yield Diagnostic(
+            "E0487",
+            "no prefix can be told from another",
+            (label_of(simulate, "router", "routes by prefixes"),),
+            help="add sessions { … }, or a trace with hash_ids",
+        )
+
+
+def hit_rate(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
+    """Sessions make a hit rate."""
+    if simulate.sessions is not None and any(s.cached for s in study.workload.shapes()):
+        yield Diagnostic(
+            "E0488",
+            "a hit rate, and sessions that make one",
+            (
+                label_of(simulate.sessions, "", "these share prefixes", simulate),
+                label_of(study.workload, _hits_of(study.workload), "a rate of its own"),
+            ),
+            help="keep one of them",
+        )
+
+
+def shortlist(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
+    """All measured servers are simulated."""
+    if study.servers and "shortlist" in simulate.spans:
+        yield _of_no_use(simulate, "shortlist", "measured servers are all simulated")
+
+
+def images_of_servers(study: Study, _simulate: Simulate) -> Iterator[Diagnostic]:
+    """Nobody measured steps with images."""
+    if study.servers and study.workload.images is not None:
+        yield Diagnostic(
+            "E0491",
+            "the step costs of a server know no images",
+            (label_of(study.workload.images, "", "images", study.workload),),
+        )
+
+
+def engines(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
+    """What the simulation of an engine cannot do."""
+    if study.servers:
+        return
+    for deployment in study.deployments:
+        if deployment.mode in (Mode.PREFILL_ONLY, Mode.DECODE_ONLY):
+            yield Diagnostic(
+                "E0492",
+                f"'{deployment.name}' serves no whole requests",
+                (
+                    label_of(deployment, "mode", deployment.mode.value),
+                    label_of(simulate, "", "simulated here", study),
+                ),
+                help="simulate deployments that prefill and decode",
+            )
+        for phase in deployment.mode.phases:
+            for instance in deployment.instances(phase):
+                if instance.engine.step is StepLatency.OVERLAPPED:
+                    yield Diagnostic(
+                        "E0493",
+                        "a simulated step is one mixed batch",
+                        (
+                            label_of(instance.engine, "step", "overlapped"),
+                            label_of(simulate, "", "simulated here", study),
+                        ),
+                        help="write step = mixed, or take the simulation out",
+                    )
+                    return
+                speculative = instance.engine.speculative
+                if speculative is not None and any(speculative.tokens):
+                    yield Diagnostic(
+                        "E0494",
+                        "the simulation does not draft tokens",
+                        (
+                            label_of(instance.engine, "speculative", "speculative decoding"),
+                            label_of(simulate, "", "simulated here", study),
+                        ),
+                        help="write speculative.tokens = 0, or take the simulation out",
+                    )
+                    return
+
+
+def blocks(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
+    """A hashed block of a trace is kept in whole blocks of the KV cache."""
+    trace = simulate.arrival.trace
+    if trace is None or trace.hashes is None:
+        return
+    owners: list[tuple[Node, int]] = [(i.engine, i.engine.block_size) for i in study.instances]
+    owners += [(server, server.block_size) for server in study.servers]
+    for owner, block in owners:
+        if simulate.block_tokens % block:
+            yield Diagnostic(
+                "E0489",
+                f"blocks of {simulate.block_tokens} tokens do not consist of blocks of {block}",
+                (
+                    label_of(owner, "block_size", "blocks of the KV cache", study),
+                    label_of(simulate, "block_tokens", "blocks of the trace", study),
+                ),
+                help="choose a block size that divides that of the trace",
+            )
+            return
+
+
+def system_prompt(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
+    """The system prompt leaves room for the shortest request."""
+    if simulate.sessions is None:
+        return
+    workload = study.workload
+    shortest = min(
+        (row.input[0] + row.output[0] for row in workload.requests),
+        default=(workload.input or 1) + (workload.output or 1),
+    )
+    limits = [instance.longest_request for instance in study.instances]
+    limits += [s.max_model_length for s in study.servers if s.max_model_length is not None]
+    least = min(limits, default=None)
+    if least is not None and simulate.sessions.system_prompt + shortest > least:
+        yield Diagnostic(
+            "E0407",
+            f"the system prompt leaves no room for a request in a context of {least:,} tokens",
+            (
+                label_of(
+                    simulate.sessions,
+                    "system_prompt",
+                    f"{simulate.sessions.system_prompt:,} tokens",
+                    simulate,
+                ),
+            ),
+            help="shorten it",
+        )
+
+
+def _hits_of(workload: Workload) -> str:
+    return "prefix_hit" if "prefix_hit" in workload.spans else "requests"
+
+
+def _of_no_use(simulate: Simulate, field: str, why: str) -> Diagnostic:
+    return Diagnostic(
+        "E0486", f"'{field}' has no use here", (label_of(simulate, field, ""),), why=why
+    )

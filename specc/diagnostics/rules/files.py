@@ -1,0 +1,101 @@
+"""Rules of files: what is read and what is written."""
+
+from specc.diagnostics.rule import Rule
+
+RULES = (
+    Rule(
+        "E0001",
+        "a file cannot be read",
+        "The file is missing, is a folder, or may not be read. A path in a spec is relative to the "
+        "file that names it, not to where specc is run.",
+        'use "no_such_file.spec"',
+        "use std.devices",
+    ),
+    Rule(
+        "E0002",
+        "a file is not a text file",
+        "A spec is UTF-8 text. This file holds bytes that are not, or the NUL bytes of a binary "
+        "file. Save it as UTF-8 in the editor.",
+        "let a = 1\0",
+        "let a = 1",
+    ),
+    Rule(
+        "E0003",
+        "a file is too large",
+        "Files over 16 MiB are refused: a spec is a few kilobytes, so this is most likely another "
+        "file.",
+        session="specc check recording.bin",
+    ),
+    Rule(
+        "E0004",
+        "the content of a file cannot be understood",
+        "A Hugging Face config.json is read into a model. Its architecture must be one that the cost "
+        "model has rules for, and the sizes must be there; nothing is guessed. A table is read by the "
+        "ending of its name (.csv, .tsv, .jsonl, .json, .yaml, each also with .gz); the message names "
+        "the line and the column, and what stands there.",
+        'model mine { config = "bamba.json" }',
+        "use std.models",
+    ),
+    Rule(
+        "E0005",
+        "a file includes itself",
+        "A uses B and B uses A, perhaps through others. Move what both need into a third file.",
+        'use "itself.spec"',
+        "use std.devices",
+    ),
+    Rule(
+        "E0006",
+        "a file cannot be written",
+        "A report is written whole or not at all: first all files beside their targets, then all "
+        "renamed. One of them could not be written, so the old files are still there. The same holds "
+        "for a spec that 'specc fmt' or 'specc check --fix' would change.",
+        session="specc run plan.spec --out /proc",
+    ),
+    Rule(
+        "E0007",
+        "a results file is stale",
+        "`specc run --check` compares the report on disk with what a run would write. They differ: the "
+        "spec, a file it uses, or specc has changed. Run it again and commit the report.",
+        session="specc run plan.spec --check",
+    ),
+    Rule(
+        "E0008",
+        "an override is malformed",
+        "An override names a field and gives it a value: --set workload.chat.output=2000tok. The "
+        "name of the kind may be left out.",
+        session="specc check plan.spec --set chat",
+    ),
+    Rule(
+        "E0009",
+        "the formatter failed its own check",
+        "`specc fmt` changes white space alone and verifies that. It found that it would have "
+        "changed more, so the file was left as it is. This is a fault of specc.",
+        session="specc fmt plan.spec",
+    ),
+    Rule(
+        "E0010",
+        "a table of measurements cannot be used",
+        "calibrate and validate read tables in CSV, TSV, JSON lines or YAML, also packed (.gz). "
+        "Kernels: a benchmark with 'Average Duration(us)', "
+        "'Input Shapes' and 'Quant Type', with the sizes of attention or of experts; or a profiler "
+        "export (op_summary_*.csv, kernel_details.csv) with 'OP Type', 'Input Shapes', 'Output "
+        "Shapes', 'Input Data Types' and a duration in us. Steps: case, model, device, phase, "
+        "num_queries, query_len, context_len, tp, dp, ep, linear, measured_ms. Served runs: "
+        "hardware, n_devices, model, quant, mode, input_len, throughput_tok_s.",
+        session="specc validate ops notes.csv --device atlas_800_a2_376t",
+    ),
+    Rule(
+        "E0011",
+        "an optional library is missing",
+        "This command uses a library that a plain installation leaves out. The message says which "
+        "extra of specc brings it.",
+        session="specc calibrate kernels.csv --device atlas_800_a2_376t",
+    ),
+    Rule(
+        "E0012",
+        "a result file cannot be loaded",
+        "The file is no result file of specc, or another version wrote it in another format. Result "
+        "files of this version have format 4; run the spec again to write one.",
+        session="python -c \"import specc; specc.load_results('plan.result.json')\"",
+    ),
+)

@@ -1,0 +1,61 @@
+"""Warnings: what is allowed, and most likely not meant."""
+
+from specc.diagnostics.rule import Remedy, Rule
+from specc.diagnostics.rules.shared import DEPLOYMENT, LIBRARY, WORKLOAD
+
+RULES = (
+    Rule(
+        "W0001",
+        "a number of thousands looks like a power of two",
+        "k M G are powers of 1000, Ki Mi Gi of 1024. Lengths of 4k, 8k, 16k … are often meant as "
+        "powers of two; written out, 8000 tok stays without a hint.",
+        "workload chat { input = 8k tok; output = 1500 tok }",
+        "workload chat { input = 8Ki tok; output = 1500 tok }",
+        remedy=Remedy("Change to {text}"),
+    ),
+    Rule(
+        "W0002",
+        "a file is empty",
+        "The file holds no statement.",
+        "# nothing but a comment",
+        "let a = 1",
+    ),
+    Rule(
+        "W0003",
+        "a let is not used",
+        "The let is not used in this file. It may be a leftover, or a name misspelt where it was to "
+        "be used.",
+        "let nodes = 2\n"
+        + WORKLOAD
+        + "study s { workload = chat; deployments = [a3] }\n"
+        + LIBRARY
+        + DEPLOYMENT,
+        "let nodes = 2\n"
+        + WORKLOAD
+        + "study s { workload = chat; deployments = [a3] }\n"
+        + LIBRARY
+        + DEPLOYMENT.replace("8 }", "8 * nodes }"),
+        remedy=Remedy("Remove the unused 'let'", safe=True),
+    ),
+    Rule(
+        "W0004",
+        "a used file is not used",
+        "Nothing of the file that is used here is used.",
+        "use std.devices\n" + WORKLOAD,
+        WORKLOAD,
+        remedy=Remedy("Remove the unused 'use'", safe=True),
+    ),
+    Rule(
+        "W0005",
+        "git ignores the file",
+        "git ignores this file, so it will not be committed: the usual Python ignore list has "
+        "*.spec for PyInstaller. `specc init` writes the line that takes it back.",
+        session="specc check plan.spec",
+    ),
+    Rule(
+        "W0006",
+        "there are more problems than are shown",
+        "After 200 problems the rest is left out: many of them are likely to have one cause.",
+        session="specc check generated.spec",
+    ),
+)
