@@ -19,16 +19,14 @@ from specc.ir.vocabulary import (
     BlockType,
     BooleanType,
     ChoiceType,
-    Entry,
-    LimitType,
     Node,
-    NumberType,
     ReferencesType,
     ReferenceType,
     TailsType,
     entries,
     nested_class,
 )
+from specc.ir.written import text_of
 from specc.syntax import Block, Constraint, Field, Let, Name, Number, Statement, parse
 from specc.syntax import Path as NamePath
 from specc.syntax.formatter import format_source
@@ -58,15 +56,6 @@ class Symbol:
     kind: str
     span: Span
     children: tuple["Symbol", ...] = ()
-
-
-@frozen
-class Fix:
-    """A mend for a diagnostic: replace the text of a span."""
-
-    title: str
-    span: Span
-    text: str
 
 
 @define(eq=False)
@@ -99,21 +88,6 @@ class Analysis:
         """Return the diagnostics whose place is in this file."""
         source = self.source
         return [d for d in self.checked.diagnostics if not d.span or d.span.source is source]
-
-    def fixes(self, diagnostic: Diagnostic) -> Iterator[Fix]:
-        """Yield mends for a diagnostic that its help spells out."""
-        span = diagnostic.span
-        if span is None:
-            return
-        meant = re.match(r"did you mean '([^']+)'\?", diagnostic.help)
-        if meant:
-            yield Fix(f"Change to '{meant[1]}'", span, meant[1])
-        written = re.match(r"write (\S+ \S+)(?: \(|$)", diagnostic.help)
-        if written and diagnostic.code == "E0303":
-            yield Fix(f"Write {written[1]}", span, written[1])
-        counted = re.match(r"for \d+ tokens write (.+)", diagnostic.help)
-        if counted and diagnostic.code == "W0001":
-            yield Fix(f"Change to {counted[1]}", span, counted[1])
 
     def formatted(self) -> str | None:
         """Return the text in the one layout; None if it has syntax errors."""
@@ -206,7 +180,8 @@ class Analysis:
         known = entries(type(node)) if isinstance(node, Node) else {}
         if node is None or names[-1] not in known:
             return ""
-        return _value_text(getattr(node, names[-1]), known[names[-1]][1])
+        value = getattr(node, names[-1])
+        return "" if value is None else text_of(value, known[names[-1]][1].type)
 
     def _block_text(self, blocks: list[Block]) -> str | None:
         found = page(".".join(block.kind.text for block in blocks))
@@ -322,19 +297,6 @@ def _enclosing_classes(before: str) -> list[type[Node]] | None:
 def _page_text(found: FieldPage) -> str:
     default = f", default {found.default}" if found.default else ""
     return f"**{found.path}** ({found.type}{default})\n\n{found.doc}\n\n`{found.example}`"
-
-
-def _value_text(value: object, entry: Entry) -> str:
-    if isinstance(entry.type, NumberType | LimitType) and isinstance(value, int | float):
-        from specc.units import typical_unit
-
-        dimension = entry.type.dimension
-        return str(Quantity(value, dimension, typical_unit(dimension)))
-    if isinstance(value, Node):
-        return value.name
-    if isinstance(value, tuple):
-        return ", ".join(getattr(item, "name", None) or str(item) for item in value)
-    return "" if value is None else str(getattr(value, "value", value))
 
 
 def _quantity_text(number: Number) -> str | None:
