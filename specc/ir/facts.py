@@ -85,6 +85,7 @@ class Fact(Term):
         configuration, instance, row, simulation: where it is found, None where there is none.
             `row` is of a batch size of a layout, what `limits` judge before all else.
         phases: what instances have it.
+        needs: what every device must say for it, such as its price.
     """
 
     dimension: Dimension | None
@@ -95,6 +96,7 @@ class Fact(Term):
     row: str | None = None
     simulation: Read = None
     phases: tuple[Phase, ...] = ALL_PHASES
+    needs: str = ""
 
     @property
     def is_number(self) -> bool:
@@ -412,6 +414,7 @@ FACTS: tuple[Fact, ...] = (
         digits=Digits.QUANTITY,
         better=Better.LESS,
         configuration="cost_per_million_tokens",
+        needs="price",
     ),
     Fact(
         name="energy_per_thousand_tokens",
@@ -421,6 +424,7 @@ FACTS: tuple[Fact, ...] = (
         digits=Digits.WATT_HOURS,
         better=Better.LESS,
         configuration="energy_per_thousand_tokens",
+        needs="power",
     ),
     _word("deployment", "Deployment"),
     _word("device", "Device", instance="device"),

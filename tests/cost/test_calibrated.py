@@ -3,14 +3,25 @@
 import attrs
 import numpy as np
 import pytest
+from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
 from specc import library
 from specc.calibration.setting import Setting, deployment
 from specc.cost import CostModel, StepTable
+from specc.cost import operators as operators_module
 from specc.cost.network import operators
-from specc.cost.operators import Attention, Collective, Phase
+from specc.cost.operators import (
+    Attention,
+    Collective,
+    GroupedGemm,
+    Operator,
+    OperatorClass,
+    Phase,
+    Work,
+)
+from specc.cost.rules.calibrated import CalibratedRules
 from specc.cost.rules.links import hierarchical_time, hops
 from specc.cost.steps import Sequences
 from specc.ir import (
@@ -290,3 +301,31 @@ def test_states_of_linear_attention_do_not_grow() -> None:
     assert memory.kv_token_bytes == 10 * 2 * 2 * 256 * 2
     assert full.sequence_bytes == 0
     assert _cost("deepseek_v3", Layout(8, 1, 1, moe_tp=8)).memory_model.kv_token_bytes == 70272
+
+
+@frozen(kw_only=True)
+class Unknown(Operator):
+    """An operator that nobody has measured."""
+
+    def work(self, steps: StepTable) -> Work:
+        flop = np.full(len(steps), 137e9)
+        return Work(flop, np.zeros_like(flop), np.zeros_like(flop))
+
+
+def test_an_operator_without_a_rule_is_refused_instead_of_almost_free() -> None:
+    model = CostModel.of(deployment(Setting("qwen3_8b", A3, 1)), Layout(1, 1, 1))
+    operator = Unknown(name="unknown", repeat=1, kind=OperatorClass.GEMM)
+    with pytest.raises(TypeError, match=r"no rule .* for Unknown"):
+        model.rules.time(operator, StepTable.decoding(1, 100, 128))
+
+
+def test_every_class_of_operators_has_a_rule_or_is_the_planners() -> None:
+    """The classes that the graph of the engine lists; those of the planner have the flat one."""
+    registered = set(vars(CalibratedRules)["kernel_time"].dispatcher.registry) - {object}
+    planner = {GroupedGemm}
+    known = {
+        cls
+        for cls in vars(operators_module).values()
+        if isinstance(cls, type) and issubclass(cls, Operator) and cls is not Operator
+    }
+    assert known - planner == registered

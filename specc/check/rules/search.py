@@ -5,28 +5,19 @@ from collections.abc import Iterator
 from specc.check.labels import label_of
 from specc.diagnostics import Diagnostic, Label
 from specc.ir import Deployment, Device, Objective, Strategy
-
-_PRICED = ("cost_per_million_tokens", "energy_per_thousand_tokens")
+from specc.ir.facts import fact
 
 
 def prices(deployment: Deployment) -> Iterator[Diagnostic]:
     """What counts money or energy needs the price or the power of every device."""
     search = deployment.search
-    facts = {bound.fact for bound in search.limits}
-    needs = {
-        "price": deployment.objective is Objective.THROUGHPUT_PER_COST
-        or "cost_per_million_tokens" in facts,
-        "power": "energy_per_thousand_tokens" in facts,
-    }
-    wanted = next((b.spans[""] for b in search.limits if b.fact in _PRICED), None)
-    for field, needed in needs.items():
-        for device in _devices(deployment).values() if needed else ():
+    wanted = {fact(b.fact).needs: Label(b.spans[""], "needs it") for b in search.limits}
+    if deployment.objective is Objective.THROUGHPUT_PER_COST:
+        wanted.setdefault("price", label_of(search, "maximize", "needs it", deployment))
+    for field in ("price", "power"):
+        for device in _devices(deployment).values() if field in wanted else ():
             if getattr(device, field) is None:
-                first = (
-                    Label(wanted, "needs it")
-                    if wanted is not None
-                    else label_of(search, "maximize", "needs it", deployment)
-                )
+                first = wanted[field]
                 unit = "12 CNY/h" if field == "price" else "400 W"
                 yield Diagnostic(
                     "E0401",

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from specc.check.labels import label_of
 from specc.diagnostics import Diagnostic, Label
 from specc.ir import Deployment, Mode, Phase, Study, Workload
+from specc.ir.facts import fact
 from specc.ir.images import image_tokens
 
 
@@ -200,16 +201,13 @@ def outputs(study: Study, deployment: Deployment) -> Iterator[Diagnostic]:
         )
 
 
-_ONLY_WHOLE = {"ttft": Phase.DECODE, "tpot": Phase.PREFILL, "decode_step": Phase.PREFILL}
-
-
 def limits(_study: Study, deployment: Deployment) -> Iterator[Diagnostic]:
     """A limit on what a mode does not have would never be broken."""
     for bound in deployment.search.limits:
-        missing = _ONLY_WHOLE.get(bound.fact)
-        if missing is not None and deployment.mode.phases == (missing,):
+        phases = deployment.mode.phases
+        if len(phases) == 1 and phases[0] not in fact(bound.fact).phases:
             yield Diagnostic(
                 "E0445",
-                f"'{bound.fact}' is no matter of {missing.value} alone",
+                f"'{bound.fact}' is no matter of {phases[0].value} alone",
                 (Label(bound.spans[""], "this limit"), label_of(deployment, "mode", "this mode")),
             )

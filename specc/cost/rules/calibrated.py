@@ -11,7 +11,9 @@ from specc.cost.operators import (
     Communication,
     Elementwise,
     EncoderAttention,
+    ExpertRows,
     Experts,
+    Gather,
     Gemm,
     LinearAttentionScan,
     Operator,
@@ -77,8 +79,13 @@ class CalibratedRules:
 
     @singledispatchmethod
     def kernel_time(self, operator: Operator, steps: StepTable) -> StepTimes:
-        """Return the time of its kernels alone, each started when the one before has ended."""
-        return self._elementwise(operator, steps)
+        """Return the time of its kernels alone, each started when the one before has ended.
+
+        Raises:
+            TypeError: its class has no rule. Nothing stands in for one: a GEMM costed as an
+                elementwise operator would be next to free.
+        """
+        raise TypeError(f"no rule of the calibrated cost model for {type(operator).__name__}")
 
     @kernel_time.register
     def _(self, operator: Elementwise, steps: StepTable) -> StepTimes:
@@ -90,6 +97,11 @@ class CalibratedRules:
         return StepTimes.of(
             memory=time, launch=self.data.vector.launch * (rows > 0), rows=len(steps)
         )
+
+    @kernel_time.register(Gather)
+    @kernel_time.register(ExpertRows)
+    def _(self, operator: Operator, steps: StepTable) -> StepTimes:
+        return self._elementwise(operator, steps)
 
     def _elementwise(self, operator: Operator, steps: StepTable) -> StepTimes:
         moved, rule = operator.work(steps).moved_bytes, self.data.vector
