@@ -14,10 +14,9 @@ Every folder is one stage, and a module imports only from stages before its own.
 Read `specc.session` first: it strings the stages together.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
 from specc._version import __version__
+
+TYPE_CHECKING = False  # `typing` would take a tenth of the start of `specc --help`
 
 if TYPE_CHECKING:
     from specc import library
@@ -53,8 +52,10 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Import what is public when it is first asked for, so that the commands start fast."""
+    from importlib import import_module
+
     if name == "library":
         return import_module("specc.library")
     if name in _MODULES:

@@ -4,7 +4,6 @@ from specc.check.convert import dimension_problem
 from specc.check.evaluate import Value, kind_of
 from specc.check.problems import problem
 from specc.diagnostics import did_you_mean
-from specc.ir.facts import METRICS, MONEY, STATISTICS, limitable
 from specc.ir.formula import Bound
 from specc.syntax import Constraint
 from specc.units import CURRENCIES, Quantity
@@ -16,6 +15,8 @@ def to_bound(node: Constraint, value: Value) -> Bound:
     Raises:
         ProblemError: there is no such fact, or the value does not fit it.
     """
+    from specc.ir.facts import MONEY, limitable
+
     fact, span = node.path.text, node.bound.span
     numbers = limitable()
     if fact not in numbers:
@@ -50,6 +51,10 @@ def to_bound(node: Constraint, value: Value) -> Bound:
 def is_tail(path: str) -> bool:
     """Say whether a path names a statistic over requests, such as `ttft.p90`."""
     metric, _, statistic = path.partition(".")
+    if not statistic:
+        return False
+    from specc.ir.facts import METRICS, STATISTICS
+
     return metric in METRICS and statistic in STATISTICS
 
 

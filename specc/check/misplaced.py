@@ -9,7 +9,6 @@ from specc.check.merge import MergedBlock, Written
 from specc.check.problems import Problems, planned
 from specc.diagnostics import Diagnostic, Help, Span, did_you_mean
 from specc.ir import KINDS
-from specc.ir.facts import METRICS, STATISTICS
 from specc.ir.vocabulary import (
     BlocksType,
     BlockType,
@@ -131,6 +130,8 @@ class Misplaced:
         tails = any(isinstance(entry.type, TailsType) for _, entry in known.values())
         if tails and is_tail(path):
             return False
+        from specc.ir.facts import METRICS, STATISTICS
+
         if tails and metric in METRICS:
             self.report(
                 span,

@@ -50,9 +50,12 @@ def _strict(wanted: type) -> Any:
     return hook
 
 
-def _is_tuple(cls: object) -> bool:
-    origin: object = get_origin(cls)
-    return origin is tuple
+def _is_sequence(cls: object) -> bool:
+    return cls in (tuple, list) or get_origin(cls) is tuple
+
+
+def _is_words(cls: object) -> bool:
+    return cls == dict[str, str]
 
 
 def _structure_formula(data: Any, _type: object) -> Formula:
@@ -110,8 +113,11 @@ def _converter() -> cattrs.Converter:
     )
     converter.register_structure_hook(int | float, _structure_number)
     converter.register_unstructure_hook(Enum, lambda value: value.value)
+    # Hooks of cattrs for these types would empty its cache of hooks whenever one is first met, and
+    # all classes would be compiled again.
+    converter.register_unstructure_hook_func(_is_words, dict)
     converter.register_unstructure_hook_func(
-        _is_tuple,
+        _is_sequence,
         lambda value: [converter.unstructure(v) for v in value],
     )
     return converter

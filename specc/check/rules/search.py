@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from specc.check.labels import label_of
 from specc.diagnostics import Diagnostic, Label
 from specc.ir import Deployment, Device, Objective, Strategy
-from specc.ir.facts import fact
 
 
 def prices(deployment: Deployment) -> Iterator[Diagnostic]:
     """What counts money or energy needs the price or the power of every device."""
     search = deployment.search
+    if not search.limits and deployment.objective is not Objective.THROUGHPUT_PER_COST:
+        return
+    from specc.ir.facts import fact
+
     wanted = {fact(b.fact).needs: Label(b.spans[""], "needs it") for b in search.limits}
     if deployment.objective is Objective.THROUGHPUT_PER_COST:
         wanted.setdefault("price", label_of(search, "maximize", "needs it", deployment))

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from specc.check.labels import label_of
 from specc.diagnostics import Diagnostic, Label
 from specc.ir import Deployment, Mode, Phase, Study, Workload
-from specc.ir.facts import fact
 from specc.ir.images import image_tokens
 
 
@@ -203,6 +202,10 @@ def outputs(study: Study, deployment: Deployment) -> Iterator[Diagnostic]:
 
 def limits(_study: Study, deployment: Deployment) -> Iterator[Diagnostic]:
     """A limit on what a mode does not have would never be broken."""
+    if not deployment.search.limits:
+        return
+    from specc.ir.facts import fact
+
     for bound in deployment.search.limits:
         phases = deployment.mode.phases
         if len(phases) == 1 and phases[0] not in fact(bound.fact).phases:
