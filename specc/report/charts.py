@@ -277,7 +277,7 @@ class HeatCell:
 
 @frozen
 class HeatMap:
-    """The throughput of the best answers over two swept fields."""
+    """The throughput of the best configurations over two swept fields."""
 
     title: str
     x_title: str

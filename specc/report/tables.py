@@ -1,4 +1,4 @@
-"""The tables of a report: answers and candidates, their memory and bounds, and misses."""
+"""The tables of a report: configurations and candidates, their memory and bounds, and misses."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -138,7 +138,7 @@ def _of_point(fact: Fact, point: FrontierPoint) -> Any:
 
 
 def answer_table(answers: Sequence[Configuration], several: bool, dropped: int) -> Table:
-    """Show the answers: their instances, and what they serve together."""
+    """Show the configurations: their instances, and what they serve together."""
     note = f"{dropped} more answers do less than those listed." if dropped else ""
     cells = [
         *([_text("Deployment", lambda a: a.deployment)] if several else []),

@@ -263,10 +263,10 @@ class Picture:
 
 @frozen
 class Simulated:
-    """A simulation of an answer of a deployment, or of a measured server.
+    """A simulation of a configuration of a deployment, or of a measured server.
 
     Attributes:
-        place: place of the answer in the ranking by closed form, from 1.
+        place: place of the configuration in the ranking by closed form, from 1.
         devices: of all replicas; their number for a server.
         engines: of all replicas, of each phase.
         settings: of the engines of each phase.

@@ -26,7 +26,7 @@ class Goals:
     Attributes:
         slo: limits of the workload; one on what a phase does not have is no limit there.
         memory: bytes of a device.
-        bounds: further limits; those on facts of whole answers are not judged here.
+        bounds: further limits; those on facts of whole configurations are not judged here.
         layout: the layout, for limits on it.
     """
 
