@@ -493,7 +493,7 @@ def _fleet_remarks(result: StudyResult, best: Configuration) -> list[str]:
 
 
 def _two_kinds_of_tpot(result: StudyResult) -> list[str]:
-    """Warn where the TPOT of some configurations includes prefill's share and that of others does not."""
+    """Warn where the TPOT of some configurations includes prefill's share, of others not."""
     tasks = {c.instance.task: c for c in result.candidates}
     kinds = {
         tasks[g.task].method == "closed form" and g.phase == "whole"
