@@ -10,10 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from specc._version import __version__
 from specc.check import check
-from specc.diagnostics import Diagnostic, Label
-from specc.ir import Deployment, Document, Phase
+from specc.diagnostics import Diagnostic, Label, did_you_mean
+from specc.ir import Capacity, Deployment, Document, Phase
 from specc.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -133,6 +135,38 @@ class Session:
 
         return operator_table(self.plan, instance)
 
+    def narrow_to_simulations(self, study: str | None = None, *, search_capacity: bool) -> None:
+        """Keep the studies that are simulated, or the one of that name, in the plan.
+
+        Args:
+            study: the name of a study; by default all of them.
+            search_capacity: whether the capacity is searched also where no block asks for it.
+
+        Raises:
+            SpecError: as `plan`; there is none to simulate, or its capacity cannot be searched.
+        """
+        from specc.plan import Plan
+
+        planned = self.plan.studies
+        if study is not None:
+            planned = tuple(p for p in planned if p.study.name == study)
+            if not planned:
+                names = [p.study.name for p in self.plan.studies]
+                raise SpecError([_no_study(study, names)])
+        simulated = [p for p in planned if p.study.simulate is not None]
+        if not simulated:
+            raise SpecError(
+                [
+                    Diagnostic(
+                        "E0404",
+                        "no study has anything to simulate",
+                        help="add a block to a study: simulate { arrival = poisson(12 req/s) }",
+                    )
+                ]
+            )
+        chosen = [_with_capacity(p) for p in simulated] if search_capacity else simulated
+        self.plan = Plan(tuple(chosen))
+
     @staticmethod
     def _check_layouts(plan: "Plan") -> None:
         """Refuse a deployment of which every layout is pruned."""
@@ -148,6 +182,27 @@ class Session:
         ]
         if problems:
             raise SpecError(problems)
+
+
+def _no_study(name: str, known: Sequence[str]) -> Diagnostic:
+    return Diagnostic(
+        "E0203",
+        f"there is no study '{name}' in this spec",
+        help=did_you_mean(name, known, "study").text,
+    )
+
+
+def _with_capacity(planned: "PlannedStudy") -> "PlannedStudy":
+    """Return a study that searches its capacity."""
+    from specc.check.rules import problems_of_capacity
+
+    if planned.study.capacity is not None:
+        return planned
+    study = evolve(planned.study, capacity=Capacity())
+    problems = list(problems_of_capacity(study))
+    if problems:
+        raise SpecError(problems)
+    return evolve(planned, study=study)
 
 
 def _no_layout(planned: "PlannedStudy", deployment: Deployment, phase: Phase) -> Diagnostic:

@@ -5,18 +5,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import evolve
-
-from specc.check.rules import problems_of_capacity
 from specc.cli.main import FAILED, INFEASIBLE, INTERRUPTED, OK, WRONG_INPUT
 from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics
-from specc.diagnostics import Diagnostic, did_you_mean
-from specc.ir import Capacity
+from specc.diagnostics import Diagnostic
 from specc.run.events import Events
 from specc.session import Session, SpecError
 
 if TYPE_CHECKING:
-    from specc.plan import PlannedStudy
     from specc.results import Results, Simulated
     from specc.run.subjects import SimulationInterruptedError
     from specc.serving.simulation.metrics import Outcome
@@ -51,12 +46,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Simulate; exit code 3 if objectives are missed, 1 if an `expect` is not met."""
     from specc.cli.progress import progress
-    from specc.plan import Plan
     from specc.run.subjects import SimulationInterruptedError
 
     session = Session(options.spec, options.set)
     try:
-        session.plan = Plan(tuple(_chosen(session, options)))
+        session.narrow_to_simulations(options.study, search_capacity=options.capacity)
     except SpecError as error:
         print_diagnostics(error.diagnostics, options.format)
         return WRONG_INPUT
@@ -91,46 +85,6 @@ class _Recorder(Events):
 
     def outcome_of(self, wanted: "Simulated") -> "Outcome":
         return next(outcome for found, outcome in self._outcomes if found is wanted)
-
-
-def _chosen(session: Session, options: argparse.Namespace) -> "list[PlannedStudy]":
-    """Return the studies to simulate, with a search for the capacity if it was asked for."""
-    studies = session.plan.studies
-    if options.study is not None:
-        names = [planned.study.name for planned in studies]
-        studies = tuple(planned for planned in studies if planned.study.name == options.study)
-        if not studies:
-            raise SpecError(
-                [
-                    Diagnostic(
-                        "E0203",
-                        f"there is no study '{options.study}' in this spec",
-                        help=did_you_mean(options.study, names, "study").text,
-                    )
-                ]
-            )
-    simulated = [planned for planned in studies if planned.study.simulate is not None]
-    if not simulated:
-        raise SpecError(
-            [
-                Diagnostic(
-                    "E0404",
-                    "no study has anything to simulate",
-                    help="add a block to a study: simulate { arrival = poisson(12 req/s) }",
-                )
-            ]
-        )
-    return [_with_capacity(planned) if options.capacity else planned for planned in simulated]
-
-
-def _with_capacity(planned: "PlannedStudy") -> "PlannedStudy":
-    if planned.study.capacity is not None:
-        return planned
-    study = evolve(planned.study, capacity=Capacity())
-    problems = list(problems_of_capacity(study))
-    if problems:
-        raise SpecError(problems)
-    return evolve(planned, study=study)
 
 
 def _write_trace(results: "Results", recorder: _Recorder, options: argparse.Namespace) -> bool:
