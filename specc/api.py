@@ -14,18 +14,18 @@ from specc.units import Seconds, Tokens
 LARGEST = 10_000_000  # sequences, and tokens of one, of a step
 
 
-def compile(path: str | Path, overrides: Sequence[str] = ()) -> Session:
+def compile(path: str | Path, overrides: str | Sequence[str] = ()) -> Session:
     """Return a session of a spec: its document, plan, results and report, each when asked for.
 
     Args:
         path: the spec.
-        overrides: fields set from outside, each as `workload.chat.output=2000tok`.
+        overrides: fields set from outside, one or several, as `workload.chat.output=2000tok`.
 
     Returns:
-        A `Session`. Its `diagnostics` say what is wrong; `plan`, `results` and `report` raise
-        `SpecError` where the spec has errors.
+        A `Session`. Where the spec has errors its `diagnostics` say which, `document` is None, and
+        `plan`, `results` and `report` raise `SpecError`.
     """
-    return Session(path, overrides)
+    return Session(path, [overrides] if isinstance(overrides, str) else overrides)
 
 
 @frozen
@@ -67,7 +67,7 @@ def step_time(
     new: Tokens | None = None,
     quant: str | None = None,
 ) -> StepTime:
-    """Return the time of one step of an instance.
+    """Return the time of one step of an instance, whether or not it fits the memory.
 
     Args:
         model: a model, or its name or alias in the library.
@@ -91,9 +91,12 @@ def step_time(
 
     prefills = _chosen("phase", phase, ("decode", "prefill")) == "prefill"
     computed = new if new is not None else context if prefills else 1
-    for name, size in {"batch": batch, "context": context, "new": computed, "tp": tp, "pp": pp,
+    for name, size in {"devices": devices,
+        "batch": batch, "context": context, "new": computed, "tp": tp, "pp": pp,
                        "dp": dp, "cp": cp, "dcp": dcp, "ep": ep, "moe_tp": moe_tp,
                        "moe_dp": moe_dp}.items():  # fmt: skip
+        if size is not None and type(size) is not int:
+            raise LibraryError(Diagnostic("E0301", f"'{name}' takes a whole number, not {size!r}"))
         if size is not None and not 1 <= size <= LARGEST:
             raise _out_of_range(f"'{name}' is {size}", f"write 1 to {LARGEST:,}")
     if computed > context:

@@ -51,7 +51,7 @@ class LibraryError(ValueError):
     """
 
     def __init__(self, diagnostic: Diagnostic) -> None:
-        super().__init__(diagnostic.message)
+        super().__init__(diagnostic.sentence)
         self.diagnostic = diagnostic
 
 

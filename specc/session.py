@@ -236,5 +236,5 @@ class SpecError(Exception):
     """A spec that cannot be compiled further; carries the diagnostics."""
 
     def __init__(self, diagnostics: list[Diagnostic]) -> None:
-        super().__init__(diagnostics[0].message if diagnostics else "")
+        super().__init__("\n".join(d.sentence for d in diagnostics))
         self.diagnostics = diagnostics

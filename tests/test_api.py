@@ -135,3 +135,27 @@ def test_a_step_that_cannot_be_is_refused(more: dict, code: str) -> None:
     with pytest.raises(specc.LibraryError) as caught:
         specc.step_time(given.pop("model"), given.pop("device"), **given)
     assert caught.value.diagnostic.code == code
+
+
+@pytest.mark.parametrize("wrong", [1.5, True, "8", 4.0])
+def test_sizes_are_whole_numbers(wrong: object) -> None:
+    with pytest.raises(specc.LibraryError) as caught:
+        specc.step_time("qwen3_8b", DEVICE, batch=wrong)
+    assert caught.value.diagnostic.code == "E0301"
+
+
+def test_an_exception_says_what_to_do() -> None:
+    with pytest.raises(specc.LibraryError, match="did you mean 'qwen3_32b'"):
+        specc.step_time("qwen3_33b", DEVICE)
+
+
+def test_one_override_is_a_text(tmp_path: Path, small_spec) -> None:
+    path = tmp_path / "plan.spec"
+    path.write_text(small_spec())
+    assert specc.compile(path, "chat.output=800tok").overrides == ("chat.output=800tok",)
+
+
+def test_servers_have_a_frame_without_rows() -> None:
+    frame = specc.load_results(ROOT / "specs" / "admission-experiment.result.json").frame()
+    assert len(frame) == 0
+    assert {"deployment", "batch", "tpot"} <= set(frame.columns)

@@ -106,7 +106,9 @@ def dimension_problem(
     """Say that a quantity has the wrong dimension or lacks its unit."""
     units = ", ".join(units_of(wanted))
     if quantity.dimension == DIMENSIONLESS and quantity.unit != "%":
-        written = f"{span.text} {typical_unit(wanted)}"
+        # A cell of a file has no place of its own: the span is that of the file's name.
+        number = span.text if not span.text.startswith('"') else f"{quantity.value:g}"
+        written = f"{number} {typical_unit(wanted)}"
         return problem(
             span,
             "E0303",

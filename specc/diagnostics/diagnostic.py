@@ -55,6 +55,12 @@ class Diagnostic:
         return _rule(self.code)
 
     @property
+    def sentence(self) -> str:
+        """What is wrong, why, and what to do, in a line: the text of an exception."""
+        parts = (self.message, self.why, self.help)
+        return "; ".join(part for part in parts if part)
+
+    @property
     def severity(self) -> Severity:
         """The severity that the code stands for."""
         return severity_of(self.code)

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 from attrs import evolve, frozen
 
-from specc.ir.facts import METRICS, STATISTICS, limitable
+from specc.ir.facts import FACTS, METRICS, STATISTICS, Fact, limitable
 from specc.ir.study import KINDS
 from specc.ir.vocabulary import (
     ArrivalType,
@@ -76,7 +76,9 @@ def pages() -> Iterator[FieldPage]:
 def page(path: str) -> FieldPage | None:
     """Return the page of a kind or a field such as `workload.slo.tpot`."""
     own = [p for kind, cls in KINDS.items() for p in _fields(kind, cls, None)]
-    return next((p for p in (*pages(), *own, *_planned_pages()) if p.path == path), None)
+    return next(
+        (p for p in (*pages(), *own, *_planned_pages(), *_fact_pages()) if p.path == path), None
+    )
 
 
 def _planned_pages() -> Iterator[FieldPage]:
@@ -102,7 +104,38 @@ def markdown() -> str:
             "| field | type | default | meaning | example |\n| --- | --- | --- | --- | --- |\n"
             f"{rows}\n{planned}"
         )
-    return "\n".join(sections)
+    return "\n".join([*sections, _facts()])
+
+
+def _facts() -> str:
+    """Return the facts of a result as a section, a row for each."""
+    about = "What `expect` can name as `best.FACT`, and `limits` as `FACT`"
+    head = f"### facts of a result\n{about}\n\n"
+    head += (
+        "| fact | in | dimension | better | of | meaning |\n| --- | --- | --- | --- | --- | --- |\n"
+    )
+    return head + "\n".join(_fact_row(fact) for fact in FACTS) + "\n"
+
+
+def _fact_row(fact: Fact) -> str:
+    where = "`expect`, `limits`" if fact.limitable else "`expect`"
+    phases = "" if len(fact.phases) == 3 else " or ".join(phase.value for phase in fact.phases)
+    cells = (
+        f"`best.{fact.name}`",
+        where,
+        str(fact.dimension) if fact.dimension is not None else "a word",
+        fact.better.value,
+        "a simulation" if fact.simulated else phases,
+        fact.definition or fact.title,
+    )
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _fact_pages() -> Iterator[FieldPage]:
+    for fact in FACTS:
+        kind = str(fact.dimension) if fact.dimension is not None else "a word"
+        about = fact.definition or fact.title
+        yield FieldPage(f"best.{fact.name}", f"fact of a result, {kind}", "", about, "")
 
 
 def _row(page_: FieldPage, kind: str) -> str:

@@ -120,8 +120,18 @@ def _of_deployment(deployment: Deployment) -> Iterator[Written]:
 
 
 def _format(deployment: Deployment) -> str:
-    """Say the format of the weights, and that of the experts where it is another."""
-    usual, experts = deployment.usual_format, deployment.expert_format
-    if deployment.model.experts is None or experts is usual:
-        return usual.value
-    return f"{usual.value}; experts {experts.value}"
+    """Say the format of the weights, and what departs from it."""
+    formats = deployment.formats
+    parts = {name: getattr(formats, name) for name in _PARTS}
+    if deployment.model.experts is not None and formats.experts is None:
+        parts["experts"] = deployment.expert_format
+    usual = deployment.usual_format
+    other = [
+        f"{name.replace('_', ' ')} {format_.value}"
+        for name, format_ in parts.items()
+        if format_ is not None and format_ is not usual
+    ]
+    return "; ".join([usual.value, *other, f"KV cache {formats.kv_cache.value}"])
+
+
+_PARTS = ("attention", "mlp", "experts", "shared_experts", "output")

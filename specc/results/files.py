@@ -18,8 +18,8 @@ class ResultsError(Exception):
     """A file that holds no results, or those of another format; carries the diagnostic."""
 
     def __init__(self, message: str, why: str = "", help: str = "") -> None:
-        super().__init__(message)
         self.diagnostic = Diagnostic("E0012", message, why=why, help=help)
+        super().__init__(self.diagnostic.sentence)
 
 
 def load_results(path: str | Path) -> Results:

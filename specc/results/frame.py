@@ -20,9 +20,14 @@ from specc.results.studies import Results, StudyResult
 
 def candidates(results: Results) -> pd.DataFrame:
     """Return a row for each candidate, in SI units, the best of a study first."""
-    return pd.DataFrame(
-        [{**_study(s), **_candidate(c)} for s in results.studies for c in s.candidates]
-    )
+    rows = [{**_study(s), **_candidate(c)} for s in results.studies for c in s.candidates]
+    if not rows:  # measured servers have no candidates, and their table the same columns
+        return pd.DataFrame(columns=["study", "deployment", *_columns()])
+    return pd.DataFrame(rows)
+
+
+def _columns() -> list[str]:
+    return [fact.name for fact in facts.FACTS if fact.instance]
 
 
 def listed(results: Results) -> pd.DataFrame:

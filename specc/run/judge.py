@@ -79,6 +79,8 @@ def _value(found: Configuration, phase: str, name: str, path: str) -> float | in
             which = " or ".join(f"best.{i.phase}.{name}" for i in found.instances)
             raise _MissingFactError(f"{path} does not exist: the answer has {which}")
         value = facts.value(fact.instance, chosen[0])
+    if value is None and fact.needs:
+        raise _MissingFactError(f"{path} does not exist: a device has no {fact.needs}")
     if value is None:
         raise _MissingFactError(f"{path} does not exist in mode {found.mode}")
     known: float | int | str = value
