@@ -79,6 +79,7 @@ class Library:
     workspace: Workspace = Factory(lambda: Workspace(Path()))
     _problems: Problems = Factory(Problems)
     _loader: Loader = Factory(lambda self: Loader(self.workspace, self._problems), takes_self=True)
+    _given_up: list[Loader] = Factory(list)
     _built: dict[int, Node] = Factory(dict)
 
     def model(self, name: str) -> Model:
@@ -232,7 +233,11 @@ class Library:
         module = self._loader.load(path, is_library=True)
         wrong = next((d for d in self._problems.found if d.is_error), None)
         if wrong is not None:
-            self._problems.found.clear()
+            # What was read beside the error is of no use; it is kept, as blocks that were built are
+            # known by the identity of their text.
+            self._given_up.append(self._loader)
+            self._problems = Problems()
+            self._loader = Loader(self.workspace, self._problems)
             raise LibraryError(wrong)
         assert module is not None
         return module

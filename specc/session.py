@@ -44,6 +44,7 @@ class Session:
         self.overrides = tuple(overrides)
         self.workspace = Workspace(self.path.parent)
         self.events = events
+        self._plan: Plan | None = None
 
     @cached_property
     def _checked(self) -> tuple[Document | None, list[Diagnostic]]:
@@ -59,13 +60,24 @@ class Session:
         """All that was found wrong so far."""
         return self._checked[1]
 
-    @cached_property
+    @property
     def plan(self) -> "Plan":
         """The tasks to evaluate; setting it runs another plan than that of the whole spec.
 
         Raises:
             SpecError: the spec has errors, no study, or a study without a possible layout.
         """
+        if self._plan is None:
+            self._plan = self._lowered()
+        return self._plan
+
+    @plan.setter
+    def plan(self, plan: "Plan") -> None:
+        self._plan = plan
+        for stage in ("results", "report"):
+            self.__dict__.pop(stage, None)
+
+    def _lowered(self) -> "Plan":
         from specc.plan import lower
 
         if self.document is None:
@@ -130,7 +142,11 @@ class Session:
         return render(self.results)
 
     def operators(self, instance: "Instance") -> "list[dict[str, Any]]":
-        """Return the operators of the steps of an instance that was found, the longest first."""
+        """Return the operators of the steps of an instance that was found, the longest first.
+
+        Raises:
+            ValueError: the instance is not one of this session's plan.
+        """
         from specc.run.operators import operator_table
 
         return operator_table(self.plan, instance)
@@ -147,11 +163,12 @@ class Session:
         """
         from specc.plan import Plan
 
-        planned = self.plan.studies
+        whole = self._lowered().studies
+        planned = whole
         if study is not None:
-            planned = tuple(p for p in planned if p.study.name == study)
+            planned = tuple(p for p in whole if p.study.name == study)
             if not planned:
-                names = [p.study.name for p in self.plan.studies]
+                names = [p.study.name for p in whole]
                 raise SpecError([_no_study(study, names)])
         simulated = [p for p in planned if p.study.simulate is not None]
         if not simulated:

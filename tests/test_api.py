@@ -6,12 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import attrs
 import pytest
 
 import specc
 from specc.cost import CostModel, StepTable
 from specc.cost.times import P10, P90
 from specc.ir import Layout, Quantisation
+from specc.plan import Plan
 from tests.conftest import ROOT
 
 DEVICE = "atlas_800_a3_752t_die"
@@ -159,3 +161,38 @@ def test_servers_have_a_frame_without_rows() -> None:
     frame = specc.load_results(ROOT / "specs" / "admission-experiment.result.json").frame()
     assert len(frame) == 0
     assert {"deployment", "batch", "tpot"} <= set(frame.columns)
+
+
+def test_another_plan_has_other_results(tmp_path: Path, small_spec) -> None:
+    path = tmp_path / "plan.spec"
+    path.write_text(small_spec())
+    session = specc.compile(path)
+    (study,) = session.plan.studies
+    assert len(session.results.studies[0].candidates) == 4
+    session.plan = Plan((attrs.evolve(study, tasks=study.tasks[:1]),))
+    assert len(session.results.studies[0].candidates) == 1
+
+
+def test_operators_of_an_instance_of_another_plan_are_refused(tmp_path: Path, small_spec) -> None:
+    path = tmp_path / "plan.spec"
+    path.write_text(small_spec())
+    session = specc.compile(path)
+    best = session.results.studies[0].best
+    assert best is not None
+    (own,) = best.instances
+    assert session.operators(own)
+    with pytest.raises(ValueError, match="another plan"):
+        session.operators(attrs.evolve(own, task="none"))
+
+
+def test_a_broken_file_of_a_library_is_told_each_time(tmp_path: Path) -> None:
+    from specc.library import Library
+
+    path = tmp_path / "broken.spec"
+    path.write_text("model m { layers = \n}\n")
+    library = Library()
+    for _ in range(2):
+        with pytest.raises(specc.LibraryError) as caught:
+            library._load(path)
+        assert caught.value.diagnostic.code == "E0101"
+    assert library.model("qwen3_8b").layers == 36

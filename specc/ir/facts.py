@@ -10,7 +10,6 @@ simulation. Nothing of these rooms is imported.
 
 from collections.abc import Callable, Iterator
 from enum import Enum
-from functools import reduce
 from typing import Any
 
 from attrs import frozen
@@ -110,12 +109,18 @@ class Fact(Term):
 
 
 def value(read: Read, owner: Any) -> Any:
-    """Return what a fact is for its owner; None where it has none."""
+    """Return what a fact is for its owner; None where it has none.
+
+    Raises:
+        AttributeError: the path is misspelt.
+    """
     if read is None or owner is None:
         return None
     if callable(read):
         return read(owner)
-    return reduce(lambda found, name: getattr(found, name, None), read.split("."), owner)
+    for name in read.split("."):
+        owner = None if owner is None else getattr(owner, name)
+    return owner
 
 
 def _size(name: str, title: str) -> Fact:

@@ -113,6 +113,8 @@ def _converter() -> cattrs.Converter:
     )
     converter.register_structure_hook(int | float, _structure_number)
     converter.register_unstructure_hook(Enum, lambda value: value.value)
+    # A whole number in a field of floats is written as it is loaded again: 16.0.
+    converter.register_unstructure_hook(float, float)
     # Hooks of cattrs for these types would empty its cache of hooks whenever one is first met, and
     # all classes would be compiled again.
     converter.register_unstructure_hook_func(_is_words, dict)

@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 from specc._version import __version__
 from specc.ir import Deployment, Document, Layout, Phase, Study, Workload
 from specc.ir.json import to_json
-from specc.search import layouts
+from specc.search.space import layouts
 
 
 @frozen(slots=False)

@@ -46,16 +46,18 @@ def results_from(text: str, name: str) -> Results:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise _no_results(name, f"it is no JSON: {error}") from None
-    if not isinstance(data, dict) or not isinstance(data.get("studies"), list):
+    if not isinstance(data, dict) or not {"format", "studies"} & data.keys():
         raise _no_results(name, "it has no studies")
     found = data.pop("format", None)
-    if found != FORMAT:
+    if type(found) is not int or found != FORMAT:
         raise ResultsError(
-            f"'{name}' has format {found}, this version of specc reads format {FORMAT}",
+            f"'{name}' has format {json.dumps(found)}, this version of specc reads format {FORMAT}",
             why="the form of result files changes between versions, and none of it is guessed",
             help=f"run the spec again: specc run {data.get('spec') or 'plan.spec'}",
         )
-    studies = data.pop("studies")
+    studies = data.pop("studies", None)
+    if not isinstance(studies, list):
+        raise _no_results(name, "it has no studies")
     try:
         return Results(from_json(data, Header), from_json(studies, tuple[StudyResult, ...]))
     except JsonFormError as error:

@@ -37,7 +37,7 @@ class Verdict:
 
 @frozen
 class StudyResult:
-    """The answer to one study.
+    """What one study found.
 
     Attributes:
         configurations: the feasible ones, the best first, then those that break a limit of theirs.

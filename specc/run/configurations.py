@@ -13,6 +13,7 @@ from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from specc.ir import Bound, Deployment, Device, Fleet, Mode, Objective, Phase, Slo, Workload, facts
+from specc.ir.facts import Fact
 from specc.plan import Task
 from specc.results import (
     Band,
@@ -23,7 +24,7 @@ from specc.results import (
     objective_of,
 )
 from specc.run.evaluate import Evaluated, point_at, serving_model_of
-from specc.search import bound_excess
+from specc.search.goals import bound_excess
 from specc.serving import StepLoop
 from specc.serving.transfer import CacheTransfer, link_rate, slower_link
 from specc.units import Seconds
@@ -76,7 +77,7 @@ def configurations(
     bounds, objective = deployment.search.limits, deployment.objective
     if len(deployment.mode.phases) == 1:
         found = [_single(deployment, e) for e in evaluated if e.candidate.feasible]
-        judged = [evolve(a, misses=(*a.misses, *_misses(a, bounds))) for a in found]
+        judged = [evolve(c, misses=(*c.misses, *_misses(bounds, _reader(c)))) for c in found]
         return ranked(judged, objective), 0
     slo = workload.slo
     pairs = [(p, _pair_misses(p, deployment, slo)) for p in _pairs(deployment, workload, evaluated)]
@@ -144,8 +145,8 @@ def _instances(fleet: Fleet, size: int, rate: float) -> tuple[int, tuple[Miss, .
     if room is None or count <= room:
         return count, ()
     assert fleet.devices is not None
-    needed = float(count * size)
-    return count, (Miss("devices", needed, fleet.devices, needed / fleet.devices - 1),)
+    needed, allowed = float(count * size), float(fleet.devices)
+    return count, (Miss("devices", needed, allowed, needed / allowed - 1),)
 
 
 def _pairs(
@@ -309,13 +310,13 @@ def _at_batch(evaluated: Evaluated, batch: int) -> Instance:
 
 
 def _pair_misses(pair: _Pair, deployment: Deployment, slo: Slo) -> tuple[Miss, ...]:
-    misses = _misses(pair, deployment.search.limits)
+    misses = _misses(deployment.search.limits, lambda fact: _of_pair(fact, pair, deployment))
     if slo.tpot is not None and pair.tpot > slo.tpot:
         misses = (Miss("tpot", pair.tpot, slo.tpot, pair.tpot / slo.tpot - 1), *misses)
     fleet = deployment.fleet
     if fleet is not None and fleet.devices is not None and pair.devices > fleet.devices:
         excess = pair.devices / fleet.devices - 1
-        return Miss("devices", pair.devices, fleet.devices, excess), *misses
+        return Miss("devices", float(pair.devices), float(fleet.devices), excess), *misses
     return misses
 
 
@@ -376,17 +377,27 @@ def _bands(instances: tuple[Instance, ...], throughput: float) -> Band:
     )
 
 
-def _misses(found: "Configuration | _Pair", bounds: tuple[Bound, ...]) -> tuple[Miss, ...]:
-    """Return what a configuration misses of the limits on configurations as a whole."""
+def _misses(bounds: tuple[Bound, ...], read: Callable[[Fact], Any]) -> tuple[Miss, ...]:
+    """Return what is missed of the limits on configurations as a whole, by what facts are."""
     misses = []
     for bound in bounds:
         if bound.fact in facts.of_rows():
             continue
-        value = float(facts.value(facts.fact(bound.fact).configuration, found))
+        value = float(read(facts.fact(bound.fact)))
         excess = float(bound_excess(bound, np.array([value]))[0])
         if excess > 0:
             misses.append(Miss(bound.fact, value, bound.value, excess))
     return tuple(misses)
+
+
+def _reader(found: Configuration) -> Callable[[Fact], Any]:
+    return lambda fact: facts.value(fact.configuration, found)
+
+
+def _of_pair(fact: Fact, pair: _Pair, deployment: Deployment) -> Any:
+    """Return a fact of a pair; one that it does not count needs the whole configuration."""
+    counted = isinstance(fact.configuration, str) and hasattr(pair, fact.configuration)
+    return facts.value(fact.configuration, pair if counted else _paired(deployment, pair))
 
 
 def detailed(found: Configuration, tasks: Mapping[str, Task]) -> Configuration:

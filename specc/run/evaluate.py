@@ -21,7 +21,8 @@ from specc.results import (
     MemoryUse,
     Point,
 )
-from specc.search import BatchSearch, Goals, exhaustive_batches, search_batch
+from specc.search.batch import BatchSearch, exhaustive_batches, search_batch
+from specc.search.goals import Goals
 from specc.serving import (
     ClosedForm,
     Mixture,

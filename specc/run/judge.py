@@ -77,7 +77,7 @@ def _value(found: Configuration, phase: str, name: str, path: str) -> float | in
         chosen = [i for i in found.instances if not phase or i.phase == phase]
         if len(chosen) != 1:
             which = " or ".join(f"best.{i.phase}.{name}" for i in found.instances)
-            raise _MissingFactError(f"{path} does not exist: the answer has {which}")
+            raise _MissingFactError(f"{path} does not exist: the configuration has {which}")
         value = facts.value(fact.instance, chosen[0])
     if value is None and fact.needs:
         raise _MissingFactError(f"{path} does not exist: a device has no {fact.needs}")

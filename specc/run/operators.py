@@ -10,8 +10,15 @@ from specc.run.evaluate import steps_of
 
 
 def operator_table(plan: Plan, instance: Instance) -> list[dict[str, Any]]:
-    """Return the operators of the decode and the prefill step, the longest first."""
-    task = next(t for p in plan.studies for t in p.tasks if t.key == instance.task)
+    """Return the operators of the decode and the prefill step, the longest first.
+
+    Raises:
+        ValueError: the instance is of another plan.
+    """
+    tasks = {task.key: task for study in plan.studies for task in study.tasks}
+    task = tasks.get(instance.task)
+    if task is None:
+        raise ValueError(f"the plan has no task '{instance.task}': the instance is of another plan")
     cost = CostModel.of(task.deployment, task.layout, task.drafted)
     tables = []
     for phase, steps in steps_of(task, instance.point).items():

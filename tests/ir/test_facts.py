@@ -8,10 +8,11 @@ from attrs import fields, fields_dict
 from specc.ir import Layout, facts
 from specc.ir.documentation import markdown
 from specc.ir.facts import Better, Digits, Fact
+from specc.results.files import results_from
 from specc.results.frame import listed
 from specc.serving import ServingTable
 from specc.session import Session
-from specc.units import BYTES, TIME, TOKENS
+from specc.units import BYTES, DIMENSIONLESS, TIME, TOKENS
 
 ADDED = Fact(
     name="tokens_per_cache",
@@ -108,3 +109,49 @@ def test_every_size_of_a_layout_can_be_limited(tmp_path: Path, small_spec, size:
     for candidate in study.candidates:
         broken = getattr(candidate.instance.layout, size) > 1
         assert broken == (size in {miss.limit for miss in candidate.misses})
+
+
+def test_a_misspelt_path_raises(small_spec, tmp_path: Path) -> None:
+    path = tmp_path / "plan.spec"
+    path.write_text(small_spec())
+    best = Session(path).results.studies[0].best
+    with pytest.raises(AttributeError):
+        facts.value("in_flihgt", best)
+    assert facts.value("nothing.below", None) is None
+
+
+PAIRED = """
+use std.devices
+use std.models
+workload w {{ input = 2000 tok; output = 200 tok; slo {{ tpot <= 80 ms }} }}
+deployment d {{
+    model = qwen3_8b; device = atlas_800_a3_752t_die; devices = 4; mode = pd_ratio
+    parallel {{ tp = [2, 4] }}
+    fleet {{ {fleet} }}
+    {extra}
+}}
+study s {{ workload = w; deployments = [d] }}
+"""
+
+
+@pytest.mark.parametrize("read", [lambda c: len(c.instances[0].parallel), "in_flight"])
+def test_a_metric_of_ones_own_limits_fleets_of_two_phases(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: object
+) -> None:
+    own = Fact(name="own", title="Own", dimension=DIMENSIONLESS, configuration=read)
+    monkeypatch.setattr(facts, "FACTS", (*facts.FACTS, own))
+    path = tmp_path / "plan.spec"
+    path.write_text(PAIRED.format(fleet="devices = 24", extra="search { limits { own <= 0 } }"))
+    (study,) = Session(path).results.studies
+    assert study.best is None
+    assert all("own" in {miss.limit for miss in c.misses} for c in study.configurations)
+
+
+@pytest.mark.parametrize("mode", ["mode = pd_ratio", "mode = aggregated"])
+def test_results_of_a_fleet_that_is_too_small_are_written_again(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "plan.spec"
+    text = PAIRED.format(fleet="rate = 4000 req/s; devices = 16", extra="")
+    path.write_text(text.replace("mode = pd_ratio", mode))
+    written = Session(path).results.to_json()
+    assert '"limit": "devices"' in written
+    assert results_from(written, "plan.result.json").to_json() == written

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from specc.ir import Search, Slo, Strategy
-from specc.search import Goals, search_batch
+from specc.search.batch import search_batch
+from specc.search.goals import Goals
 from specc.serving import Bands, MemoryParts, ServingTable, Shares
 
 GOALS = Goals(Slo(ttft=100.0, tpot=1.0), 1000)

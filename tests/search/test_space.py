@@ -4,7 +4,7 @@ import attrs
 import pytest
 
 from specc.ir import Deployment, Parallel
-from specc.search import layouts
+from specc.search.space import layouts
 from tests.cost.test_rules import DEVICE, MODEL
 
 

@@ -29,7 +29,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="write nothing; fail if the files on disk are not what a run would write",
     )
     kind.add_argument(
-        "--csv", type=Path, metavar="FILE", help="also write every candidate as a row of a table"
+        "--csv",
+        type=Path,
+        metavar="FILE",
+        help="also write a table: a row for each candidate, or for each configuration of fleets",
     )
     add_set_option(parser)
     add_format_option(parser)
