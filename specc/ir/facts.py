@@ -526,11 +526,6 @@ def limitable() -> dict[str, Fact]:
     return {fact.name: fact for fact in FACTS if fact.limitable}
 
 
-def of_rows() -> tuple[str, ...]:
-    """Return the facts that each batch size of a layout has, so that the search judges them."""
-    return tuple(fact.name for fact in FACTS if fact.row)
-
-
 def glossary(*, simulated: bool) -> Iterator[Term]:
     """Yield what a report explains, with or without simulations."""
     more = (f for f in FACTS if f.definition and f not in GLOSSARY)

@@ -16,7 +16,6 @@ from specc.ir.vocabulary import (
     BlocksType,
     BlockType,
     BoundsType,
-    Entry,
     FieldType,
     IntervalType,
     LengthsType,
@@ -171,14 +170,10 @@ def _row(node: Node) -> str:
     cells = entries(type(node)).items()
     known = ((name, entry, getattr(node, name)) for name, (_, entry) in cells)
     return ", ".join(
-        f"{name.replace('_', ' ')} {_cell(value, entry)}"
+        f"{name.replace('_', ' ')} {text_of(value, entry.type)}"
         for name, entry, value in known
         if value is not None
     )
-
-
-def _cell(value: Any, entry: Entry) -> str:
-    return text_of(value, entry.type)
 
 
 def _arrival(arrival: Arrival) -> str:

@@ -58,7 +58,7 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
             "phase": instance.phase,
             "parallel": instance.parallel,
             "feasible": candidate.feasible,
-            **{f.name: facts.value(f.instance, instance) for f in facts.FACTS if f.instance},
+            **_facts(instance),
             **_fields("bands", point.bands),
             **_fields("prefill", point.prefill),
             **_fields("decode", point.decode),
@@ -103,8 +103,12 @@ def _configuration(found: Configuration) -> dict[str, Any]:
 
 def _instance(instance: Instance) -> dict[str, Any]:
     """Return how many like instances there are, spares, and what one of them is and does."""
-    own = {f.name: facts.value(f.instance, instance) for f in facts.FACTS if f.instance}
-    return {"count": instance.count, "spare": instance.spare, "parallel": instance.parallel, **own}
+    own = {"count": instance.count, "spare": instance.spare, "parallel": instance.parallel}
+    return {**own, **_facts(instance)}
+
+
+def _facts(instance: Instance) -> dict[str, Any]:
+    return {f.name: facts.value(f.instance, instance) for f in facts.FACTS if f.instance}
 
 
 def _fields(name: str, group: Band | BoundShares | None) -> dict[str, Any]:

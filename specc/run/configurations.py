@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from attrs import evolve, frozen
-from numpy.typing import NDArray
 
 from specc.ir import Bound, Deployment, Device, Fleet, Mode, Objective, Phase, Slo, Workload, facts
 from specc.ir.facts import Fact
@@ -30,7 +29,6 @@ from specc.serving.transfer import CacheTransfer, link_rate, slower_link
 from specc.units import Seconds
 
 MOST_LISTED = 12  # configurations of a deployment with two phases
-Column = NDArray[np.floating[Any]]
 
 
 @frozen
@@ -381,9 +379,10 @@ def _misses(bounds: tuple[Bound, ...], read: Callable[[Fact], Any]) -> tuple[Mis
     """Return what is missed of the limits on configurations as a whole, by what facts are."""
     misses = []
     for bound in bounds:
-        if bound.fact in facts.of_rows():
+        fact = facts.fact(bound.fact)
+        if fact.row:  # the search has judged it
             continue
-        value = float(read(facts.fact(bound.fact)))
+        value = float(read(fact))
         excess = float(bound_excess(bound, np.array([value]))[0])
         if excess > 0:
             misses.append(Miss(bound.fact, value, bound.value, excess))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from specc.cost import StepTable, calibration_name
 from specc.ir import Deployment, Phase, Search, Strategy
-from specc.ir.facts import of_rows
+from specc.ir.facts import fact
 from specc.plan import Task
 from specc.results import (
     Band,
@@ -156,7 +156,7 @@ def _prepared(task: Task, of_others: Server) -> _Prepared:
         usual = Strategy.EXHAUSTIVE if few else Strategy.SCAN
         search = evolve(search, strategy=usual)
     decoding = ("batch", "concurrency") if task.phase is Phase.PREFILL and _paired(task) else ()
-    bounds = tuple(b for b in search.limits if b.fact in of_rows() and b.fact not in decoding)
+    bounds = tuple(b for b in search.limits if fact(b.fact).row and b.fact not in decoding)
     goals = Goals(task.workload.slo, deployment.device.memory, bounds, task.layout)
     # A sequence that decodes takes a token of the budget in each step.
     of_budget = budget // (1 + server.drafted) if loops and task.phase is Phase.WHOLE else None
