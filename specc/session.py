@@ -112,13 +112,17 @@ class Session:
         """What the tasks found.
 
         Raises:
-            SpecError: as `plan`.
+            SpecError: as `plan`; what was planned cannot be run to its end.
         """
         from specc.ir.facts import glossary
         from specc.results import UNITS, Header, Results
+        from specc.run.failure import RunError
         from specc.run.studies import run
 
-        studies = run(self.plan, self.events)
+        try:
+            studies = run(self.plan, self.events)
+        except RunError as error:
+            raise SpecError([error.diagnostic]) from None
         simulated = any(study.simulations for study in studies)
         header = Header(
             specc=__version__,

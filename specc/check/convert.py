@@ -1,23 +1,30 @@
 """Fits a value to the type of its field, or says why it does not fit."""
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import Any
+
+import attrs
 
 from specc.check.evaluate import Interval, Items, Symbol, Value, kind_of
 from specc.check.problems import ProblemError, planned, problem
 from specc.diagnostics import Fix, Help, Span, did_you_mean
+from specc.ir.ranges import LARGEST_HOURLY_PRICE
 from specc.ir.vocabulary import (
     BooleanType,
     ChoiceType,
     IntervalType,
     LengthsType,
+    Node,
     NumbersType,
     NumberType,
     PriceType,
     SizesType,
     TextsType,
     TextType,
+    entries,
 )
+from specc.tables.error import shortened
 from specc.units import (
     CURRENCIES,
     DIMENSIONLESS,
@@ -33,8 +40,9 @@ from specc.units import (
 )
 
 MOST_SIZES = 4096
-LARGEST_INTERVAL = 1_000_000
+_DIGITS = 20
 AUTO = "auto"
+_POSITIVE = SizesType()
 
 
 def convert(type_: Any, value: Value, span: Span, field: str) -> Any:
@@ -50,8 +58,8 @@ def convert(type_: Any, value: Value, span: Span, field: str) -> Any:
             return to_number(type_, value, span, field)
         case ChoiceType():
             return _choice(type_, value, span, field)
-        case SizesType(at_least=least):
-            return _sizes(value, span, field, least)
+        case SizesType():
+            return _sizes(type_, value, span, field)
         case IntervalType():
             return _interval(value, span, field)
         case LengthsType():
@@ -88,16 +96,52 @@ def to_number(type_: NumberType, value: Value, span: Span, field: str) -> Number
         number = int(number)
     else:
         number = float(number)
-    reason = _out_of_range(type_, number)
+    check_range(type_, number, span, field, quantity.unit)
+    return number
+
+
+def check_range(
+    type_: NumberType, number: Number, span: Span, field: str, unit: str = "", why: str = ""
+) -> None:
+    """Refuse a number in base units that a field does not take.
+
+    Raises:
+        ProblemError: it is too small or too large; the remedy is in `unit`.
+    """
+    reason = type_.range.misses(number)
     if reason:
         raise problem(
             span,
             "E0402",
             f"'{field}' is out of its range",
             label=reason,
-            help=f"it must be {_range_text(type_, quantity.unit)}",
+            why=why,
+            help=f"it must be {_range_text(type_, number, unit)}",
         )
-    return number
+
+
+def check_read(
+    cls: type[Node], values: Mapping[str, Any], span: Span, file: str, block: str = ""
+) -> None:
+    """Refuse numbers that a file gives and the fields of a class, or a block in it, do not take.
+
+    Raises:
+        ProblemError: one is out of its range; the diagnostic points at `span`.
+    """
+    for name, (_, entry) in entries(cls).items():
+        value, path = values.get(name), f"{block}{name}"
+        if isinstance(entry.type, NumberType) and value is not None:
+            why = f"'{file}' gives {path} = {brief(value)}"
+            check_range(entry.type, value, span, path, why=why)
+        elif isinstance(value, Node):
+            check_read(type(value), attrs.asdict(value, recurse=False), span, file, f"{path}.")
+
+
+def brief(value: object) -> str:
+    """Return the beginning of how a value of a file is written, for a message."""
+    if isinstance(value, int) and abs(value) >= 10**_DIGITS:
+        return f"a number of more than {_DIGITS} digits"
+    return shortened(repr(value))
 
 
 def dimension_problem(
@@ -160,32 +204,29 @@ def _a_number_of(dimension: Dimension) -> str:
     return f"a number with a unit ({', '.join(units_of(dimension))})"
 
 
-def _out_of_range(type_: NumberType, number: Number) -> str:
-    if type_.at_least is not None and number < type_.at_least:
-        return "too small"
-    if type_.above is not None and number <= type_.above:
-        return "too small"
-    if type_.at_most is not None and number > type_.at_most:
-        return "too large"
-    if type_.below is not None and number >= type_.below:
-        return "too large"
-    return ""
+def _range_text(type_: NumberType, number: Number, unit: str) -> str:
+    """Say in words which numbers a type takes, in `unit` if that is one of its dimension.
+
+    The wide bounds of a dimension are only told to a number that breaks them.
+    """
+    range_ = type_.range
+    small = number < range_.at_least
+    parts = [
+        f"{words} {_bound_text(bound, type_.dimension, unit)}"
+        for words, bound in (
+            ("at least", range_.at_least if small and number > 0 else type_.at_least),
+            ("more than", None if small and number > 0 else type_.above),
+            ("at most", range_.at_most if number > 0 and not small else type_.at_most),
+            ("less than", type_.below),
+        )
+        if bound is not None
+    ]
+    return " and ".join(parts) or f"at least {_bound_text(range_.at_least, type_.dimension, unit)}"
 
 
-def _range_text(type_: NumberType, written_unit: str) -> str:
-    parts = []
-    scale, unit = 1, typical_unit(type_.dimension)
-    if written_unit == "%":
-        scale, unit = 100, "%"
-    for bound, words in (
-        (type_.at_least, "at least"),
-        (type_.above, "more than"),
-        (type_.at_most, "at most"),
-        (type_.below, "less than"),
-    ):
-        if bound is not None:
-            parts.append(f"{words} {bound * scale:g} {unit if bound else ''}".rstrip())
-    return " and ".join(parts)
+def _bound_text(bound: Number, dimension: Dimension, unit: str) -> str:
+    shown = unit or typical_unit(dimension)
+    return str(Quantity(bound, dimension, shown)) if bound else "0"
 
 
 def _choice(type_: ChoiceType, value: Value, span: Span, field: str) -> Enum | None:
@@ -228,25 +269,29 @@ def _price(value: Value, span: Span, field: str) -> Price | None:
             f"'{field}' is money per time, not {value.dimension}",
             help=f"write it with its unit, {example}",
         )
-    if value.value < 0:
-        raise problem(span, "E0402", f"'{field}' is out of its range", label="too small")
+    hourly = value * Quantity(3600, TIME)
+    check_range(_hourly(currency), hourly.value, span, field, f"{currency.symbol}/h")
     return Price(float(value.value), currency.symbol)
 
 
-def _sizes(value: Value, span: Span, field: str, least: int = 1) -> tuple[int, ...] | None:
+def _hourly(currency: Dimension) -> NumberType:
+    return NumberType(currency / TIME, at_least=0, at_most=LARGEST_HOURLY_PRICE)
+
+
+def _sizes(type_: SizesType, value: Value, span: Span, field: str) -> tuple[int, ...] | None:
     if isinstance(value, Symbol) and value.path.text == AUTO:
         return None
     if isinstance(value, Interval):
-        return _steps(value, span, field, least)
+        return _steps(type_, value, span, field)
     items = value.values if isinstance(value, Items) else ((value, span),)
     if not items:
         raise problem(span, "E0402", f"'{field}' is an empty list", help="name at least one size")
-    sizes = [_count(item, at, field, least) for item, at in items]
+    sizes = [_count(item, at, field, type_) for item, at in items]
     return tuple(sorted(set(sizes)))
 
 
-def _steps(interval: Interval, span: Span, field: str, least: int) -> tuple[int, ...]:
-    low, high = _ends(interval, span, field, least)
+def _steps(type_: SizesType, interval: Interval, span: Span, field: str) -> tuple[int, ...]:
+    low, high = _ends(interval, span, field, type_)
     step = 1 if interval.step is None else _count(interval.step, span, field)
     if interval.geometric and step < 2:
         raise problem(span, "E0402", f"'{field}' multiplies by {step}", help="use a factor above 1")
@@ -266,16 +311,8 @@ def _interval(value: Value, span: Span, field: str) -> tuple[int, int] | None:
     if isinstance(value, Interval):
         if value.step is not None:
             raise problem(span, "E0301", f"'{field}' takes a range without 'by'")
-        return _limited(_ends(value, span, field), span, field)
-    return _limited((1, _count(value, span, field)), span, field)
-
-
-def _limited(ends: tuple[int, int], span: Span, field: str) -> tuple[int, int]:
-    if ends[1] > LARGEST_INTERVAL:
-        raise problem(
-            span, "E0402", f"'{field}' is out of its range", help=f"at most {LARGEST_INTERVAL:,}"
-        )
-    return ends
+        return _ends(value, span, field)
+    return 1, _count(value, span, field)
 
 
 def _lengths(value: Value, span: Span, field: str) -> tuple[int, int]:
@@ -307,8 +344,10 @@ def _tokens(value: Value, span: Span, field: str, at_least: int) -> int:
     return int(number)
 
 
-def _ends(interval: Interval, span: Span, field: str, least: int = 1) -> tuple[int, int]:
-    low, high = (_count(end, span, field, least) for end in (interval.low, interval.high))
+def _ends(
+    interval: Interval, span: Span, field: str, type_: SizesType = _POSITIVE
+) -> tuple[int, int]:
+    low, high = (_count(end, span, field, type_) for end in (interval.low, interval.high))
     if high < low:
         raise problem(
             span, "E0402", f"the range of '{field}' is empty", label=f"{high} is less than {low}"
@@ -316,9 +355,8 @@ def _ends(interval: Interval, span: Span, field: str, least: int = 1) -> tuple[i
     return low, high
 
 
-def _count(value: Value, span: Span, field: str, least: int = 1) -> int:
-    type_ = NumberType(DIMENSIONLESS, whole=True, at_least=least)
-    number = to_number(type_, value, span, field)
+def _count(value: Value, span: Span, field: str, type_: SizesType = _POSITIVE) -> int:
+    number = to_number(type_.each, value, span, field)
     if number is None:
         raise problem(span, "E0301", f"'{field}' takes numbers in a list, not 'auto'")
     return int(number)

@@ -11,6 +11,7 @@ from typing import Any
 
 from attrs import frozen
 
+from specc.check.convert import brief, check_read
 from specc.check.problems import ProblemError, problem
 from specc.diagnostics import Span, list_known
 from specc.ir import (
@@ -19,6 +20,7 @@ from specc.ir import (
     Indexer,
     LatentAttention,
     LinearAttention,
+    Model,
     Quantisation,
     Router,
     SlidingWindow,
@@ -49,12 +51,14 @@ def read_config(workspace: Workspace, path: Path, span: Span) -> Fields:
     if vision is not None and architecture in _WITH_VISION:
         fields["vision"] = _vision(vision)
     tied = config.values.get("tie_word_embeddings", text.values.get("tie_word_embeddings"))
-    return {
+    read = {
         "architecture": architecture,
         **fields,
         "tied_embeddings": tied is True,
         **_checkpoint(config, text),
     }
+    check_read(Model, read, span, path.name)
+    return read
 
 
 @frozen
@@ -88,7 +92,7 @@ class _Config:
             return default
         if type(value) is int and value >= least:
             return value
-        found = "is missing" if value is None else f"is {value!r}"
+        found = "is missing" if value is None else f"is {brief(value)}"
         wanted = "a positive whole number" if least == 1 else f"a whole number of at least {least}"
         raise self.problem(
             f"'{key}' of '{self.file}' {found}",
@@ -99,14 +103,26 @@ class _Config:
         value = self.values.get(key)
         if value is None or isinstance(value, bool):
             return value is True
-        raise self.problem(f"'{key}' of '{self.file}' is {value!r}, not true or false")
+        raise self.problem(f"'{key}' of '{self.file}' is {brief(value)}, not true or false")
 
     def numbers(self, key: str) -> list[int]:
         value = self.values.get(key)
         if isinstance(value, list) and all(type(item) is int for item in value):
             return value
-        found = "is missing" if value is None else f"is {value!r}"
+        found = "is missing" if value is None else f"is {brief(value)}"
         raise self.problem(f"'{key}' of '{self.file}' {found}", why="it lists a number a layer")
+
+    def layers(self, key: str, count: int) -> set[int]:
+        """Return the layers, of `count`, that a list names; none if it is missing or null."""
+        value = self.values.get(key)
+        if value is None:
+            return set()
+        if isinstance(value, list) and all(type(i) is int and 0 <= i < count for i in value):
+            return set(value)
+        raise self.problem(
+            f"'{key}' of '{self.file}' is {brief(value)}",
+            why=f"it lists layers, numbers from 0 to {count - 1}",
+        )
 
     def layer_types(self, known: tuple[str, ...]) -> list[str]:
         """Return the kind of each layer, from `layer_types`."""
@@ -118,7 +134,7 @@ class _Config:
         for kind in value:
             if kind not in known:
                 raise self.problem(
-                    f"'layer_types' of '{self.file}' names the kind {kind!r}",
+                    f"'layer_types' of '{self.file}' names the kind {brief(kind)}",
                     why=f"the cost model has rules for {' and '.join(known)}",
                 )
         return value
@@ -129,7 +145,7 @@ class _Config:
         if value is not None and value not in allowed:
             texts = " or ".join(repr(item) for item in allowed)
             raise self.problem(
-                f"'{self.file}' sets {key} = {value!r}, which is not supported",
+                f"'{self.file}' sets {key} = {brief(value)}, which is not supported",
                 why=f"the cost model has rules for {key} = {texts} alone",
             )
 
@@ -208,10 +224,10 @@ def _qwen3_moe(c: _Config) -> Fields:
 
 def _qwen_experts(c: _Config) -> Experts:
     c.only("decoder_sparse_step", 1)
-    dense = c.values.get("mlp_only_layers") or []
+    layers = c.whole("num_hidden_layers")
     shared = c.whole("shared_expert_intermediate_size", default=0, least=0)
     return Experts(
-        layers=c.whole("num_hidden_layers") - len(dense),
+        layers=layers - len(c.layers("mlp_only_layers", layers)),
         count=c.whole("num_experts"),
         active=c.whole("num_experts_per_tok"),
         intermediate_size=c.whole("moe_intermediate_size"),
@@ -429,9 +445,9 @@ def _deepseek_v4(c: _Config) -> Fields:
 
 
 def _vision(c: _Config) -> Vision:
-    deepstack = c.values.get("deepstack_visual_indexes") or []
+    layers = c.whole("depth")
     return Vision(
-        layers=c.whole("depth"),
+        layers=layers,
         hidden_size=c.whole("hidden_size"),
         intermediate_size=c.whole("intermediate_size"),
         heads=c.whole("num_heads"),
@@ -440,7 +456,7 @@ def _vision(c: _Config) -> Vision:
         frames=c.whole("temporal_patch_size", default=1),
         channels=c.whole("in_channels", default=3),
         positions=c.whole("num_position_embeddings", default=0, least=0),
-        deepstack=len(deepstack),
+        deepstack=len(c.layers("deepstack_visual_indexes", layers)),
     )
 
 
@@ -499,7 +515,7 @@ def _checkpoint(config: _Config, text: _Config) -> Fields:
         return {"weights": Quantisation.BF16, "expert_weights": _packed(quantised)}
     if method not in _CHECKPOINTS or plain not in _CHECKPOINTS:
         raise config.problem(
-            f"'{config.file}' stores its weights as {method if quantised else plain!r}, "
+            f"'{config.file}' stores its weights as {brief(method if quantised else plain)}, "
             "which is not supported",
             help=list_known((*_CHECKPOINTS, "compressed-tensors"), "format"),
         )
@@ -522,6 +538,6 @@ def _packed(quantised: _Config) -> Quantisation:
     if bits == 8:
         return Quantisation.W8A16
     raise quantised.problem(
-        f"'quantization_config' of '{quantised.file}' packs weights in {bits!r} bits",
+        f"'quantization_config' of '{quantised.file}' packs weights in {brief(bits)} bits",
         why="the cost model has rules for 4 and 8",
     )

@@ -8,7 +8,7 @@ as in a spec.
 from itertools import pairwise
 from typing import Any
 
-from specc.check.arrivals import OUTPUT, PROMPT, trace_schemas
+from specc.check.arrivals import LARGEST_TOKENS, OUTPUT, PROMPT, trace_schemas
 from specc.check.convert import convert
 from specc.check.evaluate import Called, Items, Value
 from specc.check.problems import problem
@@ -23,6 +23,7 @@ from specc.workspace import Workspace
 
 USUAL_BINS = 8
 MOST_BINS = 1000
+_EDGES = SizesType(at_least=0, at_most=LARGEST_TOKENS + 1)
 
 
 def bins_of(call: Called, workspace: Workspace, field: str) -> tuple[LengthBin, ...]:
@@ -109,7 +110,7 @@ def _given_edges(value: Value, span: Span, prompts: Any) -> list[int]:
             for v, at in value.values
         ]
         value = Items(tuple(plain))
-    edges = convert(SizesType(at_least=0), value, span, "edges")
+    edges = convert(_EDGES, value, span, "edges")
     if edges is None or len(edges) < 2:
         raise problem(span, "E0402", "'edges' needs at least two lengths")
     outside = int(((prompts < edges[0]) | (prompts >= edges[-1])).sum())

@@ -12,6 +12,7 @@ from specc.ir.device import Device
 from specc.ir.formats import CacheFormat, Quantisation
 from specc.ir.formula import Bound
 from specc.ir.model import Model
+from specc.ir.ranges import LARGEST_BLOCK
 from specc.units import (
     BYTES,
     DIMENSIONLESS,
@@ -319,7 +320,12 @@ class Engine(v.Node):
         at_most=1,
     )
     block_size: Tokens = v.number(
-        TOKENS, "tokens of a KV-cache block", default=128, whole=True, at_least=1
+        TOKENS,
+        "tokens of a KV-cache block",
+        default=128,
+        whole=True,
+        at_least=1,
+        at_most=LARGEST_BLOCK,
     )
     prefix_cache: Tokens = v.number(
         TOKENS,

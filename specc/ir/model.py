@@ -14,6 +14,8 @@ from specc.ir import vocabulary as v
 from specc.ir.formats import Quantisation
 from specc.units import TOKENS, Tokens
 
+MOST_LAYERS = 10_000
+
 
 @frozen(kw_only=True, eq=False, repr=False)
 class LatentAttention(v.Node):
@@ -64,7 +66,7 @@ class Indexer(v.Node):
 class SlidingWindow(v.Node):
     """Layers whose queries see the last tokens alone."""
 
-    layers: int = v.count("layers of this kind")
+    layers: int = v.count("layers of this kind", at_most=MOST_LAYERS)
     window: Tokens = v.number(
         TOKENS, "tokens that a query sees, itself included", whole=True, at_least=1
     )
@@ -79,7 +81,7 @@ class SlidingWindow(v.Node):
 class LinearAttention(v.Node):
     """Gated linear attention (gated delta net): a state of constant size instead of a KV cache."""
 
-    layers: int = v.count("layers of this kind")
+    layers: int = v.count("layers of this kind", at_most=MOST_LAYERS)
     key_heads: int = v.count("key (and query) heads")
     value_heads: int = v.count("value heads")
     key_head_dim: int = v.count("width of a key head")
@@ -123,9 +125,13 @@ class CompressedAttention(v.Node):
     """
 
     window: Tokens = v.number(TOKENS, "tokens seen uncompressed", whole=True, at_least=1)
-    sparse_layers: int = v.count("layers with an indexer over the compressed cache")
+    sparse_layers: int = v.count(
+        "layers with an indexer over the compressed cache", at_most=MOST_LAYERS
+    )
     sparse_ratio: int = v.count("tokens a compressed entry of these layers stands for")
-    dense_layers: int = v.count("layers that attend to the whole compressed cache")
+    dense_layers: int = v.count(
+        "layers that attend to the whole compressed cache", at_most=MOST_LAYERS
+    )
     dense_ratio: int = v.count("tokens a compressed entry of these layers stands for")
     query_rank: int = v.count("rank of the query projection")
     output_groups: int = v.count("groups of heads that the output projection takes apart")
@@ -143,7 +149,7 @@ class Router(Enum):
 class Experts(v.Node):
     """Mixture-of-experts MLPs: routed experts, and shared ones that every token passes."""
 
-    layers: int = v.count("layers with experts; the others have the dense MLP")
+    layers: int = v.count("layers with experts; the others have the dense MLP", at_most=MOST_LAYERS)
     count: int = v.count("routed experts of a layer")
     active: int = v.count("routed experts that a token passes")
     intermediate_size: int = v.count("inner width of a routed expert")
@@ -174,7 +180,7 @@ class Experts(v.Node):
 class Vision(v.Node):
     """A vision encoder: patches, transformer layers, and mergers into the width of the decoder."""
 
-    layers: int = v.count("layers of the encoder")
+    layers: int = v.count("layers of the encoder", at_most=MOST_LAYERS)
     hidden_size: int = v.count("width of the encoder")
     intermediate_size: int = v.count("inner width of its MLP")
     heads: int = v.count("attention heads of the encoder")
@@ -221,7 +227,7 @@ class Model(v.Node):
         default="",
     )
     architecture: str = v.text("the class of the model in Hugging Face transformers", default="")
-    layers: int = v.count("decoder layers")
+    layers: int = v.count("decoder layers", at_most=MOST_LAYERS)
     hidden_size: int = v.count("width of the residual stream")
     intermediate_size: int = v.number_of(
         "inner width of the dense MLP; 0 where every layer has experts", default=0
@@ -230,7 +236,7 @@ class Model(v.Node):
     kv_heads: int = v.count("key-value heads; equal to attention_heads for MHA, 1 for MQA")
     head_dim: int = v.count("width of a query and key head")
     value_head_dim: int = v.number_of("width of a value head; 0 for that of the keys", default=0)
-    vocab_size: int = v.count("tokens of the vocabulary")
+    vocab_size: int = v.count("tokens of the vocabulary", at_most=10_000_000)
     max_positions: Tokens = v.number(
         TOKENS, "longest context, prompt and answer together", whole=True, at_least=1
     )
@@ -247,7 +253,9 @@ class Model(v.Node):
     tied_embeddings: bool = v.boolean(
         "the output projection shares the weights of the embedding", default=False
     )
-    draft_layers: int = v.number_of("layers for multi-token prediction (MTP)", default=0)
+    draft_layers: int = v.number_of(
+        "layers for multi-token prediction (MTP)", default=0, at_most=MOST_LAYERS
+    )
     weights: Quantisation | None = v.choice(
         Quantisation, "number format of the published checkpoint", default=None
     )

@@ -8,6 +8,7 @@ from attrs import field, frozen
 
 from specc.ir import vocabulary as v
 from specc.ir.deployment import Scheduler
+from specc.ir.ranges import LARGEST_BLOCK
 from specc.records import Record
 from specc.units import DIMENSIONLESS, REQUESTS, TIME, TOKENS, Seconds, Tokens
 
@@ -135,7 +136,7 @@ class Simulate(v.Node):
         at_least=1,
         at_most=10_000_000,
     )
-    seed: int = v.number_of("start of the random numbers", default=1)
+    seed: int = v.number_of("start of the random numbers", default=1, at_most=2**53)
     speed: float = v.number(
         DIMENSIONLESS,
         "factor by which a trace is replayed faster",
@@ -144,7 +145,12 @@ class Simulate(v.Node):
         at_most=1e6,
     )
     block_tokens: Tokens = v.number(
-        TOKENS, "tokens of a hashed prefix block of a trace", default=512, whole=True, at_least=1
+        TOKENS,
+        "tokens of a hashed prefix block of a trace",
+        default=512,
+        whole=True,
+        at_least=1,
+        at_most=LARGEST_BLOCK,
     )
     lengths: LengthSampling | None = v.choice(
         LengthSampling,
@@ -267,7 +273,12 @@ class MeasuredServer(v.Node):
         at_least=1,
     )
     block_size: Tokens = v.number(
-        TOKENS, "tokens of a KV-cache block", default=16, whole=True, at_least=1
+        TOKENS,
+        "tokens of a KV-cache block",
+        default=16,
+        whole=True,
+        at_least=1,
+        at_most=LARGEST_BLOCK,
     )
     ready_after: Seconds = v.number(
         TIME,

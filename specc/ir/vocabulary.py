@@ -12,6 +12,7 @@ import attrs
 from attrs import NOTHING, field, frozen
 
 from specc.diagnostics import Span
+from specc.ir.ranges import LARGEST_COUNT, Range, extent_of
 from specc.records import Record
 from specc.units import DIMENSIONLESS, Dimension
 
@@ -20,7 +21,11 @@ ENTRY = "specc"
 
 @frozen(eq=False, repr=False)
 class NumberType:
-    """A number of a dimension, within bounds; whole if `whole`."""
+    """A number of a dimension, within bounds; whole if `whole`.
+
+    Where a field has no upper bound of its own, that of its dimension holds; and what must be
+    above 0 is at least the smallest quantity of its dimension.
+    """
 
     dimension: Dimension
     whole: bool = False
@@ -28,6 +33,18 @@ class NumberType:
     above: float | None = None
     at_most: float | None = None
     below: float | None = None
+
+    @property
+    def range(self) -> Range:
+        """The values that the field takes, in base units."""
+        usual = extent_of(self.dimension)
+        at_least, at_most = self.at_least, self.at_most
+        if at_least is None:
+            at_least = -usual.largest if self.above is None else max(self.above, usual.smallest)
+        if at_most is None and self.below is None:
+            counts = self.whole and self.dimension == DIMENSIONLESS
+            at_most = LARGEST_COUNT if counts else usual.largest
+        return Range(at_least, at_most, self.below)
 
 
 @frozen(eq=False, repr=False)
@@ -73,6 +90,13 @@ class SizesType:
     """A set of whole numbers from `at_least` on: one, a list, a range, or `auto` (None)."""
 
     at_least: int = 1
+    at_most: int = LARGEST_COUNT
+
+    @property
+    def each(self) -> NumberType:
+        """The type of one of the numbers."""
+        bounds = {"at_least": self.at_least, "at_most": self.at_most}
+        return NumberType(DIMENSIONLESS, whole=True, **bounds)
 
 
 @frozen(eq=False, repr=False)
@@ -216,14 +240,16 @@ def number(dimension: Dimension, doc: str, *, default: Any = NOTHING, **bounds: 
     return _declared(NumberType(dimension, **bounds), doc, default)
 
 
-def count(doc: str, *, default: Any = NOTHING) -> Any:
+def count(doc: str, *, default: Any = NOTHING, at_most: int | None = None) -> Any:
     """Declare a positive whole number without a unit."""
-    return _declared(NumberType(DIMENSIONLESS, whole=True, at_least=1), doc, default)
+    type_ = NumberType(DIMENSIONLESS, whole=True, at_least=1, at_most=at_most)
+    return _declared(type_, doc, default)
 
 
-def number_of(doc: str, *, default: int) -> Any:
+def number_of(doc: str, *, default: int, at_most: int | None = None) -> Any:
     """Declare a whole number that may be 0, without a unit."""
-    return _declared(NumberType(DIMENSIONLESS, whole=True, at_least=0), doc, default)
+    type_ = NumberType(DIMENSIONLESS, whole=True, at_least=0, at_most=at_most)
+    return _declared(type_, doc, default)
 
 
 def fraction(doc: str, *, default: Any = NOTHING, **bounds: Any) -> Any:

@@ -154,6 +154,6 @@ class Workload(v.Node):
 
 
 def cached_tokens(prompt: Tokens, hit: float) -> Tokens:
-    """Prompt tokens found in the prefix cache, ⌊prompt · hit⌋."""
+    """Prompt tokens found in the prefix cache, ⌊prompt · hit⌋; the last one is always computed."""
     # The share was written in decimal; a tiny excess keeps 4100 · 0.6 at 2460.
-    return int(prompt * hit + 1e-9)
+    return min(int(prompt * hit + 1e-9), prompt - 1)

@@ -33,11 +33,13 @@ def frontier(
 
     A point is beaten by another that has at least its throughput per device and free memory, at
     most its TTFT, TPOT and cost, and is better in one of them. Free memory counts between
-    layouts: within one it only says that the batch is smaller.
+    layouts: within one it only says that the batch is smaller. Cost counts where every point has
+    one: what has no price is not free.
     """
     points = [p for c in candidates for p in _points(study, c, label(c))]
     if not points:
         return []
+    costs = has_costs(points)
     scores = np.array(
         [
             [
@@ -45,7 +47,7 @@ def frontier(
                 p.ttft or 0.0,
                 p.tpot or 0.0,
                 -float(p.available),
-                p.cost or 0.0,
+                (p.cost or 0.0) if costs else 0.0,
             ]
             for p in points
         ]
@@ -54,6 +56,11 @@ def frontier(
     kept.sort(key=lambda p: (-p.throughput_per_device, p.label, p.batch))
     picked = np.unique(np.round(np.linspace(0, len(kept) - 1, MOST_POINTS)).astype(int))
     return [kept[i] for i in picked]
+
+
+def has_costs(points: Sequence[FrontierPoint]) -> bool:
+    """Tell whether the cost of every point is known."""
+    return all(p.cost is not None for p in points)
 
 
 def _points(study: Study, candidate: Candidate, label: str) -> Iterator[FrontierPoint]:

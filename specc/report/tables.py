@@ -8,7 +8,8 @@ from attrs import frozen
 from specc.ir import facts
 from specc.ir.facts import Fact
 from specc.report import format as show
-from specc.report.frontier import FrontierPoint
+from specc.report.format import limit_name
+from specc.report.frontier import FrontierPoint, has_costs
 from specc.results import Candidate, Configuration, Miss, StudyResult, objective_of
 
 Label = Callable[[Candidate], str]
@@ -155,6 +156,8 @@ def _limited_by(answer: Configuration) -> str:
     if answer.misses:
         return "; ".join(miss_text(miss) for miss in answer.misses)
     groups = [g for g in answer.instances if answer.bottleneck in ("", g.phase)]
+    if not groups:  # what lies between the instances: the transfer of the cache
+        return limit_name(answer.bottleneck)
     reason = stopped_text(groups[0].stopped_by)
     return f"{answer.bottleneck}, {reason}" if answer.bottleneck else reason
 
@@ -460,19 +463,31 @@ def frontier_table(points: Sequence[FrontierPoint]) -> Table:
         _number("Batch", "", lambda p: show.integer(p.batch)),
         *_metrics(_of_point, points, ("rate", "throughput", "decode_step")),
         _number("Available", "GiB", lambda p: show.gibibytes(p.available)),
-        *(
-            [_number("Cost", f"{points[0].currency}/Mtok", lambda p: show.quantity(p.cost))]
-            if points and points[0].cost is not None
-            else []
-        ),
+        *_cost(points),
     ]
+    criteria = "throughput per device, TTFT, TPOT, free memory and cost"
+    if not has_costs(points):
+        criteria = "throughput per device, TTFT, TPOT and free memory"
     return _table(
         "Pareto frontier",
         cells,
         points,
-        note="Feasible batch sizes that no other beats in throughput per device, TTFT, TPOT, "
-        "free memory and cost at once, thinned.",
+        note=f"Feasible batch sizes that no other beats in {criteria} at once, thinned.",
     )
+
+
+def _cost(points: Sequence[FrontierPoint]) -> list[Cells]:
+    """Return the column of costs, if any point has one."""
+    currency = next((p.currency for p in points if p.cost is not None), None)
+    if currency is None:
+        return []
+    return [
+        _number(
+            "Cost",
+            f"{currency}/Mtok",
+            lambda p: "–" if p.cost is None else show.quantity(p.cost),
+        )
+    ]
 
 
 def pruned_table(result: StudyResult) -> Table:

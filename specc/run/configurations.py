@@ -139,7 +139,7 @@ def _instances(fleet: Fleet, size: int, rate: float) -> tuple[int, tuple[Miss, .
     if fleet.rate is None:
         assert room is not None
         return max(room, 1 + fleet.spare), ()
-    count = math.ceil(fleet.rate / rate - 1e-9) + fleet.spare
+    count = max(1, math.ceil(fleet.rate / rate - 1e-9)) + fleet.spare
     if room is None or count <= room:
         return count, ()
     assert fleet.devices is not None

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 from specc.cost.times import P10, P90
+from specc.diagnostics import Diagnostic, Label
 from specc.ir import Capacity, Process, Study
+from specc.ir.simulation import LONGEST_SIMULATION
 from specc.results import (
     CapacityFound,
     Closed,
@@ -17,8 +19,9 @@ from specc.results import (
 )
 from specc.run.evaluate import Evaluated
 from specc.run.events import Events
+from specc.run.failure import RunError
 from specc.run.subjects import SimulationInterruptedError, Simulator, subjects
-from specc.serving.simulation.arrivals import Source, TooLongError
+from specc.serving.simulation.arrivals import Source
 from specc.serving.simulation.capacity import (
     CURVE,
     Simulation,
@@ -28,6 +31,7 @@ from specc.serving.simulation.capacity import (
     seen_at,
 )
 from specc.serving.simulation.cluster import AT_ONCE
+from specc.serving.simulation.requests import TooLongError
 
 ESTIMATED = ("ttft.p50", "ttft.p99", "tpot.p50", "tpot.p99", "latency.p99")
 MOST_REPLICAS = 1_000
@@ -45,10 +49,26 @@ def simulated(
 
     Raises:
         SimulationInterruptedError: stopped by the keyboard.
+        RunError: a simulation lasts longer than it can tell.
     """
     wanted = subjects(study, configurations, known)
-    found = [_run(Simulator(subject, events)) for subject in wanted]
+    try:
+        found = [_run(Simulator(subject, events)) for subject in wanted]
+    except TooLongError:
+        raise RunError(_too_long(study)) from None
     return tuple(sorted(found, key=_rank))
+
+
+def _too_long(study: Study) -> Diagnostic:
+    simulate = study.simulate
+    assert simulate is not None
+    return Diagnostic(
+        "E0402",
+        f"the simulation of '{study.name}' lasts longer than {LONGEST_SIMULATION / 86400:.0f} days",
+        (Label(simulate.spans[""]),),
+        why="its engines are so slow that the requests are never done",
+        help="compare the numbers of the device and the lengths of the requests with real ones",
+    )
 
 
 def _rank(found: Simulated) -> tuple[float, ...]:

@@ -41,6 +41,7 @@ MODEL: tuple[Check, ...] = (  # model
     model.dense_layers,
     model.active_experts,
     model.indexer,
+    model.parameters,
 )
 SERVER: tuple[Check, ...] = (server.missing_kind, server.same_step)  # server
 INSTANCE: tuple[Check, ...] = (  # each kind of instance of a deployment

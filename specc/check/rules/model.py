@@ -6,6 +6,8 @@ from specc.check.labels import label_of
 from specc.diagnostics import Diagnostic
 from specc.ir import Model
 
+MOST_PARAMETERS = 10**15
+
 
 def heads(model: Model) -> Iterator[Diagnostic]:
     """Each key-value head serves as many query heads."""
@@ -73,4 +75,16 @@ def indexer(model: Model) -> Iterator[Diagnostic]:
             "E0426",
             "an indexer picks tokens of a latent or compressed cache, and the model has neither",
             (label_of(model, "indexer", "this indexer"),),
+        )
+
+
+def parameters(model: Model) -> Iterator[Diagnostic]:
+    """Sizes that are possible one by one may multiply to a model that is not."""
+    if model.parameters > MOST_PARAMETERS:
+        yield Diagnostic(
+            "E0427",
+            f"the model has {model.parameters:.1e} weights",
+            (label_of(model, "hidden_size", "one of its sizes"),),
+            why=f"a model of more than {MOST_PARAMETERS:.0e} weights does not exist",
+            help="compare its sizes with the configuration of the checkpoint",
         )

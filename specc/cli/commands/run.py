@@ -49,9 +49,13 @@ def run(options: argparse.Namespace) -> int:
         print_diagnostics(error.diagnostics, options.format)
         return WRONG_INPUT
     print_diagnostics(session.diagnostics, "text")
-    with progress(session.work) as watcher:
-        session.events = watcher
-        report = session.report
+    try:
+        with progress(session.work) as watcher:
+            session.events = watcher
+            report = session.report
+    except SpecError as error:
+        print_diagnostics(error.diagnostics, options.format)
+        return WRONG_INPUT
     folder = options.out or options.spec.parent
     if options.check:
         code = _check(report, folder, options.format)

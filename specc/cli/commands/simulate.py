@@ -62,6 +62,9 @@ def run(options: argparse.Namespace) -> int:
     except SimulationInterruptedError as stopped:
         _print_partial(stopped)
         return INTERRUPTED
+    except SpecError as error:
+        print_diagnostics(error.diagnostics, options.format)
+        return WRONG_INPUT
     _print(results, options.format)
     if options.perfetto is not None and not _write_trace(results, recorder, options):
         return WRONG_INPUT

@@ -54,4 +54,12 @@ RULES = (
         model("indexer { heads = 4; head_dim = 128; top_k = 2048 }", "qwen3_8b"),
         "use std.models\nmodel mine extends deepseek_v3 { indexer { heads = 4; head_dim = 128; top_k = 2048 } }\n",
     ),
+    Rule(
+        "E0427",
+        "a model larger than any",
+        "Each size of the model is possible by itself, but together they give more than 10^15 "
+        "weights. One of them has a digit too many: compare them with the checkpoint.",
+        model("hidden_size = 1000000; intermediate_size = 1000000; layers = 10000", "qwen3_8b"),
+        "use std.models\nmodel mine extends qwen3_8b { layers = 40 }\n",
+    ),
 )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from specc.ir import LengthSampling, Process, RatePoint, Simulate, Trace, Workload, cached_tokens
 from specc.ir.simulation import LONGEST_SIMULATION, USUAL_REQUESTS
 from specc.serving.simulation.costs import PICOSECONDS
-from specc.serving.simulation.requests import Integers, Requests
+from specc.serving.simulation.requests import Integers, Requests, TooLongError
 from specc.units import Tokens
 
 _TIMES, _LENGTHS, _SESSIONS = range(3)
@@ -312,10 +312,6 @@ def at_rates(passed: Floats, rates: tuple[RatePoint, ...]) -> Floats:
 
 def _stream(seed: int, stream: int) -> np.random.Generator:
     return np.random.default_rng([seed, stream])
-
-
-class TooLongError(ValueError):
-    """Requests that come later than whole picoseconds can tell."""
 
 
 def _whole(seconds: Floats) -> Integers:

@@ -14,7 +14,13 @@ from specc.serving.simulation.blocks import BlockCache
 from specc.serving.simulation.costs import StepCosts, picoseconds
 from specc.serving.simulation.engine import NEVER, Continuous, Engine, Lives
 from specc.serving.simulation.metrics import Outcome
-from specc.serving.simulation.requests import REJECTED, Gaps, Integers, Requests
+from specc.serving.simulation.requests import (
+    REJECTED,
+    Gaps,
+    Integers,
+    Requests,
+    TooLongError,
+)
 from specc.serving.simulation.round_robin import RoundRobin
 from specc.units import Seconds, Tokens
 
@@ -169,6 +175,8 @@ class Disaggregated:
             end = max(moment, heapq.heappop(free)) + time
             heapq.heappush(free, end)
             arrived.append(end)
+        if arrived and max(arrived) > NEVER:
+            raise TooLongError
         return np.array(arrived, np.int64)
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from specc.cost import Sequences, StepTable
 from specc.serving.server import Server
+from specc.serving.simulation.requests import TooLongError
 from specc.units import Seconds, Tokens
 
 PICOSECONDS = 10**12  # of a second
@@ -49,7 +50,13 @@ def picoseconds(seconds: Seconds) -> int:
 
 
 def prefix_sums(costs: NDArray[np.float64]) -> "array[int]":
-    """Return the prefix sums of costs in seconds; entry c sums those before c."""
+    """Return the prefix sums of costs in seconds; entry c sums those before c.
+
+    Raises:
+        TooLongError: 64 bits cannot hold them.
+    """
+    if costs.sum() * PICOSECONDS >= 2.0**63:
+        raise TooLongError
     whole = np.round(costs * PICOSECONDS).astype(np.int64)
     sums = array("q")
     sums.frombytes(np.concatenate([[0], np.cumsum(whole)]).astype(np.int64).tobytes())

@@ -20,10 +20,18 @@ from specc.ir import Scheduler
 from specc.results import EngineLimits
 from specc.serving.simulation.blocks import BlockCache
 from specc.serving.simulation.costs import PICOSECONDS, StepCosts
-from specc.serving.simulation.requests import REJECTED, Gaps, Integers, Requests, Served
+from specc.serving.simulation.requests import (
+    REJECTED,
+    Gaps,
+    Integers,
+    Requests,
+    Served,
+    TooLongError,
+)
 from specc.units import Tokens
 
 NEVER = 100 * 86400 * PICOSECONDS  # no step begins later: 64 bits end at 107 days
+LONGEST_RUN = 6 * 86400 * PICOSECONDS  # of steps in a row: what begins before NEVER ends in 64 bits
 Chunk = tuple[int, Tokens, Tokens]  # a request, its tokens that are done, its tokens in the step
 RUN_COLUMNS = ("start", "steps", "batch", "context", "tokens", "duration", "waiting", "used")
 START, STEPS, BATCH, CONTEXT, TOKENS, DURATION, WAITING, USED = range(len(RUN_COLUMNS))
@@ -178,6 +186,8 @@ class Engine(ABC):
                 self.now = arrival[pending[0]]
                 continue
             if now >= until:
+                if until == NEVER:
+                    raise TooLongError
                 return
             self._step(until)
 
@@ -328,6 +338,8 @@ class Engine(ABC):
         self.cache.insert(request, lives.hashes[request][: done // lives.block_tokens])
 
     def _record(self, steps: int, batch: int, context: Tokens, tokens: Tokens, took: int) -> None:
+        if took > LONGEST_RUN:
+            raise TooLongError
         used = self.settings.capacity - self._free
         row = (self.now, steps, batch, context, tokens, took, len(self.waiting), used)
         self._runs.extend(row)

@@ -10,6 +10,10 @@ Integers = NDArray[np.int64]
 REJECTED = -1  # a time that never came
 
 
+class TooLongError(ValueError):
+    """A simulation that lasts longer than whole picoseconds can tell."""
+
+
 @frozen(eq=False)
 class Requests:
     """Requests in the order of their arrival; arrays of shape (N,).
