@@ -14,18 +14,22 @@ from specc.units import Seconds, Tokens
 LARGEST = 10_000_000  # sequences, and tokens of one, of a step
 
 
-def compile(path: str | Path, overrides: str | Sequence[str] = ()) -> Session:
+def compile(
+    path: str | Path, overrides: str | Sequence[str] = (), *, unlimited: bool = False
+) -> Session:
     """Return a session of a spec: its document, plan, results and report, each when asked for.
 
     Args:
         path: the spec.
         overrides: fields set from outside, one or several, as `workload.chat.output=2000tok`.
+        unlimited: whether a run may be estimated to take more than ten minutes or 4 GiB.
 
     Returns:
         A `Session`. Where the spec has errors its `diagnostics` say which, `document` is None, and
         `plan`, `results` and `report` raise `SpecError`.
     """
-    return Session(path, [overrides] if isinstance(overrides, str) else overrides)
+    given = [overrides] if isinstance(overrides, str) else overrides
+    return Session(path, given, unlimited=unlimited)
 
 
 @frozen

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from specc.run.events import Events
 
 
+MOST_COMBINATIONS = 5_000_000  # of sizes: a minute or two, and a gigabyte
+
+
 class Session:
     """One spec on its way to a report.
 
@@ -35,15 +38,22 @@ class Session:
         overrides: fields set from outside, each as `path=value`.
         workspace: what reads it and the files it uses.
         events: told of progress while results are found; None tells nobody.
+        unlimited: whether a run may take longer than ten minutes, and more than 4 GiB.
     """
 
     def __init__(
-        self, path: str | Path, overrides: Sequence[str] = (), events: "Events | None" = None
+        self,
+        path: str | Path,
+        overrides: Sequence[str] = (),
+        events: "Events | None" = None,
+        *,
+        unlimited: bool = False,
     ) -> None:
         self.path = Path(path)
         self.overrides = tuple(overrides)
         self.workspace = Workspace(self.path.parent)
         self.events = events
+        self.unlimited = unlimited
         self._plan: Plan | None = None
 
     @cached_property
@@ -78,7 +88,7 @@ class Session:
             self.__dict__.pop(stage, None)
 
     def _lowered(self) -> "Plan":
-        from specc.plan import lower
+        from specc.plan import combinations, lower
 
         if self.document is None:
             raise SpecError(self.diagnostics)
@@ -92,6 +102,7 @@ class Session:
                     )
                 ]
             )
+        self._check_combinations(combinations(self.document))
         plan = lower(self.document)
         self._check_layouts(plan)
         return plan
@@ -112,13 +123,14 @@ class Session:
         """What the tasks found.
 
         Raises:
-            SpecError: as `plan`; what was planned cannot be run to its end.
+            SpecError: as `plan`; the run would be very long or large; it cannot go on to its end.
         """
         from specc.ir.facts import glossary
         from specc.results import UNITS, Header, Results
         from specc.run.failure import RunError
         from specc.run.studies import run
 
+        self._check_work()
         try:
             studies = run(self.plan, self.events)
         except RunError as error:
@@ -133,6 +145,31 @@ class Session:
             units=UNITS,
         )
         return Results(header, studies)
+
+    def _check_combinations(self, count: int) -> None:
+        """Refuse to look at very many combinations of sizes."""
+        if self.unlimited or count <= MOST_COMBINATIONS:
+            return
+        raise SpecError(
+            [
+                Diagnostic(
+                    "E0601",
+                    f"the sizes to try make {count:,} combinations",
+                    why=f"more than {MOST_COMBINATIONS:,} are not looked at unasked",
+                    help="name fewer sizes in 'parallel', or add --yes",
+                )
+            ]
+        )
+
+    def _check_work(self) -> None:
+        """Refuse to begin what is very long or large."""
+        if self.unlimited:
+            return
+        from specc.run.estimate import estimate
+
+        expected = estimate(self.plan)
+        if expected.is_large:
+            raise SpecError([expected.diagnostic()])
 
     @cached_property
     def report(self) -> "Report":

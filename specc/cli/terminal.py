@@ -30,6 +30,15 @@ def add_set_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_yes_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--yes`."""
+    parser.add_argument(
+        "--yes",
+        action="store_true",
+        help="run what is estimated to take more than ten minutes or 4 GiB, too",
+    )
+
+
 def spec_files(paths: Iterable[Path]) -> list[Path]:
     """Return the specs among paths; a folder stands for all below it that are not hidden."""
     found: list[Path] = []

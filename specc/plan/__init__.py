@@ -4,6 +4,22 @@ In: a `Document`. Out: a `Plan`: tasks, and the combinations of sizes that were 
 `lower.py`.
 """
 
-from specc.plan.lower import Plan, PlannedStudy, PrunedCandidate, Setup, Task, lower
+from specc.plan.lower import (
+    Plan,
+    PlannedStudy,
+    PrunedCandidate,
+    Setup,
+    Task,
+    combinations,
+    lower,
+)
 
-__all__ = ["Plan", "PlannedStudy", "PrunedCandidate", "Setup", "Task", "lower"]
+__all__ = [
+    "Plan",
+    "PlannedStudy",
+    "PrunedCandidate",
+    "Setup",
+    "Task",
+    "combinations",
+    "lower",
+]

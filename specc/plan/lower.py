@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 from specc._version import __version__
 from specc.ir import Deployment, Document, Layout, Phase, Study, Workload
 from specc.ir.json import to_json
-from specc.search.space import layouts
+from specc.search.space import combinations_of, layouts
 
 
 @frozen(slots=False)
@@ -102,6 +102,17 @@ class Plan:
     """All that one spec asks to evaluate."""
 
     studies: tuple[PlannedStudy, ...]
+
+
+def combinations(document: Document) -> int:
+    """Return how many combinations of sizes `lower` looks at."""
+    return sum(
+        combinations_of(instance)
+        for study in document.studies
+        for deployment in study.deployments
+        for phase in deployment.mode.phases
+        for instance in deployment.instances(phase)
+    )
 
 
 def lower(document: Document) -> Plan:

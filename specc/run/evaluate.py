@@ -79,7 +79,7 @@ class Evaluated:
 
 
 @frozen(eq=False)
-class _Prepared:
+class Prepared:
     """A task on the way: its serving model, and how its batch size is searched."""
 
     task: Task
@@ -112,7 +112,7 @@ def evaluate(tasks: Sequence[Task]) -> list[Evaluated]:
     beforehand: the cost of an evaluation is in the number of calls.
     """
     server = server_of(tasks[0])
-    prepared = [_prepared(task, server) for task in tasks]
+    prepared = [prepare(task, server) for task in tasks]
     ahead = [
         (p.task.key, p.model, batches, p.model.steps(batches))
         for p in prepared
@@ -136,7 +136,7 @@ def server_of(task: Task) -> Server:
 
 def serving_model_of(task: Task) -> ServingModel:
     """Return what says how the instance of a task serves."""
-    return _prepared(task, server_of(task)).model
+    return prepare(task, server_of(task)).model
 
 
 def point_at(task: Task, batch: int) -> Point:
@@ -144,7 +144,8 @@ def point_at(task: Task, batch: int) -> Point:
     return point_of(serving_model_of(task).evaluate(np.array([batch])), 0)
 
 
-def _prepared(task: Task, of_others: Server) -> _Prepared:
+def prepare(task: Task, of_others: Server) -> Prepared:
+    """Return a task with its serving model; `of_others` is a server of the same cost."""
     deployment, engine = task.deployment, task.deployment.engine
     server = evolve(of_others, mixture=Mixture.of(task.workload, deployment.model))
     budget = choose_budget(engine.chunk_budget, server)
@@ -165,14 +166,14 @@ def _prepared(task: Task, of_others: Server) -> _Prepared:
     caps = {"max_sequences": engine.max_sequences, "chunk_budget": of_budget}
     given = None if task.phase is Phase.PREFILL else engine.decode_batch
     interval = _interval(given, [cap for cap in caps.values() if cap is not None])
-    return _Prepared(task, model, budget, search, goals, interval, caps)
+    return Prepared(task, model, budget, search, goals, interval, caps)
 
 
 def _paired(task: Task) -> bool:
     return len(task.deployment.mode.phases) > 1
 
 
-def _searched(p: _Prepared, table: ServingTable | None) -> Evaluated:
+def _searched(p: Prepared, table: ServingTable | None) -> Evaluated:
     """Search the best batch size; `table` has all rows, if they are known."""
     whole = table
 

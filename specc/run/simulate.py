@@ -83,6 +83,14 @@ def _rank(found: Simulated) -> tuple[float, ...]:
 
 def simulation_work(study: Study) -> int:
     """Estimate how often the simulations of a study call for progress."""
+    if study.simulate is None:
+        return 0
+    count = Source(study.simulate, study.workload).count
+    return simulations_of(study) * -(-count // AT_ONCE)
+
+
+def simulations_of(study: Study) -> int:
+    """Estimate how many simulations of all its requests a study takes."""
     simulate, capacity = study.simulate, study.capacity
     if simulate is None:
         return 0
@@ -92,7 +100,7 @@ def simulation_work(study: Study) -> int:
         runs += PROBES * (capacity.seeds if random else 1) + len(CURVE)
         runs += 0 if study.servers else 2 * PROBES
     subjects = len(study.servers) + len(study.deployments) * simulate.shortlist
-    return subjects * runs * -(-Source(simulate, study.workload).count // AT_ONCE)
+    return subjects * runs
 
 
 def _run(simulator: Simulator) -> Simulated:

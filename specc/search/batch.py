@@ -1,5 +1,6 @@
 """Search over the batch size of one layout. All strategies return the same record."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -18,7 +19,9 @@ Evaluate = Callable[[Integers], ServingTable]
 LARGEST_BATCH = 16384
 FIRST_RIGHT_EDGE = 512
 MOST_DOUBLINGS = 10
-GRID, FINER = 20, 8  # points of a scan: of its first grid, and of each around the best
+# A scan: batch sizes that are all tried, points of an octave of the grid above them, peaks that it
+# refines, and points around each of these.
+ALL_UP_TO, OCTAVE, PEAKS, FINER = 16, 4, 3, 8
 
 
 @frozen
@@ -70,7 +73,8 @@ def search_batch(
     is not monotone. The others find the largest feasible batch, assuming it is: `binary` bisects
     [1, 512] or the range given; `exponential` doubles its right edge until it is infeasible,
     then bisects; `linear_exponential` cuts the doubling short by extrapolating each limit. `scan`
-    refines a grid around its best row, which may miss a better one between the points of the grid.
+    refines a grid around its highest peaks: what it misses between the points is small, but not
+    nothing. The grid does not depend on the range, so a wider range finds what a narrower one did.
     """
     strategy = search.strategy or Strategy.EXHAUSTIVE
     if strategy is Strategy.EXHAUSTIVE:
@@ -97,6 +101,15 @@ def exhaustive_batches(interval: tuple[int, int] | None, largest: int) -> Intege
     """Return the batch sizes that exhaustive search evaluates, in one call."""
     low, high = interval or (1, LARGEST_BATCH)
     return np.arange(low, max(low, min(high, largest)) + 1)
+
+
+def scan_grid(low: int, high: int) -> list[int]:
+    """Return the batch sizes that a scan begins with: those of one grid that lie in the range."""
+    octaves = math.log2(max(high, ALL_UP_TO) / ALL_UP_TO)
+    above = [
+        round(ALL_UP_TO * 2 ** (point / OCTAVE)) for point in range(math.ceil(octaves * OCTAVE))
+    ]
+    return sorted({b for b in (*range(1, ALL_UP_TO + 1), *above) if low < b < high} | {low, high})
 
 
 @define
@@ -150,35 +163,39 @@ class _Probes:
         self.bisect(left, min(right, high))
 
     def scan(self, low: int, high: int) -> None:
-        """Probe a geometric grid, then ever finer ones around the best row."""
-        grid = np.unique(np.round(np.geomspace(low, high, GRID)).astype(int))
-        self._probe(grid)
-        while True:
-            best = self._best()
-            known = sorted(self.rows)
-            place = known.index(best)
-            left, right = known[max(0, place - 1)], known[min(place + 1, len(known) - 1)]
-            finer = np.unique(np.round(np.linspace(left, right, FINER)).astype(int))
-            new = [batch for batch in finer.tolist() if batch not in self.rows]
-            if not new:
-                return
-            self._probe(np.array(new))
+        """Probe a grid, then ever finer ones around its highest peaks."""
+        new = scan_grid(low, high)
+        while new:
+            for batch in new:
+                self.row(batch)
+            new = sorted({b for peak in self._peaks() for b in self._around(peak)} - set(self.rows))
 
-    def _probe(self, batches: Integers) -> None:
-        for batch in batches.tolist():
-            self.row(batch)
+    def _around(self, peak: int) -> list[int]:
+        """Return batch sizes between the neighbours of one that was probed."""
+        known = sorted(self.rows)
+        place = known.index(peak)
+        left, right = known[max(0, place - 1)], known[min(place + 1, len(known) - 1)]
+        finer: list[int] = np.round(np.linspace(left, right, FINER)).astype(int).tolist()
+        return finer
 
-    def _best(self) -> int:
-        """Return the probed batch that serves most within the limits, or misses them least."""
+    def _peaks(self) -> list[int]:
+        """Return the probed batch sizes that no neighbour beats, the best of them."""
+        known = sorted(self.rows)
+        ranks = [self._rank(batch) for batch in known]
+        lowest = (False, -math.inf)
+        beside = [
+            max(left, right)
+            for left, right in zip([lowest, *ranks], [*ranks[1:], lowest], strict=False)
+        ]
+        peaks = [b for b, own, other in zip(known, ranks, beside, strict=True) if own >= other]
+        return sorted(peaks, key=self._rank, reverse=True)[:PEAKS]
 
-        def rank(batch: int) -> tuple[bool, float]:
-            row = self.rows[batch]
-            if self.is_feasible(batch):
-                return True, float(row.throughput[0])
-            worst = max(float(column[0]) for column in self.goals.excess(row).values())
-            return False, -worst
-
-        return max(sorted(self.rows), key=rank)
+    def _rank(self, batch: int) -> tuple[bool, float]:
+        """Order rows: what is served within the limits, below that by how far they are missed."""
+        row = self.row(batch)
+        if self.is_feasible(batch):
+            return True, float(row.throughput[0])
+        return False, -max(float(column[0]) for column in self.goals.excess(row).values())
 
     def table(self) -> ServingTable:
         """Return all probed rows by rising batch, evaluated as one table."""

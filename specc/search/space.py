@@ -1,5 +1,6 @@
 """The space of parallel layouts, and what is pruned from it with its reason."""
 
+import math
 from collections.abc import Iterator
 from itertools import product
 
@@ -44,6 +45,16 @@ def layouts(deployment: Deployment) -> Space:
             else:
                 kept.append(placed)
     return Space(tuple(kept), tuple(pruned))
+
+
+def combinations_of(deployment: Deployment) -> int:
+    """Return how many combinations of sizes `layouts` looks at, without looking at them."""
+    parallel, size = deployment.parallel, deployment.size
+    powers = len(_powers_of_two(size))
+    axes = [parallel.tp, parallel.pp, parallel.cp, parallel.dcp]
+    if deployment.model.experts is not None:
+        axes += [parallel.ep, parallel.moe_dp]
+    return math.prod(powers if axis is None else len(axis) for axis in axes)
 
 
 def _attention_layouts(deployment: Deployment) -> Iterator[tuple[Layout, str]]:

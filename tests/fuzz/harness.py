@@ -22,6 +22,8 @@ from attrs import Factory, define, frozen
 from specc.cli.main import main
 from specc.diagnostics import Source
 from specc.results import load_results
+from specc.run.estimate import estimate
+from specc.session import Session
 from specc.syntax import parse
 from specc.syntax.formatter import format_source
 from tests.fuzz.tree import Plan, units
@@ -95,12 +97,26 @@ COMMANDS: dict[str, list[str]] = {
 
 
 _OTHERS = ("plan", "simulate", "show")
+_QUICK_S = 8.0  # what is estimated to take longer is no plan for a fuzzer
 
 
 def _chosen(plan: Plan) -> tuple[str, ...]:
-    """Return the commands for a plan: those that evaluate it do the same work, so one of them."""
+    """Return the commands for a plan: those that evaluate it do the same work, so one of them.
+
+    A plan that is right and merely long is not evaluated; one that is too long must say so at once.
+    """
+    if _is_long():
+        return ("check", "fmt", "plan")
     turn = hashlib.sha256(plan.spec.encode()).digest()[0] % len(_OTHERS)
     return ("check", "fmt", "run", _OTHERS[turn])
+
+
+def _is_long() -> bool:
+    try:
+        expected = estimate(Session("plan.spec").plan)
+    except Exception:  # the commands will show what is wrong
+        return False
+    return expected.seconds > _QUICK_S and not expected.is_large
 
 
 def _command(name: str, arguments: list[str], found: Run) -> tuple[int, str]:

@@ -66,7 +66,7 @@ def test_all_strategies_find_the_edge_where_feasibility_is_monotone(
         assert outcome.probes == len(outcome.table)
     assert found[Strategy.EXHAUSTIVE].probes == 6000
     for strategy in set(Strategy) - {Strategy.EXHAUSTIVE}:
-        assert found[strategy].probes < 60
+        assert found[strategy].probes < 100
 
 
 @pytest.mark.parametrize("strategy", list(Strategy))

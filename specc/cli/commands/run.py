@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specc.cli.main import FAILED, INFEASIBLE, OK, WRONG_INPUT
-from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics
+from specc.cli.terminal import (
+    add_format_option,
+    add_set_option,
+    add_yes_option,
+    print_diagnostics,
+)
 from specc.diagnostics import Diagnostic
 from specc.session import Session, SpecError
 
@@ -35,6 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="also write a table: a row for each candidate, or for each configuration of fleets",
     )
     add_set_option(parser)
+    add_yes_option(parser)
     add_format_option(parser)
 
 
@@ -42,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     """Run the spec; exit code 3 if a study has no feasible candidate, 1 if it fails an `expect`."""
     from specc.cli.progress import progress
 
-    session = Session(options.spec, options.set)
+    session = Session(options.spec, options.set, unlimited=options.yes)
     try:
         session.plan  # noqa: B018  (what is wrong is said before the work begins)
     except SpecError as error:

@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specc.cli.main import FAILED, INFEASIBLE, INTERRUPTED, OK, WRONG_INPUT
-from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics
+from specc.cli.terminal import (
+    add_format_option,
+    add_set_option,
+    add_yes_option,
+    print_diagnostics,
+)
 from specc.diagnostics import Diagnostic
 from specc.run.events import Events
 from specc.session import Session, SpecError
@@ -40,6 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="write every step and request of the first simulation as a trace for ui.perfetto.dev",
     )
     add_set_option(parser)
+    add_yes_option(parser)
     add_format_option(parser)
 
 
@@ -48,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     from specc.cli.progress import progress
     from specc.run.subjects import SimulationInterruptedError
 
-    session = Session(options.spec, options.set)
+    session = Session(options.spec, options.set, unlimited=options.yes)
     try:
         session.narrow_to_simulations(options.study, search_capacity=options.capacity)
     except SpecError as error:

@@ -14,6 +14,7 @@ from specc.diagnostics.rules import (
     unsupported,
     values,
     warnings,
+    work,
     workload,
 )
 
@@ -32,6 +33,7 @@ RULES: dict[str, Rule] = {
         study.RULES,
         simulation.RULES,
         unsupported.RULES,
+        work.RULES,
         warnings.RULES,
     )
     for rule in rules

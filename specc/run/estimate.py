@@ -1,0 +1,203 @@
+"""How long a plan takes and how much memory, before it is run.
+
+The coefficients are of a core of 2024 and are good to a factor of three or so; the numbers of
+candidates, batch sizes, requests and steps are those that the run will have.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from attrs import frozen
+
+from specc.diagnostics import Diagnostic, Label
+from specc.ir import Deployment, MeasuredServer, Mode, Phase, Strategy, Study
+from specc.plan import Plan, PlannedStudy, Task
+from specc.run.evaluate import Prepared, prepare, server_of
+from specc.run.simulate import simulations_of
+from specc.search.batch import FINER, FIRST_RIGHT_EDGE, MOST_DOUBLINGS, PEAKS, scan_grid
+from specc.serving import StepLoop
+from specc.serving.simulation.arrivals import Source
+from specc.units import Bytes, Seconds
+
+LONGEST: Seconds = 600.0
+MOST_MEMORY: Bytes = 4 * 2**30
+
+SAMPLED = 200  # candidates of a study that are looked at; the others are like them
+
+# Measured over the examples and the plans of the fuzzer.
+_STUDY = 0.2  # seconds for a study and its report
+_CANDIDATE = 4e-3  # seconds for a candidate, its part of the report included
+_ROW, _ROW_BYTES = 4e-6, 600  # for a batch size in closed form
+_GROUP, _RUN = 15e-6, 8e-6  # for a group of requests in a loop over steps, and a run of like steps
+_TRAJECTORY = 4e-3  # for a batch size in a loop over steps
+_PAIR, _PAIR_BYTES = 60e-6, 1000  # for a prefill beside a decode candidate
+_REQUEST, _REQUEST_BYTES = 30e-6, 1500  # for a request that is simulated
+_CHUNK = 12e-6  # for a further chunk of its prompt
+_TURN = 6e-6  # for a step of sequences that take turns
+_TOKEN = 1.5e-6  # for a token of a sequence that takes turns
+_ENGINE = 2e-6  # for an engine that the router looks at, at each request
+_HASH_BYTES = 40  # for the name of a block of a prompt
+
+
+@frozen
+class Part:
+    """A part of the work: what it is, where the spec asks for it, and what it takes."""
+
+    what: str
+    study: Study
+    seconds: Seconds
+    memory: Bytes = 0
+
+
+@frozen
+class Estimate:
+    """What a plan takes."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def seconds(self) -> Seconds:
+        """CPU time of all of it."""
+        return sum(part.seconds for part in self.parts)
+
+    @property
+    def memory(self) -> Bytes:
+        """Memory of the part that takes most."""
+        return max((part.memory for part in self.parts), default=0)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it is more than what anybody asks for without knowing."""
+        return self.seconds > LONGEST or self.memory > MOST_MEMORY
+
+    def diagnostic(self) -> Diagnostic:
+        """Say how large it is, what makes it so, and what to do."""
+        slow = self.seconds > LONGEST
+        largest = max(self.parts, key=lambda part: part.seconds if slow else part.memory)
+        size = _time_text(self.seconds) if slow else f"{self.memory / 2**30:,.0f} GiB of memory"
+        bound = _time_text(LONGEST) if slow else f"{MOST_MEMORY / 2**30:.0f} GiB"
+        return Diagnostic(
+            "E0601",
+            f"this run takes about {size}",
+            (Label(largest.study.spans[""], largest.what),),
+            why=f"a run of more than {bound} is not begun unasked",
+            help="ask for less, or add --yes",
+        )
+
+
+def estimate(plan: Plan) -> Estimate:
+    """Return what a plan takes."""
+    parts: list[Part] = []
+    for planned in plan.studies:
+        parts += _of_candidates(planned)
+        parts += _of_pairs(planned)
+        parts += _of_simulations(planned.study)
+    return Estimate(tuple(parts))
+
+
+def _of_candidates(planned: PlannedStudy) -> Iterator[Part]:
+    tasks = planned.tasks
+    if not tasks:
+        return
+    sample = tasks[:: -(-len(tasks) // SAMPLED)]
+    share = len(tasks) / len(sample)
+    each = [_of_task(task) for task in sample]
+    seconds = share * sum(seconds for seconds, _ in each)
+    # Candidates of one cost of a step are evaluated together.
+    memory = share * sum(rows for _, rows in each) * _ROW_BYTES
+    most = max(rows for _, rows in each)
+    what = f"{len(tasks):,} candidates of up to {most:,.0f} batch sizes"
+    yield Part(what, planned.study, _STUDY + seconds, int(memory))
+
+
+def _of_task(task: Task) -> tuple[Seconds, float]:
+    """Return the seconds of a candidate, and its batch sizes."""
+    prepared = prepare(task, server_of(task))
+    batches = prepared.batches
+    if not isinstance(prepared.model, StepLoop):
+        rows = float(len(batches)) if batches is not None else FIRST_RIGHT_EDGE
+        return _CANDIDATE + rows * _ROW, rows
+    sizes = _looped(prepared)
+    server = prepared.model.server
+    several = len(server.mixture.shapes) > 1
+    steps = server.mixture.mean_new / prepared.budget / server.layout.dp
+    each = (_GROUP if several else 0.0) + max(steps, 0.01) * (_GROUP + _RUN)
+    requests = sum(sizes) * server.layout.dp
+    return _CANDIDATE + len(sizes) * _TRAJECTORY + requests * each, float(len(sizes))
+
+
+def _looped(prepared: Prepared) -> Sequence[float]:
+    """Return the batch sizes for which a loop over steps runs, about."""
+    batches = prepared.batches
+    if batches is not None:
+        return [float(size) for size in batches.tolist()]
+    low, high = prepared.interval or (1, FIRST_RIGHT_EDGE * 2**MOST_DOUBLINGS)
+    high = max(low, min(high, prepared.largest))
+    if prepared.search.strategy is not Strategy.SCAN:
+        return [high / 2**n for n in range(2 * MOST_DOUBLINGS)]
+    grid: list[float] = list(scan_grid(low, high))
+    return [*grid, *[high / 2] * (FINER * PEAKS // 2)]
+
+
+def _of_pairs(planned: PlannedStudy) -> Iterator[Part]:
+    for deployment in planned.study.deployments:
+        if deployment.mode not in (Mode.DISAGGREGATED, Mode.PD_RATIO):
+            continue
+        sides = [
+            sum(t.deployment.name == deployment.name and t.phase is phase for t in planned.tasks)
+            for phase in (Phase.PREFILL, Phase.DECODE)
+        ]
+        count = sides[0] * sides[1]
+        what = f"{count:,} pairs of prefill and decode candidates of '{deployment.name}'"
+        yield Part(what, planned.study, count * _PAIR, count * _PAIR_BYTES)
+
+
+def _of_simulations(study: Study) -> Iterator[Part]:
+    simulate = study.simulate
+    if simulate is None:
+        return
+    source = Source(simulate, study.workload)
+    times, count = simulations_of(study), source.count
+    engines = simulate.replicas if simulate.router.value != "round_robin" else 0
+    each = _REQUEST + engines * _ENGINE
+    prompt, answer = _mean_lengths(source)
+    subjects: list[MeasuredServer | Deployment] = [*study.servers, *study.deployments]
+    slowest = max((_of_request(subject, prompt, answer) for subject in subjects), default=0.0)
+    blocks = 0.0
+    if simulate.sessions is not None:
+        blocks = (prompt + answer) * simulate.sessions.turns / source.block
+    yield Part(
+        f"{times:,} simulations of {count:,} requests",
+        study,
+        times * count * (each + slowest),
+        int(count * (_REQUEST_BYTES + blocks * _HASH_BYTES)),
+    )
+
+
+def _of_request(subject: MeasuredServer | Deployment, prompt: float, answer: float) -> Seconds:
+    """Return the seconds that a request takes beyond its coming and going."""
+    if isinstance(subject, MeasuredServer):
+        chunks = prompt / subject.chunk_budget
+        running = min(subject.max_sequences, subject.chunk_budget)
+        batch = min(subject.decode_batch or running, running)
+        turns = batch < running
+        return chunks * _CHUNK + (answer * (_TOKEN + _TURN / batch) if turns else 0.0)
+    budget = subject.engine.chunk_budget
+    return prompt / budget * _CHUNK if budget else 0.0
+
+
+def _mean_lengths(source: Source) -> tuple[float, float]:
+    """Return the tokens of the mean prompt and answer."""
+    trace, workload = source.simulate.arrival.trace, source.workload
+    if trace is not None:
+        return sum(trace.input) / len(trace.input), sum(trace.output) / len(trace.output)
+    shapes = workload.shapes()
+    return sum(s.share * s.input for s in shapes), sum(s.share * s.output for s in shapes)
+
+
+def _time_text(seconds: Seconds) -> str:
+    if seconds < 2 * 3600:
+        return f"{math.ceil(seconds / 60):,} minutes"
+    if seconds < 2 * 86400:
+        return f"{math.ceil(seconds / 3600):,} hours"
+    return f"{math.ceil(seconds / 86400):,} days"
