@@ -14,18 +14,29 @@ from specc.units import Seconds, Tokens
 LARGEST = 10_000_000  # sequences, and tokens of one, of a step
 
 
-def compile(path: str | Path, overrides: str | Sequence[str] = ()) -> Session:
+def compile(
+    path: str | Path,
+    overrides: str | Sequence[str] = (),
+    *,
+    allow_paths: str | Path | Sequence[str | Path] = (),
+) -> Session:
     """Return a session of a spec: its document, plan, results and report, each when asked for.
 
     Args:
         path: the spec.
         overrides: fields set from outside, one or several, as `workload.chat.output=2000tok`.
+        allow_paths: folders, one or several, that a spec in a git repository may read from
+            besides the repository.
 
     Returns:
         A `Session`. Where the spec has errors its `diagnostics` say which, `document` is None, and
         `plan`, `results` and `report` raise `SpecError`.
     """
-    return Session(path, [overrides] if isinstance(overrides, str) else overrides)
+    return Session(
+        path,
+        [overrides] if isinstance(overrides, str) else overrides,
+        allow_paths=[allow_paths] if isinstance(allow_paths, str | Path) else allow_paths,
+    )
 
 
 @frozen

@@ -33,16 +33,22 @@ class Session:
     Attributes:
         path: the spec.
         overrides: fields set from outside, each as `path=value`.
+        allow_paths: folders outside of the spec's git repository that it may read from.
         workspace: what reads it and the files it uses.
         events: told of progress while results are found; None tells nobody.
     """
 
     def __init__(
-        self, path: str | Path, overrides: Sequence[str] = (), events: "Events | None" = None
+        self,
+        path: str | Path,
+        overrides: Sequence[str] = (),
+        events: "Events | None" = None,
+        allow_paths: Sequence[str | Path] = (),
     ) -> None:
         self.path = Path(path)
         self.overrides = tuple(overrides)
-        self.workspace = Workspace(self.path.parent)
+        self.allow_paths = tuple(allow_paths)
+        self.workspace = Workspace.of_spec(self.path, self.allow_paths)
         self.events = events
         self._plan: Plan | None = None
 

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from specc.cli.main import OK, WRONG_INPUT
+from specc.cli.options import add_allow_path_option
 from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics
 from specc.ir import Phase
 from specc.ir.json import to_json
@@ -17,12 +18,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "example: specc plan specs/qwen3-32b-chat.spec"
     parser.add_argument("spec", type=Path, metavar="SPEC", help="the spec")
     add_set_option(parser)
+    add_allow_path_option(parser)
     add_format_option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the plan."""
-    session = Session(options.spec, options.set)
+    session = Session(options.spec, options.set, allow_paths=options.allow_path)
     try:
         plan = session.plan
     except SpecError as error:

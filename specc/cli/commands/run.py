@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specc.cli.main import FAILED, INFEASIBLE, OK, WRONG_INPUT
+from specc.cli.options import add_allow_path_option
 from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics
 from specc.diagnostics import Diagnostic
 from specc.session import Session, SpecError
@@ -35,6 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="also write a table: a row for each candidate, or for each configuration of fleets",
     )
     add_set_option(parser)
+    add_allow_path_option(parser)
     add_format_option(parser)
 
 
@@ -42,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     """Run the spec; exit code 3 if a study has no feasible candidate, 1 if it fails an `expect`."""
     from specc.cli.progress import progress
 
-    session = Session(options.spec, options.set)
+    session = Session(options.spec, options.set, allow_paths=options.allow_path)
     try:
         session.plan  # noqa: B018  (what is wrong is said before the work begins)
     except SpecError as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from specc.cli.main import OK, WRONG_INPUT
 from specc.cli.measured import WrongInputError
+from specc.cli.options import add_allow_path_option
 from specc.cli.tables import print_table
 from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics
 from specc.diagnostics import Diagnostic
@@ -27,6 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     ops.add_argument("--study", metavar="NAME", help="the study (default: the first)")
     ops.add_argument("--deployment", metavar="NAME", help="a deployment of it (default: the best)")
     add_set_option(ops)
+    add_allow_path_option(ops)
     add_format_option(ops)
 
 
@@ -76,7 +78,7 @@ def _model(options: argparse.Namespace) -> int:
 
 
 def _ops(options: argparse.Namespace) -> int:
-    session = Session(options.spec, options.set)
+    session = Session(options.spec, options.set, allow_paths=options.allow_path)
     results = session.results
     study = next((s for s in results.studies if options.study in (None, s.study.name)), None)
     if study is None:

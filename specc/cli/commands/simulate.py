@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specc.cli.main import FAILED, INFEASIBLE, INTERRUPTED, OK, WRONG_INPUT
+from specc.cli.options import add_allow_path_option
 from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics
 from specc.diagnostics import Diagnostic
 from specc.run.events import Events
@@ -40,6 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="write every step and request of the first simulation as a trace for ui.perfetto.dev",
     )
     add_set_option(parser)
+    add_allow_path_option(parser)
     add_format_option(parser)
 
 
@@ -48,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     from specc.cli.progress import progress
     from specc.run.subjects import SimulationInterruptedError
 
-    session = Session(options.spec, options.set)
+    session = Session(options.spec, options.set, allow_paths=options.allow_path)
     try:
         session.narrow_to_simulations(options.study, search_capacity=options.capacity)
     except SpecError as error:
