@@ -35,7 +35,7 @@ def _with_traces(spec: Path, folder: Path) -> Path:
 
 
 def _allowed(spec: Path) -> list[str]:
-    """Return the options that let a spec read its traces, which may be links out of the checkout."""
+    """Return the options that let a spec read its traces, which may be links to elsewhere."""
     traces = [path.resolve().parent for path in (spec.parent / "traces").glob("*")]
     return [option for folder in sorted(set(traces)) for option in ("--allow-path", str(folder))]
 

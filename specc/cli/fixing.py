@@ -9,12 +9,12 @@ from pathlib import Path
 from attrs import Factory, define
 
 from specc import resources
-from specc.atomic import replace_text
 from specc.check import check
 from specc.diagnostics import Diagnostic, Fix
 from specc.diagnostics.fix import apart, applied
 from specc.reading import read_bytes
 from specc.workspace import LARGEST_FILE_BYTES, UnreadableError, Workspace, decoded
+from specc.writing import WriteError, replace_spec
 
 MOST_ROUNDS = 20  # a fix may bring up another one: a `let` that only an unused one used
 
@@ -83,8 +83,8 @@ def _write(path: Path, fixes: list[Fix]) -> Diagnostic | None:
         data = read_bytes(path, LARGEST_FILE_BYTES)
         if decoded(data, source.name, None) != source.text:
             return _unwritable(path, "it was changed meanwhile")
-        replace_text(path, _fixed(data.decode(), fixes))
-    except UnreadableError as error:
+        replace_spec(path, _fixed(data.decode(), fixes))
+    except (UnreadableError, WriteError) as error:
         return error.diagnostic
     except OSError as error:
         return _unwritable(path, (error.strerror or str(error)).lower())

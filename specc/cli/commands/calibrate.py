@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,9 +15,14 @@ from specc.cli.measured import WrongInputError, find_device, read_tables, table_
 from specc.cli.tables import print_table
 from specc.cli.terminal import add_format_option, print_diagnostics
 from specc.diagnostics import Diagnostic
+from specc.reading import NotRegularError, read_bytes
+from specc.workspace import LARGEST_FILE_BYTES
+from specc.writing import WriteError, write_texts
 
 if TYPE_CHECKING:
     from specc.calibration.fitting import ClassReport
+
+_ANOTHER = "name another file, or leave out -o to print it"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -112,15 +118,24 @@ def _calibrate(options: argparse.Namespace) -> int:
 
 
 def _write(path: Path, text: str) -> None:
-    from specc.atomic import replace_text
+    """Write the spec; one that is there is replaced only if this command made it."""
+    try:
+        if not _is_ours(path):
+            raise WriteError(path, "it is there, and specc calibrate did not make it", _ANOTHER)
+        write_texts({path: text})
+    except WriteError as error:
+        raise WrongInputError(error.diagnostic) from None
+
+
+def _is_ours(path: Path) -> bool:
+    from specc.calibration.write import HEAD
 
     try:
-        replace_text(path, text)
-    except OSError as error:
-        reason = (error.strerror or "unknown reason").lower()
-        raise WrongInputError(
-            Diagnostic("E0006", f"cannot write '{path}': {reason}", help="choose another place")
-        ) from None
+        return read_bytes(path, LARGEST_FILE_BYTES).startswith(HEAD.encode())
+    except NotRegularError:
+        return True  # which the writer will refuse
+    except OSError:
+        return not os.path.lexists(path)
 
 
 def _data(

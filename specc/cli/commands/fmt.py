@@ -13,6 +13,7 @@ from specc.reading import read_bytes
 from specc.syntax import parse
 from specc.syntax.formatter import FormatError, format_source
 from specc.workspace import LARGEST_FILE_BYTES, UnreadableError, Workspace, decoded
+from specc.writing import WriteError, replace_spec
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -102,13 +103,10 @@ def _lines(text: str) -> list[str]:
 
 
 def _write(path: Path, text: str) -> int:
-    from specc.atomic import replace_text
-
     try:
-        replace_text(path, text)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        print_diagnostics([Diagnostic("E0006", f"cannot write '{path}': {reason}")], "text")
+        replace_spec(path, text)
+    except WriteError as error:
+        print_diagnostics([error.diagnostic], "text")
         return WRONG_INPUT
     print(f"formatted {path}")
     return OK
