@@ -20,7 +20,7 @@ from specc.reading import read_bytes
 LARGEST_ENTRY_BYTES = 16 * 2**20
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Entry:
     """A place in the cache; without a path nothing is kept."""
 

@@ -14,7 +14,7 @@ from attrs import frozen
 _GIT = ".git"
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Fence:
     """What may be read: everything, or what lies in one repository or in an allowed folder.
 

@@ -39,7 +39,8 @@ def read_bytes(path: Path, most: int) -> bytes:
     _check(os.stat(path))  # opening some devices does something, so they are not even opened
     with open(os.open(path, _FLAGS), "rb") as file:
         size = _check(os.fstat(file.fileno()))
-        data = file.read(most + 1) if size <= most else b""
+        # Some files of the kernel have nothing yet, and say so rather than let us wait.
+        data = (file.read(most + 1) or b"") if size <= most else b""
     if max(size, len(data)) > most:
         raise TooLargeError(errno.EFBIG, os.strerror(errno.EFBIG))
     return data

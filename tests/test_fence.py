@@ -181,7 +181,7 @@ def test_libraries_may_lie_anywhere_and_use_their_own_files(
 
 def test_no_fence_without_a_repository(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "outside" / "plan.spec").write_text('use "../repository/common.spec"\n')
-    assert Fence.around(tmp_path / "outside") == Fence()
+    assert Fence.around(tmp_path / "outside").repository is None
     assert not Fence().refusal(Path("/etc/passwd"))
 
 

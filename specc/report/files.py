@@ -107,9 +107,11 @@ def _made(own: Path) -> dict[str, str]:
     """Return the hashes of the files that a former run made in a folder, by their names."""
     try:
         data = json.loads(_read(own / MANIFEST) or b"")
-        names = dict(data["files"]) if "specc" in data else {}
+        names = data["files"] if "specc" in data else {}
     except (ValueError, TypeError, LookupError, RecursionError):
         return {}  # none of ours
+    if not isinstance(names, dict):
+        return {}
     return {name: digest for name, digest in names.items() if PurePath(name).name == name}
 
 

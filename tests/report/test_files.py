@@ -111,6 +111,7 @@ def test_a_folder_from_before_there_were_manifests(tmp_path: Path) -> None:
         "{}",
         '{"specc": "1"}',
         '{"specc": "1", "files": 3}',
+        '{"specc": "1", "files": [[3, "x"]]}',
         '{"files": {"mine.svg": "DIGEST"}}',
         '{"specc": "1", "files": {"../a.txt": "DIGEST", "/etc/passwd": "x", "": "x", "..": "x"}}',
         '{"specc": "1", "files": {"link.svg": "DIGEST", "d": "x", "fifo": "x", "none": "x"}}',
@@ -118,7 +119,7 @@ def test_a_folder_from_before_there_were_manifests(tmp_path: Path) -> None:
         '{"specc": "1", "files": {"\\u0000": "x"}}',
         "[" * 100_000,
     ],
-    ids=range(13),
+    ids=range(14),
 )
 def test_a_manifest_that_is_none_of_ours_removes_nothing(tmp_path: Path, text: str) -> None:
     own = tmp_path / "c"

@@ -73,6 +73,8 @@ def _calibrate(options: argparse.Namespace) -> int:
                 "E0011", "calibrate needs SciPy", help="install it: pip install 'specc[calibrate]'"
             )
         ) from None
+    if options.output:
+        _check_output(options.output)
     device = find_device(options.device, calibrated=False)
     start = device.calibration or find_device("atlas_800_a2_376t", calibrated=True).calibration
     assert start is not None
@@ -117,11 +119,16 @@ def _calibrate(options: argparse.Namespace) -> int:
     return OK
 
 
+def _check_output(path: Path) -> None:
+    """Refuse to replace a file unless this command made it."""
+    if not _is_ours(path):
+        reason = "it is there, and specc calibrate did not make it"
+        raise WrongInputError(WriteError(path, reason, _ANOTHER).diagnostic)
+
+
 def _write(path: Path, text: str) -> None:
-    """Write the spec; one that is there is replaced only if this command made it."""
+    _check_output(path)
     try:
-        if not _is_ours(path):
-            raise WriteError(path, "it is there, and specc calibrate did not make it", _ANOTHER)
         write_texts({path: text})
     except WriteError as error:
         raise WrongInputError(error.diagnostic) from None
