@@ -15,21 +15,31 @@ LARGEST = 10_000_000  # sequences, and tokens of one, of a step
 
 
 def compile(
-    path: str | Path, overrides: str | Sequence[str] = (), *, unlimited: bool = False
+    path: str | Path,
+    overrides: str | Sequence[str] = (),
+    *,
+    allow_paths: str | Path | Sequence[str | Path] = (),
+    unlimited: bool = False,
 ) -> Session:
     """Return a session of a spec: its document, plan, results and report, each when asked for.
 
     Args:
         path: the spec.
         overrides: fields set from outside, one or several, as `workload.chat.output=2000tok`.
+        allow_paths: folders, one or several, that a spec in a git repository may read from
+            besides the repository.
         unlimited: whether a run may be estimated to take more than ten minutes or 4 GiB.
 
     Returns:
         A `Session`. Where the spec has errors its `diagnostics` say which, `document` is None, and
         `plan`, `results` and `report` raise `SpecError`.
     """
-    given = [overrides] if isinstance(overrides, str) else overrides
-    return Session(path, given, unlimited=unlimited)
+    return Session(
+        path,
+        [overrides] if isinstance(overrides, str) else overrides,
+        allow_paths=[allow_paths] if isinstance(allow_paths, str | Path) else allow_paths,
+        unlimited=unlimited,
+    )
 
 
 @frozen

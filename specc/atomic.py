@@ -1,10 +1,11 @@
-"""Writing files so that nobody ever sees half of one."""
+"""Writing a file so that nobody ever sees half of it."""
 
 import contextlib
-import errno
 import os
 import tempfile
 from pathlib import Path
+
+PREFIX = ".specc-"
 
 
 def stage(target: Path, text: str) -> Path:
@@ -13,9 +14,7 @@ def stage(target: Path, text: str) -> Path:
     Raises:
         OSError: it cannot be written; nothing is left.
     """
-    if target.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    handle, name = tempfile.mkstemp(prefix=".specc-", dir=target.parent)
+    handle, name = tempfile.mkstemp(prefix=PREFIX, dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(text.encode())
@@ -27,21 +26,6 @@ def stage(target: Path, text: str) -> Path:
             os.unlink(name)
         raise
     return Path(name)
-
-
-def replace_text(target: Path, text: str) -> None:
-    """Replace the text of a file in one step.
-
-    Raises:
-        OSError: it cannot be written; the old text stays.
-    """
-    target = Path(os.path.realpath(target))  # a link stays a link
-    staged = stage(target, text)
-    try:
-        staged.replace(target)
-    except BaseException:
-        staged.unlink(missing_ok=True)
-        raise
 
 
 def _mode(target: Path) -> int:

@@ -142,13 +142,21 @@ class Library:
         except LibraryError as error:  # nobody wrote the block, so no place in it can be shown
             raise LibraryError(evolve(error.diagnostic, labels=())) from None
 
-    def device_in(self, spec: str | Path, name: str) -> Device:
+    def device_in(
+        self, spec: str | Path, name: str, allow_paths: Sequence[str | Path] = ()
+    ) -> Device:
         """Return a device that a spec defines or uses: `mine`, or `alias.mine` of a used file.
+
+        Args:
+            spec: the spec.
+            name: the name of the device.
+            allow_paths: folders outside of the spec's git repository that it may read from.
 
         Raises:
             LibraryError: the spec has errors, or no such device.
         """
-        checked = check_all(self.workspace, Path(spec))
+        workspace = Workspace.of_spec(Path(spec), allow_paths)
+        checked = check_all(workspace, Path(spec))
         wrong = next((d for d in checked.diagnostics if d.is_error), None)
         if checked.root is None or wrong is not None:
             raise LibraryError(wrong or Diagnostic("E0001", f"cannot read '{spec}'"))
@@ -157,7 +165,7 @@ class Library:
         found = used.find_alias(below) if used else checked.root.find_alias(name)
         if found is None or found.node.kind.text != _KINDS[Device]:
             raise _unknown(_KINDS[Device], name, checked.root.names_of(_KINDS[Device]))
-        return self._build(Device, found)
+        return self._build(Device, found, workspace)
 
     def deployment(self, model: str | Model, device: str | Device, **fields: object) -> Deployment:
         """Return a deployment of a model on a device, checked as one that a spec writes down.
@@ -246,10 +254,10 @@ class Library:
     def _packages() -> list[str]:
         return [name for name in packages.installed() if name != STANDARD_LIBRARY]
 
-    def _build(self, cls: type[N], found: Found[Block]) -> N:
+    def _build(self, cls: type[N], found: Found[Block], workspace: Workspace | None = None) -> N:
         key = id(found.node)
         if key not in self._built:
-            node, problems = build_block(found, self.workspace)
+            node, problems = build_block(found, workspace or self.workspace)
             if node is None:
                 raise LibraryError(next(d for d in problems if d.is_error))
             self._built[key] = node
@@ -293,9 +301,9 @@ def model_from_config(path: str | Path) -> Model:
     return Library().model_from_config(path)
 
 
-def device_in(spec: str | Path, name: str) -> Device:
+def device_in(spec: str | Path, name: str, allow_paths: Sequence[str | Path] = ()) -> Device:
     """Return a device that a spec defines or uses; raises `LibraryError`."""
-    return Library().device_in(spec, name)
+    return Library().device_in(spec, name, allow_paths)
 
 
 @cache

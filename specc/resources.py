@@ -1,4 +1,4 @@
-"""Finds the data folders of specc, in a wheel and in a checkout, and the user's cache folder."""
+"""Finds the data folders of specc, in a wheel and in a checkout."""
 
 from pathlib import Path
 
@@ -18,15 +18,3 @@ def folder(name: str) -> Path:
         if path.is_dir():
             return path
     raise FileNotFoundError(f"specc is not installed completely: its folder '{name}' is missing")
-
-
-def cache_folder() -> Path | None:
-    """Return the folder for what can be made again, made if need be; None if there can be none."""
-    import platformdirs
-
-    path = Path(platformdirs.user_cache_dir("specc", appauthor=False))
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return None
-    return path

@@ -5,6 +5,7 @@
 `check` needs no more than the document, and so does not pay for numpy.
 """
 
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ from attrs import evolve
 
 from specc._version import __version__
 from specc.check import check
+from specc.check.overrides import digest
 from specc.diagnostics import Diagnostic, Label, did_you_mean
 from specc.ir import Capacity, Deployment, Document, Phase
 from specc.workspace import Workspace
@@ -36,6 +38,7 @@ class Session:
     Attributes:
         path: the spec.
         overrides: fields set from outside, each as `path=value`.
+        allow_paths: folders outside of the spec's git repository that it may read from.
         workspace: what reads it and the files it uses.
         events: told of progress while results are found; None tells nobody.
         unlimited: whether a run may take longer than ten minutes, and more than 4 GiB.
@@ -46,12 +49,14 @@ class Session:
         path: str | Path,
         overrides: Sequence[str] = (),
         events: "Events | None" = None,
+        allow_paths: Sequence[str | Path] = (),
         *,
         unlimited: bool = False,
     ) -> None:
         self.path = Path(path)
         self.overrides = tuple(overrides)
-        self.workspace = Workspace(self.path.parent)
+        self.allow_paths = tuple(allow_paths)
+        self.workspace = Workspace.of_spec(self.path, self.allow_paths)
         self.events = events
         self.unlimited = unlimited
         self._plan: Plan | None = None
@@ -140,7 +145,7 @@ class Session:
             specc=__version__,
             spec=self.path.name,
             inputs=self.workspace.hashes,
-            overrides=self.overrides,
+            overrides=tuple(sorted(self.overrides)),  # their order means nothing
             definitions={t.name: t.definition for t in glossary(simulated=simulated)},
             units=UNITS,
         )
@@ -181,6 +186,22 @@ class Session:
         from specc.report import render
 
         return render(self.results)
+
+    def report_in(self, folder: Path) -> "Report":
+        """Return the files of the report as they are named in a folder.
+
+        Beside the spec, where the report of the spec as it stands may be checked in, the names of
+        another report tell that fields were set: `plan.set-1a2b3c4d.report.md`.
+
+        Raises:
+            SpecError: as `plan`.
+        """
+        from specc.report import render
+
+        is_own = os.path.realpath(folder) == os.path.realpath(self.path.parent)
+        if not self.overrides or not is_own:
+            return self.report
+        return render(self.results, f".set-{digest(self.overrides)}")
 
     def operators(self, instance: "Instance") -> "list[dict[str, Any]]":
         """Return the operators of the steps of an instance that was found, the longest first.

@@ -6,12 +6,15 @@ that was read is remembered with its hash, for the provenance of a report.
 
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path, PurePath
 
 from attrs import Factory, define
 
 from specc import packages, resources
 from specc.diagnostics import Diagnostic, Label, Source, Span
+from specc.fence import Fence
+from specc.reading import NotRegularError, TooLargeError, read_bytes
 
 PACKED = ".gz"
 
@@ -35,11 +38,22 @@ class Workspace:
     root: Path
     # Texts that stand for files: what an editor has open and not saved.
     unsaved: dict[Path, str] = Factory(dict)
+    fence: Fence = Fence()
     # Folders of the libraries in use, by their names; others are looked for when they are used.
     _libraries: dict[str, Path] = Factory(lambda: {STANDARD_LIBRARY: resources.folder("specs/std")})
     _hashes: dict[str, str] = Factory(dict)
-    _sources: dict[str, Source] = Factory(dict)
-    _paths: dict[str, Path] = Factory(dict)
+    _sources: dict[Path, Source] = Factory(dict)
+    _paths: dict[Source, Path] = Factory(dict)
+
+    @classmethod
+    def of_spec(
+        cls,
+        path: Path,
+        allow_paths: Iterable[str | Path] = (),
+        unsaved: dict[Path, str] | None = None,
+    ) -> "Workspace":
+        """Return the workspace of a spec: in a git repository, of what lies in it or is allowed."""
+        return cls(path.parent, unsaved or {}, Fence.around(path.parent, allow_paths))
 
     def read(
         self,
@@ -54,27 +68,33 @@ class Workspace:
         The limit counts for the file and for the text in it; the hash is that of the file.
 
         Raises:
-            UnreadableError: it is missing, a folder, too large, binary or not UTF-8. The
-                diagnostic points at `wanted_by`, the text that asked for the file.
+            UnreadableError: it is missing, no regular file, too large, binary or not UTF-8, or
+                outside of the fence. The diagnostic points at `wanted_by`, the text that asked
+                for the file.
         """
         name = self.name_of(path)
-        if name not in self._sources:
+        self._check_fence(path, name, wanted_by)
+        key = _normal(path)
+        if key not in self._sources:
             text = self.unsaved.get(path.absolute())
             data = self._bytes(path, name, wanted_by, most) if text is None else text.encode()
             self._hashes[self._recorded_name(path)] = hashlib.sha256(data).hexdigest()
             if unpack and (name.endswith(PACKED) or data.startswith(_GZIP)):
                 data = _unpacked(data, name, wanted_by, most)
-            self._sources[name] = Source(name, decoded(data, name, wanted_by))
-            self._paths[name] = path
-        return self._sources[name]
+            self._sources[key] = Source(name, decoded(data, name, wanted_by))
+            self._paths[self._sources[key]] = path
+        return self._sources[key]
 
     def folder_of(self, source: Source) -> Path:
-        """Return the folder of a source that was read; paths in it are relative to there."""
-        return self.path_of(source).parent
+        """Return the folder of a source; paths in it are relative to there.
+
+        A text that is no file, such as that of `--set`, stands in the spec.
+        """
+        return self._paths[source].parent if source in self._paths else self.root
 
     def path_of(self, source: Source) -> Path:
         """Return the path that a source was read from."""
-        return self._paths[source.name]
+        return self._paths[source]
 
     def module(self, library: str, name: str) -> Path | None:
         """Return the path of the module `<library>.<name>`, or None if there is none.
@@ -108,11 +128,16 @@ class Workspace:
 
     def name_of(self, path: Path) -> str:
         """Return what messages call a file: relative to where the user is, if it is below."""
-        absolute = Path(os.path.normpath(path.absolute()))
+        absolute = _normal(path)
         if (inside := self._name_in_library(absolute)) is not None:
             return inside
         here = Path.cwd()
         return absolute.relative_to(here).as_posix() if absolute.is_relative_to(here) else str(path)
+
+    @property
+    def files(self) -> list[Path]:
+        """Every file read so far."""
+        return list(self._paths.values())
 
     @property
     def hashes(self) -> dict[str, str]:
@@ -120,7 +145,7 @@ class Workspace:
         return dict(sorted(self._hashes.items()))
 
     def _recorded_name(self, path: Path) -> str:
-        absolute = Path(os.path.normpath(path.absolute()))
+        absolute = _normal(path)
         if (inside := self._name_in_library(absolute)) is not None:
             return inside
         return PurePath(os.path.relpath(absolute, self.root.absolute())).as_posix()
@@ -132,30 +157,46 @@ class Workspace:
                 return (PurePath(library) / path.relative_to(folder)).as_posix()
         return None
 
-    def _bytes(self, path: Path, name: str, wanted_by: Span | None, most: int) -> bytes:
+    def _check_fence(self, path: Path, name: str, wanted_by: Span | None) -> None:
+        """Refuse a file that a spec of a repository may not name, before it is looked for."""
+        if self._is_of_a_library(path, wanted_by):
+            return
         try:
-            if path.is_dir():
-                raise _unreadable("E0001", f"'{name}' is a folder, not a file", wanted_by)
-            with path.open("rb") as file:
-                data = file.read(most + 1)
+            refusal = self.fence.refusal(path)
+        except ValueError:
+            return  # no file can have this name, as opening it will tell
+        if refusal:
+            raise _unreadable("E0013", f"'{name}' {refusal}", wanted_by, help=_ALLOW)
+
+    def _is_of_a_library(self, path: Path, wanted_by: Span | None) -> bool:
+        """Tell whether a file, or the one that names it, belongs to a package that is installed."""
+        asking = self._paths.get(wanted_by.source) if wanted_by is not None else None
+        if asking is not None and self._name_in_library(_normal(asking)) is not None:
+            return True
+        return ".." not in path.parts and self._name_in_library(path.absolute()) is not None
+
+    @staticmethod
+    def _bytes(path: Path, name: str, wanted_by: Span | None, most: int) -> bytes:
+        try:
+            return read_bytes(path, most)
+        except TooLargeError:
+            message = f"'{name}' is larger than {most // 2**20} MiB"
+            raise _unreadable("E0003", message, wanted_by, help=_RIGHT_FILE) from None
+        except NotRegularError as error:
+            message = f"'{name}' is {error.strerror}, which is no regular file"
+            raise _unreadable("E0001", message, wanted_by, help=_where(wanted_by)) from None
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise _unreadable(
-                "E0001",
-                f"cannot read '{name}': {(reason or 'unknown reason').lower()}",
-                wanted_by,
-                help="check the path; it is relative to the file that names it"
-                if wanted_by
-                else "check the path",
-            ) from None
-        if len(data) > most:
-            raise _unreadable(
-                "E0003",
-                f"'{name}' is larger than {most // 2**20} MiB",
-                wanted_by,
-                help=_RIGHT_FILE,
-            )
-        return data
+            message = f"cannot read '{name}': {(reason or 'unknown reason').lower()}"
+            raise _unreadable("E0001", message, wanted_by, help=_where(wanted_by)) from None
+
+
+def _normal(path: Path) -> Path:
+    return Path(os.path.normpath(path.absolute()))
+
+
+def _where(wanted_by: Span | None) -> str:
+    return "check the path; it is relative to the file that names it" if wanted_by else _CHECK
 
 
 def _unpacked(data: bytes, name: str, wanted_by: Span | None, most: int) -> bytes:
@@ -194,6 +235,8 @@ def decoded(data: bytes, name: str, wanted_by: Span | None) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+_CHECK = "check the path"
+_ALLOW = "move it into the repository, or allow its folder: --allow-path DIR"
 _RIGHT_FILE = "a spec is a few kilobytes; is this the right file?"
 _UTF8 = "save the file as UTF-8 text"
 

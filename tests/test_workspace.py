@@ -1,12 +1,18 @@
 """Reading: what is no text file is diagnosed, and hashes are those of the bytes."""
 
+import ast
 import gzip
 import hashlib
+import os
+import socket
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from specc.reading import TooLargeError, read_bytes
 from specc.workspace import LARGEST_FILE_BYTES, UnreadableError, Workspace
+from tests.conftest import ROOT
 
 
 def _problem(path: Path) -> tuple[str, str]:
@@ -88,3 +94,83 @@ def test_packed_files_that_cannot_be_read(tmp_path: Path, data, code: str, words
     found, message = _packed_problem(path)
     assert found == code
     assert words in message
+
+
+def _special_files(folder: Path) -> dict[str, Path]:
+    """Make one of each kind of file that is no regular one; links to them count too."""
+    os.mkfifo(folder / "fifo")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(folder / "socket"))
+    (folder / "link").symlink_to("fifo")
+    return {
+        "a FIFO": folder / "fifo",
+        "a socket": folder / "socket",
+        "a device": Path(os.devnull),
+        "a folder": folder,
+    }
+
+
+def test_only_regular_files_are_read_and_nothing_waits(short_path: Path) -> None:
+    for kind, path in _special_files(short_path).items():
+        code, message = _problem(path)
+        assert code == "E0001"
+        assert message.endswith(f"is {kind}, which is no regular file")
+    assert "FIFO" in _problem(short_path / "link")[1]
+
+
+@pytest.fixture
+def short_path(monkeypatch: pytest.MonkeyPatch):
+    """A folder for sockets, whose paths must be short."""
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.chdir(folder)
+        yield Path(folder)
+
+
+def test_a_file_that_changes_its_kind_between_look_and_opening(tmp_path: Path, monkeypatch) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "file").write_text("")
+    regular = os.stat(tmp_path / "file")
+    monkeypatch.setattr("specc.reading.os.stat", lambda _path: regular)
+    with pytest.raises(OSError, match="FIFO"):
+        read_bytes(tmp_path / "fifo", 10)
+
+
+def test_no_more_is_read_than_is_wanted(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"12345")
+    assert read_bytes(tmp_path / "file", 5) == b"12345"
+    with pytest.raises(TooLargeError):
+        read_bytes(tmp_path / "file", 4)
+    if Path("/proc/self/environ").exists():  # claims to be empty
+        with pytest.raises(TooLargeError):
+            read_bytes(Path("/proc/self/maps"), 10)
+
+
+# What opens files itself: the reader, the writer, which also locks a folder, and where output goes
+# once its reader has gone.
+OPENERS = {"specc/reading.py", "specc/atomic.py", "specc/writing.py", "specc/cli/main.py"}
+
+
+def test_nothing_else_opens_files() -> None:
+    names = {"open", "fdopen", "read_text", "read_bytes", "write_text", "write_bytes", "loadtxt"}
+    names |= {"read_csv", "read_json", "read_pickle", "genfromtxt", "fromfile"}
+    found = set()
+    for path in (ROOT / "specc").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                function = node.func
+                is_ours = isinstance(function, ast.Name) and function.id == "read_bytes"
+                name = getattr(function, "attr", getattr(function, "id", ""))
+                if name in names and not is_ours:
+                    found.add(path.relative_to(ROOT).as_posix())
+    assert found <= OPENERS
+
+
+def test_files_of_one_name_are_kept_apart(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "std").mkdir()
+    (tmp_path / "std" / "devices.spec").write_text("let mine = 1\n")
+    workspace = Workspace(Path())
+    library = workspace.module("std", "devices")
+    assert library is not None
+    assert "mine" not in workspace.read(library).text
+    assert workspace.read(Path("std/devices.spec")).text == "let mine = 1\n"

@@ -10,6 +10,7 @@ from specc.ir import CalibrationData
 from specc.ir.vocabulary import Entry, Node, NumberType, entries
 from specc.units import BYTES, FLOP_RATE, TIME
 
+HEAD = "# Fitted by specc calibrate to "
 _DIGITS = 5
 
 
@@ -33,7 +34,7 @@ def device_text(
     """
     fitted = {block for report in reports if report.fit for block in _BLOCKS[report.kind]}
     lines = [
-        f"# Fitted by specc calibrate to {', '.join(tables)}",
+        f"{HEAD}{', '.join(tables)}",
         "use std.calibrations",
         "use std.devices",
         "",

@@ -4,6 +4,8 @@ An override is a layer over the block it names, and so also under the blocks tha
 the spec means what it would mean if the value stood in the block.
 """
 
+import hashlib
+from collections.abc import Iterable
 from itertools import product
 
 from attrs import Factory, define, frozen
@@ -11,7 +13,7 @@ from attrs import Factory, define, frozen
 from specc.check.evaluate import Evaluator, Interval, Items, Value, kind_of
 from specc.check.modules import Module
 from specc.check.problems import problem
-from specc.diagnostics import Label, Span, did_you_mean
+from specc.diagnostics import Label, Source, Span, did_you_mean
 from specc.ir import KINDS
 from specc.ir.vocabulary import BlocksType, BlockType, LimitType, Node, entries, repeated_blocks
 from specc.syntax import (
@@ -27,6 +29,7 @@ from specc.syntax import (
     Sweep,
     SweepZip,
 )
+from specc.syntax.parser import all_tokens
 from specc.units import Quantity
 
 MOST_VARIANTS = 10_000
@@ -69,6 +72,24 @@ class Overrides:
         """Return a copy to add to."""
         layers = {key: list(layers) for key, layers in self._layers.items()}
         return Overrides(layers, dict(self._set_at))
+
+
+def digest(overrides: Iterable[str]) -> str:
+    """Return eight digits that tell overrides of the command line from others.
+
+    Neither their order counts nor white space in them, nor whether a path names the kind.
+    """
+    texts = sorted(map(_normal, overrides))
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:8]
+
+
+def _normal(override: str) -> str:
+    tokens = [token for token in all_tokens(Source("--set", override)) if token.type not in _BLANK]
+    words = [text if text[:1] == '"' else "".join(text.split()) for text in tokens]
+    return " ".join(words[2:] if words[1:2] == ["."] and words[0] in KINDS else words)
+
+
+_BLANK = ("SPACE", "COMMENT", "_END")
 
 
 @frozen(eq=False)

@@ -9,11 +9,12 @@ from pathlib import Path
 from attrs import Factory, define
 
 from specc import resources
-from specc.atomic import replace_text
 from specc.check import check
 from specc.diagnostics import Diagnostic, Fix
 from specc.diagnostics.fix import apart, applied
-from specc.workspace import UnreadableError, Workspace, decoded
+from specc.reading import read_bytes
+from specc.workspace import LARGEST_FILE_BYTES, UnreadableError, Workspace, decoded
+from specc.writing import WriteError, replace_spec
 
 MOST_ROUNDS = 20  # a fix may bring up another one: a `let` that only an unused one used
 
@@ -26,15 +27,15 @@ class Fixed:
     problems: list[Diagnostic] = Factory(list)
 
 
-def fix_specs(paths: Sequence[Path]) -> Fixed:
+def fix_specs(paths: Sequence[Path], allow_paths: Sequence[Path] = ()) -> Fixed:
     """Apply the safe fixes of specs, round by round, until none is left.
 
-    Only these files are changed, not what they use.
+    Only these files are changed, not what they use. A link stays a link: its target is changed.
     """
     named = {os.path.realpath(path): path for path in paths}
     found, locked = Fixed(), set[str]()
     for _ in range(MOST_ROUNDS):
-        fixes = {key: f for key, f in _safe_fixes(named).items() if key not in locked}
+        fixes = {key: f for key, f in _safe_fixes(named, allow_paths).items() if key not in locked}
         for key, pairs in fixes.items():
             problem = _write(named[key], [fix for _, fix in pairs])
             if problem is not None:
@@ -47,13 +48,15 @@ def fix_specs(paths: Sequence[Path]) -> Fixed:
     return found
 
 
-def _safe_fixes(named: dict[str, Path]) -> dict[str, list[tuple[Diagnostic, Fix]]]:
+def _safe_fixes(
+    named: dict[str, Path], allow_paths: Sequence[Path]
+) -> dict[str, list[tuple[Diagnostic, Fix]]]:
     """Return the safe fixes of each spec that has some; they do not touch each other."""
     library = resources.folder("specs/std").resolve()
     safe: dict[str, dict[Fix, Diagnostic]] = {}
     used: set[str] = set()
     for key, path in named.items():
-        workspace = Workspace(path.parent)
+        workspace = Workspace.of_spec(path, allow_paths)
         for diagnostic in check(workspace, path)[1]:
             for fix in diagnostic.fixes:
                 owner = os.path.realpath(workspace.path_of(fix.span.source))
@@ -77,11 +80,11 @@ def _write(path: Path, fixes: list[Fix]) -> Diagnostic | None:
     try:
         if not path.stat().st_mode & 0o222 or not os.access(path, os.W_OK):
             return _unwritable(path, "it is read-only")
-        data = path.read_bytes()
+        data = read_bytes(path, LARGEST_FILE_BYTES)
         if decoded(data, source.name, None) != source.text:
             return _unwritable(path, "it was changed meanwhile")
-        replace_text(path, _fixed(data.decode(), fixes))
-    except UnreadableError as error:
+        replace_spec(path, _fixed(data.decode(), fixes))
+    except (UnreadableError, WriteError) as error:
         return error.diagnostic
     except OSError as error:
         return _unwritable(path, (error.strerror or str(error)).lower())

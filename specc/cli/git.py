@@ -3,6 +3,9 @@
 from pathlib import Path
 
 from specc.diagnostics import Diagnostic
+from specc.reading import read_bytes
+
+LARGEST_IGNORE_FILE_BYTES = 2**20
 
 
 def ignored(path: Path) -> Diagnostic | None:
@@ -36,10 +39,7 @@ def _may_be_ignored(folder: Path) -> bool:
     The nearest file that says something about specs decides, with its last word.
     """
     for parent in (folder, *folder.parents):
-        try:
-            text = (parent / ".gitignore").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            text = ""
+        text = _text_of(parent / ".gitignore")
         said = [line for line in map(str.strip, text.splitlines()) if "spec" in line]
         said = [line for line in said if not line.startswith("#")]
         if said:
@@ -47,3 +47,11 @@ def _may_be_ignored(folder: Path) -> bool:
         if (parent / ".git").exists():
             return False
     return False
+
+
+def _text_of(path: Path) -> str:
+    """Return the text of a file, or nothing if it cannot be read."""
+    try:
+        return read_bytes(path, LARGEST_IGNORE_FILE_BYTES).decode(errors="replace")
+    except OSError:
+        return ""

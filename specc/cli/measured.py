@@ -1,5 +1,6 @@
 """What `calibrate` and `validate` share: reading tables and finding devices."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from specc import library
@@ -37,14 +38,18 @@ def table_problem(error: TableError) -> WrongInputError:
     )
 
 
-def find_device(name: str, *, calibrated: bool, spec: Path | None = None) -> Device:
+def find_device(
+    name: str, *, calibrated: bool, spec: Path | None = None, allow_paths: Sequence[Path] = ()
+) -> Device:
     """Return a device of a library, or one that a spec defines.
 
     Raises:
         WrongInputError: there is none of that name, or it has no calibration and needs one.
     """
     try:
-        device = library.device(name) if spec is None else library.device_in(spec, name)
+        device = (
+            library.device(name) if spec is None else library.device_in(spec, name, allow_paths)
+        )
     except library.LibraryError as error:
         raise WrongInputError(error.diagnostic) from None
     if calibrated and device.calibration is None:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from specc.report.files import MANIFEST
 from specc.report.simulation import SimulationView, simulation_view, statistics_table
 from specc.report.tables import Table as TableView
 from specc.report.tables import verdict_table
@@ -30,7 +31,7 @@ def print_summary(results: Results, written: list[Path]) -> None:
             console.print(Text(study.question, style="bold red"))
             _print_table(console, study.expectations)
     for path in written:
-        if path.suffix != ".svg":
+        if path.suffix != ".svg" and path.name != MANIFEST:
             console.print(f"wrote {os.path.relpath(path)}", style="dim")
 
 

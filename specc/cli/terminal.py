@@ -19,26 +19,6 @@ def add_format_option(parser: argparse.ArgumentParser, *more: str) -> None:
     )
 
 
-def add_set_option(parser: argparse.ArgumentParser) -> None:
-    """Add `--set`."""
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="PATH=VALUE",
-        help="set a field, as if it stood in the spec: --set workload.chat.output=2000tok",
-    )
-
-
-def add_yes_option(parser: argparse.ArgumentParser) -> None:
-    """Add `--yes`."""
-    parser.add_argument(
-        "--yes",
-        action="store_true",
-        help="run what is estimated to take more than ten minutes or 4 GiB, too",
-    )
-
-
 def spec_files(paths: Iterable[Path]) -> list[Path]:
     """Return the specs among paths; a folder stands for all below it that are not hidden."""
     found: list[Path] = []

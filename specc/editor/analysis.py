@@ -66,13 +66,17 @@ class Analysis:
         path: where the spec lies or will lie.
         text: what the editor shows.
         others: texts of other open files.
+        allow_paths: folders outside of the file's git repository that it may read from.
     """
 
     path: Path
     text: str
     others: dict[Path, str] = Factory(dict)
+    allow_paths: tuple[Path, ...] = ()
     workspace: Workspace = Factory(
-        lambda self: Workspace(self.path.parent, {**self.others, self.path.absolute(): self.text}),
+        lambda self: Workspace.of_spec(
+            self.path, self.allow_paths, {**self.others, self.path.absolute(): self.text}
+        ),
         takes_self=True,
     )
     checked: Checked = Factory(lambda self: check_all(self.workspace, self.path), takes_self=True)

@@ -12,6 +12,7 @@ from specc._version import __version__
 from specc.check.problems import AlreadyReportedError, ProblemError
 from specc.diagnostics import Diagnostic, Source, Span
 from specc.editor.analysis import Analysis, Symbol
+from specc.workspace import UnreadableError, Workspace
 
 _KINDS = {
     "kind": lsp.CompletionItemKind.Class,
@@ -28,8 +29,9 @@ _SYMBOLS = {"let": lsp.SymbolKind.Variable, "field": lsp.SymbolKind.Field}
 class SpecServer(LanguageServer):
     """The server with the analysis of each open document, renewed when its text changes."""
 
-    def __init__(self) -> None:
+    def __init__(self, allow_paths: tuple[Path, ...] = ()) -> None:
         super().__init__("specc", __version__)
+        self.allow_paths = allow_paths
         self.analyses: dict[str, tuple[object, Analysis]] = {}
 
     def analysis(self, uri: str) -> Analysis:
@@ -42,14 +44,15 @@ class SpecServer(LanguageServer):
         if known is not None and known[0] == state:
             return known[1]
         others = {_path(other): _text(other) for other in documents.values() if other.uri != uri}
-        fresh = Analysis(_path(document), _text(document), others)
+        text = _text(document) if uri in documents else _saved(_path(document))
+        fresh = Analysis(_path(document), text, others, self.allow_paths)
         self.analyses[uri] = (state, fresh)
         return fresh
 
 
-def create_server() -> SpecServer:
-    """Build the server with all that it can do."""
-    server = SpecServer()
+def create_server(allow_paths: tuple[Path, ...] = ()) -> SpecServer:
+    """Build the server with all that it can do, for specs that may read from these folders."""
+    server = SpecServer(allow_paths)
 
     @server.feature(lsp.TEXT_DOCUMENT_DID_OPEN)
     @server.feature(lsp.TEXT_DOCUMENT_DID_CHANGE)
@@ -205,10 +208,15 @@ def _lines(text: str) -> list[str]:
 
 
 def _text(document: TextDocument) -> str:
+    return document.source.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _saved(path: Path) -> str:
+    """Return the text of a file that is not open."""
     try:
-        return document.source.replace("\r\n", "\n").replace("\r", "\n")
-    except OSError:
-        return ""  # neither open nor on disk
+        return Workspace.of_spec(path).read(path).text
+    except UnreadableError:
+        return ""
 
 
 def _meets(a: lsp.Range, b: lsp.Range) -> bool:

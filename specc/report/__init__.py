@@ -4,7 +4,8 @@ In: `Results`, the name of the spec and the hashes of the inputs. Out: a `Report
 text of each file; `files.py` writes or compares them. Read `render.py` first, then `view.py`.
 """
 
-from specc.report.files import Report, WriteError, stale_files, write_files
+from specc.report.files import Report, stale_files, write_files
 from specc.report.render import render
+from specc.writing import WriteError
 
 __all__ = ["Report", "WriteError", "render", "stale_files", "write_files"]

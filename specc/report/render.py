@@ -1,29 +1,34 @@
 """Rendering: the view model through the templates."""
 
+from pathlib import PurePath
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from specc import resources
-from specc.report.files import Report
+from specc.report.files import MANIFEST, Report, manifest
 from specc.report.view import ReportView, view
 from specc.results import Results
 
 
-def render(results: Results) -> Report:
-    """Render all files of a report; they are named after the spec."""
+def render(results: Results, suffix: str = "") -> Report:
+    """Render all files of a report; they are named after the spec, and a suffix of that."""
     shown = view(results)
     environment = _environment()
-    spec = results.header.spec
-    stem = spec.removesuffix(".spec") or spec
+    header = results.header
+    stem = (header.spec.removesuffix(".spec") or header.spec) + suffix
     folder = f"{stem}.report.charts"
     charts = _charts(environment, shown, folder)
+    drawn = dict(picture for named in charts.values() for picture in named.values())
+    if drawn:
+        made = {PurePath(path).name: text for path, text in drawn.items()}
+        drawn[f"{folder}/{MANIFEST}"] = manifest(header.spec, header.specc, made)
     return Report(
         {
             f"{stem}.report.md": _text(environment, "report.md.j2", report=shown, charts=charts),
             f"{stem}.report.html": _text(environment, "report.html.j2", report=shown),
             f"{stem}.result.json": results.to_json(),
-            **{path: text for named in charts.values() for path, text in named.values()},
+            **drawn,
         },
         own_folder=folder,
     )

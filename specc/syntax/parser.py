@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from lark import Lark, Token
+from lark import Token
 from lark.exceptions import UnexpectedToken
+from lark.lark import PostLex
 from lark.parsers.lalr_analysis import Shift
 
-from specc import resources
 from specc.diagnostics import Diagnostic, Label, Source, Span
 from specc.syntax.builder import TreeBuilder
 from specc.syntax.comments import attach_documentation
+from specc.syntax.grammar import parser_of
 from specc.syntax.nodes import File
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def _tables() -> "_Engine":
     return _engine
 
 
-class _LineEnds:
+class _LineEnds(PostLex):
     """Drops line ends inside ( ) and [ ]. A brace or an error resets it."""
 
     always_accept = ("STRAY",)
@@ -74,29 +75,15 @@ class _LineEnds:
 
 
 class _Engine:
-    """Lark's tables with the builder and the filter they call; built once, cached on disk."""
+    """Lark's tables with the builder and the filter they call; made once."""
 
     def __init__(self) -> None:
         self.builder = TreeBuilder()
         self.line_ends = _LineEnds()
-        grammar = (resources.folder("grammar") / "spec.lark").read_text(encoding="utf-8")
-        self.lark = Lark(
-            grammar,
-            parser="lalr",
-            lexer="basic",
-            transformer=self.builder,
-            postlex=self.line_ends,
-            cache=_cache_file(),
-        )
+        self.lark = parser_of(self.builder, self.line_ends)
 
 
 _engine: _Engine | None = None
-
-
-def _cache_file() -> str | bool:
-    """Return where lark keeps its tables (8 ms to load, 300 ms to build); False if nowhere."""
-    folder = resources.cache_folder()
-    return str(folder / "grammar.lark") if folder else False
 
 
 class _Parse:

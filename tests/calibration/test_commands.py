@@ -12,7 +12,10 @@ import pytest
 from specc import library
 from specc.calibration.serving import predict_serving
 from specc.calibration.steps import predict_steps
+from specc.calibration.write import HEAD
 from specc.check import check
+from specc.cli.commands.calibrate import _write
+from specc.cli.measured import WrongInputError
 from specc.cost.models import describe
 from specc.workspace import Workspace
 from tests.calibration.test_tables import PROFILE
@@ -241,3 +244,21 @@ def test_a_path_with_any_characters(specc, tmp_path) -> None:
     (tmp_path / "k.csv").write_text(PROFILE)
     path = f"{folder.name}/mine.spec"
     specc("validate", "ops", "k.csv", "--device", "mine", "--spec", path, "--format", "json")
+
+
+def test_calibrate_replaces_only_what_it_made(tmp_path) -> None:
+    (tmp_path / "plan.spec").write_text("let a = 1\n")
+    (tmp_path / "table.csv").write_text(PROFILE)
+    (tmp_path / "mine.spec").write_text(f"{HEAD}a.csv\nlet a = 1\n")
+    for name in ("plan.spec", "table.csv"):
+        before = (tmp_path / name).read_bytes()
+        with pytest.raises(WrongInputError, match="did not make it"):
+            _write(tmp_path / name, "new\n")
+        assert (tmp_path / name).read_bytes() == before
+    for name in ("mine.spec", "other.spec"):
+        _write(tmp_path / name, "new\n")
+        assert (tmp_path / name).read_text() == "new\n"
+    with pytest.raises(WrongInputError, match="no such file"):
+        _write(tmp_path / "none" / "mine.spec", "new\n")
+    with pytest.raises(WrongInputError, match="folder"):
+        _write(tmp_path, "new\n")

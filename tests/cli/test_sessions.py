@@ -91,9 +91,9 @@ def test_an_override_is_checked_like_the_text(specc, spec) -> None:
         assert done.returncode == 2
         assert f"error[{code}]" in done.stderr
         assert place in done.stderr
-    specc("run", "plan.spec", "--set", "chat.input=1Ki tok")
-    assert "`--set chat.input=1Ki tok`" in (spec.parent / "plan.report.md").read_text()
-    result = json.loads((spec.parent / "plan.result.json").read_text())
+    specc("run", "plan.spec", "--set", "chat.input=1Ki tok", "--out", "other")
+    assert "`--set chat.input=1Ki tok`" in (spec.parent / "other/plan.report.md").read_text()
+    result = json.loads((spec.parent / "other/plan.result.json").read_text())
     assert result["overrides"] == ["chat.input=1Ki tok"]
     assert result["studies"][0]["study"]["workload"]["input"] == 1024
 

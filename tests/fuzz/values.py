@@ -104,7 +104,7 @@ def written(value: float, unit: str) -> str:
     return f"-{-value!r}{unit}" if value < 0 else f"{value!r}{unit}"
 
 
-def value(
+def value(  # noqa: PLR0912 (a case for each type of field)
     draw: Draw, attribute: Any, entry: v.Entry, names: dict[str, list[str]], kind: Kind
 ) -> str | None:
     """Return what may stand behind the `=` of a field; None for a block or a constraint."""

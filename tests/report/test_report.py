@@ -1,15 +1,12 @@
 """Reports: their text, that they are the same every time, self-contained, and written whole."""
 
-import errno
 import json
 import re
-import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-from specc.report import Report, WriteError, stale_files, write_files
 from specc.report.format import duration, gibibytes, milliseconds, percent, rate, size
 from specc.results import rounded
 from specc.results.frame import listed
@@ -66,7 +63,7 @@ def test_a_comparison_of_devices(render, snapshot) -> None:
 def test_every_file_is_the_same_every_time_and_everywhere(render, small_spec) -> None:
     first, second = render(small_spec(), "a"), render(small_spec(), "b")
     assert first == second
-    assert len(first) == 7
+    assert len(first) == 8
 
 
 def test_no_file_names_a_folder_of_this_machine_or_a_clock(render, small_spec, tmp_path) -> None:
@@ -204,61 +201,6 @@ def test_the_long_table_of_fleets_has_answers() -> None:
         best["decode_count"] * best["decode_devices"]
     )
     assert best["rate"] <= best["decode_count"] * best["decode_rate"] * (1 + 1e-6)
-
-
-def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    old = Report({"a.md": "old", "b.md": "old"})
-    write_files(old, tmp_path)
-    (tmp_path / "c").write_text("a file where a folder is needed")
-    with pytest.raises(WriteError) as caught:
-        write_files(Report({"a.md": "new", "b.md": "new", "c/d.svg": "new"}), tmp_path)
-    assert caught.value.path == tmp_path / "c" / "d.svg"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.md", "b.md", "c"]
-    assert stale_files(old, tmp_path) == []
-
-
-def test_a_full_disk_leaves_the_old_files(tmp_path: Path, monkeypatch) -> None:
-    old = Report({"a.md": "old", "b.md": "old"})
-    write_files(old, tmp_path)
-    calls = iter([None, OSError(errno.ENOSPC, "No space left on device")])
-
-    def sync(_handle: int) -> None:
-        error = next(calls)
-        if error:
-            raise error
-
-    monkeypatch.setattr("os.fsync", sync)
-    with pytest.raises(WriteError, match="No space left"):
-        write_files(Report({"a.md": "new", "b.md": "new"}), tmp_path)
-    assert stale_files(old, tmp_path) == []
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.md", "b.md"]
-
-
-def test_stale_files_are_missing_or_different(tmp_path: Path) -> None:
-    report = Report({"a.md": "text", "b.md": "text", "c/d.md": "text"})
-    write_files(report, tmp_path)
-    assert stale_files(report, tmp_path) == []
-    (tmp_path / "a.md").write_text("other")
-    shutil.rmtree(tmp_path / "c")
-    assert stale_files(report, tmp_path) == [tmp_path / "a.md", tmp_path / "c/d.md"]
-
-
-def test_pictures_of_an_earlier_run_are_left_over_and_removed(tmp_path: Path) -> None:
-    first = Report({"c/a.svg": "a", "c/b.svg": "b", "x.svg": "x"}, own_folder="c")
-    second = Report({"c/a.svg": "a"}, own_folder="c")
-    write_files(first, tmp_path)
-    assert stale_files(second, tmp_path) == [tmp_path / "c/b.svg"]
-    write_files(second, tmp_path)
-    assert stale_files(second, tmp_path) == []
-    assert (tmp_path / "x.svg").is_file()
-
-
-def test_a_failed_run_leaves_no_folders(tmp_path: Path) -> None:
-    name = "a/b/" + "x" * 300
-    with pytest.raises(WriteError, match="too long") as caught:
-        write_files(Report({name: "text"}), tmp_path)
-    assert "shorten" in caught.value.remedy
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_numbers_as_reports_show_them() -> None:

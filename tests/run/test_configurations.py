@@ -1,6 +1,7 @@
 """Answers of two phases and of fleets: their integers, rates, money, limits and relaxations."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -356,7 +357,7 @@ def test_a_wider_range_of_batches_finds_what_a_narrower_one_did(solve) -> None:
         solve(body.replace("RANGE", str(high)), "tpot <= 30 ms", short)[0].best.throughput
         for high in (64, 100, 128, 200)
     ]
-    assert all(b >= 0.999 * a for a, b in zip(found, found[1:], strict=False))
+    assert all(b >= 0.999 * a for a, b in pairwise(found))
 
 
 def test_a_step_with_drafts_keeps_to_the_budget() -> None:

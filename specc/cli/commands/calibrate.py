@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,9 +15,14 @@ from specc.cli.measured import WrongInputError, find_device, read_tables, table_
 from specc.cli.tables import print_table
 from specc.cli.terminal import add_format_option, print_diagnostics
 from specc.diagnostics import Diagnostic
+from specc.reading import NotRegularError, read_bytes
+from specc.workspace import LARGEST_FILE_BYTES
+from specc.writing import WriteError, write_texts
 
 if TYPE_CHECKING:
     from specc.calibration.fitting import ClassReport
+
+_ANOTHER = "name another file, or leave out -o to print it"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -67,6 +73,8 @@ def _calibrate(options: argparse.Namespace) -> int:
                 "E0011", "calibrate needs SciPy", help="install it: pip install 'specc[calibrate]'"
             )
         ) from None
+    if options.output:
+        _check_output(options.output)
     device = find_device(options.device, calibrated=False)
     start = device.calibration or find_device("atlas_800_a2_376t", calibrated=True).calibration
     assert start is not None
@@ -111,16 +119,30 @@ def _calibrate(options: argparse.Namespace) -> int:
     return OK
 
 
+def _check_output(path: Path) -> None:
+    """Refuse to replace a file unless this command made it."""
+    if not _is_ours(path):
+        reason = "it is there, and specc calibrate did not make it"
+        raise WrongInputError(WriteError(path, reason, _ANOTHER).diagnostic)
+
+
 def _write(path: Path, text: str) -> None:
-    from specc.atomic import replace_text
+    _check_output(path)
+    try:
+        write_texts({path: text})
+    except WriteError as error:
+        raise WrongInputError(error.diagnostic) from None
+
+
+def _is_ours(path: Path) -> bool:
+    from specc.calibration.write import HEAD
 
     try:
-        replace_text(path, text)
-    except OSError as error:
-        reason = (error.strerror or "unknown reason").lower()
-        raise WrongInputError(
-            Diagnostic("E0006", f"cannot write '{path}': {reason}", help="choose another place")
-        ) from None
+        return read_bytes(path, LARGEST_FILE_BYTES).startswith(HEAD.encode())
+    except NotRegularError:
+        return True  # which the writer will refuse
+    except OSError:
+        return not os.path.lexists(path)
 
 
 def _data(

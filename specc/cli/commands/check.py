@@ -6,7 +6,8 @@ from pathlib import Path
 
 from specc.cli.git import ignored
 from specc.cli.main import OK, WRONG_INPUT
-from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics, spec_files
+from specc.cli.options import add_allow_path_option, add_set_option
+from specc.cli.terminal import add_format_option, print_diagnostics, spec_files
 from specc.diagnostics import Diagnostic
 from specc.session import Session, SpecError
 
@@ -25,6 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "names and units in their own case; other fixes are left to you and your editor",
     )
     add_set_option(parser)
+    add_allow_path_option(parser)
     parser.add_argument(
         "--emit",
         choices=("tokens", "tree", "ir", "plan"),
@@ -44,9 +46,9 @@ def run(options: argparse.Namespace) -> int:
         if options.set or options.emit:
             print("--fix changes specs as they stand: leave out --set and --emit", file=sys.stderr)
             return WRONG_INPUT
-        found += _fix(paths, options.format)
+        found += _fix(paths, options)
     for path in paths:
-        session = Session(path, options.set)
+        session = Session(path, options.set, allow_paths=options.allow_path)
         found += [d for d in session.diagnostics if d not in found]
         warning = ignored(path)
         if warning is not None:
@@ -65,13 +67,14 @@ def run(options: argparse.Namespace) -> int:
     return OK
 
 
-def _fix(paths: list[Path], format_: str) -> list[Diagnostic]:
+def _fix(paths: list[Path], options: argparse.Namespace) -> list[Diagnostic]:
     """Apply safe fixes and print them; return what could not be written."""
     from specc.cli.fixing import fix_specs
 
-    fixed = fix_specs(paths)
+    fixed = fix_specs(paths, options.allow_path)
+    stream = sys.stdout if options.format == "text" else sys.stderr
     for change in fixed.changes:
-        print(f"fixed {change}", file=sys.stdout if format_ == "text" else sys.stderr)
+        print(f"fixed {change}", file=stream)
     return fixed.problems
 
 

@@ -6,11 +6,14 @@ import sys
 from pathlib import Path
 
 from specc.cli.main import FAILED, OK, WRONG_INPUT
+from specc.cli.options import add_allow_path_option
 from specc.cli.terminal import print_diagnostics, spec_files
 from specc.diagnostics import Diagnostic, Source
+from specc.reading import read_bytes
 from specc.syntax import parse
 from specc.syntax.formatter import FormatError, format_source
-from specc.workspace import UnreadableError, Workspace, decoded
+from specc.workspace import LARGEST_FILE_BYTES, UnreadableError, Workspace, decoded
+from specc.writing import WriteError, replace_spec
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="SPEC",
         help="a spec, a folder of specs, or - for standard input",
     )
+    add_allow_path_option(parser)
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument(
         "--check", action="store_true", help="write nothing; fail if a file would change"
@@ -42,7 +46,8 @@ def run(options: argparse.Namespace) -> int:
 def _format(name: str, options: argparse.Namespace) -> int:
     path = Path(name)
     try:
-        source = _standard_input() if name == "-" else Workspace(path.parent).read(path)
+        workspace = Workspace.of_spec(path, options.allow_path)
+        source = _standard_input() if name == "-" else workspace.read(path)
     except UnreadableError as error:
         print_diagnostics([error.diagnostic], "text")
         return WRONG_INPUT
@@ -68,7 +73,7 @@ def _standard_input() -> Source:
 
 def _deliver(source: Source, path: Path, text: str, options: argparse.Namespace) -> int:
     # Bytes, not characters: the one layout also has one kind of line end.
-    changed = text != source.text if source.name == "-" else path.read_bytes() != text.encode()
+    changed = text != source.text if source.name == "-" else _bytes(path) != text.encode()
     if options.diff:
         before, after = _lines(source.text), _lines(text)
         sys.stdout.writelines(difflib.unified_diff(before, after, source.name, source.name))
@@ -83,6 +88,13 @@ def _deliver(source: Source, path: Path, text: str, options: argparse.Namespace)
     return FAILED if changed else OK
 
 
+def _bytes(path: Path) -> bytes:
+    try:
+        return read_bytes(path, LARGEST_FILE_BYTES)
+    except OSError:  # it is gone, or another one by now
+        return b""
+
+
 def _lines(text: str) -> list[str]:
     """Split a text into lines as a patch has them."""
     *lines, last = text.split("\n")
@@ -91,13 +103,10 @@ def _lines(text: str) -> list[str]:
 
 
 def _write(path: Path, text: str) -> int:
-    from specc.atomic import replace_text
-
     try:
-        replace_text(path, text)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        print_diagnostics([Diagnostic("E0006", f"cannot write '{path}': {reason}")], "text")
+        replace_spec(path, text)
+    except WriteError as error:
+        print_diagnostics([error.diagnostic], "text")
         return WRONG_INPUT
     print(f"formatted {path}")
     return OK

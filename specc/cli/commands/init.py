@@ -1,12 +1,15 @@
 """`specc init`: a first spec to edit, and what git must know about specs."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from specc.cli.main import OK, WRONG_INPUT
 from specc.cli.terminal import print_diagnostics
 from specc.diagnostics import Diagnostic
+from specc.workspace import UnreadableError, Workspace
+from specc.writing import WriteError, write_texts
 
 _SPEC = """\
 # Which parallel layout and batch size serve this workload best on these devices?
@@ -60,7 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write what is missing; a spec that is there stays."""
     path: Path = options.spec
-    if path.exists():
+    if os.path.lexists(path):
         problem = Diagnostic("E0006", f"'{path}' is there already", help="choose another name")
         print_diagnostics([problem], "text")
         return WRONG_INPUT
@@ -70,29 +73,32 @@ def run(options: argparse.Namespace) -> int:
     spec = format_source(Source(path.name, _SPEC.format(name=path.name)))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(path, spec)
-        _ensure(path.parent / ".gitignore", _IGNORE)
-        _ensure(path.parent / ".gitattributes", _ATTRIBUTES)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = (getattr(error, "strerror", None) or str(error)).lower()
-        print_diagnostics([Diagnostic("E0006", f"cannot write beside '{path}': {reason}")], "text")
+        texts = {
+            path: spec,
+            **_with_line(path.parent / ".gitignore", _IGNORE),
+            **_with_line(path.parent / ".gitattributes", _ATTRIBUTES),
+        }
+        write_texts(texts)
+    except UnreadableError as error:
+        print_diagnostics([error.diagnostic], "text")
         return WRONG_INPUT
+    except OSError as error:
+        print_diagnostics([WriteError.because(path, error).diagnostic], "text")
+        return WRONG_INPUT
+    except WriteError as error:
+        print_diagnostics([error.diagnostic], "text")
+        return WRONG_INPUT
+    for written in texts:
+        print(f"wrote {written}")
     print(f"now run: specc run {path}", file=sys.stderr)
     return OK
 
 
-def _write(path: Path, text: str) -> None:
-    from specc.atomic import replace_text
-
-    replace_text(path, text)
-    print(f"wrote {path}")
-
-
-def _ensure(path: Path, line: str) -> None:
-    """Add a line to a file unless it is there."""
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
+def _with_line(path: Path, line: str) -> dict[Path, str]:
+    """Return the text of a file with a line added; nothing if it has the line."""
+    text = Workspace(path.parent).read(path).text if os.path.lexists(path) else ""
     said = [known for known in text.splitlines() if known.endswith("*.spec") or known == line]
     if said and said[-1] == line:
-        return
+        return {}
     gap = "" if not text or text.endswith("\n") else "\n"
-    _write(path, f"{text}{gap}{line}\n")
+    return {path: f"{text}{gap}{line}\n"}

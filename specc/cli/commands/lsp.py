@@ -5,15 +5,17 @@ import gc
 import sys
 
 from specc.cli.main import OK, WRONG_INPUT
+from specc.cli.options import add_allow_path_option
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = "Serve editors over standard input and output (Language Server Protocol)."
     parser.epilog = "example: specc lsp      (an editor starts it; needs: pip install 'specc[lsp]')"
+    add_allow_path_option(parser)
 
 
-def run(_options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Serve until the editor ends the session."""
     try:
         from specc.editor.server import create_server
@@ -23,5 +25,5 @@ def run(_options: argparse.Namespace) -> int:
         print("the language server needs pygls: pip install 'specc[lsp]'", file=sys.stderr)
         return WRONG_INPUT
     gc.enable()  # a server lives long
-    create_server().start_io()
+    create_server(tuple(options.allow_path)).start_io()
     return OK

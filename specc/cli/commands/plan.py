@@ -5,15 +5,11 @@ import json
 from pathlib import Path
 
 from specc.cli.main import OK, WRONG_INPUT
-from specc.cli.terminal import (
-    add_format_option,
-    add_set_option,
-    add_yes_option,
-    print_diagnostics,
-)
+from specc.cli.options import add_run_options, session_of
+from specc.cli.terminal import add_format_option, print_diagnostics
 from specc.ir import Phase
 from specc.ir.json import to_json
-from specc.session import Session, SpecError
+from specc.session import SpecError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -21,14 +17,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = "Show the candidates of a spec, and the pruned ones, without running it."
     parser.epilog = "example: specc plan specs/qwen3-32b-chat.spec"
     parser.add_argument("spec", type=Path, metavar="SPEC", help="the spec")
-    add_set_option(parser)
-    add_yes_option(parser)
+    add_run_options(parser)
     add_format_option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the plan."""
-    session = Session(options.spec, options.set, unlimited=options.yes)
+    session = session_of(options)
     try:
         plan = session.plan
     except SpecError as error:

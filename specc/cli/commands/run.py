@@ -3,17 +3,15 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from specc.cli.main import FAILED, INFEASIBLE, OK, WRONG_INPUT
-from specc.cli.terminal import (
-    add_format_option,
-    add_set_option,
-    add_yes_option,
-    print_diagnostics,
-)
+from specc.cli.options import add_run_options, session_of
+from specc.cli.streams import files_among, is_stream, standard_output, write_stream
+from specc.cli.terminal import add_format_option, print_diagnostics
 from specc.diagnostics import Diagnostic
 from specc.session import Session, SpecError
+from specc.writing import WriteError, check_targets
 
 if TYPE_CHECKING:
     from specc.report import Report
@@ -37,38 +35,44 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--csv",
         type=Path,
         metavar="FILE",
-        help="also write a table: a row for each candidate, or for each configuration of fleets",
+        help="also write a table: a row for each candidate, or for each configuration of fleets; "
+        "- is standard output",
     )
-    add_set_option(parser)
-    add_yes_option(parser)
+    add_run_options(parser)
     add_format_option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the spec; exit code 3 if a study has no feasible candidate, 1 if it fails an `expect`."""
+    with standard_output(options.csv) as stream:
+        try:
+            return _run(options, stream)
+        except SpecError as error:
+            print_diagnostics(error.diagnostics, options.format)
+        except WriteError as error:
+            print_diagnostics([error.diagnostic], options.format)
+        return WRONG_INPUT
+
+
+def _run(options: argparse.Namespace, stream: TextIO) -> int:
     from specc.cli.progress import progress
 
-    session = Session(options.spec, options.set, unlimited=options.yes)
-    try:
-        session.plan  # noqa: B018  (what is wrong is said before the work begins)
-    except SpecError as error:
-        print_diagnostics(error.diagnostics, options.format)
-        return WRONG_INPUT
+    session = session_of(options)
+    session.plan  # noqa: B018  (what is wrong is said before the work begins)
+    check_targets(files_among(options.csv), session.workspace.files)
     print_diagnostics(session.diagnostics, "text")
-    try:
-        with progress(session.work) as watcher:
-            session.events = watcher
-            report = session.report
-    except SpecError as error:
-        print_diagnostics(error.diagnostics, options.format)
-        return WRONG_INPUT
     folder = options.out or options.spec.parent
+    with progress(session.work) as watcher:
+        session.events = watcher
+        report = session.report_in(folder)
     if options.check:
         code = _check(report, folder, options.format)
+        if code != OK:
+            return code
     else:
-        code = _write(session, folder, options)
-    if code != OK:
-        return code
+        _write(session, report, folder, options)
+        if is_stream(options.csv):
+            write_stream(stream, _table(session))
     if not session.results.feasible:
         return INFEASIBLE
     return OK if session.results.as_expected else FAILED
@@ -93,16 +97,11 @@ def _check(report: "Report", folder: Path, format_: str) -> int:
     return FAILED if stale else OK
 
 
-def _write(session: Session, folder: Path, options: argparse.Namespace) -> int:
-    from specc.report import WriteError, write_files
+def _write(session: Session, report: "Report", folder: Path, options: argparse.Namespace) -> None:
+    from specc.report import write_files
 
-    report = session.report
-    try:
-        others = _csv(session, folder, options.csv) if options.csv is not None else {}
-        written = write_files(report, folder, others)
-    except WriteError as error:
-        print_diagnostics([error.diagnostic], options.format)
-        return WRONG_INPUT
+    others = {path: _table(session) for path in files_among(options.csv)}
+    written = write_files(report, folder, others, session.workspace.files)
     if options.format == "json":
         name = next(name for name in report.files if name.endswith(".result.json"))
         sys.stdout.write(report.files[name])
@@ -110,15 +109,9 @@ def _write(session: Session, folder: Path, options: argparse.Namespace) -> int:
         from specc.cli.summary import print_summary
 
         print_summary(session.results, written)
-    return OK
 
 
-def _csv(session: Session, folder: Path, path: Path) -> dict[Path, str]:
-    """Return the table of candidates by its path, which must be no other file of the run."""
-    from specc.report import WriteError
+def _table(session: Session) -> str:
     from specc.results.frame import to_csv
 
-    taken = [session.path, *(folder / name for name in session.report.files)]
-    if path.resolve() in [other.resolve() for other in taken] or path.suffix == ".spec":
-        raise WriteError(path, FileExistsError(0, "this is another file of the run"))
-    return {path: to_csv(session.results)}
+    return to_csv(session.results)

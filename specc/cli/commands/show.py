@@ -6,15 +6,11 @@ from pathlib import Path
 
 from specc.cli.main import OK, WRONG_INPUT
 from specc.cli.measured import WrongInputError
+from specc.cli.options import add_run_options, session_of
 from specc.cli.tables import print_table
-from specc.cli.terminal import (
-    add_format_option,
-    add_set_option,
-    add_yes_option,
-    print_diagnostics,
-)
+from specc.cli.terminal import add_format_option, print_diagnostics
 from specc.diagnostics import Diagnostic
-from specc.session import Session, SpecError
+from specc.session import SpecError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -31,8 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     ops.add_argument("spec", type=Path, metavar="SPEC", help="the spec")
     ops.add_argument("--study", metavar="NAME", help="the study (default: the first)")
     ops.add_argument("--deployment", metavar="NAME", help="a deployment of it (default: the best)")
-    add_set_option(ops)
-    add_yes_option(ops)
+    add_run_options(ops)
     add_format_option(ops)
 
 
@@ -82,7 +77,7 @@ def _model(options: argparse.Namespace) -> int:
 
 
 def _ops(options: argparse.Namespace) -> int:
-    session = Session(options.spec, options.set, unlimited=options.yes)
+    session = session_of(options)
     results = session.results
     study = next((s for s in results.studies if options.study in (None, s.study.name)), None)
     if study is None:

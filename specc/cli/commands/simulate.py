@@ -3,18 +3,16 @@
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from specc.cli.main import FAILED, INFEASIBLE, INTERRUPTED, OK, WRONG_INPUT
-from specc.cli.terminal import (
-    add_format_option,
-    add_set_option,
-    add_yes_option,
-    print_diagnostics,
-)
+from specc.cli.options import add_run_options, session_of
+from specc.cli.streams import files_among, is_stream, standard_output, write_stream
+from specc.cli.terminal import add_format_option, print_diagnostics
 from specc.diagnostics import Diagnostic
 from specc.run.events import Events
-from specc.session import Session, SpecError
+from specc.session import SpecError
+from specc.writing import WriteError, check_targets, write_texts
 
 if TYPE_CHECKING:
     from specc.results import Results, Simulated
@@ -42,24 +40,32 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--perfetto",
         type=Path,
         metavar="FILE",
-        help="write every step and request of the first simulation as a trace for ui.perfetto.dev",
+        help="write every step and request of the first simulation as a trace for ui.perfetto.dev; "
+        "- is standard output",
     )
-    add_set_option(parser)
-    add_yes_option(parser)
+    add_run_options(parser)
     add_format_option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Simulate; exit code 3 if objectives are missed, 1 if an `expect` is not met."""
+    with standard_output(options.perfetto) as stream:
+        try:
+            return _run(options, stream)
+        except SpecError as error:
+            print_diagnostics(error.diagnostics, options.format)
+        except WriteError as error:
+            print_diagnostics([error.diagnostic], options.format)
+        return WRONG_INPUT
+
+
+def _run(options: argparse.Namespace, stream: TextIO) -> int:
     from specc.cli.progress import progress
     from specc.run.subjects import SimulationInterruptedError
 
-    session = Session(options.spec, options.set, unlimited=options.yes)
-    try:
-        session.narrow_to_simulations(options.study, search_capacity=options.capacity)
-    except SpecError as error:
-        print_diagnostics(error.diagnostics, options.format)
-        return WRONG_INPUT
+    session = session_of(options)
+    session.narrow_to_simulations(options.study, search_capacity=options.capacity)
+    check_targets(files_among(options.perfetto), session.workspace.files)
     print_diagnostics(session.diagnostics, "text")
     try:
         with progress(session.work, "simulating requests") as watcher:
@@ -68,12 +74,9 @@ def run(options: argparse.Namespace) -> int:
     except SimulationInterruptedError as stopped:
         _print_partial(stopped)
         return INTERRUPTED
-    except SpecError as error:
-        print_diagnostics(error.diagnostics, options.format)
-        return WRONG_INPUT
     _print(results, options.format)
-    if options.perfetto is not None and not _write_trace(results, recorder, options):
-        return WRONG_INPUT
+    if options.perfetto is not None:
+        _write_trace(_trace(results, recorder), options.perfetto, stream)
     if not results.feasible:
         return INFEASIBLE
     return OK if results.as_expected else FAILED
@@ -96,23 +99,22 @@ class _Recorder(Events):
         return next(outcome for found, outcome in self._outcomes if found is wanted)
 
 
-def _write_trace(results: "Results", recorder: _Recorder, options: argparse.Namespace) -> bool:
-    """Write every step of the simulation that was chosen in the first study."""
-    from specc.report import Report, WriteError, write_files
+def _trace(results: "Results", recorder: _Recorder) -> str:
+    """Return every step of the simulation that was chosen in the first study."""
     from specc.report.perfetto import perfetto
 
     if not results.studies[0].simulations:
-        problem = Diagnostic("E0496", "no layout keeps to the limits, so there are no steps")
-        print_diagnostics([problem], options.format)
-        return False
+        message = "no layout keeps to the limits, so there are no steps"
+        raise SpecError([Diagnostic("E0496", message)])
     chosen = results.studies[0].simulations[0]
-    trace = perfetto(chosen.name, recorder.outcome_of(chosen))
-    try:
-        write_files(Report({}), Path(), {options.perfetto: trace})
-    except WriteError as error:
-        print_diagnostics([error.diagnostic], options.format)
-        return False
-    return True
+    return perfetto(chosen.name, recorder.outcome_of(chosen))
+
+
+def _write_trace(trace: str, path: Path, stream: TextIO) -> None:
+    if is_stream(path):
+        write_stream(stream, trace)
+    else:
+        write_texts({path: trace})
 
 
 def _print(results: "Results", format_: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from specc.cli.main import OK, WRONG_INPUT
 from specc.cli.measured import WrongInputError, find_device, read_tables, table_problem
+from specc.cli.options import add_allow_path_option
 from specc.cli.tables import print_table
 from specc.cli.terminal import add_format_option, print_diagnostics
 from specc.diagnostics import Diagnostic
@@ -25,6 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     ops.add_argument(
         "--spec", type=Path, metavar="SPEC", help="a spec that defines the device, from calibrate"
     )
+    add_allow_path_option(ops)
     add_format_option(ops)
     for name, text in (("steps", "single forward steps"), ("serving", "runs of whole servers")):
         kind = kinds.add_parser(name, help=text)
@@ -53,7 +55,9 @@ def _ops(options: argparse.Namespace) -> int:
     from specc.calibration.errors import errors
     from specc.calibration.kernels import read_kernels
 
-    device = find_device(options.device, calibrated=True, spec=options.spec)
+    device = find_device(
+        options.device, calibrated=True, spec=options.spec, allow_paths=options.allow_path
+    )
     assert device.calibration is not None
     try:
         table = read_kernels(read_tables(options.tables))

@@ -6,8 +6,8 @@ RULES = (
     Rule(
         "E0001",
         "a file cannot be read",
-        "The file is missing, is a folder, or may not be read. A path in a spec is relative to the "
-        "file that names it, not to where specc is run.",
+        "The file is missing, may not be read, or is no regular file but a folder, a FIFO, a device or "
+        "a socket. A path in a spec is relative to the file that names it, not to where specc is run.",
         'use "no_such_file.spec"',
         "use std.devices",
     ),
@@ -46,9 +46,11 @@ RULES = (
     Rule(
         "E0006",
         "a file cannot be written",
-        "A report is written whole or not at all: first all files beside their targets, then all "
-        "renamed. One of them could not be written, so the old files are still there. The same holds "
-        "for a spec that 'specc fmt' or 'specc check --fix' would change.",
+        "A command writes its files whole or not at all: first all beside their targets, then all "
+        "renamed. One of them could not be written, so the old files are still there. Refused are also: a "
+        "target that the run reads, or that is a spec; one that is no regular file; a link that leads out "
+        "of the folder it stands in. Only --out makes folders. The same holds for a spec that 'specc fmt' "
+        "or 'specc check --fix' would change; where that is a link, its target is changed.",
         session="specc run plan.spec --out /proc",
     ),
     Rule(
@@ -97,5 +99,16 @@ RULES = (
         "The file is no result file of specc, or another version wrote it in another format. Result "
         "files of this version have format 4; run the spec again to write one.",
         session="python -c \"import specc; specc.load_results('plan.result.json')\"",
+    ),
+    Rule(
+        "E0013",
+        "a file outside of the repository",
+        "A spec in a git repository reads files of that repository alone, after links are followed; "
+        "git's own folder is not part of it. So a merge request of a stranger can be checked: neither "
+        "a link nor a path in it shows what else the machine holds, not even whether it is there. Move "
+        "the file into the repository, or allow the folder that it lies in: --allow-path DIR on the "
+        "command line, allow_paths in Python. Installed packages of specs may be used as ever, and "
+        "outside of repositories nothing is refused.",
+        session="specc check plan.spec --allow-path ../traces",
     ),
 )

@@ -1,0 +1,81 @@
+"""What can be made again, kept in the user's cache folder: plain data, of which none is ever run.
+
+An entry is a JSON text below a hash of it, in a file that is named after all that it depends on. An
+entry that is missing, damaged or another user's is not there, and one that cannot be kept is not
+kept: nobody is told, as nothing but time is lost.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from specc.atomic import stage
+from specc.reading import read_bytes
+
+LARGEST_ENTRY_BYTES = 16 * 2**20
+
+
+@frozen(eq=False, repr=False)
+class Entry:
+    """A place in the cache; without a path nothing is kept."""
+
+    path: Path | None
+
+    def load(self) -> Any:
+        """Return what was kept, or None. Its form is not checked."""
+        if self.path is None:
+            return None
+        # Whoever wrote a damaged file may have written anything, so reading it may fail anyhow.
+        with contextlib.suppress(OSError, ValueError, RecursionError):
+            if not _is_own(self.path):
+                return None
+            digest, _, text = read_bytes(self.path, LARGEST_ENTRY_BYTES).partition(b"\n")
+            if digest == _digest(text).encode():
+                return json.loads(text)
+        return None
+
+    def save(self, data: Any) -> None:
+        """Keep plain data, whole or not at all."""
+        if self.path is None:
+            return
+        text = json.dumps(data, separators=(",", ":"))
+        with contextlib.suppress(OSError):
+            staged = stage(self.path, f"{_digest(text.encode())}\n{text}")
+            try:
+                staged.replace(self.path)
+            finally:
+                staged.unlink(missing_ok=True)
+
+
+def entry(kind: str, *depends_on: str) -> Entry:
+    """Return the place of what is made of these texts."""
+    folder = _folder()
+    key = hashlib.sha256("\0".join(depends_on).encode()).hexdigest()[:24]
+    return Entry(folder / f"{kind}-{key}.json" if folder else None)
+
+
+def _folder() -> Path | None:
+    """Return the user's cache folder, made if need be; None if there can be none."""
+    import platformdirs
+
+    with contextlib.suppress(OSError, RuntimeError):
+        path = Path(platformdirs.user_cache_dir("specc", appauthor=False))
+        if path.is_absolute():  # else there is no home
+            path.mkdir(parents=True, exist_ok=True)
+            return path if _is_own(path) else None
+    return None
+
+
+def _is_own(path: Path) -> bool:
+    """Tell whether a file or folder belongs to whoever runs this; everything does on Windows."""
+    user = getattr(os, "geteuid", None)
+    return user is None or path.stat().st_uid == user()
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

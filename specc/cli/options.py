@@ -1,0 +1,45 @@
+"""Options that several commands have."""
+
+import argparse
+from pathlib import Path
+
+from specc.session import Session
+
+
+def add_set_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--set`."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="PATH=VALUE",
+        help="set a field, as if it stood in the spec: --set workload.chat.output=2000tok",
+    )
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add what every command has that plans or runs a spec; see `session_of`."""
+    add_set_option(parser)
+    add_allow_path_option(parser)
+    parser.add_argument(
+        "--yes",
+        action="store_true",
+        help="run what is estimated to take more than ten minutes or 4 GiB, too",
+    )
+
+
+def session_of(options: argparse.Namespace) -> Session:
+    """Return a session of the spec that a command line with these options names."""
+    return Session(options.spec, options.set, allow_paths=options.allow_path, unlimited=options.yes)
+
+
+def add_allow_path_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--allow-path`."""
+    parser.add_argument(
+        "--allow-path",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="DIR",
+        help="a folder outside of the git repository that its specs may read from (repeatable)",
+    )

@@ -1,0 +1,194 @@
+"""Writing: the files of a command all together or not at all, and never over what it read.
+
+A target is missing or a regular file, and reached by no link that leads out of its folder. What is
+made of specs replaces neither a spec nor anything that was read. New files are staged beside their
+targets and renamed only once all are complete; if a rename fails, those before it are taken back.
+"""
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from specc.atomic import PREFIX, stage
+from specc.diagnostics import Diagnostic
+from specc.interrupts import deferred
+from specc.reading import kind_of
+
+_ELSEWHERE = "write to another place"
+_REMEDIES = {
+    errno.ENOENT: "there is no such folder: make it first",
+    errno.ENOSPC: f"make room, or {_ELSEWHERE}",
+    errno.EDQUOT: f"make room, or {_ELSEWHERE}",
+    errno.ENAMETOOLONG: "shorten the name of the spec or of its study",
+    errno.EEXIST: "a file stands where a folder is needed",
+    errno.ENOTDIR: "a file stands where a folder is needed",
+    errno.EISDIR: "a folder stands where a file is needed",
+    errno.EBUSY: "a folder stands where a file is needed",
+}
+
+
+class WriteError(Exception):
+    """A file that cannot be written: its path, the reason, and what to do."""
+
+    def __init__(self, path: Path, reason: str, remedy: str = _ELSEWHERE) -> None:
+        super().__init__(reason)
+        self.path = path
+        self.reason = reason
+        self.remedy = remedy
+
+    @classmethod
+    def because(cls, path: Path, error: OSError) -> "WriteError":
+        """Return what an error of the system means for a file."""
+        reason = (error.strerror or str(error)).lower()
+        return cls(path, reason, _REMEDIES.get(error.errno or 0, _ELSEWHERE))
+
+    @property
+    def diagnostic(self) -> Diagnostic:
+        """The same for people."""
+        return Diagnostic("E0006", f"cannot write '{self.path}': {self.reason}", help=self.remedy)
+
+
+def check_targets(targets: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Refuse targets that were read, are specs, or cannot be written for what they are.
+
+    Raises:
+        WriteError: one of them; nothing was done.
+    """
+    read = {identity for path in inputs for identity in _identities(path)}
+    for target in targets:
+        place = _place(target)
+        if read & _identities(place):
+            raise WriteError(target, "the run reads this file", "name another file")
+        if ".spec" in (target.suffix.casefold(), place.suffix.casefold()):
+            raise WriteError(target, "a spec is written by hand", "name another file")
+
+
+def write_texts(texts: Mapping[Path, str], leftovers: Iterable[Path] = ()) -> None:
+    """Write files, all or none, and then remove those that are left over.
+
+    An interrupt stops it before the first file is renamed, or waits until all are.
+
+    Raises:
+        WriteError: one cannot be written; the old files stay.
+    """
+    places = _places(texts)
+    staged: dict[Path, Path] = {}
+    with deferred() as interrupted:
+        try:
+            for target, text in texts.items():
+                with _reasons(target):
+                    staged[target] = stage(places[target], text)
+                if interrupted():
+                    raise KeyboardInterrupt
+            _rename([(target, staged[target], places[target]) for target in texts])
+        finally:
+            _remove(staged.values())
+        _remove(leftovers)
+
+
+def replace_spec(path: Path, text: str) -> None:
+    """Replace the text of a spec in one step. A link stays a link: its target is replaced.
+
+    Raises:
+        WriteError: it cannot be written; the old text stays.
+    """
+    write_texts({Path(os.path.realpath(path)): text})
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time write into a folder, where the platform has such locks."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(ImportError, OSError):
+            import fcntl
+
+            handle = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, handle)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _places(targets: Iterable[Path]) -> dict[Path, Path]:
+    """Return where each target lies, each in a place of its own."""
+    places: dict[Path, Path] = {}
+    taken: set[object] = set()
+    for target in targets:
+        place = _place(target)
+        if taken & _identities(place):
+            raise WriteError(target, "this is another file of the run", "name another file")
+        taken |= _identities(place)
+        places[target] = place
+    return places
+
+
+def _place(target: Path) -> Path:
+    """Return where a target lies, after links that stay in its folder."""
+    with _reasons(target):
+        place = Path(os.path.realpath(target))
+        folder = os.path.realpath(target.parent)
+        if target.is_symlink() and not place.is_relative_to(folder):
+            remedy = "remove the link, or write to another place"
+            raise WriteError(target, "it is a link that leads out of its folder", remedy)
+        try:
+            kind = kind_of(os.stat(place).st_mode)
+        except FileNotFoundError:
+            return place
+        if kind:
+            raise WriteError(target, f"it is {kind}, which is no regular file")
+        return place
+
+
+def _identities(path: Path) -> set[object]:
+    """Return what two names of one file have in common: where it lies, or which file it is."""
+    found: set[object] = {os.path.realpath(path)}
+    with contextlib.suppress(OSError):
+        status = os.stat(path)
+        found.add((status.st_dev, status.st_ino))
+    return found
+
+
+def _rename(staged: list[tuple[Path, Path, Path]]) -> None:
+    """Rename every file to its place; if one fails, take back those before it."""
+    done: list[tuple[Path, Path | None]] = []
+    try:
+        for target, source, place in staged:
+            with _reasons(target):
+                done.append((place, _kept(place)))
+                source.replace(place)
+    except BaseException:
+        for place, kept in reversed(done):
+            with contextlib.suppress(OSError):
+                kept.replace(place) if kept else place.unlink(missing_ok=True)
+        raise
+    finally:
+        _remove(kept for _, kept in done if kept)
+
+
+def _kept(place: Path) -> Path | None:
+    """Keep the old file under another name, and return it; None if there is none."""
+    kept = place.with_name(f"{PREFIX}{secrets.token_hex(8)}")
+    try:
+        os.link(place, kept)
+    except FileNotFoundError:
+        return None
+    except OSError:  # not every file system has links
+        os.rename(place, kept)
+    return kept
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _reasons(target: Path) -> Iterator[None]:
+    """Say of which file an error of the system is."""
+    try:
+        yield
+    except OSError as error:
+        raise WriteError.because(target, error) from None
