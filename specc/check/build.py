@@ -254,12 +254,11 @@ class _Builder:
         if key not in self.built:
             self.built[key] = None
             merged = merge(found.node, found.module, self.problems, self.overrides)
-            before = len(self.problems.found)
+            before = self.problems.errors
             node = self._node(KINDS[merged.kind], merged)
             for diagnostic in rules.problems_of(node) if node is not None else ():
                 self.problems.add(diagnostic)
-            clean = not any(d.is_error for d in self.problems.found[before:])
-            self.built[key] = node if clean else None
+            self.built[key] = node if self.problems.errors == before else None
         return self.built[key]
 
     def _node(self, cls: type[Node], merged: MergedBlock) -> Node | None:
@@ -519,7 +518,7 @@ class _Builder:
     def _rows(self, cls: type[Node], child: MergedBlock) -> tuple[Node, ...]:
         from specc.check.tables import check_requests, check_rows
 
-        before = len(self.problems.found)
+        before = self.problems.errors
         rows = [statement for statement in child.others if isinstance(statement, Row)]
         for statement in child.others:
             if not isinstance(statement, Row):
@@ -530,7 +529,7 @@ class _Builder:
             self.misplaced.report(span, "E0202", f"the table '{child.kind}' holds rows alone")
         given = (rows, child.span, child.module, self.evaluator, self.problems)
         found = check_requests(*given) if cls is LengthBin else check_rows(cls, *given)
-        if len(self.problems.found) != before:
+        if self.problems.errors != before:
             raise AlreadyReportedError
         return tuple(found)
 
@@ -538,7 +537,7 @@ class _Builder:
         """Return the constraints of a block on facts of a result."""
         from specc.check.bounds import to_bound
 
-        before = len(self.problems.found)
+        before = self.problems.errors
         found = []
         for written in child.constraints.values():
             try:
@@ -557,7 +556,7 @@ class _Builder:
             )
         for statement in child.others:
             self.misplaced.report_statement(statement, child)
-        if len(self.problems.found) != before:
+        if self.problems.errors != before:
             raise AlreadyReportedError
         return tuple(found)
 

@@ -42,7 +42,7 @@ def read_config(workspace: Workspace, path: Path, span: Span) -> Fields:
     architecture = config.architecture()
     if architecture not in FAMILIES:
         raise config.problem(
-            f"the architecture '{architecture}' of '{path.name}' is not supported",
+            f"the architecture {brief(architecture)} of '{path.name}' is not supported",
             help="known: " + ", ".join(sorted(FAMILIES)),
         )
     text = config.nested("text_config") or config

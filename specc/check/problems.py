@@ -47,9 +47,14 @@ def planned(span: Span, what: str) -> ProblemError:
 
 @define(eq=False, repr=False)
 class Problems:
-    """Collects diagnostics in the order they were found, each once, up to `MOST_PROBLEMS`."""
+    """Collects diagnostics in the order they were found, each once, up to `MOST_PROBLEMS`.
+
+    `errors` counts all that were added, those that were known and those beyond the most included:
+    what is built twice has its errors both times.
+    """
 
     found: list[Diagnostic] = Factory(list)
+    errors: int = 0
     _seen: set[tuple[object, ...]] = Factory(set)
 
     @property
@@ -59,6 +64,7 @@ class Problems:
 
     def add(self, diagnostic: Diagnostic) -> None:
         """Record a diagnostic unless it is known already."""
+        self.errors += diagnostic.is_error
         key = (diagnostic.code, diagnostic.message, diagnostic.labels)
         if key in self._seen or self.is_full:
             return

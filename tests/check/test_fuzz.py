@@ -230,3 +230,14 @@ def test_a_hundred_thousand_fields(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_absurd_numbers(value: str, tmp_path: Path) -> None:
     _survives(f"workload w {{ input = {value}; output = 1 tok }}", tmp_path)
+
+
+def test_a_problem_of_every_variant_stops_every_variant(checked) -> None:
+    """It is told once; the second variant must not pass for a clean one."""
+    document, found = checked(
+        "use std.devices\nuse std.models\nworkload w { output = 1 tok }\n"
+        "deployment d { model = qwen3_8b; device = h100; devices = 1 }\n"
+        "study s { workload = w; deployments = d; sweep d.devices in [1, 2] }"
+    )
+    assert document is None
+    assert [d.code for d in found] == ["E0401"]
