@@ -4,7 +4,10 @@ import contextlib
 import errno
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
+
+from specc.signals import held, kept, undone
 
 
 def stage(target: Path, text: str) -> Path:
@@ -15,7 +18,9 @@ def stage(target: Path, text: str) -> Path:
     """
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    handle, name = tempfile.mkstemp(prefix=".specc-", dir=target.parent)
+    with held():
+        handle, name = tempfile.mkstemp(prefix=".specc-", dir=target.parent)
+        undone(name, partial(os.unlink, name))  # by then it may have its final name: no harm
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(text.encode())
@@ -42,6 +47,8 @@ def replace_text(target: Path, text: str) -> None:
     except BaseException:
         staged.unlink(missing_ok=True)
         raise
+    finally:
+        kept(str(staged))
 
 
 def _mode(target: Path) -> int:

@@ -8,6 +8,7 @@ from attrs import frozen
 
 from specc.atomic import stage
 from specc.diagnostics import Diagnostic
+from specc.signals import held, kept, undone
 
 
 class WriteError(Exception):
@@ -61,20 +62,23 @@ def write_files(report: Report, folder: Path, others: dict[Path, str] | None = N
         for target, text in targets.items():
             made += _make(target.parent)
             staged.append((stage(target, text), target))
-        for source, target in staged:
-            source.replace(target)
+        with held():
+            for source, target in staged:
+                source.replace(target)
+            for path in _leftovers(report, folder):
+                with contextlib.suppress(OSError):
+                    path.unlink()
     except OSError as error:
         raise WriteError(target, error) from None
     finally:
         for source, _ in staged:
             with contextlib.suppress(OSError):
                 source.unlink(missing_ok=True)
+            kept(str(source))
         for path in reversed(made):
             with contextlib.suppress(OSError):
                 path.rmdir()  # only what is empty after a failure
-    for path in _leftovers(report, folder):
-        with contextlib.suppress(OSError):
-            path.unlink()
+            kept(path)
     return list(targets)
 
 
@@ -97,9 +101,12 @@ def _leftovers(report: Report, folder: Path) -> list[Path]:
 
 def _make(folder: Path) -> list[Path]:
     """Make a folder; return those that were not there, the outermost first."""
-    missing = [p for p in (folder, *folder.parents) if not p.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    return missing[::-1]
+    missing = [p for p in (folder, *folder.parents) if not p.exists()][::-1]
+    with held():
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in missing:
+            undone(path, path.rmdir)  # what is not empty stays
+    return missing
 
 
 def _read(path: Path) -> bytes | None:

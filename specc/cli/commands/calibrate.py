@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from specc.cli.main import OK, WRONG_INPUT
+from specc.cli.codes import Exit
 from specc.cli.measured import WrongInputError, find_device, read_tables, table_problem
 from specc.cli.tables import print_table
 from specc.cli.terminal import add_format_option, print_diagnostics
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
         return _calibrate(options)
     except WrongInputError as error:
         print_diagnostics([error.diagnostic], options.format)
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
 
 
 def _calibrate(options: argparse.Namespace) -> int:
@@ -104,11 +104,11 @@ def _calibrate(options: argparse.Namespace) -> int:
         _write(options.output, text)
     if options.format == "json":
         print(json.dumps(_data(fitted.classes, table.skipped, text), indent=1))
-        return OK
+        return Exit.OK
     _report(fitted.classes, table.skipped, options.output)
     if not options.output:
         print(text, end="")
-    return OK
+    return Exit.OK
 
 
 def _write(path: Path, text: str) -> None:

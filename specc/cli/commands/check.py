@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from specc.cli.codes import Exit
 from specc.cli.git import ignored
-from specc.cli.main import OK, WRONG_INPUT
 from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics, spec_files
 from specc.diagnostics import Diagnostic
 from specc.session import Session, SpecError
@@ -39,11 +39,11 @@ def run(options: argparse.Namespace) -> int:
     paths = spec_files(options.specs)
     if options.emit and (len(paths) != 1 or options.format != "text"):
         print("--emit prints one spec, as JSON: give one file and no --format", file=sys.stderr)
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
     if options.fix:
         if options.set or options.emit:
             print("--fix changes specs as they stand: leave out --set and --emit", file=sys.stderr)
-            return WRONG_INPUT
+            return Exit.WRONG_INPUT
         found += _fix(paths, options.format)
     for path in paths:
         session = Session(path, options.set)
@@ -55,14 +55,14 @@ def run(options: argparse.Namespace) -> int:
             _emit(session, options.emit)
     if options.emit:
         print_diagnostics(found, "text")
-        return WRONG_INPUT if any(diagnostic.is_error for diagnostic in found) else OK
+        return Exit.WRONG_INPUT if any(diagnostic.is_error for diagnostic in found) else Exit.OK
     print_diagnostics(found, options.format)
     if any(diagnostic.is_error for diagnostic in found):
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
     if options.format == "text":
         count = len(paths)
         print(f"{count} spec{'s' if count > 1 else ''} checked, no errors")
-    return OK
+    return Exit.OK
 
 
 def _fix(paths: list[Path], format_: str) -> list[Diagnostic]:

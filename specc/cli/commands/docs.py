@@ -5,7 +5,7 @@ import json
 
 import attrs
 
-from specc.cli.main import OK
+from specc.cli.codes import Exit
 from specc.cli.terminal import add_format_option
 
 
@@ -25,4 +25,4 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(data, indent=1, ensure_ascii=False))
     else:
         print(markdown())
-    return OK
+    return Exit.OK

@@ -5,7 +5,7 @@ import difflib
 import sys
 from pathlib import Path
 
-from specc.cli.main import FAILED, OK, WRONG_INPUT
+from specc.cli.codes import Exit
 from specc.cli.terminal import print_diagnostics, spec_files
 from specc.diagnostics import Diagnostic, Source
 from specc.syntax import parse
@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Format; exit code 2 if a file cannot be, 1 if --check or --diff found one to change."""
-    codes = [OK]
+    codes: list[int] = [Exit.OK]
     for name in options.specs:
         paths = spec_files([Path(name)]) if name != "-" else [Path(name)]
         codes += [_format(str(path), options) for path in paths]
@@ -45,12 +45,12 @@ def _format(name: str, options: argparse.Namespace) -> int:
         source = _standard_input() if name == "-" else Workspace(path.parent).read(path)
     except UnreadableError as error:
         print_diagnostics([error.diagnostic], "text")
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
     _, diagnostics = parse(source)
     if diagnostics:
         print_diagnostics(diagnostics, "text")
         print(f"'{source.name}' was left as it is", file=sys.stderr)
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
     try:
         text = format_source(source)
     except FormatError as error:
@@ -58,7 +58,7 @@ def _format(name: str, options: argparse.Namespace) -> int:
             "E0009", f"'{source.name}' cannot be formatted: {error}", help="please report this"
         )
         print_diagnostics([problem], "text")
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
     return _deliver(source, path, text, options)
 
 
@@ -77,10 +77,10 @@ def _deliver(source: Source, path: Path, text: str, options: argparse.Namespace)
             print(f"would change {source.name}")
     elif source.name == "-":
         sys.stdout.write(text)
-        return OK
+        return Exit.OK
     elif changed:
         return _write(path, text)
-    return FAILED if changed else OK
+    return Exit.FAILED if changed else Exit.OK
 
 
 def _lines(text: str) -> list[str]:
@@ -98,6 +98,6 @@ def _write(path: Path, text: str) -> int:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         print_diagnostics([Diagnostic("E0006", f"cannot write '{path}': {reason}")], "text")
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
     print(f"formatted {path}")
-    return OK
+    return Exit.OK

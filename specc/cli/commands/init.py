@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from specc.cli.main import OK, WRONG_INPUT
+from specc.cli.codes import Exit
 from specc.cli.terminal import print_diagnostics
 from specc.diagnostics import Diagnostic
 
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     if path.exists():
         problem = Diagnostic("E0006", f"'{path}' is there already", help="choose another name")
         print_diagnostics([problem], "text")
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
     from specc.diagnostics import Source
     from specc.syntax.formatter import format_source
 
@@ -76,9 +76,9 @@ def run(options: argparse.Namespace) -> int:
     except (OSError, UnicodeDecodeError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).lower()
         print_diagnostics([Diagnostic("E0006", f"cannot write beside '{path}': {reason}")], "text")
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
     print(f"now run: specc run {path}", file=sys.stderr)
-    return OK
+    return Exit.OK
 
 
 def _write(path: Path, text: str) -> None:

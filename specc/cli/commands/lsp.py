@@ -4,7 +4,7 @@ import argparse
 import gc
 import sys
 
-from specc.cli.main import OK, WRONG_INPUT
+from specc.cli.codes import Exit
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,7 @@ def run(_options: argparse.Namespace) -> int:
         if error.name not in ("pygls", "lsprotocol"):
             raise
         print("the language server needs pygls: pip install 'specc[lsp]'", file=sys.stderr)
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
     gc.enable()  # a server lives long
     create_server().start_io()
-    return OK
+    return Exit.OK

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from specc.cli.main import OK, WRONG_INPUT
+from specc.cli.codes import Exit
 from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics
 from specc.ir import Phase
 from specc.ir.json import to_json
@@ -27,11 +27,11 @@ def run(options: argparse.Namespace) -> int:
         plan = session.plan
     except SpecError as error:
         print_diagnostics(error.diagnostics, options.format)
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
     print_diagnostics(session.diagnostics, "text")
     if options.format == "json":
         print(json.dumps(to_json(plan), indent=1))
-        return OK
+        return Exit.OK
     for planned in plan.studies:
         strategies = {d.search.strategy for d in planned.study.deployments}
         search = " and ".join(sorted(s.value if s else "automatic" for s in strategies))
@@ -43,4 +43,4 @@ def run(options: argparse.Namespace) -> int:
             print(f"  {task.deployment.name:<16} {label:<26} {task.key}")
         for pruned in planned.pruned:
             print(f"  {pruned.deployment:<16} {pruned.label:<26} pruned: {pruned.reason}")
-    return OK
+    return Exit.OK

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from specc.cli.main import FAILED, INFEASIBLE, OK, WRONG_INPUT
+from specc.cli.codes import Exit
 from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics
 from specc.diagnostics import Diagnostic
 from specc.session import Session, SpecError
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
         session.plan  # noqa: B018  (what is wrong is said before the work begins)
     except SpecError as error:
         print_diagnostics(error.diagnostics, options.format)
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
     print_diagnostics(session.diagnostics, "text")
     with progress(session.work) as watcher:
         session.events = watcher
@@ -57,11 +57,11 @@ def run(options: argparse.Namespace) -> int:
         code = _check(report, folder, options.format)
     else:
         code = _write(session, folder, options)
-    if code != OK:
+    if code != Exit.OK:
         return code
     if not session.results.feasible:
-        return INFEASIBLE
-    return OK if session.results.as_expected else FAILED
+        return Exit.INFEASIBLE
+    return Exit.OK if session.results.as_expected else Exit.FAILED
 
 
 def _check(report: "Report", folder: Path, format_: str) -> int:
@@ -80,7 +80,7 @@ def _check(report: "Report", folder: Path, format_: str) -> int:
         print_diagnostics([problem], "text")
     else:
         print(f"{len(report.files)} files are current")
-    return FAILED if stale else OK
+    return Exit.FAILED if stale else Exit.OK
 
 
 def _write(session: Session, folder: Path, options: argparse.Namespace) -> int:
@@ -92,7 +92,7 @@ def _write(session: Session, folder: Path, options: argparse.Namespace) -> int:
         written = write_files(report, folder, others)
     except WriteError as error:
         print_diagnostics([error.diagnostic], options.format)
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
     if options.format == "json":
         name = next(name for name in report.files if name.endswith(".result.json"))
         sys.stdout.write(report.files[name])
@@ -100,7 +100,7 @@ def _write(session: Session, folder: Path, options: argparse.Namespace) -> int:
         from specc.cli.summary import print_summary
 
         print_summary(session.results, written)
-    return OK
+    return Exit.OK
 
 
 def _csv(session: Session, folder: Path, path: Path) -> dict[Path, str]:

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from specc.cli.main import OK, WRONG_INPUT
+from specc.cli.codes import Exit
 from specc.cli.measured import WrongInputError
 from specc.cli.tables import print_table
 from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics
@@ -36,10 +36,10 @@ def run(options: argparse.Namespace) -> int:
         return _model(options) if options.what == "model" else _ops(options)
     except WrongInputError as error:
         print_diagnostics([error.diagnostic], options.format)
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
     except SpecError as error:
         print_diagnostics(error.diagnostics, options.format)
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
 
 
 def _model(options: argparse.Namespace) -> int:
@@ -55,7 +55,7 @@ def _model(options: argparse.Namespace) -> int:
     facts = describe(model)
     if options.format == "json":
         print(json.dumps(facts, indent=1))
-        return OK
+        return Exit.OK
     units = {
         "parameters": (1e9, "billion"),
         "active_parameters": (1e9, "billion"),
@@ -72,7 +72,7 @@ def _model(options: argparse.Namespace) -> int:
         shown = f"{float(value) / scale:,.2f} {unit}" if numeric else f"{value}"
         rows.append((name.replace("_", " "), shown))
     print_table(("model", model.name), rows, texts=2)
-    return OK
+    return Exit.OK
 
 
 def _ops(options: argparse.Namespace) -> int:
@@ -98,9 +98,9 @@ def _ops(options: argparse.Namespace) -> int:
     if options.format == "json":
         layout = best.layout if best else shown[0].parallel if shown else ""
         print(json.dumps({"candidate": layout, "steps": tables}, indent=1))
-        return OK
+        return Exit.OK
     if not shown:
-        return OK
+        return Exit.OK
     name = best.deployment if best else study.candidates[0].deployment
     print(f"{name}: {label}" + ("" if best else " (infeasible)"))
     for table in tables:
@@ -121,4 +121,4 @@ def _ops(options: argparse.Namespace) -> int:
             ],
             texts=3,
         )
-    return OK
+    return Exit.OK

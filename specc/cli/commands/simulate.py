@@ -5,7 +5,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from specc.cli.main import FAILED, INFEASIBLE, INTERRUPTED, OK, WRONG_INPUT
+from specc import signals
+from specc.cli.codes import Exit
 from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics
 from specc.diagnostics import Diagnostic
 from specc.run.events import Events
@@ -53,21 +54,22 @@ def run(options: argparse.Namespace) -> int:
         session.narrow_to_simulations(options.study, search_capacity=options.capacity)
     except SpecError as error:
         print_diagnostics(error.diagnostics, options.format)
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
     print_diagnostics(session.diagnostics, "text")
     try:
-        with progress(session.work, "simulating requests") as watcher:
+        # What was simulated until an interrupt is worth telling.
+        with progress(session.work, "simulating requests") as watcher, signals.raised():
             session.events = recorder = _Recorder(watcher)
             results = session.results
     except SimulationInterruptedError as stopped:
         _print_partial(stopped)
-        return INTERRUPTED
+        return Exit.INTERRUPTED
     _print(results, options.format)
     if options.perfetto is not None and not _write_trace(results, recorder, options):
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
     if not results.feasible:
-        return INFEASIBLE
-    return OK if results.as_expected else FAILED
+        return Exit.INFEASIBLE
+    return Exit.OK if results.as_expected else Exit.FAILED
 
 
 class _Recorder(Events):

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from specc.cli.main import OK, WRONG_INPUT
+from specc.cli.codes import Exit
 from specc.cli.measured import WrongInputError, find_device, read_tables, table_problem
 from specc.cli.tables import print_table
 from specc.cli.terminal import add_format_option, print_diagnostics
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
         return commands[options.what](options)
     except WrongInputError as error:
         print_diagnostics([error.diagnostic], options.format)
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
 
 
 def _ops(options: argparse.Namespace) -> int:
@@ -83,7 +83,7 @@ def _ops(options: argparse.Namespace) -> int:
             for e in found
         ]
         print(json.dumps({"classes": classes, "skipped": dict(table.skipped)}, indent=1))
-        return OK
+        return Exit.OK
     header = ("class", "n", "mean", "median", "p90", "bias", "flat mean", "in band")
     rows = [
         (
@@ -107,7 +107,7 @@ def _ops(options: argparse.Namespace) -> int:
         )
     for reason, count in table.skipped.items():
         print(f"{count} rows not used: {reason}")
-    return OK
+    return Exit.OK
 
 
 def _steps(options: argparse.Namespace) -> int:
@@ -132,7 +132,7 @@ def _steps(options: argparse.Namespace) -> int:
             for p in found
         ]
         print(json.dumps({"rows": rows}, indent=1))
-        return OK
+        return Exit.OK
     header = ("case", "predicted ms", "p10", "p90", "flat ms", "measured ms", "error", "flat error")
     usable = [p for p in found if not p.skipped]
     print_table(
@@ -152,7 +152,7 @@ def _steps(options: argparse.Namespace) -> int:
     for p in found:
         if p.skipped:
             print(f"{p.case} not used: {p.skipped}")
-    return OK
+    return Exit.OK
 
 
 def _serving(options: argparse.Namespace) -> int:
@@ -178,7 +178,7 @@ def _serving(options: argparse.Namespace) -> int:
             for p in found
         ]
         print(json.dumps({"rows": rows}, indent=1))
-        return OK
+        return Exit.OK
     print_table(
         ("case", "quality", "software", "predicted tok/s", "measured tok/s", "error"),
         [
@@ -204,7 +204,7 @@ def _serving(options: argparse.Namespace) -> int:
             reasons[p.skipped] = reasons.get(p.skipped, 0) + 1
     for reason, count in sorted(reasons.items(), key=lambda item: -item[1]):
         print(f"{count} rows not used: {reason}")
-    return OK
+    return Exit.OK
 
 
 def _rounded(value: float | None) -> float | None:
