@@ -5,6 +5,7 @@ import gc
 import importlib
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from specc._version import __version__
 from specc.cli import streams
@@ -71,8 +72,17 @@ def _exit_codes() -> str:
     return "".join(f"  {code.value:<4} {code.text}\n" for code in Exit)
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose messages repeat a command line as it may be shown."""
+
+    def error(self, message: str) -> NoReturn:
+        from specc.diagnostics.visible import message as shown
+
+        super().error(shown(message))
+
+
 def _run(arguments: list[str], options: argparse.Namespace) -> int:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="specc",
         description="Compile a serving plan into the best layout and batch size under its SLO.",
         epilog=_EXAMPLE + _exit_codes(),

@@ -99,6 +99,7 @@ def finish(code: int) -> NoReturn:
 
 def told(error: OutputError) -> Exit:
     """Say why output ends, unless its reader has gone (`specc … | head`); that is its right."""
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - what waits is lost
     if error.reader_is_gone:
         return Exit.READER_GONE
     reason = str(error).lower()

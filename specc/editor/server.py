@@ -150,7 +150,8 @@ def _publish(server: SpecServer, uri: str) -> None:
 def _diagnostic(server: SpecServer, diagnostic: Diagnostic) -> lsp.Diagnostic:
     start = lsp.Position(0, 0)
     place = _range(server, diagnostic.span) if diagnostic.span else lsp.Range(start, start)
-    parts = [diagnostic.message, diagnostic.why, diagnostic.help]
+    shown = diagnostic.shown
+    parts = [shown.message, shown.why, shown.help]
     severity = (
         lsp.DiagnosticSeverity.Error if diagnostic.is_error else lsp.DiagnosticSeverity.Warning
     )

@@ -5,6 +5,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from specc import resources
+from specc.diagnostics import visible
 from specc.report.files import Report
 from specc.report.view import ReportView, view
 from specc.results import Results
@@ -36,10 +37,17 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=_shown,
         autoescape=lambda name: name is not None and (".html." in name or ".svg." in name),
     )
     environment.filters["md"] = _markdown_text
     return environment
+
+
+def _shown(value: Any) -> Any:
+    """Return a value as a report may show it; every expression of every template passes here."""
+    # What a macro has made has passed here already, piece by piece.
+    return visible(value) if type(value) is str else value
 
 
 def _markdown_text(text: str) -> str:

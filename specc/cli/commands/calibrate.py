@@ -1,7 +1,6 @@
 """`specc calibrate`: from measured kernels to the coefficients of a device."""
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,8 +11,8 @@ from attrs import evolve
 from specc.cli.codes import Exit
 from specc.cli.measured import WrongInputError, find_device, read_tables, table_problem
 from specc.cli.tables import print_table
-from specc.cli.terminal import add_format_option, print_diagnostics
-from specc.diagnostics import Diagnostic
+from specc.cli.terminal import add_format_option, print_diagnostics, print_json, say
+from specc.diagnostics import Diagnostic, visible_line
 
 if TYPE_CHECKING:
     from specc.calibration.fitting import ClassReport
@@ -103,7 +102,7 @@ def _calibrate(options: argparse.Namespace) -> int:
     if options.output:
         _write(options.output, text)
     if options.format == "json":
-        print(json.dumps(_data(fitted.classes, table.skipped, text), indent=1))
+        print_json(_data(fitted.classes, table.skipped, text))
         return Exit.OK
     _report(fitted.classes, table.skipped, options.output)
     if not options.output:
@@ -160,6 +159,6 @@ def _report(
     print_table(("class", "kernels", "mean error", "median", "outcome"), rows, stream=stream)
     print("Errors are those on kernels that the fit did not see (five folds).", file=stream)
     for reason, count in skipped.items():
-        print(f"{count} rows not used: {reason}", file=stream)
+        print(visible_line(f"{count} rows not used: {reason}"), file=stream)
     if output:
-        print(f"wrote {output}")
+        say(f"wrote {output}")

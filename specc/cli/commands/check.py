@@ -6,7 +6,14 @@ from pathlib import Path
 
 from specc.cli.codes import Exit
 from specc.cli.git import ignored
-from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics, spec_files
+from specc.cli.terminal import (
+    add_format_option,
+    add_set_option,
+    print_diagnostics,
+    print_json,
+    say,
+    spec_files,
+)
 from specc.diagnostics import Diagnostic
 from specc.session import Session, SpecError
 
@@ -71,14 +78,12 @@ def _fix(paths: list[Path], format_: str) -> list[Diagnostic]:
 
     fixed = fix_specs(paths)
     for change in fixed.changes:
-        print(f"fixed {change}", file=sys.stdout if format_ == "text" else sys.stderr)
+        say(f"fixed {change}", error=format_ != "text")
     return fixed.problems
 
 
 def _emit(session: Session, stage: str) -> None:
     """Print what a stage made of a spec, if it came that far."""
-    import json
-
     from specc.ir.json import to_json
     from specc.syntax import parse
     from specc.syntax.emit import tokens_json, tree_json
@@ -96,4 +101,4 @@ def _emit(session: Session, stage: str) -> None:
     except (SpecError, UnreadableError):
         return
     if data is not None:
-        print(json.dumps(data, indent=1, ensure_ascii=False))
+        print_json(data)

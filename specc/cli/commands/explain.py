@@ -1,16 +1,16 @@
 """`specc explain`: a diagnostic or a field of the language."""
 
 import argparse
-import json
 import textwrap
 
 import attrs
 
 from specc.cli.codes import Exit
-from specc.cli.terminal import add_format_option
+from specc.cli.terminal import add_format_option, print_json
 from specc.diagnostics import did_you_mean
 from specc.diagnostics.rule import Rule
 from specc.diagnostics.rules import RULES
+from specc.diagnostics.visible import message
 
 _WIDTH = 88
 
@@ -36,10 +36,10 @@ def run(options: argparse.Namespace) -> int:
 
         known = [*RULES, *(p.path for p in pages())]
         close = did_you_mean(what, known, "page")
-        print(f"there is nothing called '{what}': {close.text}", file=stderr)
+        print(message(f"there is nothing called '{what}': {close.text}"), file=stderr)
         return Exit.WRONG_INPUT
     if options.format == "json":
-        print(json.dumps(attrs.asdict(found), indent=1, ensure_ascii=False))
+        print_json(attrs.asdict(found))
         return Exit.OK
     print(f"{found.path}: {found.doc}\n\n  type     {found.type}")
     if found.default:
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
 def _explain_code(rule: Rule, format_: str) -> int:
     if format_ == "json":
         data = {**attrs.asdict(rule), "severity": rule.severity.value}
-        print(json.dumps(data, indent=1, ensure_ascii=False))
+        print_json(data)
         return Exit.OK
     state = "retired" if rule.is_retired else rule.severity.value
     print(f"{rule.code}, {state}: {rule.title}\n\n{textwrap.fill(rule.text, _WIDTH)}")

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from specc.cli.codes import Exit
-from specc.cli.terminal import print_diagnostics, spec_files
+from specc.cli.terminal import print_diagnostics, say, spec_files
 from specc.diagnostics import Diagnostic, Source
 from specc.syntax import parse
 from specc.syntax.formatter import FormatError, format_source
@@ -49,7 +49,7 @@ def _format(name: str, options: argparse.Namespace) -> int:
     _, diagnostics = parse(source)
     if diagnostics:
         print_diagnostics(diagnostics, "text")
-        print(f"'{source.name}' was left as it is", file=sys.stderr)
+        say(f"'{source.name}' was left as it is", error=True)
         return Exit.WRONG_INPUT
     try:
         text = format_source(source)
@@ -74,7 +74,7 @@ def _deliver(source: Source, path: Path, text: str, options: argparse.Namespace)
         sys.stdout.writelines(difflib.unified_diff(before, after, source.name, source.name))
     elif options.check:
         if changed:
-            print(f"would change {source.name}")
+            say(f"would change {source.name}")
     elif source.name == "-":
         sys.stdout.write(text)
         return Exit.OK
@@ -99,5 +99,5 @@ def _write(path: Path, text: str) -> int:
         reason = (error.strerror or str(error)).lower()
         print_diagnostics([Diagnostic("E0006", f"cannot write '{path}': {reason}")], "text")
         return Exit.WRONG_INPUT
-    print(f"formatted {path}")
+    say(f"formatted {path}")
     return Exit.OK

@@ -1,11 +1,10 @@
 """`specc init`: a first spec to edit, and what git must know about specs."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from specc.cli.codes import Exit
-from specc.cli.terminal import print_diagnostics
+from specc.cli.terminal import print_diagnostics, say
 from specc.diagnostics import Diagnostic
 
 _SPEC = """\
@@ -77,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
         reason = (getattr(error, "strerror", None) or str(error)).lower()
         print_diagnostics([Diagnostic("E0006", f"cannot write beside '{path}': {reason}")], "text")
         return Exit.WRONG_INPUT
-    print(f"now run: specc run {path}", file=sys.stderr)
+    say(f"now run: specc run {path}", error=True)
     return Exit.OK
 
 
@@ -85,7 +84,7 @@ def _write(path: Path, text: str) -> None:
     from specc.atomic import replace_text
 
     replace_text(path, text)
-    print(f"wrote {path}")
+    say(f"wrote {path}")
 
 
 def _ensure(path: Path, line: str) -> None:

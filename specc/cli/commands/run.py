@@ -1,12 +1,17 @@
 """`specc run`: from a spec to its report."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specc.cli.codes import Exit
-from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics
+from specc.cli.terminal import (
+    add_format_option,
+    add_set_option,
+    print_data,
+    print_diagnostics,
+    print_json,
+)
 from specc.diagnostics import Diagnostic
 from specc.session import Session, SpecError
 
@@ -69,9 +74,7 @@ def _check(report: "Report", folder: Path, format_: str) -> int:
 
     stale = stale_files(report, folder)
     if format_ == "json":
-        import json
-
-        print(json.dumps({"stale": [path.as_posix() for path in stale]}, indent=1))
+        print_json({"stale": [path.as_posix() for path in stale]})
     elif stale:
         names = ", ".join(f"'{path}'" for path in stale)
         problem = Diagnostic(
@@ -95,7 +98,7 @@ def _write(session: Session, folder: Path, options: argparse.Namespace) -> int:
         return Exit.WRONG_INPUT
     if options.format == "json":
         name = next(name for name in report.files if name.endswith(".result.json"))
-        sys.stdout.write(report.files[name])
+        print_data(report.files[name])
     else:
         from specc.cli.summary import print_summary
 

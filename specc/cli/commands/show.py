@@ -1,13 +1,12 @@
 """`specc show`: a model, or the operators of a plan."""
 
 import argparse
-import json
 from pathlib import Path
 
 from specc.cli.codes import Exit
 from specc.cli.measured import WrongInputError
 from specc.cli.tables import print_table
-from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics
+from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics, print_json, say
 from specc.diagnostics import Diagnostic
 from specc.session import Session, SpecError
 
@@ -54,7 +53,7 @@ def _model(options: argparse.Namespace) -> int:
         raise WrongInputError(error.diagnostic) from None
     facts = describe(model)
     if options.format == "json":
-        print(json.dumps(facts, indent=1))
+        print_json(facts)
         return Exit.OK
     units = {
         "parameters": (1e9, "billion"),
@@ -97,14 +96,15 @@ def _ops(options: argparse.Namespace) -> int:
     label = " + ".join(f"{group.parallel}, batch {group.point.batch}" for group in shown)
     if options.format == "json":
         layout = best.layout if best else shown[0].parallel if shown else ""
-        print(json.dumps({"candidate": layout, "steps": tables}, indent=1))
+        print_json({"candidate": layout, "steps": tables})
         return Exit.OK
     if not shown:
         return Exit.OK
     name = best.deployment if best else study.candidates[0].deployment
-    print(f"{name}: {label}" + ("" if best else " (infeasible)"))
+    say(f"{name}: {label}" + ("" if best else " (infeasible)"))
     for table in tables:
-        print(f"\n{table['phase']} step, {table['total_ms']:.2f} ms")
+        print()
+        say(f"{table['phase']} step, {table['total_ms']:.2f} ms")
         print_table(
             ("operator", "bound by", "class", "runs", "each us", "total ms", "share"),
             [

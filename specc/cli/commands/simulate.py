@@ -1,13 +1,12 @@
 """`specc simulate`: the requests of a study, one by one."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specc import signals
 from specc.cli.codes import Exit
-from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics
+from specc.cli.terminal import add_format_option, add_set_option, print_diagnostics, print_json
 from specc.diagnostics import Diagnostic
 from specc.run.events import Events
 from specc.session import Session, SpecError
@@ -122,7 +121,7 @@ def _print(results: "Results", format_: str) -> None:
             }
             for study in results.studies
         ]
-        print(json.dumps(rounded(data), indent=1))
+        print_json(rounded(data))
         return
     from specc.cli.summary import print_simulations
 
