@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from specc.diagnostics import visible
+from specc.diagnostics import visible, visible_line
 from specc.report.simulation import SimulationView, simulation_view, statistics_table
 from specc.report.tables import Table as TableView
 from specc.report.tables import verdict_table
@@ -32,7 +32,7 @@ def print_summary(results: Results, written: list[Path]) -> None:
             _print_table(console, study.expectations)
     for path in written:
         if path.suffix != ".svg":
-            console.print(_text(f"wrote {os.path.relpath(path)}", style="dim"))
+            console.print(_text(visible_line(f"wrote {os.path.relpath(path)}"), style="dim"))
 
 
 def print_simulations(results: Results) -> None:

@@ -1,6 +1,7 @@
 """Rendering: the view model through the templates."""
 
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -41,6 +42,7 @@ def _environment() -> Environment:
         autoescape=lambda name: name is not None and (".html." in name or ".svg." in name),
     )
     environment.filters["md"] = _markdown_text
+    environment.filters["urlencode"] = _url
     return environment
 
 
@@ -55,6 +57,11 @@ def _markdown_text(text: str) -> str:
     for character in "\\|*_<>`[]":
         text = text.replace(character, f"\\{character}")
     return text
+
+
+def _url(path: str) -> str:
+    """Return the path of a file as a link has it, also one whose name is no text."""
+    return quote(path, errors="surrogateescape")
 
 
 def _charts(
