@@ -16,12 +16,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(_options: argparse.Namespace) -> int:
     """Serve until the editor ends the session."""
     try:
-        from specc.editor.server import create_server
+        from specc.editor.server import serve
     except ModuleNotFoundError as error:
         if error.name not in ("pygls", "lsprotocol"):
             raise
         print("the language server needs pygls: pip install 'specc[lsp]'", file=sys.stderr)
         return Exit.WRONG_INPUT
     gc.enable()  # a server lives long
-    create_server().start_io()
+    serve()
     return Exit.OK
