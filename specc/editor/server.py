@@ -35,7 +35,6 @@ _SYMBOLS = {"let": lsp.SymbolKind.Variable, "field": lsp.SymbolKind.Field}
 
 
 PAUSE_S = 0.15  # without a change, until what was typed is checked
-MOST_PROBLEMS = 500  # that are sent for a document
 LONGEST_MESSAGE = 64 * 2**20
 _LONGEST_HEADER = 1024
 
@@ -230,7 +229,7 @@ def _publish(server: SpecServer, uri: str) -> None:
     server.text_document_publish_diagnostics(
         lsp.PublishDiagnosticsParams(
             uri,
-            [_diagnostic(server, diagnostic) for diagnostic in found[:MOST_PROBLEMS]],
+            [_diagnostic(server, diagnostic) for diagnostic in found],
             version=server.workspace.get_text_document(uri).version,
         )
     )

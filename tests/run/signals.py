@@ -84,10 +84,13 @@ def signalled(folder: Path, kind: str, moment: float, wanted: dict[str, bytes]) 
     while _group(run.pid) and time.monotonic() - sent < 60:
         select.select([], [], [], 0.01)
     seconds = time.monotonic() - sent
+    if over or not hit:
+        kind, codes = f"{kind}, late", {0}
     if over or not hit or whom == "worker":
-        codes, seconds = {0}, 0.0
+        seconds = 0.0
     found = _files(folder)
-    if run.returncode in (-number, 1) and "specc" not in errors and not found:
+    is_early = run.returncode in (-number, 1) and "specc" not in errors and not found
+    if is_early and number != signal.SIGKILL:
         # Python itself was still starting; it ends as every program in Python does then.
         return Ended(f"{kind}, early", moment, run.returncode, seconds, ())
     problems = []
