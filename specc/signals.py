@@ -104,7 +104,7 @@ def end(number: int) -> None:
     code, word = ENDINGS[number]
     try:
         # A terminal that was stopped, or a pipe that nobody reads, must not keep us.
-        if select.select([], [2], [], _PATIENCE_S)[1]:
+        if os.name != "posix" or select.select([], [2], [], _PATIENCE_S)[1]:
             os.write(2, f"{word}\n".encode())
     except (OSError, ValueError):
         pass

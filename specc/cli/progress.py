@@ -61,5 +61,5 @@ class _LateBar(Events):
 
 def _show_cursor() -> None:
     """Remove a bar in the middle of its work; its own way takes locks that somebody may hold."""
-    if select.select([], [2], [], 0)[1]:
+    if os.name != "posix" or select.select([], [2], [], 0)[1]:
         os.write(2, b"\r\x1b[2K\x1b[?25h")

@@ -45,18 +45,19 @@ class _Worker:
     pipe: "Connection[Any, Any]"
     place: int | None = None
 
-    def give(self, place: int, chunk: object) -> None:
-        """Hand it a chunk; one that is dead already is noticed by whoever waits for it."""
+    def give(self, place: int, order: object) -> None:
+        """Hand it work; one that is dead already is noticed by whoever waits for it."""
         self.place = place
         with contextlib.suppress(OSError):
-            self.pipe.send(chunk)
+            self.pipe.send(order)
 
     def answer(self) -> list[Any] | None:
         """Return what it made of its chunk, or None if it died; raise what its function raised."""
         try:
-            found: list[Any] | Exception = self.pipe.recv()
+            found: list[Any] | Exception = ForkingPickler.loads(self.pipe.recv_bytes())
         except (EOFError, OSError):
             return None
+        self.place = None
         if isinstance(found, Exception):
             raise found
         return found
@@ -82,71 +83,89 @@ def worked(
     """
     waiting = deque(range(len(chunks)))
     tried = [0] * len(chunks)
-    workers = [_start(function) for _ in range(min(processes, len(chunks)))]
+    workers: list[_Worker] = []
     try:
+        _start(workers, min(processes, len(chunks)))
         while waiting or any(worker.place is not None for worker in workers):
-            # One that died is not replaced while others live: they may have its memory.
-            workers = workers or [_start(function)]
+            if not workers:
+                # One that died is not replaced while others live: they may have its memory.
+                _start(workers, 1)
+            if not workers:
+                here = waiting.popleft()
+                yield here, [function(part) for part in chunks[here]]
+                continue
             for worker in workers:
                 if worker.place is None and waiting:
-                    worker.give(waiting[0], chunks[waiting[0]])
-                    tried[waiting.popleft()] += 1
-            ready = wait([worker.pipe for worker in workers])
-            for worker in [worker for worker in workers if worker.pipe in ready]:
-                place, worker.place = worker.place, None
-                results = worker.answer()
-                if results is None:
-                    workers.remove(worker)
-                    worker.kill()
-                    if place is not None and tried[place] >= TRIES:
-                        raise WorkerLostError(place, worker.process.exitcode)
-                    if place is not None:
-                        waiting.appendleft(place)
-                elif place is not None:
+                    tried[waiting[0]] += 1
+                    worker.give(waiting[0], (function, chunks[waiting.popleft()]))
+            for worker in _with_news(workers):
+                place, results = worker.place, worker.answer()
+                if results is not None and place is not None:
                     yield place, results
+                    continue
+                workers.remove(worker)
+                worker.kill()
+                if place is not None and tried[place] >= TRIES:
+                    raise WorkerLostError(place, worker.process.exitcode)
+                if place is not None:
+                    waiting.appendleft(place)
     finally:
         for worker in workers:
             worker.kill()
 
 
-def _start(function: Callable[[Work], Result]) -> _Worker:
-    """Start a worker, anew and not forked: the display of progress runs in a thread of its own."""
+def _with_news(workers: list[_Worker]) -> list[_Worker]:
+    """Wait for workers that are done, or dead."""
+    ready = wait([worker.pipe for worker in workers])
+    return [worker for worker in workers if worker.pipe in ready]
+
+
+def _start(workers: list[_Worker], count: int) -> None:
+    """Add so many workers, or as many as the system starts.
+
+    They are started anew, not forked: the display of progress runs in a thread of its own.
+    """
     context = multiprocessing.get_context("spawn")
     if os.name == "posix":
         # It would end the blocking of signals if it were started within.
         from multiprocessing import resource_tracker
 
         resource_tracker.ensure_running()
-    with signals.held():
+    for _ in range(count):
         ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs, function), daemon=True)
-        process.start()
-        assert process.pid is not None
-        signals.undone(process, partial(_kill, process.pid))
-    theirs.close()
-    return _Worker(process, ours)
+        process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        with signals.held(), theirs:
+            try:
+                process.start()
+            except OSError:
+                ours.close()
+                return
+            assert process.pid is not None
+            signals.undone(process, partial(_kill, process.pid))
+            workers.append(_Worker(process, ours))
 
 
 def _kill(pid: int) -> None:
     os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
-def _serve(pipe: "Connection[Any, Any]", function: Callable[[Any], Any]) -> None:
+def _serve(pipe: "Connection[Any, Any]") -> None:
     """Work until the parent is gone: the life of a worker."""
     signals.begin_as_child()
+    # What is to be done comes by the pipe: to import it takes longer than a parent may be gone.
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(EOFError, OSError):
         while True:
-            _answer(pipe, function, pipe.recv())
+            pipe.send_bytes(_answer(pipe.recv_bytes()))
     os._exit(0)
 
 
-def _answer(pipe: "Connection[Any, Any]", function: Callable[[Any], Any], chunk: Any) -> None:
+def _answer(order: bytes) -> "memoryview[int]":
     try:
-        answer = ForkingPickler.dumps([function(part) for part in chunk])
+        function, chunk = ForkingPickler.loads(order)
+        return ForkingPickler.dumps([function(part) for part in chunk])
     except Exception as error:
-        answer = ForkingPickler.dumps(_portable(error))
-    pipe.send_bytes(answer)
+        return ForkingPickler.dumps(_portable(error))
 
 
 def _portable(error: Exception) -> Exception:

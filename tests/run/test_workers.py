@@ -94,6 +94,16 @@ def test_an_exception_is_no_killed_worker() -> None:
         list(worked(unfit, [[7]], 1))
 
 
+def test_a_system_that_starts_no_process(monkeypatch) -> None:
+    """Then the work is done here."""
+
+    def refuse(_: object) -> None:
+        raise BlockingIOError(11, "no more processes")
+
+    monkeypatch.setattr("multiprocessing.process.BaseProcess.start", refuse)
+    assert _of(worked(squared, [[1, 2], [3]], 2)) == [1, 4, 9]
+
+
 def test_what_the_user_is_told(tmp_path: Path, small_spec, monkeypatch) -> None:
     (tmp_path / "plan.spec").write_text(small_spec())
     monkeypatch.setattr(executors, "WORTH_PROCESSES", 2)
