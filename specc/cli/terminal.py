@@ -34,7 +34,7 @@ def spec_files(paths: Iterable[Path]) -> list[Path]:
     """Return the specs among paths; a folder stands for all below it that are not hidden."""
     found: list[Path] = []
     for path in paths:
-        if not path.is_dir():
+        if not os.path.isdir(path):  # which does not raise
             found.append(path)
             continue
         below = sorted(path.glob("**/*.spec"))

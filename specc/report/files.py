@@ -96,7 +96,11 @@ def _leftovers(report: Report, folder: Path) -> list[Path]:
     if not report.own_folder:
         return []
     wanted = {folder / name for name in report.files}
-    return sorted(p for p in (folder / report.own_folder).glob("*.svg") if p not in wanted)
+    try:
+        found = list((folder / report.own_folder).glob("*.svg"))
+    except OSError:
+        return []  # a folder that cannot be
+    return sorted(path for path in found if path not in wanted)
 
 
 def _make(folder: Path) -> list[Path]:

@@ -158,6 +158,28 @@ def test_no_message_repeats_a_long_input(specc, tmp_path: Path) -> None:
     assert len(specc("check", "plan.spec")[1]) < 4000
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *([name] for name in ("run", "check", "plan", "simulate", "fmt", "init")),
+        ["fmt", "--diff"],
+        ["check", "--fix"],
+        ["show", "ops"],
+        ["show", "model"],
+        ["validate", "steps"],
+        ["run", "plan.spec", "--out"],
+        ["run", "plan.spec", "--csv"],
+        ["run", "plan.spec", "--check", "--out"],
+    ],
+    ids=" ".join,
+)
+def test_a_path_that_is_too_long(specc, arguments: list[str]) -> None:
+    code, text = specc(*arguments, "a" * 5000 + ".spec")
+    assert code == (1 if "--out" in arguments and "--check" in arguments else 2)
+    assert "error[" in text
+    assert len(text) < 4000
+
+
 def test_what_is_shown_instead() -> None:
     assert visible("a\tb\nc\x1b\u202e\U000e0041") == "a\tb\nc\\x1b\\u202e\\U000e0041"
     assert visible_line("a\nb\tc\udcff") == "a\\nb\\tc\\udcff"

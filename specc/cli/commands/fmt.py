@@ -7,10 +7,10 @@ from pathlib import Path
 
 from specc.cli.codes import Exit
 from specc.cli.terminal import print_diagnostics, say, spec_files
-from specc.diagnostics import Diagnostic, Source
+from specc.diagnostics import Diagnostic, Source, visible
 from specc.syntax import parse
 from specc.syntax.formatter import FormatError, format_source
-from specc.workspace import UnreadableError, Workspace, decoded
+from specc.workspace import LARGEST_FILE_BYTES, UnreadableError, Workspace, decoded
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +63,16 @@ def _format(name: str, options: argparse.Namespace) -> int:
 
 
 def _standard_input() -> Source:
-    return Source("-", decoded(sys.stdin.buffer.read(), "standard input", None))
+    name = "standard input"
+    try:
+        data = sys.stdin.buffer.read(LARGEST_FILE_BYTES + 1)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UnreadableError(Diagnostic("E0001", f"cannot read {name}: {reason}")) from None
+    if len(data) > LARGEST_FILE_BYTES:
+        size = LARGEST_FILE_BYTES // 2**20
+        raise UnreadableError(Diagnostic("E0003", f"{name} is larger than {size} MiB"))
+    return Source("-", decoded(data, name, None))
 
 
 def _deliver(source: Source, path: Path, text: str, options: argparse.Namespace) -> int:
@@ -71,7 +80,10 @@ def _deliver(source: Source, path: Path, text: str, options: argparse.Namespace)
     changed = text != source.text if source.name == "-" else path.read_bytes() != text.encode()
     if options.diff:
         before, after = _lines(source.text), _lines(text)
-        sys.stdout.writelines(difflib.unified_diff(before, after, source.name, source.name))
+        patch = difflib.unified_diff(before, after, source.name, source.name)
+        # A patch in a file or a pipe is to be applied; on a terminal it is to be looked at.
+        is_seen = sys.stdout.isatty()
+        sys.stdout.writelines(visible(line) if is_seen else line for line in patch)
     elif options.check:
         if changed:
             say(f"would change {source.name}")

@@ -1,6 +1,7 @@
 """`specc init`: a first spec to edit, and what git must know about specs."""
 
 import argparse
+import os
 from pathlib import Path
 
 from specc.cli.codes import Exit
@@ -59,7 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write what is missing; a spec that is there stays."""
     path: Path = options.spec
-    if path.exists():
+    if os.path.exists(path):  # which does not raise
         problem = Diagnostic("E0006", f"'{path}' is there already", help="choose another name")
         print_diagnostics([problem], "text")
         return Exit.WRONG_INPUT
