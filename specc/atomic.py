@@ -3,7 +3,10 @@
 import contextlib
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
+
+from specc.signals import held, undone
 
 PREFIX = ".specc-"
 
@@ -14,7 +17,9 @@ def stage(target: Path, text: str) -> Path:
     Raises:
         OSError: it cannot be written; nothing is left.
     """
-    handle, name = tempfile.mkstemp(prefix=PREFIX, dir=target.parent)
+    with held():
+        handle, name = tempfile.mkstemp(prefix=PREFIX, dir=target.parent)
+        undone(name, partial(os.unlink, name))  # by then it may have its final name: no harm
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(text.encode())

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from specc.atomic import PREFIX, stage
 from specc.diagnostics import Diagnostic
-from specc.interrupts import deferred
 from specc.reading import kind_of
+from specc.signals import held, kept
 
 _ELSEWHERE = "write to another place"
 _REMEDIES = {
@@ -69,24 +69,24 @@ def check_targets(targets: Iterable[Path], inputs: Iterable[Path]) -> None:
 def write_texts(texts: Mapping[Path, str], leftovers: Iterable[Path] = ()) -> None:
     """Write files, all or none, and then remove those that are left over.
 
-    An interrupt stops it before the first file is renamed, or waits until all are.
+    A signal ends it before the first file is renamed, or waits until all are.
 
     Raises:
         WriteError: one cannot be written; the old files stay.
     """
     places = _places(texts)
     staged: dict[Path, Path] = {}
-    with deferred() as interrupted:
-        try:
-            for target, text in texts.items():
-                with _reasons(target):
-                    staged[target] = stage(places[target], text)
-                if interrupted():
-                    raise KeyboardInterrupt
+    try:
+        for target, text in texts.items():
+            with _reasons(target):
+                staged[target] = stage(places[target], text)
+        with held():
             _rename([(target, staged[target], places[target]) for target in texts])
-        finally:
-            _remove(staged.values())
-        _remove(leftovers)
+            _remove(leftovers)
+    finally:
+        _remove(staged.values())
+        for source in staged.values():
+            kept(str(source))
 
 
 def replace_spec(path: Path, text: str) -> None:
@@ -156,27 +156,27 @@ def _rename(staged: list[tuple[Path, Path, Path]]) -> None:
     try:
         for target, source, place in staged:
             with _reasons(target):
-                done.append((place, _kept(place)))
+                done.append((place, _backup(place)))
                 source.replace(place)
     except BaseException:
-        for place, kept in reversed(done):
+        for place, old in reversed(done):
             with contextlib.suppress(OSError):
-                kept.replace(place) if kept else place.unlink(missing_ok=True)
+                old.replace(place) if old else place.unlink(missing_ok=True)
         raise
     finally:
-        _remove(kept for _, kept in done if kept)
+        _remove(old for _, old in done if old)
 
 
-def _kept(place: Path) -> Path | None:
+def _backup(place: Path) -> Path | None:
     """Keep the old file under another name, and return it; None if there is none."""
-    kept = place.with_name(f"{PREFIX}{secrets.token_hex(8)}")
+    old = place.with_name(f"{PREFIX}{secrets.token_hex(8)}")
     try:
-        os.link(place, kept)
+        os.link(place, old)
     except FileNotFoundError:
         return None
     except OSError:  # not every file system has links
-        os.rename(place, kept)
-    return kept
+        os.rename(place, old)
+    return old
 
 
 def _remove(paths: Iterable[Path]) -> None:

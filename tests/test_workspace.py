@@ -145,9 +145,16 @@ def test_no_more_is_read_than_is_wanted(tmp_path: Path) -> None:
             read_bytes(Path("/proc/self/maps"), 10)
 
 
-# What opens files itself: the reader, the writer, which also locks a folder, and where output goes
-# once its reader has gone.
-OPENERS = {"specc/reading.py", "specc/atomic.py", "specc/writing.py", "specc/cli/main.py"}
+# What opens files itself: the reader, the writer, which also locks a folder, the report of a fault,
+# and what is about standard streams.
+OPENERS = {
+    "specc/reading.py",
+    "specc/atomic.py",
+    "specc/writing.py",
+    "specc/cli/faults.py",
+    "specc/cli/streams.py",
+    "specc/editor/server.py",
+}
 
 
 def test_nothing_else_opens_files() -> None:

@@ -3,13 +3,13 @@
 import argparse
 import gc
 import importlib
-import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from specc._version import __version__
-
-OK, FAILED, WRONG_INPUT, INFEASIBLE, INTERRUPTED, READER_GONE = 0, 1, 2, 3, 130, 141
+from specc.cli import streams
+from specc.cli.codes import Exit
 
 COMMANDS = {
     "run": "check and evaluate a spec, and write its report",
@@ -26,14 +26,11 @@ COMMANDS = {
     "validate": "compare the cost model with measurements",
 }
 
-_EPILOG = """\
+_EXAMPLE = """\
 example:
   specc run specs/qwen3-32b-chat.spec
 
 exit codes:
-  0  fine                 1  an expect fails, or --check found stale files
-  2  the spec or the command line is wrong
-  3  a study has no layout within its limits   130  interrupted
 """
 
 
@@ -43,22 +40,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A command makes syntax trees and arrays and then ends: there are no cycles to look for, and
     # looking costs a tenth of the start.
     gc.disable()
+    options = argparse.Namespace()
     try:
-        return _run(arguments)
+        return _run(arguments, options)
+    except SystemExit as error:  # of argparse, which has said why
+        return error.code if isinstance(error.code, int) else Exit.WRONG_INPUT
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has gone (`specc … | head`); that is its right.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return READER_GONE
+        return Exit.INTERRUPTED
+    except streams.OutputError as error:
+        return streams.told(error)
+    except Exception as error:
+        return _failed(error, options)
 
 
-def _run(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
+def _failed(error: Exception, options: argparse.Namespace) -> Exit:
+    """Say why a command could not do its work."""
+    failure = sys.modules.get("specc.run.failure")
+    if failure is not None and isinstance(error, failure.EvaluationError):
+        from specc.cli.terminal import print_diagnostics
+
+        print_diagnostics([error.diagnostic], getattr(options, "format", "text"))
+        return Exit.WORKER_LOST
+    from specc.cli import faults
+
+    faults.told(error)
+    return Exit.FAULT
+
+
+def _exit_codes() -> str:
+    return "".join(f"  {code.value:<4} {code.text}\n" for code in Exit)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose messages repeat a command line as it may be shown."""
+
+    def error(self, message: str) -> NoReturn:
+        from specc.diagnostics.visible import message as shown
+
+        super().error(shown(message))
+
+
+def _run(arguments: list[str], options: argparse.Namespace) -> int:
+    parser = _Parser(
         prog="specc",
         description="Compile a serving plan into the best layout and batch size under its SLO.",
-        epilog=_EPILOG,
+        epilog=_EXAMPLE + _exit_codes(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"specc {__version__}")
@@ -70,5 +97,5 @@ def _run(arguments: list[str]) -> int:
     if chosen in COMMANDS:
         command = importlib.import_module(f"specc.cli.commands.{chosen}")
         command.configure(parsers[chosen])
-    options = parser.parse_args(arguments)
+    parser.parse_args(arguments, options)
     return int(command.run(options))

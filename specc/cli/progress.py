@@ -1,10 +1,13 @@
 """A progress bar on a terminal, for work that takes longer than a second."""
 
+import os
+import select
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from specc import signals
 from specc.run.events import Events
 
 PATIENCE_S = 1.0
@@ -42,6 +45,7 @@ class _LateBar(Events):
 
         if self.bar is None:
             self.bar = Progress(console=Console(stderr=True), transient=True)
+            signals.undone(self, _show_cursor)
             self.bar.start()
             self.task = self.bar.add_task(self.text, total=self.total)
         assert isinstance(self.bar, Progress)
@@ -52,3 +56,10 @@ class _LateBar(Events):
 
         if isinstance(self.bar, Progress):
             self.bar.stop()
+            signals.kept(self)
+
+
+def _show_cursor() -> None:
+    """Remove a bar in the middle of its work; its own way takes locks that somebody may hold."""
+    if os.name != "posix" or select.select([], [2], [], 0)[1]:
+        os.write(2, b"\r\x1b[2K\x1b[?25h")

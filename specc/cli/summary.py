@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from specc.diagnostics import visible, visible_line
 from specc.report.files import MANIFEST
 from specc.report.simulation import SimulationView, simulation_view, statistics_table
 from specc.report.tables import Table as TableView
@@ -28,11 +29,11 @@ def print_summary(results: Results, written: list[Path]) -> None:
         if not study.is_variant:
             _print_study(console, study)
         elif study.expectations is not None and not study.expected:
-            console.print(Text(study.question, style="bold red"))
+            console.print(_text(study.question, style="bold red"))
             _print_table(console, study.expectations)
     for path in written:
         if path.suffix != ".svg" and path.name != MANIFEST:
-            console.print(f"wrote {os.path.relpath(path)}", style="dim")
+            console.print(_text(visible_line(f"wrote {os.path.relpath(path)}"), style="dim"))
 
 
 def print_simulations(results: Results) -> None:
@@ -41,11 +42,11 @@ def print_simulations(results: Results) -> None:
     for result in results.studies:
         view = simulation_view(result)
         if view is None:
-            console.print(Text(f"{result.study.name}: no layout keeps to the limits"))
+            console.print(_text(f"{result.study.name}: no layout keeps to the limits"))
             continue
         console.print()
         settings = ", ".join(f"{path} = {value}" for path, value in result.study.settings)
-        console.print(Text(f"{result.study.name} {settings}".rstrip(), style="bold"))
+        console.print(_text(f"{result.study.name} {settings}".rstrip(), style="bold"))
         _print_simulation(console, view)
         if result.verdicts:
             console.print()
@@ -62,23 +63,23 @@ def print_metrics(name: str, metrics: Metrics) -> None:
             f"{metrics.finished:,} of {metrics.requests:,} requests of '{name}' were served; what "
             "follows is of these alone, and favours what came early"
         )
-    console.print(Text(f"interrupted: {what}", style="bold red"))
+    console.print(_text(f"interrupted: {what}", style="bold red"))
     _print_table(console, statistics_table("Requests, as far as simulated", metrics))
 
 
 def _print_study(console: Console, study: StudyView) -> None:
     answer = study.answer
     console.print()
-    console.print(Text(f"{study.name}: {study.question}", style="dim"))
+    console.print(_text(f"{study.name}: {study.question}", style="dim"))
     style = "bold green" if answer.feasible else "bold red"
     layout = f"{answer.layout}, " if answer.layout else ""
-    console.print(Text(f"{layout}{answer.headline}", style=style))
+    console.print(_text(f"{layout}{answer.headline}", style=style))
     if answer.figures:
         console.print(
-            Text(" · ".join(f"{f.title} {f.value} {f.unit} ({f.note})" for f in answer.figures))
+            _text(" · ".join(f"{f.title} {f.value} {f.unit} ({f.note})" for f in answer.figures))
         )
     for remark in answer.remarks:
-        console.print(Text(remark))
+        console.print(_text(remark))
     if study.simulation is not None:
         _print_simulation(console, study.simulation)
     for table in (
@@ -98,27 +99,32 @@ def _print_study(console: Console, study: StudyView) -> None:
 
 def _print_simulation(console: Console, simulation: SimulationView) -> None:
     console.print()
-    console.print(Text(f"simulated: {simulation.question}", style="dim"))
+    console.print(_text(f"simulated: {simulation.question}", style="dim"))
     style = "bold green" if simulation.meets else "bold red"
-    console.print(Text(simulation.headline, style=style))
+    console.print(_text(simulation.headline, style=style))
     for remark in simulation.remarks:
-        console.print(Text(remark))
+        console.print(_text(remark))
     for table in simulation.tables:
         console.print()
         _print_table(console, table)
+
+
+def _text(text: str, style: str = "") -> Text:
+    """Return a text for the terminal, without what an input might do to it."""
+    return Text(visible(text), style=style)
 
 
 def _print_table(console: Console, source: TableView) -> None:
     table = Table(
         box=box.SIMPLE_HEAD,
         pad_edge=False,
-        title=source.title,
+        title=_text(source.title),
         title_justify="left",
         title_style="",
     )
     for column in source.columns:
-        title = f"{column.title}\n{column.unit}"
+        title = _text(f"{column.title}\n{column.unit}")
         table.add_column(title, justify="right" if column.numeric else "left", no_wrap=True)
     for row in source.rows:
-        table.add_row(*(Text(cell) for cell in row.cells), style="bold" if row.best else "")
+        table.add_row(*(_text(cell) for cell in row.cells), style="bold" if row.best else "")
     console.print(table)

@@ -4,6 +4,8 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
+from specc.diagnostics import visible_line
+
 
 def print_table(
     header: Sequence[str],
@@ -12,6 +14,7 @@ def print_table(
     stream: TextIO | None = None,
 ) -> None:
     """Print rows below a header; the first `texts` columns are texts, the others numbers."""
+    header, *rows = [[visible_line(cell) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
     for row in (header, *rows):
         cells = [

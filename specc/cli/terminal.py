@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from specc.diagnostics import Diagnostic
+from specc.diagnostics import Diagnostic, visible_line
 
 
 def add_format_option(parser: argparse.ArgumentParser, *more: str) -> None:
@@ -23,7 +23,7 @@ def spec_files(paths: Iterable[Path]) -> list[Path]:
     """Return the specs among paths; a folder stands for all below it that are not hidden."""
     found: list[Path] = []
     for path in paths:
-        if not path.is_dir():
+        if not os.path.isdir(path):  # which does not raise
             found.append(path)
             continue
         below = sorted(path.glob("**/*.spec"))
@@ -32,23 +32,42 @@ def spec_files(paths: Iterable[Path]) -> list[Path]:
     return found
 
 
+def say(text: str, *, error: bool = False) -> None:
+    """Print a line that may repeat parts of an input: to standard output, or beside it."""
+    print(visible_line(text), file=sys.stderr if error else sys.stdout)
+
+
+def print_json(data: object) -> None:
+    """Print data for tools; in ASCII, so that it does not depend on the terminal."""
+    import json
+
+    print(json.dumps(data, indent=1))
+
+
+def print_data(text: str) -> None:
+    """Print JSON as it stands in a file, or in ASCII where the terminal cannot show that."""
+    import codecs
+
+    if codecs.lookup(sys.stdout.encoding or "utf-8").name != "utf-8" and not text.isascii():
+        import json
+
+        text = json.dumps(json.loads(text), indent=1) + "\n"
+    sys.stdout.write(text)
+
+
 def print_diagnostics(diagnostics: Iterable[Diagnostic], format_: str) -> None:
     """Print diagnostics: text to standard error, JSON to standard output."""
     diagnostics = list(diagnostics)
     if format_ == "json":
-        import json
-
         from specc.diagnostics.render import to_json
 
-        print(json.dumps({"diagnostics": [to_json(d) for d in diagnostics]}, indent=1))
+        print_json({"diagnostics": [to_json(d) for d in diagnostics]})
         return
     if format_ == "sarif":
-        import json
-
         from specc._version import __version__
         from specc.diagnostics.sarif import to_sarif
 
-        print(json.dumps(to_sarif(diagnostics, __version__), indent=1))
+        print_json(to_sarif(diagnostics, __version__))
         return
     if diagnostics:
         from specc.diagnostics.render import render_terminal

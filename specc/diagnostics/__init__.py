@@ -11,6 +11,7 @@ from specc.diagnostics.fix import Fix, Help
 from specc.diagnostics.severity import Severity
 from specc.diagnostics.span import Source, Span
 from specc.diagnostics.suggest import did_you_mean, list_known, meant, nearest
+from specc.diagnostics.visible import visible, visible_json, visible_line
 
 __all__ = [
     "Diagnostic",
@@ -24,4 +25,7 @@ __all__ = [
     "list_known",
     "meant",
     "nearest",
+    "visible",
+    "visible_json",
+    "visible_line",
 ]

@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from specc.diagnostics.fix import Fix, Help
 from specc.diagnostics.severity import Severity, severity_of
 from specc.diagnostics.span import Span
+from specc.diagnostics.visible import message
 
 if TYPE_CHECKING:
     from specc.diagnostics.rule import Rule
@@ -58,7 +59,18 @@ class Diagnostic:
     def sentence(self) -> str:
         """What is wrong, why, and what to do, in a line: the text of an exception."""
         parts = (self.message, self.why, self.help)
-        return "; ".join(part for part in parts if part)
+        return "; ".join(message(part) for part in parts if part)
+
+    @property
+    def shown(self) -> "Diagnostic":
+        """The same, with what its texts repeat of an input fit to be shown."""
+        return evolve(
+            self,
+            message=message(self.message),
+            labels=tuple(evolve(label, text=message(label.text)) for label in self.labels),
+            why=message(self.why),
+            help=message(self.help),
+        )
 
     @property
     def severity(self) -> Severity:

@@ -6,6 +6,7 @@ from typing import Any
 
 from specc.diagnostics.diagnostic import Diagnostic, Label
 from specc.diagnostics.span import Span
+from specc.diagnostics.visible import visible_line
 
 _STYLES = {"error": "1;31", "warning": "1;33", "bold": "1", "gutter": "34", "note": "36"}
 _LONGEST_LINE = 160
@@ -13,11 +14,12 @@ _LONGEST_LINE = 160
 
 def render_terminal(diagnostics: Iterable[Diagnostic], *, color: bool) -> str:
     """Render diagnostics for people: headline, place, source line, underline, why and help."""
-    return "\n".join(_render(d, color) for d in diagnostics)
+    return "\n".join(_render(d.shown, color) for d in diagnostics)
 
 
 def to_json(diagnostic: Diagnostic) -> dict[str, Any]:
     """Return a diagnostic as plain data; lines and columns count from 1."""
+    diagnostic = diagnostic.shown
     return {
         "code": diagnostic.code,
         "severity": diagnostic.severity.value,
@@ -80,7 +82,7 @@ def _excerpt(
     lines = []
     if previous is None or previous.source is not span.source:
         arrow = _paint(" " * width + "-->", "gutter", color)
-        lines = [f"{arrow} {span}", bar]
+        lines = [f"{arrow} {visible_line(str(span))}", bar]
     elif previous.line == line_number:
         return [f"{bar} {_paint(remark, style, color)}"]
     return [*lines, f"{number} {line}", f"{bar} {_paint(remark, style, color)}"]
@@ -98,7 +100,8 @@ def _window(span: Span) -> tuple[str, int, int]:
         if first:
             line, start, end = "…" + line, start + 1, end + 1
     # Tabs and control characters would shift the underline.
-    return "".join(c if c.isprintable() else " " for c in line), start, end
+    seen = "".join(c if c.isprintable() and visible_line(c) == c else " " for c in line)
+    return seen, start, end
 
 
 def _columns(text: str) -> int:

@@ -15,7 +15,7 @@ _SCHEMA = (
 
 def to_sarif(diagnostics: Iterable[Diagnostic], version: str) -> dict[str, Any]:
     """Return a SARIF log with one run of this version of specc that holds the diagnostics."""
-    found = list(diagnostics)
+    found = [diagnostic.shown for diagnostic in diagnostics]
     rules = sorted({diagnostic.code for diagnostic in found})
     return {
         "$schema": _SCHEMA,

@@ -34,6 +34,7 @@ from specc.syntax.nodes import Node as SyntaxNode
 from specc.units import Quantity, parse_quantity
 from specc.workspace import STANDARD_LIBRARY, Workspace
 
+LARGEST_TEXT = 2**20  # characters; what is longer takes seconds at every key
 _STATEMENTS = ("use", "let", "assert")
 _STUDY_STATEMENTS = ("expect", "sweep")
 _WORD = re.compile(r"[A-Za-z_][\w.]*$")
@@ -80,6 +81,28 @@ class Analysis:
         takes_self=True,
     )
     checked: Checked = Factory(lambda self: check_all(self.workspace, self.path), takes_self=True)
+
+    @classmethod
+    def of(
+        cls,
+        path: Path,
+        text: str,
+        others: dict[Path, str],
+        allow_paths: tuple[Path, ...] = (),
+    ) -> "Analysis":
+        """Return the analysis of a text, or of none with a diagnostic if it is too large."""
+        small = {other: text for other, text in others.items() if len(text) <= LARGEST_TEXT}
+        if len(text) <= LARGEST_TEXT:
+            return cls(path, text, small, allow_paths)
+        found = cls(path, "", small, allow_paths)
+        found.checked.diagnostics[:] = [
+            Diagnostic(
+                "E0003",
+                f"'{path.name}' is larger than {LARGEST_TEXT // 2**20} MiB",
+                help="an editor gets no answers about so much; 'specc check' reads more",
+            )
+        ]
+        return found
 
     @property
     def source(self) -> Source:

@@ -1,16 +1,24 @@
 """The language server: translates between the protocol and `analysis.py`."""
 
+import asyncio
+import logging
 import os
+import sys
+from functools import lru_cache
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from lsprotocol import types as lsp
 from pygls import uris
+from pygls.exceptions import FeatureRequestError, JsonRpcException, JsonRpcParseError
 from pygls.lsp.server import LanguageServer
+from pygls.protocol import LanguageServerProtocol, default_converter
 from pygls.workspace import TextDocument
 
 from specc._version import __version__
 from specc.check.problems import AlreadyReportedError, ProblemError
 from specc.diagnostics import Diagnostic, Source, Span
+from specc.diagnostics.visible import message
 from specc.editor.analysis import Analysis, Symbol
 from specc.workspace import UnreadableError, Workspace
 
@@ -26,13 +34,80 @@ _KINDS = {
 _SYMBOLS = {"let": lsp.SymbolKind.Variable, "field": lsp.SymbolKind.Field}
 
 
+PAUSE_S = 0.15  # without a change, until what was typed is checked
+LONGEST_MESSAGE = 64 * 2**20
+_LONGEST_HEADER = 1024
+
+
+class _Input:
+    """Standard input of the protocol, whatever a client writes there."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def readline(self) -> bytes:
+        """Return a line of a header; a piece of what is longer fits no header."""
+        line = self._stream.readline(_LONGEST_HEADER)
+        return line if line.endswith(b"\n") or not line else b"?\r\n"
+
+    def read(self, size: int) -> bytes:
+        """Return a message; one that is too long is skipped, and not understood."""
+        if size <= LONGEST_MESSAGE:
+            return self._stream.read(size)
+        while size > 0 and (part := self._stream.read(min(size, 2**20))):
+            size -= len(part)
+        return b"?"
+
+
+class _Protocol(LanguageServerProtocol):
+    """Answers a request that it cannot understand, where its number is known."""
+
+    def structure_message(self, data: dict[str, Any]) -> Any:
+        """Return the message that data stand for."""
+        try:
+            return super().structure_message(data)
+        except JsonRpcException as error:
+            if "id" not in data or "method" not in data:
+                raise
+            self._send_response(data["id"], error=error.to_response_error())
+            return super().structure_message({"jsonrpc": self.VERSION, "method": "$/none"})
+
+
 class SpecServer(LanguageServer):
     """The server with the analysis of each open document, renewed when its text changes."""
 
     def __init__(self, allow_paths: tuple[Path, ...] = ()) -> None:
-        super().__init__("specc", __version__)
+        super().__init__(
+            "specc", __version__, protocol_cls=_Protocol, converter_factory=default_converter
+        )
         self.allow_paths = allow_paths
         self.analyses: dict[str, tuple[object, Analysis]] = {}
+        self._waiting: asyncio.TimerHandle | None = None
+
+    def report_server_error(self, error: Exception, source: Any) -> None:
+        """Tell the log of the client; no window opens for what a user has not done."""
+        if source is FeatureRequestError:
+            return  # the answer to the request has it
+        text = message(f"{type(error).__name__}: {error}")
+        if source is JsonRpcException:
+            parse = JsonRpcParseError(text).to_response_error()
+            self.protocol._send_response(None, error=parse)  # type: ignore[arg-type]
+            return
+        self.window_log_message(lsp.LogMessageParams(lsp.MessageType.Error, text))
+
+    def publish_soon(self) -> None:
+        """Check all open documents when no change has come for a moment."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+        self._waiting = asyncio.get_running_loop().call_later(PAUSE_S, self._publish)
+
+    def _publish(self) -> None:
+        self._waiting = None
+        for uri in list(self.workspace.text_documents):
+            try:
+                _publish(self, uri)
+            except Exception as error:
+                self.report_server_error(error, type(error))
 
     def analysis(self, uri: str) -> Analysis:
         """Return the analysis of a document as it stands now."""
@@ -44,10 +119,21 @@ class SpecServer(LanguageServer):
         if known is not None and known[0] == state:
             return known[1]
         others = {_path(other): _text(other) for other in documents.values() if other.uri != uri}
-        text = _text(document) if uri in documents else _saved(_path(document))
-        fresh = Analysis(_path(document), text, others, self.allow_paths)
+        is_open = any(other is document for other in documents.values())
+        text = _text(document) if is_open else _text_on_disk(document)
+        fresh = Analysis.of(_path(document), text, others, self.allow_paths)
         self.analyses[uri] = (state, fresh)
         return fresh
+
+
+def serve(allow_paths: tuple[Path, ...] = ()) -> None:
+    """Serve a client over standard input and output, until it ends the session or is gone."""
+    if not os.environ.get("SPECC_DEBUG"):
+        # What a client does wrong is told to it; nobody else can help it.
+        logging.getLogger().addHandler(logging.NullHandler())
+    with open(1, "wb", closefd=False) as output:
+        server = create_server(allow_paths)
+        server.start_io(_Input(sys.stdin.buffer), output)  # type: ignore[arg-type]
 
 
 def create_server(allow_paths: tuple[Path, ...] = ()) -> SpecServer:
@@ -62,12 +148,13 @@ def create_server(allow_paths: tuple[Path, ...] = ()) -> SpecServer:
         | lsp.DidChangeTextDocumentParams
         | lsp.DidSaveTextDocumentParams,
     ) -> None:
-        for uri in {params.text_document.uri, *server.workspace.text_documents}:
-            _publish(server, uri)
+        server.publish_soon()
 
     @server.feature(lsp.TEXT_DOCUMENT_DID_CLOSE)
     def closed(params: lsp.DidCloseTextDocumentParams) -> None:
-        server.analyses.pop(params.text_document.uri, None)
+        uri = params.text_document.uri
+        server.analyses.pop(uri, None)
+        server.text_document_publish_diagnostics(lsp.PublishDiagnosticsParams(uri, []))
 
     @server.feature(lsp.TEXT_DOCUMENT_HOVER)
     def hover(params: lsp.HoverParams) -> lsp.Hover | None:
@@ -153,7 +240,8 @@ def _publish(server: SpecServer, uri: str) -> None:
 def _diagnostic(server: SpecServer, diagnostic: Diagnostic) -> lsp.Diagnostic:
     start = lsp.Position(0, 0)
     place = _range(server, diagnostic.span) if diagnostic.span else lsp.Range(start, start)
-    parts = [diagnostic.message, diagnostic.why, diagnostic.help]
+    shown = diagnostic.shown
+    parts = [shown.message, shown.why, shown.help]
     severity = (
         lsp.DiagnosticSeverity.Error if diagnostic.is_error else lsp.DiagnosticSeverity.Warning
     )
@@ -191,7 +279,7 @@ def _at(
 
 def _range(server: SpecServer, span: Span) -> lsp.Range:
     codec = server.workspace.position_codec
-    lines = _lines(span.source.text)
+    lines = _lines_of(span.source)
     return codec.range_to_client_units(
         lines, lsp.Range(_position(span.source, span.start), _position(span.source, span.end))
     )
@@ -207,12 +295,18 @@ def _lines(text: str) -> list[str]:
     return [f"{line}\n" for line in text.split("\n")]
 
 
+@lru_cache(maxsize=4)
+def _lines_of(source: Source) -> list[str]:
+    return _lines(source.text)
+
+
 def _text(document: TextDocument) -> str:
     return document.source.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _saved(path: Path) -> str:
-    """Return the text of a file that is not open."""
+def _text_on_disk(document: TextDocument) -> str:
+    """Return the text of a document that a client names and has not opened, if there is one."""
+    path = _path(document)
     try:
         return Workspace.of_spec(path).read(path).text
     except UnreadableError:
@@ -227,7 +321,7 @@ def _meets(a: lsp.Range, b: lsp.Range) -> bool:
 
 
 def _path(document: TextDocument) -> Path:
-    return Path(document.path).absolute()
+    return Path(document.path.replace("\0", "\ufffd")).absolute()
 
 
 def _uri(path: Path) -> str:

@@ -24,7 +24,7 @@ def accuracy(results: Results) -> str:
     if any(_is_scanned(d) and _loops(results, d) for d in deployments):
         texts.append(
             "Of the batch sizes of a loop over steps, a grid was tried and refined around its "
-            "three highest peaks. One that was not tried may serve more; over 120 ranges of which "
+            "three highest peaks. One that was not tried may serve more; over 267 ranges of which "
             "every batch size was tried, that was at most 0.1 %."
         )
     if any(result.study.servers for result in results.studies):

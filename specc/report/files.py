@@ -13,7 +13,9 @@ from pathlib import Path, PurePath
 
 from attrs import frozen
 
+from specc.diagnostics import visible_json
 from specc.reading import read_bytes
+from specc.signals import held, kept, undone
 from specc.writing import WriteError, check_targets, locked, write_texts
 
 MANIFEST = "manifest.json"
@@ -32,7 +34,7 @@ def manifest(spec: str, version: str, texts: Mapping[str, str]) -> str:
     """Return the text that says which files of its folder were made, of which spec and by whom."""
     digests = {name: _digest(text.encode()) for name, text in sorted(texts.items())}
     data = {"specc": version, "spec": spec, "files": digests}
-    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+    return visible_json(json.dumps(data, indent=1, ensure_ascii=False)) + "\n"
 
 
 def write_files(
@@ -70,6 +72,7 @@ def write_files(
         for path in (*own, *reversed(made)):
             with contextlib.suppress(OSError):
                 path.rmdir()
+            kept(path)
     return list(texts)
 
 
@@ -93,7 +96,7 @@ def _leftovers(report: Report, folder: Path) -> list[Path]:
     if not report.own_folder:
         return []
     own = folder / report.own_folder
-    if own.is_symlink():
+    if os.path.islink(own):  # which does not raise
         raise WriteError(own, "it is a link, and pictures go into a folder", "remove the link")
     former = _made(own)
     found = [own / name for name, digest in former.items() if _is_as_made(own / name, digest)]
@@ -125,7 +128,10 @@ def _make(folder: Path, made: list[Path]) -> None:
     missing = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
     made += missing[::-1]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        with held():
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in missing[::-1]:
+                undone(path, path.rmdir)  # what is not empty stays
     except OSError as error:
         raise WriteError.because(folder, error) from None
 

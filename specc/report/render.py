@@ -2,10 +2,12 @@
 
 from pathlib import PurePath
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from specc import resources
+from specc.diagnostics import visible
 from specc.report.files import MANIFEST, Report, manifest
 from specc.report.view import ReportView, view
 from specc.results import Results
@@ -41,10 +43,18 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=_shown,
         autoescape=lambda name: name is not None and (".html." in name or ".svg." in name),
     )
     environment.filters["md"] = _markdown_text
+    environment.filters["urlencode"] = _url
     return environment
+
+
+def _shown(value: Any) -> Any:
+    """Return a value as a report may show it; every expression of every template passes here."""
+    # What a macro has made has passed here already, piece by piece.
+    return visible(value) if type(value) is str else value
 
 
 def _markdown_text(text: str) -> str:
@@ -52,6 +62,11 @@ def _markdown_text(text: str) -> str:
     for character in "\\|*_<>`[]":
         text = text.replace(character, f"\\{character}")
     return text
+
+
+def _url(path: str) -> str:
+    """Return the path of a file as a link has it, also one whose name is no text."""
+    return quote(path, errors="surrogateescape")
 
 
 def _charts(

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from specc.diagnostics import Diagnostic
+from specc.diagnostics import Diagnostic, visible_json
 from specc.ir.json import JsonFormError, from_json, to_json
 from specc.results.studies import Header, Results, StudyResult
 from specc.workspace import UnreadableError, Workspace
@@ -79,7 +79,7 @@ def text_of(results: Results) -> str:
         for study in to_json(results.studies)
     ]
     data = {"format": FORMAT, **to_json(results.header), "studies": studies}
-    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+    return visible_json(json.dumps(data, indent=1, ensure_ascii=False)) + "\n"
 
 
 def rounded(data: Any) -> Any:

@@ -14,7 +14,7 @@ from specc.ir import Deployment, MeasuredServer, Mode, Phase, Strategy, Study
 from specc.plan import Plan, PlannedStudy, Task
 from specc.run.evaluate import Prepared, prepare, server_of
 from specc.run.simulate import simulations_of
-from specc.search.batch import FINER, FIRST_RIGHT_EDGE, MOST_DOUBLINGS, PEAKS, scan_grid
+from specc.search.batch import BESIDE, FINER, FIRST_RIGHT_EDGE, MOST_DOUBLINGS, PEAKS, scan_grid
 from specc.serving import StepLoop
 from specc.serving.simulation.arrivals import Source
 from specc.units import Bytes, Seconds
@@ -25,10 +25,10 @@ MOST_MEMORY: Bytes = 4 * 2**30
 SAMPLED = 200  # candidates of a study that are looked at; the others are like them
 
 # Measured over the examples and the plans of the fuzzer.
-_STUDY = 0.2  # seconds for a study and its report
+_STUDY = 0.03  # seconds for a study and its report
 _CANDIDATE = 4e-3  # seconds for a candidate, its part of the report included
 _ROW, _ROW_BYTES = 4e-6, 600  # for a batch size in closed form
-_GROUP, _RUN = 15e-6, 8e-6  # for a group of requests in a loop over steps, and a run of like steps
+_GROUP, _RUN = 4e-6, 15e-6  # for a group of requests in a loop over steps, and a run of like steps
 _TRAJECTORY = 4e-3  # for a batch size in a loop over steps
 _PAIR, _PAIR_BYTES = 60e-6, 1000  # for a prefill beside a decode candidate
 _REQUEST, _REQUEST_BYTES = 30e-6, 1500  # for a request that is simulated
@@ -136,7 +136,7 @@ def _looped(prepared: Prepared) -> Sequence[float]:
     if prepared.search.strategy is not Strategy.SCAN:
         return [high / 2**n for n in range(2 * MOST_DOUBLINGS)]
     grid: list[float] = list(scan_grid(low, high))
-    return [*grid, *[high / 2] * (FINER * PEAKS // 2)]
+    return [*grid, *[high / 2] * (FINER * PEAKS // 2 + BESIDE)]
 
 
 def _of_pairs(planned: PlannedStudy) -> Iterator[Part]:

@@ -1,25 +1,31 @@
 """Evaluating many tasks: in this process, or in one for each core where that pays."""
 
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 
+from specc.diagnostics import Diagnostic
 from specc.plan import Task
 from specc.run.evaluate import Evaluated, evaluate
+from specc.run.failure import EvaluationError
 
 # Fewer tasks than this take less time than the start of processes.
 WORTH_PROCESSES = 300
 CHUNK = 16
 
+_Group = list[Task]
+
 
 def evaluated(tasks: Sequence[Task], progress: Callable[[], None]) -> dict[str, Evaluated]:
     """Evaluate each task once; returns what was found by the key of the task.
 
-    The results do not depend on the number of processes. `progress` is called after each task.
+    The results depend neither on the number of processes nor on which of them was done first or
+    tried again. `progress` is called after each task.
+
+    Raises:
+        EvaluationError: the system ended a process that evaluates, twice with the same tasks.
     """
     unique = {task.key: task for task in tasks}
-    groups: dict[tuple[object, ...], list[Task]] = {}
+    groups: dict[tuple[object, ...], _Group] = {}
     for task in unique.values():
         groups.setdefault(task.cost_key, []).append(task)
     found = {}
@@ -29,21 +35,35 @@ def evaluated(tasks: Sequence[Task], progress: Callable[[], None]) -> dict[str, 
             progress()
     for _ in range(len(tasks) - len(unique)):
         progress()
-    return found
+    return {key: found[key] for key in unique}
 
 
-def _results(groups: list[list[Task]]) -> Iterator[list[Evaluated]]:
+def _results(groups: list[_Group]) -> Iterator[list[Evaluated]]:
     processes = min(usable_cores(), sum(map(len, groups)) // (WORTH_PROCESSES // 2))
     if processes < 2:
         yield from map(evaluate, groups)
         return
-    # Started anew, not forked: the display of progress runs in a thread of its own.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, mp_context=context)
+    from specc.run.workers import WorkerLostError, worked
+
+    chunks = [groups[first : first + CHUNK] for first in range(0, len(groups), CHUNK)]
     try:
-        yield from pool.map(evaluate, groups, chunksize=CHUNK)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        for _, results in worked(evaluate, chunks, processes):
+            yield from results
+    except WorkerLostError as error:
+        raise EvaluationError(_lost(error.exitcode, chunks[error.place])) from None
+
+
+def _lost(exitcode: int | None, groups: Sequence[_Group]) -> Diagnostic:
+    """Say that the system ended workers, and at what they were."""
+    names = dict.fromkeys(f"'{task.deployment.name}'" for group in groups for task in group)
+    how = f"signal {-exitcode}" if exitcode is not None and exitcode < 0 else f"code {exitcode}"
+    return Diagnostic(
+        "E0020",
+        f"the system ended a worker process twice while it evaluated {', '.join(names)}",
+        why=f"it ended with {how}; most often the memory of the machine is short",
+        help="free memory, or make the search smaller: fewer layouts (parallel) or batch sizes "
+        "(engine.decode_batch), or fewer values in a sweep",
+    )
 
 
 def usable_cores() -> int:

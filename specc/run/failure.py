@@ -4,7 +4,15 @@ from specc.diagnostics import Diagnostic
 
 
 class RunError(Exception):
-    """A run that cannot go on; carries what to tell the user."""
+    """A run that its spec lets go on for ever; carries what to tell the user."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(diagnostic.sentence)
+        self.diagnostic = diagnostic
+
+
+class EvaluationError(Exception):
+    """Tasks that cannot be evaluated for a reason outside of them; carries the diagnostic."""
 
     def __init__(self, diagnostic: Diagnostic) -> None:
         super().__init__(diagnostic.sentence)

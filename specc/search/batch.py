@@ -1,7 +1,7 @@
 """Search over the batch size of one layout. All strategies return the same record."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from attrs import Factory, define, frozen
@@ -20,8 +20,8 @@ LARGEST_BATCH = 16384
 FIRST_RIGHT_EDGE = 512
 MOST_DOUBLINGS = 10
 # A scan: batch sizes that are all tried, points of an octave of the grid above them, peaks that it
-# refines, and points around each of these.
-ALL_UP_TO, OCTAVE, PEAKS, FINER = 16, 4, 3, 8
+# refines, points around each of these, and how far beside the best all batch sizes are tried.
+ALL_UP_TO, OCTAVE, PEAKS, FINER, BESIDE = 16, 4, 3, 8, 8
 
 
 @frozen
@@ -163,12 +163,23 @@ class _Probes:
         self.bisect(left, min(right, high))
 
     def scan(self, low: int, high: int) -> None:
-        """Probe a grid, then ever finer ones around its highest peaks."""
-        new = scan_grid(low, high)
-        while new:
-            for batch in new:
-                self.row(batch)
-            new = sorted({b for peak in self._peaks() for b in self._around(peak)} - set(self.rows))
+        """Probe a grid, ever finer ones around its highest peaks, and all beside the best."""
+        self._probe(scan_grid(low, high))
+        while self._probe({b for peak in self._peaks() for b in self._around(peak)}):
+            pass
+        while self._probe(range(max(low, self._best - BESIDE), min(high, self._best + BESIDE) + 1)):
+            pass
+
+    def _probe(self, batches: Iterable[int]) -> bool:
+        """Evaluate batch sizes; tell whether any of them is new."""
+        new = sorted(set(batches) - set(self.rows))
+        for batch in new:
+            self.row(batch)
+        return bool(new)
+
+    @property
+    def _best(self) -> int:
+        return max(sorted(self.rows), key=self._rank)
 
     def _around(self, peak: int) -> list[int]:
         """Return batch sizes between the neighbours of one that was probed."""

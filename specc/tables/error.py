@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from specc.diagnostics import Diagnostic, Label, Span
+from specc.diagnostics import Diagnostic, Label, Span, visible_line
 
 _LONGEST = 40  # characters of a cell or of a name that a message repeats
 _MOST_NAMES = 12
@@ -81,8 +81,7 @@ def shown(cell: Any) -> str:
 
 def shortened(text: str) -> str:
     """Return the beginning of a text, without characters that would move a terminal's cursor."""
-    printable = "".join(c if c.isprintable() else "�" for c in text[:_LONGEST])
-    return printable + "…" if len(text) > _LONGEST else printable
+    return visible_line(text[:_LONGEST]) + ("…" if len(text) > _LONGEST else "")
 
 
 def listed(names: Iterable[str]) -> str:

@@ -146,7 +146,7 @@ def test_columns_that_are_not_known() -> None:
 def test_what_would_move_the_cursor_is_not_repeated() -> None:
     with pytest.raises(TableError) as caught:
         read_table("t.csv", HEAD + "1,\x1b[31m\u202e\n", SCHEMA)
-    assert caught.value.why == "it is '�[31m�'"
+    assert caught.value.why == "it is '\\x1b[31m\\u202e'"
 
 
 ENDINGS = st.sampled_from(["csv", "tsv", "jsonl", "json", "yaml", "txt", "csv.gz"])

@@ -1,7 +1,6 @@
 """`specc calibrate`: from measured kernels to the coefficients of a device."""
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from specc.cli.main import OK, WRONG_INPUT
+from specc.cli.codes import Exit
 from specc.cli.measured import WrongInputError, find_device, read_tables, table_problem
 from specc.cli.tables import print_table
-from specc.cli.terminal import add_format_option, print_diagnostics
-from specc.diagnostics import Diagnostic
+from specc.cli.terminal import add_format_option, print_diagnostics, print_json, say
+from specc.diagnostics import Diagnostic, visible_line
 from specc.reading import NotRegularError, read_bytes
 from specc.workspace import LARGEST_FILE_BYTES
 from specc.writing import WriteError, write_texts
@@ -53,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
         return _calibrate(options)
     except WrongInputError as error:
         print_diagnostics([error.diagnostic], options.format)
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
 
 
 def _calibrate(options: argparse.Namespace) -> int:
@@ -111,12 +110,12 @@ def _calibrate(options: argparse.Namespace) -> int:
     if options.output:
         _write(options.output, text)
     if options.format == "json":
-        print(json.dumps(_data(fitted.classes, table.skipped, text), indent=1))
-        return OK
+        print_json(_data(fitted.classes, table.skipped, text))
+        return Exit.OK
     _report(fitted.classes, table.skipped, options.output)
     if not options.output:
         print(text, end="")
-    return OK
+    return Exit.OK
 
 
 def _check_output(path: Path) -> None:
@@ -182,6 +181,6 @@ def _report(
     print_table(("class", "kernels", "mean error", "median", "outcome"), rows, stream=stream)
     print("Errors are those on kernels that the fit did not see (five folds).", file=stream)
     for reason, count in skipped.items():
-        print(f"{count} rows not used: {reason}", file=stream)
+        print(visible_line(f"{count} rows not used: {reason}"), file=stream)
     if output:
-        print(f"wrote {output}")
+        say(f"wrote {output}")

@@ -4,10 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from specc.cli.codes import Exit
 from specc.cli.git import ignored
-from specc.cli.main import OK, WRONG_INPUT
 from specc.cli.options import add_allow_path_option, add_set_option
-from specc.cli.terminal import add_format_option, print_diagnostics, spec_files
+from specc.cli.terminal import add_format_option, print_diagnostics, print_json, say, spec_files
 from specc.diagnostics import Diagnostic
 from specc.session import Session, SpecError
 
@@ -41,11 +41,11 @@ def run(options: argparse.Namespace) -> int:
     paths = spec_files(options.specs)
     if options.emit and (len(paths) != 1 or options.format != "text"):
         print("--emit prints one spec, as JSON: give one file and no --format", file=sys.stderr)
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
     if options.fix:
         if options.set or options.emit:
             print("--fix changes specs as they stand: leave out --set and --emit", file=sys.stderr)
-            return WRONG_INPUT
+            return Exit.WRONG_INPUT
         found += _fix(paths, options)
     for path in paths:
         session = Session(path, options.set, allow_paths=options.allow_path)
@@ -57,14 +57,14 @@ def run(options: argparse.Namespace) -> int:
             _emit(session, options.emit)
     if options.emit:
         print_diagnostics(found, "text")
-        return WRONG_INPUT if any(diagnostic.is_error for diagnostic in found) else OK
+        return Exit.WRONG_INPUT if any(diagnostic.is_error for diagnostic in found) else Exit.OK
     print_diagnostics(found, options.format)
     if any(diagnostic.is_error for diagnostic in found):
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
     if options.format == "text":
         count = len(paths)
         print(f"{count} spec{'s' if count > 1 else ''} checked, no errors")
-    return OK
+    return Exit.OK
 
 
 def _fix(paths: list[Path], options: argparse.Namespace) -> list[Diagnostic]:
@@ -72,16 +72,13 @@ def _fix(paths: list[Path], options: argparse.Namespace) -> list[Diagnostic]:
     from specc.cli.fixing import fix_specs
 
     fixed = fix_specs(paths, options.allow_path)
-    stream = sys.stdout if options.format == "text" else sys.stderr
     for change in fixed.changes:
-        print(f"fixed {change}", file=stream)
+        say(f"fixed {change}", error=options.format != "text")
     return fixed.problems
 
 
 def _emit(session: Session, stage: str) -> None:
     """Print what a stage made of a spec, if it came that far."""
-    import json
-
     from specc.ir.json import to_json
     from specc.syntax import parse
     from specc.syntax.emit import tokens_json, tree_json
@@ -99,4 +96,4 @@ def _emit(session: Session, stage: str) -> None:
     except (SpecError, UnreadableError):
         return
     if data is not None:
-        print(json.dumps(data, indent=1, ensure_ascii=False))
+        print_json(data)

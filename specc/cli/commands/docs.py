@@ -1,12 +1,11 @@
 """`specc docs`: the reference of the language."""
 
 import argparse
-import json
 
 import attrs
 
-from specc.cli.main import OK
-from specc.cli.terminal import add_format_option
+from specc.cli.codes import Exit
+from specc.cli.terminal import add_format_option, print_json
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
 
     if options.format == "json":
         data = [attrs.asdict(page) for page in pages()]
-        print(json.dumps(data, indent=1, ensure_ascii=False))
+        print_json(data)
     else:
         print(markdown())
-    return OK
+    return Exit.OK

@@ -1,16 +1,16 @@
 """`specc explain`: a diagnostic or a field of the language."""
 
 import argparse
-import json
 import textwrap
 
 import attrs
 
-from specc.cli.main import OK, WRONG_INPUT
-from specc.cli.terminal import add_format_option
+from specc.cli.codes import Exit
+from specc.cli.terminal import add_format_option, print_json
 from specc.diagnostics import did_you_mean
 from specc.diagnostics.rule import Rule
 from specc.diagnostics.rules import RULES
+from specc.diagnostics.visible import message
 
 _WIDTH = 88
 
@@ -36,24 +36,24 @@ def run(options: argparse.Namespace) -> int:
 
         known = [*RULES, *(p.path for p in pages())]
         close = did_you_mean(what, known, "page")
-        print(f"there is nothing called '{what}': {close.text}", file=stderr)
-        return WRONG_INPUT
+        print(message(f"there is nothing called '{what}': {close.text}"), file=stderr)
+        return Exit.WRONG_INPUT
     if options.format == "json":
-        print(json.dumps(attrs.asdict(found), indent=1, ensure_ascii=False))
-        return OK
+        print_json(attrs.asdict(found))
+        return Exit.OK
     print(f"{found.path}: {found.doc}\n\n  type     {found.type}")
     if found.default:
         print(f"  default  {found.default}")
     if found.example:
         print(f"  example  {found.example}")
-    return OK
+    return Exit.OK
 
 
 def _explain_code(rule: Rule, format_: str) -> int:
     if format_ == "json":
         data = {**attrs.asdict(rule), "severity": rule.severity.value}
-        print(json.dumps(data, indent=1, ensure_ascii=False))
-        return OK
+        print_json(data)
+        return Exit.OK
     state = "retired" if rule.is_retired else rule.severity.value
     print(f"{rule.code}, {state}: {rule.title}\n\n{textwrap.fill(rule.text, _WIDTH)}")
     for title, text in (("Wrong", rule.wrong), ("Right", rule.right), ("Seen with", rule.session)):
@@ -67,4 +67,4 @@ def _explain_code(rule: Rule, format_: str) -> int:
         print("\nReplaced by:")
         for code in rule.replaced_by:
             print(f"    {code}  {RULES[code].title}")
-    return OK
+    return Exit.OK

@@ -5,10 +5,10 @@ import difflib
 import sys
 from pathlib import Path
 
-from specc.cli.main import FAILED, OK, WRONG_INPUT
+from specc.cli.codes import Exit
 from specc.cli.options import add_allow_path_option
-from specc.cli.terminal import print_diagnostics, spec_files
-from specc.diagnostics import Diagnostic, Source
+from specc.cli.terminal import print_diagnostics, say, spec_files
+from specc.diagnostics import Diagnostic, Source, visible
 from specc.reading import read_bytes
 from specc.syntax import parse
 from specc.syntax.formatter import FormatError, format_source
@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Format; exit code 2 if a file cannot be, 1 if --check or --diff found one to change."""
-    codes = [OK]
+    codes: list[int] = [Exit.OK]
     for name in options.specs:
         paths = spec_files([Path(name)]) if name != "-" else [Path(name)]
         codes += [_format(str(path), options) for path in paths]
@@ -50,12 +50,12 @@ def _format(name: str, options: argparse.Namespace) -> int:
         source = _standard_input() if name == "-" else workspace.read(path)
     except UnreadableError as error:
         print_diagnostics([error.diagnostic], "text")
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
     _, diagnostics = parse(source)
     if diagnostics:
         print_diagnostics(diagnostics, "text")
-        print(f"'{source.name}' was left as it is", file=sys.stderr)
-        return WRONG_INPUT
+        say(f"'{source.name}' was left as it is", error=True)
+        return Exit.WRONG_INPUT
     try:
         text = format_source(source)
     except FormatError as error:
@@ -63,12 +63,21 @@ def _format(name: str, options: argparse.Namespace) -> int:
             "E0009", f"'{source.name}' cannot be formatted: {error}", help="please report this"
         )
         print_diagnostics([problem], "text")
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
     return _deliver(source, path, text, options)
 
 
 def _standard_input() -> Source:
-    return Source("-", decoded(sys.stdin.buffer.read(), "standard input", None))
+    name = "standard input"
+    try:
+        data = sys.stdin.buffer.read(LARGEST_FILE_BYTES + 1)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UnreadableError(Diagnostic("E0001", f"cannot read {name}: {reason}")) from None
+    if len(data) > LARGEST_FILE_BYTES:
+        size = LARGEST_FILE_BYTES // 2**20
+        raise UnreadableError(Diagnostic("E0003", f"{name} is larger than {size} MiB"))
+    return Source("-", decoded(data, name, None))
 
 
 def _deliver(source: Source, path: Path, text: str, options: argparse.Namespace) -> int:
@@ -76,16 +85,19 @@ def _deliver(source: Source, path: Path, text: str, options: argparse.Namespace)
     changed = text != source.text if source.name == "-" else _bytes(path) != text.encode()
     if options.diff:
         before, after = _lines(source.text), _lines(text)
-        sys.stdout.writelines(difflib.unified_diff(before, after, source.name, source.name))
+        patch = difflib.unified_diff(before, after, source.name, source.name)
+        # A patch in a file or a pipe is to be applied; on a terminal it is to be looked at.
+        is_seen = sys.stdout.isatty()
+        sys.stdout.writelines(visible(line) if is_seen else line for line in patch)
     elif options.check:
         if changed:
-            print(f"would change {source.name}")
+            say(f"would change {source.name}")
     elif source.name == "-":
         sys.stdout.write(text)
-        return OK
+        return Exit.OK
     elif changed:
         return _write(path, text)
-    return FAILED if changed else OK
+    return Exit.FAILED if changed else Exit.OK
 
 
 def _bytes(path: Path) -> bytes:
@@ -107,6 +119,6 @@ def _write(path: Path, text: str) -> int:
         replace_spec(path, text)
     except WriteError as error:
         print_diagnostics([error.diagnostic], "text")
-        return WRONG_INPUT
-    print(f"formatted {path}")
-    return OK
+        return Exit.WRONG_INPUT
+    say(f"formatted {path}")
+    return Exit.OK

@@ -2,11 +2,10 @@
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
-from specc.cli.main import OK, WRONG_INPUT
-from specc.cli.terminal import print_diagnostics
+from specc.cli.codes import Exit
+from specc.cli.terminal import print_diagnostics, say
 from specc.diagnostics import Diagnostic
 from specc.workspace import UnreadableError, Workspace
 from specc.writing import WriteError, write_texts
@@ -66,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     if os.path.lexists(path):
         problem = Diagnostic("E0006", f"'{path}' is there already", help="choose another name")
         print_diagnostics([problem], "text")
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
     from specc.diagnostics import Source
     from specc.syntax.formatter import format_source
 
@@ -81,17 +80,17 @@ def run(options: argparse.Namespace) -> int:
         write_texts(texts)
     except UnreadableError as error:
         print_diagnostics([error.diagnostic], "text")
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
     except OSError as error:
         print_diagnostics([WriteError.because(path, error).diagnostic], "text")
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
     except WriteError as error:
         print_diagnostics([error.diagnostic], "text")
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
     for written in texts:
-        print(f"wrote {written}")
-    print(f"now run: specc run {path}", file=sys.stderr)
-    return OK
+        say(f"wrote {written}")
+    say(f"now run: specc run {path}", error=True)
+    return Exit.OK
 
 
 def _with_line(path: Path, line: str) -> dict[Path, str]:

@@ -4,7 +4,7 @@ import argparse
 import gc
 import sys
 
-from specc.cli.main import OK, WRONG_INPUT
+from specc.cli.codes import Exit
 from specc.cli.options import add_allow_path_option
 
 
@@ -18,12 +18,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Serve until the editor ends the session."""
     try:
-        from specc.editor.server import create_server
+        from specc.editor.server import serve
     except ModuleNotFoundError as error:
         if error.name not in ("pygls", "lsprotocol"):
             raise
         print("the language server needs pygls: pip install 'specc[lsp]'", file=sys.stderr)
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
     gc.enable()  # a server lives long
-    create_server(tuple(options.allow_path)).start_io()
-    return OK
+    serve(tuple(options.allow_path))
+    return Exit.OK

@@ -1,12 +1,11 @@
 """`specc plan`: what would be evaluated."""
 
 import argparse
-import json
 from pathlib import Path
 
-from specc.cli.main import OK, WRONG_INPUT
+from specc.cli.codes import Exit
 from specc.cli.options import add_run_options, session_of
-from specc.cli.terminal import add_format_option, print_diagnostics
+from specc.cli.terminal import add_format_option, print_diagnostics, print_json, say
 from specc.ir import Phase
 from specc.ir.json import to_json
 from specc.session import SpecError
@@ -28,20 +27,20 @@ def run(options: argparse.Namespace) -> int:
         plan = session.plan
     except SpecError as error:
         print_diagnostics(error.diagnostics, options.format)
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
     print_diagnostics(session.diagnostics, "text")
     if options.format == "json":
-        print(json.dumps(to_json(plan), indent=1))
-        return OK
+        print_json(to_json(plan))
+        return Exit.OK
     for planned in plan.studies:
         strategies = {d.search.strategy for d in planned.study.deployments}
         search = " and ".join(sorted(s.value if s else "automatic" for s in strategies))
-        print(f"study {planned.study.name}: {len(planned.tasks)} candidates, {search} search")
+        say(f"study {planned.study.name}: {len(planned.tasks)} candidates, {search} search")
         for task in planned.tasks:
             phase = "" if task.phase is Phase.WHOLE else f"{task.phase.value}: "
             drafted = f" | MTP={task.drafted}" if task.drafted else ""
             label = f"{phase}{task.layout.label}{drafted}"
-            print(f"  {task.deployment.name:<16} {label:<26} {task.key}")
+            say(f"  {task.deployment.name:<16} {label:<26} {task.key}")
         for pruned in planned.pruned:
-            print(f"  {pruned.deployment:<16} {pruned.label:<26} pruned: {pruned.reason}")
-    return OK
+            say(f"  {pruned.deployment:<16} {pruned.label:<26} pruned: {pruned.reason}")
+    return Exit.OK

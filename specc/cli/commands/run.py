@@ -1,14 +1,13 @@
 """`specc run`: from a spec to its report."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from specc.cli.main import FAILED, INFEASIBLE, OK, WRONG_INPUT
+from specc.cli.codes import Exit
 from specc.cli.options import add_run_options, session_of
-from specc.cli.streams import files_among, is_stream, standard_output, write_stream
-from specc.cli.terminal import add_format_option, print_diagnostics
+from specc.cli.redirect import files_among, is_stream, standard_output, write_stream
+from specc.cli.terminal import add_format_option, print_data, print_diagnostics, print_json
 from specc.diagnostics import Diagnostic
 from specc.session import Session, SpecError
 from specc.writing import WriteError, check_targets
@@ -51,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
             print_diagnostics(error.diagnostics, options.format)
         except WriteError as error:
             print_diagnostics([error.diagnostic], options.format)
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
 
 
 def _run(options: argparse.Namespace, stream: TextIO) -> int:
@@ -67,15 +66,15 @@ def _run(options: argparse.Namespace, stream: TextIO) -> int:
         report = session.report_in(folder)
     if options.check:
         code = _check(report, folder, options.format)
-        if code != OK:
+        if code != Exit.OK:
             return code
     else:
         _write(session, report, folder, options)
         if is_stream(options.csv):
             write_stream(stream, _table(session))
     if not session.results.feasible:
-        return INFEASIBLE
-    return OK if session.results.as_expected else FAILED
+        return Exit.INFEASIBLE
+    return Exit.OK if session.results.as_expected else Exit.FAILED
 
 
 def _check(report: "Report", folder: Path, format_: str) -> int:
@@ -83,9 +82,7 @@ def _check(report: "Report", folder: Path, format_: str) -> int:
 
     stale = stale_files(report, folder)
     if format_ == "json":
-        import json
-
-        print(json.dumps({"stale": [path.as_posix() for path in stale]}, indent=1))
+        print_json({"stale": [path.as_posix() for path in stale]})
     elif stale:
         names = ", ".join(f"'{path}'" for path in stale)
         problem = Diagnostic(
@@ -94,7 +91,7 @@ def _check(report: "Report", folder: Path, format_: str) -> int:
         print_diagnostics([problem], "text")
     else:
         print(f"{len(report.files)} files are current")
-    return FAILED if stale else OK
+    return Exit.FAILED if stale else Exit.OK
 
 
 def _write(session: Session, report: "Report", folder: Path, options: argparse.Namespace) -> None:
@@ -104,7 +101,7 @@ def _write(session: Session, report: "Report", folder: Path, options: argparse.N
     written = write_files(report, folder, others, session.workspace.files)
     if options.format == "json":
         name = next(name for name in report.files if name.endswith(".result.json"))
-        sys.stdout.write(report.files[name])
+        print_data(report.files[name])
     else:
         from specc.cli.summary import print_summary
 

@@ -1,14 +1,13 @@
 """`specc show`: a model, or the operators of a plan."""
 
 import argparse
-import json
 from pathlib import Path
 
-from specc.cli.main import OK, WRONG_INPUT
+from specc.cli.codes import Exit
 from specc.cli.measured import WrongInputError
 from specc.cli.options import add_run_options, session_of
 from specc.cli.tables import print_table
-from specc.cli.terminal import add_format_option, print_diagnostics
+from specc.cli.terminal import add_format_option, print_diagnostics, print_json, say
 from specc.diagnostics import Diagnostic
 from specc.session import SpecError
 
@@ -37,10 +36,10 @@ def run(options: argparse.Namespace) -> int:
         return _model(options) if options.what == "model" else _ops(options)
     except WrongInputError as error:
         print_diagnostics([error.diagnostic], options.format)
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
     except SpecError as error:
         print_diagnostics(error.diagnostics, options.format)
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
 
 
 def _model(options: argparse.Namespace) -> int:
@@ -55,8 +54,8 @@ def _model(options: argparse.Namespace) -> int:
         raise WrongInputError(error.diagnostic) from None
     facts = describe(model)
     if options.format == "json":
-        print(json.dumps(facts, indent=1))
-        return OK
+        print_json(facts)
+        return Exit.OK
     units = {
         "parameters": (1e9, "billion"),
         "active_parameters": (1e9, "billion"),
@@ -73,7 +72,7 @@ def _model(options: argparse.Namespace) -> int:
         shown = f"{float(value) / scale:,.2f} {unit}" if numeric else f"{value}"
         rows.append((name.replace("_", " "), shown))
     print_table(("model", model.name), rows, texts=2)
-    return OK
+    return Exit.OK
 
 
 def _ops(options: argparse.Namespace) -> int:
@@ -98,14 +97,15 @@ def _ops(options: argparse.Namespace) -> int:
     label = " + ".join(f"{group.parallel}, batch {group.point.batch}" for group in shown)
     if options.format == "json":
         layout = best.layout if best else shown[0].parallel if shown else ""
-        print(json.dumps({"candidate": layout, "steps": tables}, indent=1))
-        return OK
+        print_json({"candidate": layout, "steps": tables})
+        return Exit.OK
     if not shown:
-        return OK
+        return Exit.OK
     name = best.deployment if best else study.candidates[0].deployment
-    print(f"{name}: {label}" + ("" if best else " (infeasible)"))
+    say(f"{name}: {label}" + ("" if best else " (infeasible)"))
     for table in tables:
-        print(f"\n{table['phase']} step, {table['total_ms']:.2f} ms")
+        print()
+        say(f"{table['phase']} step, {table['total_ms']:.2f} ms")
         print_table(
             ("operator", "bound by", "class", "runs", "each us", "total ms", "share"),
             [
@@ -122,4 +122,4 @@ def _ops(options: argparse.Namespace) -> int:
             ],
             texts=3,
         )
-    return OK
+    return Exit.OK

@@ -1,14 +1,14 @@
 """`specc simulate`: the requests of a study, one by one."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from specc.cli.main import FAILED, INFEASIBLE, INTERRUPTED, OK, WRONG_INPUT
+from specc import signals
+from specc.cli.codes import Exit
 from specc.cli.options import add_run_options, session_of
-from specc.cli.streams import files_among, is_stream, standard_output, write_stream
-from specc.cli.terminal import add_format_option, print_diagnostics
+from specc.cli.redirect import files_among, is_stream, standard_output, write_stream
+from specc.cli.terminal import add_format_option, print_diagnostics, print_json
 from specc.diagnostics import Diagnostic
 from specc.run.events import Events
 from specc.session import SpecError
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
             print_diagnostics(error.diagnostics, options.format)
         except WriteError as error:
             print_diagnostics([error.diagnostic], options.format)
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
 
 
 def _run(options: argparse.Namespace, stream: TextIO) -> int:
@@ -68,18 +68,19 @@ def _run(options: argparse.Namespace, stream: TextIO) -> int:
     check_targets(files_among(options.perfetto), session.workspace.files)
     print_diagnostics(session.diagnostics, "text")
     try:
-        with progress(session.work, "simulating requests") as watcher:
+        # What was simulated until an interrupt is worth telling.
+        with progress(session.work, "simulating requests") as watcher, signals.raised():
             session.events = recorder = _Recorder(watcher)
             results = session.results
     except SimulationInterruptedError as stopped:
         _print_partial(stopped)
-        return INTERRUPTED
+        return Exit.INTERRUPTED
     _print(results, options.format)
     if options.perfetto is not None:
         _write_trace(_trace(results, recorder), options.perfetto, stream)
     if not results.feasible:
-        return INFEASIBLE
-    return OK if results.as_expected else FAILED
+        return Exit.INFEASIBLE
+    return Exit.OK if results.as_expected else Exit.FAILED
 
 
 class _Recorder(Events):
@@ -131,7 +132,7 @@ def _print(results: "Results", format_: str) -> None:
             }
             for study in results.studies
         ]
-        print(json.dumps(rounded(data), indent=1))
+        print_json(rounded(data))
         return
     from specc.cli.summary import print_simulations
 

@@ -1,14 +1,13 @@
 """`specc validate`: the cost model beside measurements."""
 
 import argparse
-import json
 from pathlib import Path
 
-from specc.cli.main import OK, WRONG_INPUT
+from specc.cli.codes import Exit
 from specc.cli.measured import WrongInputError, find_device, read_tables, table_problem
 from specc.cli.options import add_allow_path_option
 from specc.cli.tables import print_table
-from specc.cli.terminal import add_format_option, print_diagnostics
+from specc.cli.terminal import add_format_option, print_diagnostics, print_json, say
 from specc.diagnostics import Diagnostic
 from specc.tables import TableError
 
@@ -48,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
         return commands[options.what](options)
     except WrongInputError as error:
         print_diagnostics([error.diagnostic], options.format)
-        return WRONG_INPUT
+        return Exit.WRONG_INPUT
 
 
 def _ops(options: argparse.Namespace) -> int:
@@ -86,8 +85,8 @@ def _ops(options: argparse.Namespace) -> int:
             }
             for e in found
         ]
-        print(json.dumps({"classes": classes, "skipped": dict(table.skipped)}, indent=1))
-        return OK
+        print_json({"classes": classes, "skipped": dict(table.skipped)})
+        return Exit.OK
     header = ("class", "n", "mean", "median", "p90", "bias", "flat mean", "in band")
     rows = [
         (
@@ -103,15 +102,16 @@ def _ops(options: argparse.Namespace) -> int:
     print_table(header, rows)
     print("in band: measured within the 10th to 90th percentile of the fit; 80 % is right")
     for e in found:
-        print(f"\nworst of {e.kind}:")
+        print()
+        say(f"worst of {e.kind}:")
         print_table(
             ("place", "sizes", "predicted us", "measured us"),
             [(w.place, w.sizes, f"{w.predicted_us:.1f}", f"{w.measured_us:.1f}") for w in e.worst],
             texts=2,
         )
     for reason, count in table.skipped.items():
-        print(f"{count} rows not used: {reason}")
-    return OK
+        say(f"{count} rows not used: {reason}")
+    return Exit.OK
 
 
 def _steps(options: argparse.Namespace) -> int:
@@ -135,8 +135,8 @@ def _steps(options: argparse.Namespace) -> int:
             }
             for p in found
         ]
-        print(json.dumps({"rows": rows}, indent=1))
-        return OK
+        print_json({"rows": rows})
+        return Exit.OK
     header = ("case", "predicted ms", "p10", "p90", "flat ms", "measured ms", "error", "flat error")
     usable = [p for p in found if not p.skipped]
     print_table(
@@ -155,8 +155,8 @@ def _steps(options: argparse.Namespace) -> int:
     _print_means([(p.predicted_ms, p.reference_ms, p.measured_ms) for p in usable])
     for p in found:
         if p.skipped:
-            print(f"{p.case} not used: {p.skipped}")
-    return OK
+            say(f"{p.case} not used: {p.skipped}")
+    return Exit.OK
 
 
 def _serving(options: argparse.Namespace) -> int:
@@ -181,8 +181,8 @@ def _serving(options: argparse.Namespace) -> int:
             }
             for p in found
         ]
-        print(json.dumps({"rows": rows}, indent=1))
-        return OK
+        print_json({"rows": rows})
+        return Exit.OK
     print_table(
         ("case", "quality", "software", "predicted tok/s", "measured tok/s", "error"),
         [
@@ -200,15 +200,16 @@ def _serving(options: argparse.Namespace) -> int:
     )
     for quality in sorted({p.quality for p in used}):
         chosen = [p for p in used if p.quality == quality]
-        print(f"\nquality {quality}:")
+        print()
+        say(f"quality {quality}:")
         _print_means([(p.predicted_tok_s, None, p.measured_tok_s) for p in chosen])
     reasons: dict[str, int] = {}
     for p in found:
         if p.skipped:
             reasons[p.skipped] = reasons.get(p.skipped, 0) + 1
     for reason, count in sorted(reasons.items(), key=lambda item: -item[1]):
-        print(f"{count} rows not used: {reason}")
-    return OK
+        say(f"{count} rows not used: {reason}")
+    return Exit.OK
 
 
 def _rounded(value: float | None) -> float | None:

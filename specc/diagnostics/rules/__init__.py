@@ -7,6 +7,7 @@ from specc.diagnostics.rules import (
     model,
     names,
     placement,
+    processes,
     serving,
     simulation,
     study,
@@ -22,6 +23,7 @@ RULES: dict[str, Rule] = {
     rule.code: rule
     for rules in (
         files.RULES,
+        processes.RULES,
         syntax.RULES,
         names.RULES,
         values.RULES,
