@@ -65,8 +65,11 @@ def main() -> int:
     parser.add_argument("--hash-seeds", action="store_true")
     parser.add_argument("--digests", type=Path, help="write a digest of each run here")
     options = parser.parse_args()
-    harness.one_core()
-    with tempfile.TemporaryDirectory() as made, tempfile.TemporaryDirectory() as tried:
+    with (
+        harness.one_core(),
+        tempfile.TemporaryDirectory() as made,
+        tempfile.TemporaryDirectory() as tried,
+    ):
         folder = Path(made)
         if options.hash_seeds:
             return _under_two_hash_seeds(options)
@@ -113,7 +116,7 @@ def _print_finding(key: str, often: int, first: int, plan: Plan, detail: str, fo
         return any(f.key == key for f in harness.run(smaller, folder, commands).findings)
 
     slow = "over" in key
-    smallest = plan if slow else harness.minimised(plan, folder, key, still)
+    smallest = plan if slow else harness.minimised(plan, still)
     print(f"\n{key}: {often} times, first #{first}\n{harness.reproduction(smallest)}")
     print("\n".join(detail.splitlines()[-8:]))
 

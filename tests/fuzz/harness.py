@@ -19,6 +19,7 @@ from typing import Any
 
 from attrs import Factory, define, frozen
 
+from specc.cli.codes import Exit
 from specc.cli.main import main
 from specc.diagnostics import Source
 from specc.results import load_results
@@ -30,7 +31,7 @@ from tests.fuzz.tree import Plan, units
 
 LONGEST_S = 20
 MOST_BYTES = 1_500_000_000
-DOCUMENTED = {0, 1, 2, 3}
+DOCUMENTED = {Exit.OK, Exit.FAILED, Exit.WRONG_INPUT, Exit.INFEASIBLE}
 # Facts that may be below zero: what is free in an infeasible layout, and how far off a limit is.
 MAY_BE_NEGATIVE = {"available", "available_at_end", "excess", "trend", "bias"}
 
@@ -96,6 +97,16 @@ COMMANDS: dict[str, list[str]] = {
 }
 
 
+@contextlib.contextmanager
+def _faults_shown() -> Iterator[None]:
+    """Let faults of specc be told with their traceback, and not in files."""
+    os.environ["SPECC_DEBUG"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["SPECC_DEBUG"]
+
+
 _OTHERS = ("plan", "simulate", "show")
 _QUICK_S = 8.0  # what is estimated to take longer is no plan for a fuzzer
 
@@ -128,30 +139,28 @@ def _command(name: str, arguments: list[str], found: Run) -> tuple[int, str]:
             warnings.catch_warnings(),
             contextlib.redirect_stdout(printed),
             contextlib.redirect_stderr(printed),
+            _faults_shown(),
         ):
             warnings.simplefilter("error")
-            try:
-                code = main(arguments)
-            except SystemExit as stop:
-                code = stop.code if isinstance(stop.code, int) else 2
+            code = int(main(arguments))
     except _TooSlowError as slow:
         found.findings.append(Finding(f"{name}: over {LONGEST_S} s of CPU", _place(slow)))
-    except BaseException as error:
-        if isinstance(error, KeyboardInterrupt):
-            raise
-        kind = type(error).__name__
-        text = "".join(traceback.format_exception(error))
-        found.findings.append(Finding(f"{name}: {kind} at {_place(error)}", text))
     text = printed.getvalue()
     found.codes[name] = code
     if code not in DOCUMENTED and code != -1:
-        found.findings.append(Finding(f"{name}: exit code {code}", text))
-    if "Traceback" in text:
+        found.findings.append(Finding(f"{name}: exit code {code}{_fault(text)}", text))
+    elif "Traceback" in text:
         found.findings.append(Finding(f"{name}: a traceback is printed", text))
     hostile = [c for c in text if c in HOSTILE]
     if hostile:
         found.findings.append(Finding(f"{name}: prints {hostile[0]!r}", text))
     return code, text
+
+
+def _fault(text: str) -> str:
+    """Return what the message about a fault of specc says: its kind and place."""
+    said = next((line for line in text.splitlines() if "= what:" in line), "")
+    return said.replace("  = what: ", ", ")
 
 
 HOSTILE = {"\x1b", "\x00", "\x07", "\x9b", "\u202e", "\u2066"}
@@ -259,13 +268,13 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-def minimised(plan: Plan, folder: Path, key: str, judge: Callable[[Plan], bool]) -> Plan:
+def minimised(plan: Plan, has_finding: Callable[[Plan], bool]) -> Plan:
     """Return a smaller plan that still has a finding: statements and blocks are taken out."""
     changed = True
     while changed:
         changed = False
         for smaller in _smaller(plan):
-            if judge(smaller):
+            if has_finding(smaller):
                 plan, changed = smaller, True
                 break
     return plan
@@ -278,10 +287,18 @@ def _smaller(plan: Plan) -> Iterator[Plan]:
         yield Plan("\n".join(lines[:first] + lines[last + 1 :]) + "\n", plan.files)
 
 
-def one_core() -> None:
+@contextlib.contextmanager
+def one_core() -> Iterator[None]:
     """Keep to one core: no pools of processes, whose start would be all that is measured."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def reproduction(plan: Plan) -> str:
