@@ -18,20 +18,19 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from attrs import Factory, define, evolve, frozen
+from attrs import Factory, asdict, define, evolve, frozen
 
 from specc import packages
 from specc.check import build_block, check_all, rules
-from specc.check.convert import to_number
+from specc.check.convert import check_read
 from specc.check.modules import Found, Loader, Module
 from specc.check.problems import ProblemError, Problems
 from specc.diagnostics import Diagnostic, Source, Span, did_you_mean
 from specc.ir import CalibrationData, Deployment, Device, Model
-from specc.ir.vocabulary import BlockType, Node, NumberType, entries
+from specc.ir.vocabulary import Node
 from specc.packages import PackageError
 from specc.syntax import Block, Field, File, Name, String
 from specc.syntax import Path as NamePath
-from specc.units import Quantity
 from specc.workspace import STANDARD_LIBRARY, UnreadableError, Workspace
 
 N = TypeVar("N", bound=Node)
@@ -184,7 +183,7 @@ class Library:
         spans = {"": Span(Source("a deployment", ""), 0, 0)}
         built = Deployment(model=model, device=device, spans=spans, **fields)  # type: ignore[arg-type]
         try:
-            _check_ranges(built, spans[""])
+            check_read(Deployment, asdict(built, recurse=False), spans[""])
         except ProblemError as error:
             raise LibraryError(evolve(error.diagnostic, labels=())) from None
         wrong = next((d for d in rules.problems_of(built) if d.is_error), None)
@@ -319,16 +318,6 @@ def _unknown(
     others = [alias for alias in aliases if alias.casefold() not in folded]
     help_ = did_you_mean(name, known, kind, more=others).text
     return LibraryError(Diagnostic("E0203", f"there is no {kind} '{name}'", help=help_))
-
-
-def _check_ranges(node: Node, span: Span) -> None:
-    """Check numbers as the checker does those of a spec, in a node and the blocks inside of it."""
-    for name, (_, entry) in entries(type(node)).items():
-        value = getattr(node, name)
-        if isinstance(entry.type, NumberType) and value is not None:
-            to_number(entry.type, Quantity(value, entry.type.dimension), span, name)
-        elif isinstance(entry.type, BlockType) and value is not None:
-            _check_ranges(value, span)
 
 
 def _word(stem: str) -> str:

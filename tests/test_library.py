@@ -177,7 +177,7 @@ def test_a_deployment_that_contradicts_itself() -> None:
     for fields, said in (
         ({"devices": 10_000}, "can join"),
         ({"devices": 0}, "'devices' is out of its range"),
-        ({"devices": 1, "engine": Engine(block_size=0)}, "'block_size' is out of its range"),
+        ({"devices": 1, "engine": Engine(block_size=0)}, "'engine.block_size' is out of its range"),
         ({"devices": 1, "quant": Quantisation.FP8}, "cannot compute in fp8"),
         ({"devices": 1, "calibration": Calibration.CALIBRATED}, "has no calibration"),
     ):

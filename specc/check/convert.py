@@ -121,17 +121,26 @@ def check_range(
 
 
 def check_read(
-    cls: type[Node], values: Mapping[str, Any], span: Span, file: str, block: str = ""
+    cls: type[Node], values: Mapping[str, Any], span: Span, file: str = "", block: str = ""
 ) -> None:
-    """Refuse numbers that a file gives and the fields of a class, or a block in it, do not take.
+    """Refuse numbers that a file, or a caller, gives and the fields of a class do not take.
+
+    Args:
+        cls: the class; numbers of blocks and nodes in it are checked as well.
+        values: its fields, those that are given.
+        span: what the diagnostic points at.
+        file: the file that gives them; empty if it is none.
+        block: the path of the block that they are in, with its dot.
 
     Raises:
-        ProblemError: one is out of its range; the diagnostic points at `span`.
+        ProblemError: one is out of its range.
     """
     for name, (_, entry) in entries(cls).items():
         value, path = values.get(name), f"{block}{name}"
         if isinstance(entry.type, NumberType) and value is not None:
-            why = f"'{file}' gives {path} = {brief(value)}"
+            why = f"'{file}' gives {path} = {brief(value)}" if file else ""
+            if entry.type.whole and value != int(value):
+                raise problem(span, "E0301", f"'{path}' takes a whole number", why=why)
             check_range(entry.type, value, span, path, why=why)
         elif isinstance(value, Node):
             check_read(type(value), attrs.asdict(value, recurse=False), span, file, f"{path}.")
