@@ -1,5 +1,6 @@
 """Rendering: the view model through the templates."""
 
+from functools import cache
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
@@ -36,6 +37,7 @@ def render(results: Results, suffix: str = "") -> Report:
     )
 
 
+@cache
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(resources.folder("templates")),

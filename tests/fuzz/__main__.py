@@ -66,7 +66,7 @@ def main() -> int:
     parser.add_argument("--digests", type=Path, help="write a digest of each run here")
     options = parser.parse_args()
     with (
-        harness.one_core(),
+        harness.one_process(),
         tempfile.TemporaryDirectory() as made,
         tempfile.TemporaryDirectory() as tried,
     ):

@@ -1,6 +1,7 @@
 """Runs one plan from text to every output, and says what must never be seen."""
 
 import contextlib
+import functools
 import gc
 import hashlib
 import io
@@ -17,8 +18,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import pytest
 from attrs import Factory, define, frozen
 
+from specc import syntax
 from specc.cli.codes import Exit
 from specc.cli.main import main
 from specc.diagnostics import Source
@@ -83,8 +86,22 @@ def run(plan: Plan, folder: Path, commands: tuple[str, ...] = ()) -> Run:
                 digest.update(path.name.encode() + data)
                 _judge_file(path, data, found)
     found.digest = digest.hexdigest()
-    gc.collect()  # the commands switch it off: each is meant for a process of its own
     return found
+
+
+@contextlib.contextmanager
+def one_process() -> Iterator[None]:
+    """Let many runs share a process: each command is meant for a process of its own.
+
+    There is one core, so no pool of processes is started, garbage is collected although commands
+    switch that off, and the standard library is parsed once.
+    """
+    with one_core(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gc, "disable", gc.enable)
+        patch.setattr(syntax, "parse_library", functools.cache(syntax.parse_library))
+        gc.freeze()
+        yield
+        gc.unfreeze()
 
 
 COMMANDS: dict[str, list[str]] = {
@@ -289,7 +306,7 @@ def _smaller(plan: Plan) -> Iterator[Plan]:
 
 @contextlib.contextmanager
 def one_core() -> Iterator[None]:
-    """Keep to one core: no pools of processes, whose start would be all that is measured."""
+    """Keep to one core, and give the others back."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return
