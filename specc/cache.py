@@ -16,6 +16,7 @@ from attrs import frozen
 
 from specc.atomic import stage
 from specc.reading import read_bytes
+from specc.signals import kept
 
 LARGEST_ENTRY_BYTES = 16 * 2**20
 
@@ -50,6 +51,7 @@ class Entry:
                 staged.replace(self.path)
             finally:
                 staged.unlink(missing_ok=True)
+                kept(str(staged))
 
 
 def entry(kind: str, *depends_on: str) -> Entry:

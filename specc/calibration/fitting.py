@@ -6,7 +6,7 @@ start keeps a coefficient that the kernels say nothing about where it was. Every
 on four fifths of the kernels to see how well it meets the fifth that it did not see.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -126,10 +126,11 @@ def _fit_rows(data: CalibrationData, fitted: FittedClass, sample: Sample) -> Cal
     corrected = _CORRECTED.get(fitted.kind)
     if corrected:
         data = evolve(data, **{corrected: evolve(getattr(data, corrected), correction=())})
-    start = np.array([getattr(getattr(data, b), f) for b, f in _fields(fitted)])
+    fields = _fields(data, fitted)
+    start = np.array([getattr(getattr(data, block), name) for block, name in fields])
 
     def residuals(shift: Column) -> Column:
-        moved = _moved(data, fitted, start * np.exp(shift))
+        moved = _moved(data, fields, start * np.exp(shift))
         predicted = fitted.predict(moved, machine, sample)
         return np.concatenate([np.log(predicted / sample.seconds), _PULL * shift])
 
@@ -142,21 +143,27 @@ def _fit_rows(data: CalibrationData, fitted: FittedClass, sample: Sample) -> Cal
         diff_step=[1e-3],
         max_nfev=60,
     )
-    best = _moved(data, fitted, start * np.exp(found.x))
+    best = _moved(data, fields, start * np.exp(found.x))
     return _with_correction(best, corrected, fitted, machine, sample) if corrected else best
 
 
-def _fields(fitted: FittedClass) -> list[tuple[str, str]]:
-    return [(block, name) for block, names in fitted.blocks.items() for name in names]
+def _fields(data: CalibrationData, fitted: FittedClass) -> list[tuple[str, str]]:
+    """Return the fields to fit: a coefficient that is not set is no part of the rule."""
+    return [
+        (block, name)
+        for block, names in fitted.blocks.items()
+        for name in names
+        if getattr(getattr(data, block), name) is not None
+    ]
 
 
-def _moved(data: CalibrationData, fitted: FittedClass, values: Column) -> CalibrationData:
+def _moved(
+    data: CalibrationData, fields: Sequence[tuple[str, str]], values: Column
+) -> CalibrationData:
     """Return the calibration with new values of the fitted fields."""
-    found = iter(float(value) for value in values)
-    changes = {}
-    for block, names in fitted.blocks.items():
-        changes[block] = evolve(getattr(data, block), **{name: next(found) for name in names})
-    return evolve(data, **changes)
+    for (block, name), value in zip(fields, values.tolist(), strict=True):
+        data = evolve(data, **{block: evolve(getattr(data, block), **{name: value})})
+    return data
 
 
 def _with_correction(

@@ -12,6 +12,7 @@ from specc.check.problems import problem
 from specc.check.table_files import table_of, text_of
 from specc.diagnostics import Span, did_you_mean
 from specc.ir import Arrival, Process, Trace
+from specc.ir.ranges import extent_of
 from specc.ir.vocabulary import NumberType
 from specc.tables import (
     Column,
@@ -23,15 +24,15 @@ from specc.tables import (
     Whole,
     Wholes,
 )
-from specc.units import DIMENSIONLESS, REQUESTS, TIME
+from specc.units import DIMENSIONLESS, REQUESTS, TIME, TOKENS
 from specc.workspace import Workspace
 
 PROMPT, OUTPUT = "num_prefill_tokens", "num_decode_tokens"
-LARGEST_TOKENS = 10**9
+LARGEST_TOKENS = int(extent_of(TOKENS).largest)
 LATEST = 1e12
 MILLISECONDS = 1e-3
 
-_RATE = NumberType(REQUESTS / TIME, above=0, at_most=1e9)
+_RATE = NumberType(REQUESTS / TIME, above=0)
 _CV = NumberType(DIMENSIONLESS, at_least=0.05, at_most=20)
 
 _SECONDS = Number("time", at_least=0, below=LATEST)

@@ -53,6 +53,16 @@ def test_a_fit_finds_the_coefficients_that_made_the_kernels(device) -> None:
     assert found.cube_efficiency == pytest.approx(0.7, rel=0.05)
 
 
+def test_coefficients_that_a_device_does_not_set_stay_unset() -> None:
+    """The rules of NVIDIA devices leave some out; what is set is fitted, the rest is no number."""
+    data = deployment(Setting("qwen3_8b", "h200", 1)).device.calibration
+    unset = [f.name for f in attrs.fields(type(data.gemm)) if getattr(data.gemm, f.name) is None]
+    assert unset
+    found = fit(data, _made(attrs.evolve(data, gemm=attrs.evolve(data.gemm, launch=9e-6)), 0.01))
+    assert found.data.gemm.launch == pytest.approx(9e-6, rel=0.2)
+    assert [name for name in unset if getattr(found.data.gemm, name) is not None] == []
+
+
 def test_few_kernels_leave_the_coefficients_alone(device) -> None:
     table = KernelTable(_made(device.calibration, 0.5).kernels[:8])
     fitted = fit(device.calibration, table)

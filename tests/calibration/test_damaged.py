@@ -1,0 +1,57 @@
+"""Damaged tables of measurements: a diagnostic that names the place, and never a traceback."""
+
+import csv
+import io
+import random
+from pathlib import Path
+
+import pytest
+
+from specc.cli.main import main
+
+CELLS = [
+    "", "-1", "0", "1e400", "nan", "inf", "9" * 30, "1e18", "1e-18", "x" * 300, "\x1b[31m", "\u202e",
+    "=1+1", "1,2", "[1,2]", "128;64,128", '"', "0;0", "1e9;1e9", "-5;4", " 7 ", "None", "bf16",
+]  # fmt: skip
+TABLES = [
+    ("ascend_910b", "ops"),
+    ("msmodeling/forward_points.csv", "steps"),
+    ("ascend_e2e/measured_serving.csv", "serving"),
+]
+
+
+def _damaged(text: str, generator: random.Random) -> str:
+    header, *rows = csv.reader(io.StringIO(text))
+    kept = [list(row) for row in generator.sample(rows, min(len(rows), 20))]
+    for _ in range(generator.choice([1, 2, 5])):
+        row = generator.choice(kept)
+        row[generator.randrange(len(row))] = generator.choice(CELLS)
+    if generator.random() < 0.2:
+        header[generator.randrange(len(header))] = generator.choice(["", header[0], "x\x1b"])
+    written = io.StringIO()
+    csv.writer(written).writerows([header, *kept])
+    return written.getvalue()
+
+
+@pytest.mark.parametrize(("place", "kind"), TABLES)
+def test_damaged_tables(
+    place: str,
+    kind: str,
+    reference_data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    source = reference_data / place
+    files = sorted(source.glob("*.csv")) if source.is_dir() else [source]
+    monkeypatch.chdir(tmp_path)
+    generator = random.Random(place)
+    device = ["--device", "atlas_800_a2_376t"] if kind == "ops" else []
+    codes = set()
+    for _ in range(25):
+        Path("t.csv").write_text(_damaged(generator.choice(files).read_text(), generator))
+        codes.add(main(["validate", kind, "t.csv", *device]))
+        said = "".join(capsys.readouterr())
+        assert "Traceback" not in said
+        assert not {"\x1b", "\u202e"} & set(said)
+    assert codes == {0, 2}
