@@ -9,6 +9,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,7 @@ from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
+from types import ModuleType
 from typing import Any, TypeVar
 
 from attrs import define
@@ -134,7 +136,7 @@ def _start(workers: list[_Worker], count: int) -> None:
     for _ in range(count):
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        with signals.held(), theirs:
+        with signals.held(), _without_main(), theirs:
             try:
                 process.start()
             except OSError:
@@ -143,6 +145,21 @@ def _start(workers: list[_Worker], count: int) -> None:
             assert process.pid is not None
             signals.undone(process, partial(_kill, process.pid))
             workers.append(_Worker(process, ours))
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Keep a child from importing the script that is run.
+
+    It needs nothing of it, and a script that uses specc as a library may have no guard around what
+    it does: each child would begin to do it again.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _kill(pid: int) -> None:

@@ -148,3 +148,22 @@ def test_a_worker_ends_with_its_parent() -> None:
         ["ps", "-o", "stat=", "-p", str(worker)], capture_output=True, text=True, check=False
     )
     assert state.stdout[:1] in ("", "Z")
+
+
+def test_a_script_needs_no_guard(tmp_path: Path) -> None:
+    """Workers do not import the script that uses specc, so it does not begin again in each."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import specc\n"
+        "from pathlib import Path\n"
+        "from tests.run.signals import PLAN\n"
+        "print('begins')\n"
+        "Path('large.spec').write_text(PLAN)\n"
+        "print(len(specc.compile('large.spec').results.studies))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "begins\n2\n"
