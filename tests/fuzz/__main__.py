@@ -27,6 +27,7 @@ from tests.fuzz.tree import Plan
 
 AT_ONCE = 25  # plans that hypothesis makes in a row, so that they differ
 SEEDS_APART = 1_000_003
+EVERY = 500  # runs between two signs of life
 
 
 def generated(start: int, folder: Path) -> Iterator[Plan]:
@@ -87,6 +88,8 @@ def _fuzz(options: argparse.Namespace, folder: Path, tried: Path) -> int:
     codes: Counter[int] = Counter()
     digests, runs = [], 0
     for number, plan in enumerate(generated(options.seed, tried)):
+        if runs and runs % EVERY == 0:
+            print(f"{runs} runs, {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
         if number >= options.runs or time.monotonic() - start > options.seconds:
             break
         runs += 1
@@ -96,7 +99,7 @@ def _fuzz(options: argparse.Namespace, folder: Path, tried: Path) -> int:
         for finding in done.findings:
             often, first, kept, detail = seen.get(finding.key, (0, number, plan, finding.detail))
             if not often:
-                print(f"#{number}: {finding.key}", flush=True)
+                print(f"#{number}: {finding.key}{_cause(finding.detail)}", flush=True)
             seen[finding.key] = (often + 1, first, kept, detail)
     if options.digests:
         options.digests.write_text("\n".join(digests))
@@ -106,6 +109,12 @@ def _fuzz(options: argparse.Namespace, folder: Path, tried: Path) -> int:
     took = time.monotonic() - start
     print(f"{runs} runs in {took:.0f} s ({rest}): {len(seen)} kinds of findings")
     return 1 if seen else 0
+
+
+def _cause(detail: str) -> str:
+    """Return the last line of a traceback that somebody printed."""
+    lines = [line for line in detail.splitlines() if "Error" in line or "Warning" in line]
+    return f" ({lines[-1].strip()})" if lines else ""
 
 
 def _print_finding(key: str, often: int, first: int, plan: Plan, detail: str, folder: Path) -> None:

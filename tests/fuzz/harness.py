@@ -1,7 +1,6 @@
 """Runs one plan from text to every output, and says what must never be seen."""
 
 import contextlib
-import functools
 import gc
 import hashlib
 import io
@@ -98,7 +97,7 @@ def one_process() -> Iterator[None]:
     """
     with one_core(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(gc, "disable", gc.enable)
-        patch.setattr(syntax, "parse_library", functools.cache(syntax.parse_library))
+        patch.setattr(syntax, "parse_library", _once(syntax.parse_library))
         gc.freeze()
         yield
         gc.unfreeze()
@@ -302,6 +301,19 @@ def _smaller(plan: Plan) -> Iterator[Plan]:
     lines = plan.spec.splitlines()
     for first, last in sorted(units(lines), key=lambda unit: unit[0] - unit[1]):
         yield Plan("\n".join(lines[:first] + lines[last + 1 :]) + "\n", plan.files)
+
+
+def _once(parse_library: Callable[[Source], Any]) -> Callable[[Source], Any]:
+    """Return a parser that parses each text of a name once."""
+    known: dict[tuple[str, str], Any] = {}
+
+    def parsed(source: Source) -> Any:
+        key = source.name, source.text
+        if key not in known:
+            known[key] = parse_library(source)
+        return known[key]
+
+    return parsed
 
 
 @contextlib.contextmanager

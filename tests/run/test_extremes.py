@@ -154,3 +154,19 @@ def test_an_api_user_can_lift_the_limit(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(SpecError, match="this run takes about 1 minutes"):
         _ = Session(spec).results
     assert Session(spec, unlimited=True).results.feasible
+
+
+def test_an_expectation_on_the_capacity_of_a_trace(run) -> None:
+    """What a trace says of its rate is a plain number: numbers of numpy compare to their own."""
+    (Path("rows.csv")).write_text(
+        "arrived_at,num_prefill_tokens,num_decode_tokens\n6,10,92\n14,1,53\n"
+    )
+    code, folder = run(
+        "workload w { input = 10 tok; output = 90 tok; slo { ttft <= 1 s } }\n"
+        "deployment d { model = qwen3_8b; device = h100; devices = 1 }\n"
+        'study s { workload = w; deployments = d; simulate { arrival = trace("rows.csv") }\n'
+        "capacity { attainment = 90% }\nexpect best.capacity >= 0.001 req/s }"
+    )
+    capacity = load_results(folder / "plan.result.json").studies[0].simulations[0].capacity
+    assert code in (0, 1)
+    assert capacity is not None

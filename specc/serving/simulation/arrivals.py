@@ -63,7 +63,7 @@ class Source:
             return None
         if arrival.rate is not None:
             return arrival.rate
-        last = self.requests().arrival[-1] / PICOSECONDS
+        last = float(self.requests().arrival[-1]) / PICOSECONDS
         return (self.count - 1) / last if last > 0 else None
 
     @property
