@@ -1,11 +1,15 @@
 """Files that are standard output: `--csv -`. What else is printed then goes to standard error."""
 
+import argparse
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
+from specc.cli.codes import Exit
+from specc.cli.terminal import print_diagnostics
+from specc.session import SpecError
 from specc.writing import WriteError
 
 _NAMES = (Path("-"), Path("/dev/stdout"))
@@ -27,6 +31,26 @@ def standard_output(path: Path | None) -> Iterator[TextIO]:
     stream = sys.stdout
     with contextlib.redirect_stdout(sys.stderr if is_stream(path) else stream):
         yield stream
+
+
+def told(
+    options: argparse.Namespace,
+    path: Path | None,
+    command: Callable[[argparse.Namespace, TextIO], Exit],
+) -> Exit:
+    """Run a command that may write the file `path` to standard output; say what goes wrong.
+
+    Returns:
+        Its exit code, or that of a wrong input.
+    """
+    with standard_output(path) as stream:
+        try:
+            return command(options, stream)
+        except SpecError as error:
+            print_diagnostics(error.diagnostics, options.format)
+        except WriteError as error:
+            print_diagnostics([error.diagnostic], options.format)
+        return Exit.WRONG_INPUT
 
 
 def write_stream(stream: TextIO, text: str) -> None:

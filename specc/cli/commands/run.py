@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, TextIO
 
 from specc.cli.codes import Exit
 from specc.cli.options import add_run_options, session_of
-from specc.cli.redirect import files_among, is_stream, standard_output, write_stream
+from specc.cli.redirect import files_among, is_stream, told, write_stream
 from specc.cli.terminal import add_format_option, print_data, print_diagnostics, print_json
 from specc.diagnostics import Diagnostic
-from specc.session import Session, SpecError
-from specc.writing import WriteError, check_targets
+from specc.session import Session
+from specc.writing import check_targets
 
 if TYPE_CHECKING:
     from specc.report import Report
@@ -43,17 +43,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the spec; exit code 3 if a study has no feasible candidate, 1 if it fails an `expect`."""
-    with standard_output(options.csv) as stream:
-        try:
-            return _run(options, stream)
-        except SpecError as error:
-            print_diagnostics(error.diagnostics, options.format)
-        except WriteError as error:
-            print_diagnostics([error.diagnostic], options.format)
-        return Exit.WRONG_INPUT
+    return told(options, options.csv, _run)
 
 
-def _run(options: argparse.Namespace, stream: TextIO) -> int:
+def _run(options: argparse.Namespace, stream: TextIO) -> Exit:
     from specc.cli.progress import progress
 
     session = session_of(options)
@@ -77,7 +70,7 @@ def _run(options: argparse.Namespace, stream: TextIO) -> int:
     return Exit.OK if session.results.as_expected else Exit.FAILED
 
 
-def _check(report: "Report", folder: Path, format_: str) -> int:
+def _check(report: "Report", folder: Path, format_: str) -> Exit:
     from specc.report import stale_files
 
     stale = stale_files(report, folder)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, TextIO
 from specc import signals
 from specc.cli.codes import Exit
 from specc.cli.options import add_run_options, session_of
-from specc.cli.redirect import files_among, is_stream, standard_output, write_stream
+from specc.cli.redirect import files_among, is_stream, told, write_stream
 from specc.cli.terminal import add_format_option, print_diagnostics, print_json
 from specc.diagnostics import Diagnostic
 from specc.run.events import Events
 from specc.session import SpecError
-from specc.writing import WriteError, check_targets, write_texts
+from specc.writing import check_targets, write_texts
 
 if TYPE_CHECKING:
     from specc.results import Results, Simulated
@@ -49,17 +49,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Simulate; exit code 3 if objectives are missed, 1 if an `expect` is not met."""
-    with standard_output(options.perfetto) as stream:
-        try:
-            return _run(options, stream)
-        except SpecError as error:
-            print_diagnostics(error.diagnostics, options.format)
-        except WriteError as error:
-            print_diagnostics([error.diagnostic], options.format)
-        return Exit.WRONG_INPUT
+    return told(options, options.perfetto, _run)
 
 
-def _run(options: argparse.Namespace, stream: TextIO) -> int:
+def _run(options: argparse.Namespace, stream: TextIO) -> Exit:
     from specc.cli.progress import progress
     from specc.run.subjects import SimulationInterruptedError
 
