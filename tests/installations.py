@@ -48,6 +48,7 @@ QUICK = {
     "tests/results": "cattrs and numpy: result files there and back",
     "tests/report": "jinja2 and syrupy: the bytes of reports, so numpy's sums too",
     "tests/cost": "numpy: the cost model",
+    "tests/test_examples.py": "the same plan makes the same bytes on every Python",
     "tests/test_api.py": "pandas: frames",
     "tests/test_cache.py": "platformdirs",
     "tests/cli/test_sessions.py": "rich: the summary and the bar, on a terminal",
