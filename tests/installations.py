@@ -34,7 +34,7 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parent.parent
 AGES = ("oldest", "newest")
 NO_TEST_NEEDS = {"lint"}  # an extra of tools, which look at the sources and do not run them
-PATIENCE_S = 15  # how long an interrupted pytest may take to end its workers
+PATIENCE_S = 5  # how long an interrupted pytest may take to end its workers
 
 QUICK = {
     "tests/test_architecture.py": "imports the whole package; import-linter",
