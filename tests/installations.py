@@ -10,7 +10,7 @@ not found is not run, and the last lines say so.
     python -m tests.installations                         all of it, the whole suite each time
     python -m tests.installations oldest                  the stated minimums alone
     python -m tests.installations newest --python 3.13    the newest on one Python
-    python -m tests.installations --quick                 only the tests that meet dependencies
+    python -m tests.installations --quick                 what packages and Pythons can break
     python -m tests.installations --keep FOLDER           environments that can be looked into
 """
 
@@ -36,6 +36,8 @@ AGES = ("oldest", "newest")
 NO_TEST_NEEDS = {"lint"}  # an extra of tools, which look at the sources and do not run them
 PATIENCE_S = 5  # how long an interrupted pytest may take to end its workers
 
+# Tests of what other packages or another Python can break: which, and why. The rest (the language,
+# the search, the simulation, random inputs) is our own code on top of these.
 QUICK = {
     "tests/test_architecture.py": "imports the whole package; import-linter",
     "tests/syntax": "lark, interegular, and the grammar kept on disk, which is lark's own data",
@@ -52,7 +54,10 @@ QUICK = {
     "tests/test_api.py": "pandas: frames",
     "tests/test_cache.py": "platformdirs",
     "tests/cli/test_sessions.py": "rich: the summary and the bar, on a terminal",
-    "tests/cli/test_streams.py": "the standard library: what Pythons differ in most",
+    "tests/cli/test_streams.py": "standard streams, which Python 3.13 frees in another way",
+    "tests/cli/test_outputs.py": "the same",
+    "tests/run/test_workers.py": "multiprocessing, and its ways to fail",
+    "tests/run/test_signals.py": "signals",
 }
 
 
