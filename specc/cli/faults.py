@@ -4,10 +4,12 @@ import os
 import re
 import sys
 import traceback
+from pathlib import Path
 
 from specc._version import __version__
 
-_PLACE = re.compile(r'File "[^"\n]*?(specc[\\/][^"\n]*)", line (\d+)')
+_PACKAGE = Path(__file__).parents[1]  # a checkout may have the same name, and is no place in it
+_PLACE = re.compile(rf'File "{re.escape(str(_PACKAGE))}([\\/][^"\n]*)", line (\d+)')
 _SENTENCES = {
     MemoryError: "the memory of the machine does not suffice for this plan",
     RecursionError: "something in the input is nested deeper than specc can follow",
@@ -21,7 +23,7 @@ def told(error: BaseException) -> None:
     except Exception:  # an exception whose own text fails
         text = f"{type(error).__name__}\n"
     kind = next((s for cls, s in _SENTENCES.items() if isinstance(error, cls)), None)
-    places = [f"{file.replace(os.sep, '/')}:{line}" for file, line in _PLACE.findall(text)]
+    places = [f"specc{file.replace(os.sep, '/')}:{line}" for file, line in _PLACE.findall(text)]
     lines = [
         f"specc failed: {kind or 'something happened that specc does not expect'}",
         f"  = what: {type(error).__name__}{f' in {places[-1]}' if places else ''}",

@@ -41,6 +41,10 @@ _PLAIN = {
 }
 _ERRORS = "specc.plain"
 
+# Streams that take no more. Were they freed, they would try once more to write what waits, and
+# Python 3.13 prints what goes wrong then.
+_abandoned: list[TextIO] = []
+
 
 class OutputError(Exception):
     """Standard output takes no more; not an OSError, which commands expect of files."""
@@ -99,6 +103,7 @@ def finish(code: int) -> NoReturn:
 
 def told(error: OutputError) -> Exit:
     """Say why output ends, unless its reader has gone (`specc … | head`); that is its right."""
+    _abandoned.append(sys.stdout)
     sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - what waits is lost
     if error.reader_is_gone:
         return Exit.READER_GONE

@@ -203,12 +203,12 @@ def _weight_bytes(
     ends counts, the embedding, which is larger.
     """
     ends = ("embedding", "final_norm", "lm_head")
-    inner = sum(op.repeat * op.weight_bytes for op in held if op.name not in ends)
+    inner = math.fsum(op.repeat * op.weight_bytes for op in held if op.name not in ends)
     share = math.ceil(m.layers / layout.pp) / m.layers
     # A draft layer has an embedding and an output projection of its own.
     tables = 1 + drafted
     embedding = HALF * m.vocab_size * m.hidden_size * tables
-    head = sum(op.repeat * op.weight_bytes for op in held if op.name in ends[1:])
+    head = math.fsum(op.repeat * op.weight_bytes for op in held if op.name in ends[1:])
     rotated = m.latent.rope_head_dim if m.latent else m.head_dim
     rope_tables = 2 * HALF * m.max_positions * rotated
     scales = _QUANTISATION_SCALES * m.layers if precisions.attention.quantised else 0

@@ -1,5 +1,6 @@
 """The cost model of one layout: a step table in, times and memory out."""
 
+import math
 from collections import defaultdict
 
 import numpy as np
@@ -152,7 +153,7 @@ class CostModel:
             return times
         rule = self.rules.generation
         prefills = steps.prefill.tokens > 0
-        launches = sum(self.rules.launches(op) * op.repeat for op in self.operators)
+        launches = math.fsum(self.rules.launches(op) * op.repeat for op in self.operators)
         least = launches * np.where(prefills, rule.prefill_launch, rule.decode_launch)
         gap = np.where(prefills, rule.prefill_gap, rule.decode_gap) + rule.sampling
         gap = gap + rule.sequence_time * steps.requests

@@ -1,5 +1,6 @@
 """Deployments: a model on devices, and the space of layouts and batch sizes to search."""
 
+import math
 from collections.abc import Mapping
 from enum import Enum
 from typing import ClassVar
@@ -233,7 +234,7 @@ class Speculative(v.Node):
 
     def tokens_per_step(self, drafted: int) -> float:
         """Return the tokens that a step yields: the model's own and the accepted ones."""
-        return 1.0 + sum(self.acceptance[:drafted])
+        return 1.0 + math.fsum(self.acceptance[:drafted])
 
 
 @frozen(kw_only=True, eq=False, repr=False)

@@ -1,5 +1,6 @@
 """Workloads: what the requests look like and what they are promised."""
 
+import math
 from enum import Enum
 
 from attrs import frozen
@@ -132,7 +133,7 @@ class Workload(v.Node):
             assert self.input is not None
             assert self.output is not None
             return (self._shape(1.0, (self.input, self.output), None, image_tokens),)
-        total = sum(row.share for row in self.requests)
+        total = math.fsum(row.share for row in self.requests)
         return tuple(
             self._shape(
                 row.share / total, row.lengths(self.point_of(row)), row.prefix_hit, image_tokens

@@ -238,8 +238,8 @@ def _thinned(timeline: Timeline, values: Sequence[int]) -> list[tuple[float, flo
         (
             own[0][0],
             own[-1][1],
-            sum((end - start) * value for start, end, value in own)
-            / sum(end - start for start, end, _ in own),
+            math.fsum((end - start) * value for start, end, value in own)
+            / math.fsum(end - start for start, end, _ in own),
         )
         for own in slots.values()
     ]

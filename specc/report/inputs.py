@@ -4,6 +4,7 @@ The rows are generated from the vocabulary and from where each value was written
 that was set can be left out; what was not set stands below them with its default.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 
 from specc.cost import calibration_name
@@ -93,7 +94,7 @@ def _of_workload(study: Study) -> Iterator[Written]:
 
 
 def _bins(workload: Workload) -> Iterator[str]:
-    total = sum(row.share for row in workload.requests)
+    total = math.fsum(row.share for row in workload.requests)
     for row, shape in zip(workload.requests, workload.shapes(), strict=True):
         cached = f", {show.integer(shape.cached)} of it cached" if shape.cached else ""
         yield (

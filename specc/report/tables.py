@@ -1,5 +1,6 @@
 """The tables of a report: configurations and candidates, their memory and bounds, and misses."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -317,7 +318,7 @@ def bin_table(answer: Configuration) -> Table:
         "100 %",
         show.integer(sum(row.samples for row in answer.bins)),
         *(
-            show.tokens(sum(row.share * getattr(row, name) for row in answer.bins))
+            show.tokens(math.fsum(row.share * getattr(row, name) for row in answer.bins))
             for name in ("input", "cached", "output")
         ),
     )

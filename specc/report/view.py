@@ -1,5 +1,6 @@
 """The view model: everything a template shows, as text and pixels. No template calculates."""
 
+import math
 from collections.abc import Sequence
 
 from attrs import evolve, frozen
@@ -333,7 +334,8 @@ def _lengths(study: Study) -> str:
     workload = study.workload
     shapes = workload.shapes()
     prompt, cached, answer = (
-        sum(s.share * getattr(s, name) for s in shapes) for name in ("input", "cached", "output")
+        math.fsum(s.share * getattr(s, name) for s in shapes)
+        for name in ("input", "cached", "output")
     )
     hit = f", {show.percent(cached / prompt)} of it cached" if cached else ""
     if len(shapes) == 1:

@@ -58,7 +58,7 @@ class Estimate:
     @property
     def seconds(self) -> Seconds:
         """CPU time of all of it."""
-        return sum(part.seconds for part in self.parts)
+        return math.fsum(part.seconds for part in self.parts)
 
     @property
     def memory(self) -> Bytes:
@@ -102,9 +102,9 @@ def _of_candidates(planned: PlannedStudy) -> Iterator[Part]:
     sample = tasks[:: -(-len(tasks) // SAMPLED)]
     share = len(tasks) / len(sample)
     each = [_of_task(task) for task in sample]
-    seconds = share * sum(seconds for seconds, _ in each)
+    seconds = share * math.fsum(seconds for seconds, _ in each)
     # Candidates of one cost of a step are evaluated together.
-    memory = share * sum(rows for _, rows in each) * _ROW_BYTES
+    memory = share * math.fsum(rows for _, rows in each) * _ROW_BYTES
     most = max(rows for _, rows in each)
     what = f"{len(tasks):,} candidates of up to {most:,.0f} batch sizes"
     yield Part(what, planned.study, _STUDY + seconds, int(memory))
@@ -192,7 +192,9 @@ def _mean_lengths(source: Source) -> tuple[float, float]:
     if trace is not None:
         return sum(trace.input) / len(trace.input), sum(trace.output) / len(trace.output)
     shapes = workload.shapes()
-    return sum(s.share * s.input for s in shapes), sum(s.share * s.output for s in shapes)
+    return math.fsum(s.share * s.input for s in shapes), math.fsum(
+        s.share * s.output for s in shapes
+    )
 
 
 def _time_text(seconds: Seconds) -> str:

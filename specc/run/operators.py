@@ -1,5 +1,6 @@
 """The operators of a candidate's steps: time, bound and share."""
 
+import math
 from typing import Any
 
 from specc.cost import CostModel
@@ -25,7 +26,7 @@ def operator_table(plan: Plan, instance: Instance) -> list[dict[str, Any]]:
         listed = [
             (op, time) for op, time in cost.operator_times(steps) if time.total[0] * op.repeat > 0
         ]
-        kernels = sum(float(time.total[0]) * op.repeat for op, time in listed)
+        kernels = math.fsum(float(time.total[0]) * op.repeat for op, time in listed)
         total = float(cost.times(steps).total[0])
         rows = [
             {

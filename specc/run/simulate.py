@@ -193,7 +193,7 @@ def _capacity(simulator: Simulator, wanted: Capacity, seen: Metrics) -> Capacity
             return CapacityFound(wanted.attainment, None, seeds=len(seeds))
         found.append(scale)
         start = scale
-    own, mean = found[0], sum(found) / len(found)
+    own, mean = found[0], math.fsum(found) / len(found)
     slow = fast = None
     if subject.configuration is not None:
         fast, slow = (highest_scale(at(d), wanted.attainment, first, own) for d in (P10, P90))

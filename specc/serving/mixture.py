@@ -1,5 +1,6 @@
 """Requests of several shapes as rows of a step table, and as whole requests."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -44,22 +45,22 @@ class Mixture:
     @property
     def mean_input(self) -> float:
         """Tokens of the mean prompt."""
-        return sum(s.share * s.input for s in self.shapes)
+        return math.fsum(s.share * s.input for s in self.shapes)
 
     @property
     def mean_new(self) -> float:
         """Computed tokens of the mean prompt."""
-        return sum(s.share * s.new for s in self.shapes)
+        return math.fsum(s.share * s.new for s in self.shapes)
 
     @property
     def mean_output(self) -> float:
         """Tokens of the mean answer."""
-        return sum(s.share * s.output for s in self.shapes)
+        return math.fsum(s.share * s.output for s in self.shapes)
 
     @property
     def mean_steps(self) -> float:
         """Tokens of the mean answer after the first, at least one."""
-        return sum(s.share * max(s.output - 1, 1) for s in self.shapes)
+        return math.fsum(s.share * max(s.output - 1, 1) for s in self.shapes)
 
     @property
     def longest_new(self) -> Tokens:
@@ -79,7 +80,7 @@ class Mixture:
     @property
     def mean_context(self) -> float:
         """Context of the mean request that decodes: its prompt, half its answer, and one."""
-        return sum(
+        return math.fsum(
             weight * (s.input + s.output // 2 + 1)
             for weight, s in zip(self.in_flight, self.shapes, strict=True)
         )
@@ -121,7 +122,7 @@ class Mixture:
 
     def blocks_at_end(self, requests: Column | NDArray[np.int64], block: Tokens) -> Column:
         """Return the KV-cache blocks when all requests reach their last token, shape (N,)."""
-        each = sum(
+        each = math.fsum(
             weight * -(-(s.input + s.output) // block)
             for weight, s in zip(self.in_flight, self.shapes, strict=True)
         )

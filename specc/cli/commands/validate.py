@@ -1,6 +1,7 @@
 """`specc validate`: the cost model beside measurements."""
 
 import argparse
+import math
 from pathlib import Path
 
 from specc.cli.codes import Exit
@@ -235,7 +236,7 @@ def _print_means(rows: list[tuple[float | None, float | None, float | None]]) ->
             if row[2] and row[column] is not None
         ]
         if errors:
-            mean, worst = sum(errors) / len(errors), max(errors)
+            mean, worst = math.fsum(errors) / len(errors), max(errors)
             print(
                 f"{title}: mean absolute error {mean:.1f} %, worst {worst:.1f} %, "
                 f"over {len(errors)} measured rows"

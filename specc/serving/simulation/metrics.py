@@ -5,6 +5,7 @@ token less the arrival, TPOT (last − first token) / (answer − 1), latency th
 arrival, queue the first step less the arrival, ITL the gaps between tokens of all requests.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -109,9 +110,9 @@ class Outcome:
         engines = self.runs[start:stop]
         # In floating point: batch times duration, summed over days, is beyond 64 bits.
         took = [runs[:, DURATION] / PICOSECONDS for runs in engines]
-        total = sum(float(t.sum()) for t in took)
+        total = math.fsum(float(t.sum()) for t in took)
         rows = zip(engines, took, strict=True)
-        held = sum(float((runs[:, BATCH] * t).sum()) for runs, t in rows)
+        held = math.fsum(float((runs[:, BATCH] * t).sum()) for runs, t in rows)
         return total / span / max(1, len(engines)), held / total if total else 0.0
 
     def _met(self, slo: Slo, values: dict[str, Floats]) -> NDArray[np.bool_]:
