@@ -6,7 +6,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from specc.signals import held, undone
+from specc.signals import held, kept, undone
 
 PREFIX = ".specc-"
 
@@ -29,6 +29,7 @@ def stage(target: Path, text: str) -> Path:
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(name)
+        kept(name)
         raise
     return Path(name)
 

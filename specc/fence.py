@@ -31,7 +31,7 @@ class Fence:
         """Return the fence around the repository that a folder lies in, if it lies in one."""
         # A folder that a link in a repository leads to still belongs to that repository.
         places = (os.path.normpath(folder.absolute()), os.path.realpath(folder))
-        roots = (root for place in places if (root := _root_of(Path(place))) is not None)
+        roots = (root for place in places if (root := root_of(Path(place))) is not None)
         return cls(next(roots, None), tuple(Path(os.path.realpath(path)) for path in allowed))
 
     def refusal(self, path: Path) -> str:
@@ -47,7 +47,7 @@ class Fence:
         return "lies in git's own folder" if _GIT in map(str.casefold, below) else ""
 
 
-def _root_of(folder: Path) -> Path | None:
+def root_of(folder: Path) -> Path | None:
     """Return the root of the repository that a folder lies in: the nearest one with `.git`."""
     for place in (folder, *folder.parents):
         if os.path.lexists(place / _GIT):

@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 _FLAGS = (
     os.O_RDONLY
@@ -17,6 +18,9 @@ _FLAGS = (
     | getattr(os, "O_NOCTTY", 0)
     | getattr(os, "O_NONBLOCK", 0)
 )
+
+
+_PART = 1 << 20
 
 
 class NotRegularError(OSError):
@@ -39,11 +43,21 @@ def read_bytes(path: Path, most: int) -> bytes:
     _check(os.stat(path))  # opening some devices does something, so they are not even opened
     with open(os.open(path, _FLAGS), "rb") as file:
         size = _check(os.fstat(file.fileno()))
-        # Some files of the kernel have nothing yet, and say so rather than let us wait.
-        data = (file.read(most + 1) or b"") if size <= most else b""
+        data = _read(file, most) if size <= most else b""
     if max(size, len(data)) > most:
         raise TooLargeError(errno.EFBIG, os.strerror(errno.EFBIG))
     return data
+
+
+def _read(file: BinaryIO, most: int) -> bytes:
+    """Read a file in parts, as most are small, and stop where it holds more than is wanted."""
+    parts: list[bytes] = []
+    left = most + 1
+    # Some files of the kernel have nothing yet, and say so (None) rather than let us wait.
+    while left > 0 and (part := file.read(min(left, _PART))):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
 
 
 def kind_of(mode: int) -> str:

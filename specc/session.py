@@ -129,6 +129,7 @@ class Session:
 
         Raises:
             SpecError: as `plan`; the run would be very long or large; it cannot go on to its end.
+            specc.run.failure.EvaluationError: the system ends the processes that evaluate.
         """
         from specc.ir.facts import glossary
         from specc.results import UNITS, Header, Results

@@ -1,22 +1,26 @@
 """Writing: the files of a command all together or not at all, and never over what it read.
 
-A target is missing or a regular file, and reached by no link that leads out of its folder. What is
-made of specs replaces neither a spec nor anything that was read. New files are staged beside their
-targets and renamed only once all are complete; if a rename fails, those before it are taken back.
+A target is missing or a regular file, and no link. What is made of specs replaces neither a spec
+nor anything that was read. New files are staged beside their targets and renamed only once all are
+complete; if a rename fails, those before it are taken back.
 """
 
 import contextlib
 import errno
 import os
 import secrets
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from specc.atomic import PREFIX, stage
 from specc.diagnostics import Diagnostic
 from specc.reading import kind_of
 from specc.signals import held, kept
 
+_PATIENCE_S, _PAUSE_S = 2.0, 0.02  # for another run that writes into the folder
+_NO_FOLDER = os.strerror(errno.ENOENT)
 _ELSEWHERE = "write to another place"
 _REMEDIES = {
     errno.ENOENT: "there is no such folder: make it first",
@@ -66,6 +70,31 @@ def check_targets(targets: Iterable[Path], inputs: Iterable[Path]) -> None:
             raise WriteError(target, "a spec is written by hand", "name another file")
 
 
+def check_named(targets: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Refuse what `check_targets` does, and targets whose folder is not there.
+
+    Raises:
+        WriteError: one of them; nothing was done.
+    """
+    targets = list(targets)
+    for target in targets:
+        if not os.path.isdir(target.parent):
+            raise WriteError.because(target, FileNotFoundError(errno.ENOENT, _NO_FOLDER))
+    check_targets(targets, inputs)
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that is something else, or below something else.
+
+    Raises:
+        WriteError: it cannot become a folder.
+    """
+    nearest = next(p for p in (folder, *folder.parents) if os.path.lexists(p) or not p.name)
+    if os.path.lexists(nearest) and not os.path.isdir(nearest):
+        with _reasons(folder):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+
+
 def write_texts(texts: Mapping[Path, str], leftovers: Iterable[Path] = ()) -> None:
     """Write files, all or none, and then remove those that are left over.
 
@@ -100,15 +129,29 @@ def replace_spec(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time write into a folder, where the platform has such locks."""
+    """Let one process at a time write into a folder, where the platform has such locks.
+
+    Who holds the folder for long does something else with it, or is stopped: then each file is
+    still whole, and it is not waited for.
+    """
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(ImportError, OSError):
             import fcntl
 
             handle = os.open(folder, os.O_RDONLY)
             stack.callback(os.close, handle)
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            end = time.monotonic() + _PATIENCE_S
+            while not _is_locked(fcntl, handle) and time.monotonic() < end:
+                time.sleep(_PAUSE_S)
         yield
+
+
+def _is_locked(fcntl: Any, handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _places(targets: Iterable[Path]) -> dict[Path, Path]:
@@ -125,13 +168,12 @@ def _places(targets: Iterable[Path]) -> dict[Path, Path]:
 
 
 def _place(target: Path) -> Path:
-    """Return where a target lies, after links that stay in its folder."""
+    """Return where a target lies; it is no link, though its folder may be reached by one."""
     with _reasons(target):
         place = Path(os.path.realpath(target))
-        folder = os.path.realpath(target.parent)
-        if target.is_symlink() and not place.is_relative_to(folder):
+        if os.path.islink(target):
             remedy = "remove the link, or write to another place"
-            raise WriteError(target, "it is a link that leads out of its folder", remedy)
+            raise WriteError(target, "it is a link, and whoever made it says where to", remedy)
         try:
             kind = kind_of(os.stat(place).st_mode)
         except FileNotFoundError:

@@ -145,6 +145,17 @@ def test_no_more_is_read_than_is_wanted(tmp_path: Path) -> None:
             read_bytes(Path("/proc/self/maps"), 10)
 
 
+def test_a_small_file_takes_little_memory(tmp_path: Path) -> None:
+    import tracemalloc
+
+    (tmp_path / "file").write_bytes(b"x" * 1000)
+    tracemalloc.start()
+    assert read_bytes(tmp_path / "file", 1 << 30) == b"x" * 1000
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 << 20
+
+
 # What opens files itself: the reader, the writer, which also locks a folder, the report of a fault,
 # and what is about standard streams.
 OPENERS = {

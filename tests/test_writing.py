@@ -113,10 +113,10 @@ def test_file_systems_without_links(folder: Path, monkeypatch) -> None:
         ("none/b", "no such file", "make it first"),
         ("d", "it is a folder, which is no regular file", "another place"),
         ("fifo", "it is a FIFO", "another place"),
-        ("to_fifo", "it is a FIFO", "another place"),
-        ("out", "a link that leads out of its folder", "remove the link"),
-        ("dangling_out", "a link that leads out of its folder", "remove the link"),
-        ("loop", "too many levels", "another place"),
+        ("to_fifo", "it is a link", "remove the link"),
+        ("out", "it is a link", "remove the link"),
+        ("dangling_out", "it is a link", "remove the link"),
+        ("loop", "it is a link", "remove the link"),
     ],
 )
 def test_what_is_no_place_for_a_file(folder: Path, name: str, words: str, remedy: str) -> None:
@@ -141,12 +141,15 @@ def test_folders_that_even_root_cannot_write(path: str) -> None:
         write_texts({Path(path): "new"})
 
 
-def test_a_link_that_stays_in_its_folder_stays_a_link(folder: Path) -> None:
+def test_a_link_is_not_followed_even_to_its_own_folder(folder: Path) -> None:
+    """At the root of a repository git's own files are below it: a hook would be run."""
     (folder / "link").symlink_to("a")
-    (folder / "fresh").symlink_to("b")
-    _write(folder, {"link": "new", "fresh": "new"})
-    assert (folder / "link").is_symlink()
-    assert (folder / "a").read_text() == (folder / "b").read_text() == "new"
+    (folder / "fresh").symlink_to("none")
+    for name in ("link", "fresh"):
+        with pytest.raises(WriteError, match="it is a link"):
+            _write(folder, {name: "new"})
+        (folder / name).unlink()
+    assert _state(folder) == OLD
 
 
 def test_a_spec_is_replaced_through_its_link(folder: Path) -> None:
@@ -158,9 +161,8 @@ def test_a_spec_is_replaced_through_its_link(folder: Path) -> None:
 
 
 def test_two_names_of_one_file(folder: Path) -> None:
-    (folder / "link").symlink_to("a")
     os.link(folder / "a", folder / "hard")
-    for other in ("link", "hard", "./a"):
+    for other in ("hard", "./a"):
         with pytest.raises(WriteError, match="another file of the run"):
             write_texts({folder / "a": "1", Path(f"{folder}/../{folder.name}/{other}"): "2"})
     assert (folder / "a").read_text() == "old"
@@ -170,12 +172,11 @@ def test_inputs_and_specs_are_no_targets(folder: Path, monkeypatch) -> None:
     monkeypatch.chdir(folder)
     (folder / "link").symlink_to("a")
     os.link(folder / "a", folder / "hard")
-    for target in ("a", "./a", "link", "hard", str(folder / "a")):
+    for target in ("a", "./a", "hard", str(folder / "a")):
         for read in ("a", "link", "hard"):
             with pytest.raises(WriteError, match="reads this file"):
                 check_targets([Path("c"), Path(target)], [Path("b"), Path(read)])
-    (folder / "table").symlink_to("plan.spec")
-    for target in ("plan.spec", "none/../PLAN.SPEC", "table"):
+    for target in ("plan.spec", "none/../PLAN.SPEC"):
         with pytest.raises(WriteError, match="by hand"):
             check_targets([Path(target)], [])
     check_targets([Path("c"), Path("b")], [Path("a")])

@@ -6,6 +6,7 @@ from typing import Any
 
 from specc.calibration.classes import CLASSES
 from specc.calibration.fitting import ClassReport
+from specc.diagnostics import visible_line
 from specc.ir import CalibrationData
 from specc.ir.vocabulary import Entry, Node, NumberType, entries
 from specc.units import BYTES, FLOP_RATE, TIME
@@ -33,6 +34,7 @@ def device_text(
         reports: what was fitted.
     """
     fitted = {block for report in reports if report.fit for block in _BLOCKS[report.kind]}
+    tables = [visible_line(table).replace('"', "'") for table in tables]
     lines = [
         f"{HEAD}{', '.join(tables)}",
         "use std.calibrations",

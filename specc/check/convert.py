@@ -138,7 +138,7 @@ def check_read(
     for name, (_, entry) in entries(cls).items():
         value, path = values.get(name), f"{block}{name}"
         if isinstance(entry.type, NumberType) and value is not None:
-            why = f"'{file}' gives {path} = {brief(value)}" if file else ""
+            why = f"it follows from '{file}' and is {brief(value)}" if file else ""
             if entry.type.whole and value != int(value):
                 raise problem(span, "E0301", f"'{path}' takes a whole number", why=why)
             check_range(entry.type, value, span, path, why=why)
@@ -150,7 +150,7 @@ def brief(value: object) -> str:
     """Return the beginning of how a value of a file is written, for a message."""
     if isinstance(value, int) and abs(value) >= 10**_DIGITS:
         return f"a number of more than {_DIGITS} digits"
-    return shortened(repr(value))
+    return f"'{shortened(value)}'" if isinstance(value, str) else shortened(repr(value))
 
 
 def dimension_problem(

@@ -13,6 +13,8 @@ from specc.ir import KINDS
 from specc.ir.vocabulary import Node, nested_class
 from specc.syntax import Block, Constraint, Expectation, Field, Path, Row, Statement
 
+LONGEST_CHAIN = 64
+
 S = TypeVar("S", bound=Statement)
 _SIDES = ("<", ">", "=", "!")
 
@@ -75,6 +77,11 @@ def _chain(
             problems.report(
                 problem(base.span, "E0206", f"'{base.text}' extends itself", label="in a circle")
             )
+            merged.lacks_base = True
+            break
+        if len(chain) == LONGEST_CHAIN:
+            message = f"blocks extend each other more than {LONGEST_CHAIN} deep"
+            problems.report(problem(base.span, "E0103", message))
             merged.lacks_base = True
             break
         chain.append(found)

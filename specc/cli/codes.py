@@ -16,9 +16,9 @@ class Exit(IntEnum):
         return member
 
     OK = 0, "fine"
-    FAILED = 1, "an expect fails, or --check found stale files"
+    FAILED = 1, "an expect fails, or --check or --diff found what would change"
     WRONG_INPUT = 2, "the spec, a file or the command line is wrong, or a file cannot be written"
-    INFEASIBLE = 3, "a study has no layout within its limits"
+    INFEASIBLE = 3, "a study has no layout within its limits, or misses its objectives"
     FAULT = 70, "a fault of specc; the message says where its report lies"
     WORKER_LOST = 71, "the system ended a process of specc, most often for want of memory"
     HUNG_UP = 129, "the terminal was closed (SIGHUP)"

@@ -1,28 +1,36 @@
 """Asks git whether it ignores a spec: the usual Python ignore list hides *.spec."""
 
+import os
 from pathlib import Path
 
 from specc.diagnostics import Diagnostic
+from specc.fence import root_of
 from specc.reading import read_bytes
 
 LARGEST_IGNORE_FILE_BYTES = 2**20
+_PATIENCE_S = 5
+_HARMLESS = ("-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit")
 
 
 def ignored(path: Path) -> Diagnostic | None:
     """Return a warning if git ignores a file."""
-    folder = path.absolute().parent
-    if not _may_be_ignored(folder):
+    place = Path(os.path.normpath(path.absolute()))
+    root = root_of(place.parent)
+    if root is None or not _may_be_ignored(place.parent):
         return None
     import subprocess
 
     try:
         done = subprocess.run(
-            ["git", "check-ignore", "-q", "--", path.name],
-            cwd=folder,
+            # Asked at the root: a stranger's folder can look like a repository of its own, with
+            # settings that name a program to run.
+            ["git", *_HARMLESS, "check-ignore", "-q", "--", os.path.relpath(place, root)],
+            cwd=root,
             capture_output=True,
             check=False,
+            timeout=_PATIENCE_S,
         )
-    except OSError:
+    except (OSError, subprocess.TimeoutExpired):
         return None
     if done.returncode != 0:
         return None

@@ -3,6 +3,7 @@
 import argparse
 import gc
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -41,6 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # looking costs a tenth of the start.
     gc.disable()
     options = argparse.Namespace()
+    if not _is_somewhere():
+        print("error[E0001]: the folder that this runs in is gone\n  = help: change to another one",
+              file=sys.stderr)  # fmt: skip
+        return Exit.WRONG_INPUT
     try:
         return _run(arguments, options)
     except SystemExit as error:  # of argparse, which has said why
@@ -52,6 +57,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return streams.told(error)
     except Exception as error:
         return _failed(error, options)
+
+
+def _is_somewhere() -> bool:
+    """Tell whether there is a current folder, which paths begin in."""
+    try:
+        os.getcwd()
+    except OSError:
+        return False
+    return True
 
 
 def _failed(error: Exception, options: argparse.Namespace) -> Exit:

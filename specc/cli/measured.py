@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from specc import library
+from specc.check.table_files import LARGEST_TABLE_BYTES
 from specc.diagnostics import Diagnostic
 from specc.ir import Device
 from specc.tables import TableError
@@ -26,7 +27,10 @@ def read_tables(paths: list[Path]) -> list[tuple[str, str]]:
     """
     workspace = Workspace(Path.cwd())
     try:
-        return [(path.name, workspace.read(path, unpack=True).text) for path in paths]
+        return [
+            (path.name, workspace.read(path, most=LARGEST_TABLE_BYTES, unpack=True).text)
+            for path in paths
+        ]
     except UnreadableError as error:
         raise WrongInputError(error.diagnostic) from None
 

@@ -4,6 +4,7 @@ import codecs
 import errno
 import io
 import os
+import select
 import sys
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
@@ -59,9 +60,11 @@ class _Output(io.FileIO):
 
     def write(self, data: "Buffer") -> int:
         try:
-            return super().write(data)
+            while (written := super().write(data)) is None:  # a pipe that does not block is full
+                select.select([], [self], [])
         except OSError as error:
             raise OutputError(error) from None
+        return written
 
 
 class _Remarks(io.FileIO):

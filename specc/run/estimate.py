@@ -26,16 +26,19 @@ SAMPLED = 200  # candidates of a study that are looked at; the others are like t
 
 # Measured over the examples and the plans of the fuzzer.
 _STUDY = 0.03  # seconds for a study and its report
+_CANDIDATE_BYTES = 120_000  # what is kept of a candidate, in all processes
 _CANDIDATE = 4e-3  # seconds for a candidate, its part of the report included
 _ROW, _ROW_BYTES = 4e-6, 600  # for a batch size in closed form
 _GROUP, _RUN = 4e-6, 15e-6  # for a group of requests in a loop over steps, and a run of like steps
+_PROBE = 3e-3  # for a batch size in closed form that is tried alone
 _TRAJECTORY = 4e-3  # for a batch size in a loop over steps
 _PAIR, _PAIR_BYTES = 60e-6, 1000  # for a prefill beside a decode candidate
 _REQUEST, _REQUEST_BYTES = 30e-6, 1500  # for a request that is simulated
-_CHUNK = 12e-6  # for a further chunk of its prompt
+_CHUNK = 6e-6  # for a further chunk of its prompt
 _TURN = 6e-6  # for a step of sequences that take turns
 _TOKEN = 1.5e-6  # for a token of a sequence that takes turns
 _ENGINE = 2e-6  # for an engine that the router looks at, at each request
+_TURN_BYTES = 90  # for a token of a sequence that takes turns: its gap, and its share of a step
 _HASH_BYTES = 40  # for the name of a block of a prompt
 
 
@@ -81,7 +84,7 @@ class Estimate:
             f"this run takes about {size}",
             (Label(largest.study.spans[""], largest.what),),
             why=f"a run of more than {bound} is not begun unasked",
-            help="ask for less, or add --yes",
+            help="ask for fewer layouts, batch sizes, requests or seeds; or run it with --yes",
         )
 
 
@@ -103,9 +106,10 @@ def _of_candidates(planned: PlannedStudy) -> Iterator[Part]:
     share = len(tasks) / len(sample)
     each = [_of_task(task) for task in sample]
     seconds = share * math.fsum(seconds for seconds, _ in each)
-    # Candidates of one cost of a step are evaluated together.
-    memory = share * math.fsum(rows for _, rows in each) * _ROW_BYTES
+    # Candidates of one cost of a step are evaluated together; of each, what was found is kept.
+    together = len(tasks) / len({task.cost_key for task in tasks})
     most = max(rows for _, rows in each)
+    memory = together * most * _ROW_BYTES + len(tasks) * _CANDIDATE_BYTES
     what = f"{len(tasks):,} candidates of up to {most:,.0f} batch sizes"
     yield Part(what, planned.study, _STUDY + seconds, int(memory))
 
@@ -115,8 +119,10 @@ def _of_task(task: Task) -> tuple[Seconds, float]:
     prepared = prepare(task, server_of(task))
     batches = prepared.batches
     if not isinstance(prepared.model, StepLoop):
-        rows = float(len(batches)) if batches is not None else FIRST_RIGHT_EDGE
-        return _CANDIDATE + rows * _ROW, rows
+        if batches is not None:
+            return _CANDIDATE + len(batches) * _ROW, float(len(batches))
+        probes = len(_looped(prepared))
+        return _CANDIDATE + probes * _PROBE, float(probes)
     sizes = _looped(prepared)
     server = prepared.model.server
     several = len(server.mixture.shapes) > 1
@@ -166,22 +172,28 @@ def _of_simulations(study: Study) -> Iterator[Part]:
     blocks = 0.0
     if simulate.sessions is not None:
         blocks = (prompt + answer) * simulate.sessions.turns / source.block
+    turns = answer if any(map(_takes_turns, study.servers)) else 0.0
     yield Part(
-        f"{times:,} simulations of {count:,} requests",
+        f"{_counted(times, 'simulation')} of {_counted(count, 'request')}"
+        + (", most of them for the capacity" if study.capacity is not None else ""),
         study,
         times * count * (each + slowest),
-        int(count * (_REQUEST_BYTES + blocks * _HASH_BYTES)),
+        int(count * (_REQUEST_BYTES + blocks * _HASH_BYTES + turns * _TURN_BYTES)),
     )
+
+
+def _takes_turns(server: MeasuredServer) -> bool:
+    """Tell whether sequences of a server take turns to decode, step by step."""
+    running = min(server.max_sequences, server.chunk_budget)
+    return min(server.decode_batch or running, running) < running
 
 
 def _of_request(subject: MeasuredServer | Deployment, prompt: float, answer: float) -> Seconds:
     """Return the seconds that a request takes beyond its coming and going."""
     if isinstance(subject, MeasuredServer):
         chunks = prompt / subject.chunk_budget
-        running = min(subject.max_sequences, subject.chunk_budget)
-        batch = min(subject.decode_batch or running, running)
-        turns = batch < running
-        return chunks * _CHUNK + (answer * (_TOKEN + _TURN / batch) if turns else 0.0)
+        each = _TOKEN + _TURN / (subject.decode_batch or 1)
+        return chunks * _CHUNK + (answer * each if _takes_turns(subject) else 0.0)
     budget = subject.engine.chunk_budget
     return prompt / budget * _CHUNK if budget else 0.0
 
@@ -198,8 +210,12 @@ def _mean_lengths(source: Source) -> tuple[float, float]:
 
 
 def _time_text(seconds: Seconds) -> str:
-    if seconds < 2 * 3600:
-        return f"{math.ceil(seconds / 60):,} minutes"
-    if seconds < 2 * 86400:
-        return f"{math.ceil(seconds / 3600):,} hours"
-    return f"{math.ceil(seconds / 86400):,} days"
+    for unit, name, most in ((60, "minute", 120), (3600, "hour", 48)):
+        if seconds < most * unit:
+            return _counted(math.ceil(seconds / unit), name)
+    return _counted(math.ceil(seconds / 86400), "day")
+
+
+def _counted(number: int, noun: str) -> str:
+    """Return a count with its noun."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -56,11 +56,13 @@ def _results(groups: list[_Group]) -> Iterator[list[Evaluated]]:
 def _lost(exitcode: int | None, groups: Sequence[_Group]) -> Diagnostic:
     """Say that the system ended workers, and at what they were."""
     names = dict.fromkeys(f"'{task.deployment.name}'" for group in groups for task in group)
-    how = f"signal {-exitcode}" if exitcode is not None and exitcode < 0 else f"code {exitcode}"
+    why = f"it ended by itself, with code {exitcode}"
+    if exitcode is not None and exitcode < 0:
+        why = f"by signal {-exitcode}; most often the memory of the machine is short"
     return Diagnostic(
         "E0020",
-        f"the system ended a worker process twice while it evaluated {', '.join(names)}",
-        why=f"it ended with {how}; most often the memory of the machine is short",
+        f"a worker process ended twice while it evaluated {', '.join(names)}",
+        why=why,
         help="free memory, or make the search smaller: fewer layouts (parallel) or batch sizes "
         "(engine.decode_batch), or fewer values in a sweep",
     )

@@ -84,9 +84,10 @@ class Number(Kind):
             value = float(_number_text(cell) if isinstance(cell, str) else _plain(cell))
         except OverflowError:
             raise ValueError from None
+        value *= self.scale
         if not (math.isfinite(value) and self.at_least <= value < self.below):
             raise ValueError
-        return value * self.scale
+        return value
 
     def many(self, cells: Sequence[Cell]) -> Sequence[float]:
         """Return the numbers of a column."""
@@ -99,12 +100,14 @@ class Number(Kind):
             values = list(map(float, cells))
         except OverflowError:
             raise ValueError from None
+        if self.scale != 1:
+            values = [value * self.scale for value in values]
         # A sum that is finite has no term that is not.
         if not (math.isfinite(sum(values)) and self.at_least <= min(values)):
             raise ValueError
         if max(values) >= self.below:
             raise ValueError
-        return values if self.scale == 1 else [value * self.scale for value in values]
+        return values
 
 
 @frozen

@@ -165,7 +165,7 @@ def test_special_files_are_stale_and_refused(tmp_path: Path) -> None:
 
 def test_inputs_are_never_outputs(tmp_path: Path) -> None:
     (tmp_path / "data.csv").write_text("data")
-    (tmp_path / "a.md").symlink_to("data.csv")
+    os.link(tmp_path / "data.csv", tmp_path / "a.md")
     with pytest.raises(WriteError, match="reads this file"):
         write_files(_report(), tmp_path, inputs=[tmp_path / "data.csv"])
     for other in ("a.md", "c/one.svg"):

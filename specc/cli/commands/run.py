@@ -10,7 +10,7 @@ from specc.cli.redirect import files_among, is_stream, told, write_stream
 from specc.cli.terminal import add_format_option, print_data, print_diagnostics, print_json
 from specc.diagnostics import Diagnostic
 from specc.session import Session
-from specc.writing import check_targets
+from specc.writing import check_folder, check_named
 
 if TYPE_CHECKING:
     from specc.report import Report
@@ -51,9 +51,10 @@ def _run(options: argparse.Namespace, stream: TextIO) -> Exit:
 
     session = session_of(options)
     session.plan  # noqa: B018  (what is wrong is said before the work begins)
-    check_targets(files_among(options.csv), session.workspace.files)
+    check_named(files_among(options.csv), session.workspace.files)
     print_diagnostics(session.diagnostics, "text")
     folder = options.out or options.spec.parent
+    check_folder(folder)
     with progress(session.work) as watcher:
         session.events = watcher
         report = session.report_in(folder)

@@ -1,6 +1,8 @@
 """`specc simulate`: the requests of a study, one by one."""
 
 import argparse
+import contextlib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -12,7 +14,7 @@ from specc.cli.terminal import add_format_option, print_diagnostics, print_json
 from specc.diagnostics import Diagnostic
 from specc.run.events import Events
 from specc.session import SpecError
-from specc.writing import check_targets, write_texts
+from specc.writing import check_named, write_texts
 
 if TYPE_CHECKING:
     from specc.results import Results, Simulated
@@ -58,7 +60,7 @@ def _run(options: argparse.Namespace, stream: TextIO) -> Exit:
 
     session = session_of(options)
     session.narrow_to_simulations(options.study, search_capacity=options.capacity)
-    check_targets(files_among(options.perfetto), session.workspace.files)
+    check_named(files_among(options.perfetto), session.workspace.files)
     print_diagnostics(session.diagnostics, "text")
     try:
         # What was simulated until an interrupt is worth telling.
@@ -66,7 +68,8 @@ def _run(options: argparse.Namespace, stream: TextIO) -> Exit:
             session.events = recorder = _Recorder(watcher)
             results = session.results
     except SimulationInterruptedError as stopped:
-        _print_partial(stopped)
+        with contextlib.redirect_stdout(sys.stderr if options.format == "json" else sys.stdout):
+            _print_partial(stopped)
         return Exit.INTERRUPTED
     _print(results, options.format)
     if options.perfetto is not None:
