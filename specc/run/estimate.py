@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from attrs import frozen
 
 from specc.diagnostics import Diagnostic, Label
-from specc.ir import Deployment, MeasuredServer, Mode, Phase, Strategy, Study
+from specc.ir import Deployment, MeasuredServer, Mode, Phase, Scheduler, Strategy, Study
 from specc.plan import Plan, PlannedStudy, Task
 from specc.run.evaluate import Prepared, prepare, server_of
 from specc.run.simulate import simulations_of
@@ -171,7 +171,8 @@ def _of_simulations(study: Study) -> Iterator[Part]:
     slowest = max((_of_request(subject, prompt, answer) for subject in subjects), default=0.0)
     blocks = 0.0
     if simulate.sessions is not None:
-        blocks = (prompt + answer) * simulate.sessions.turns / source.block
+        history = (prompt + answer) * simulate.sessions.turns
+        blocks = (simulate.sessions.system_prompt + history) / source.block
     turns = answer if any(map(_takes_turns, study.servers)) else 0.0
     yield Part(
         f"{_counted(times, 'simulation')} of {_counted(count, 'request')}"
@@ -184,6 +185,8 @@ def _of_simulations(study: Study) -> Iterator[Part]:
 
 def _takes_turns(server: MeasuredServer) -> bool:
     """Tell whether sequences of a server take turns to decode, step by step."""
+    if server.scheduler is Scheduler.PREFILL_THEN_DECODE:
+        return True
     running = min(server.max_sequences, server.chunk_budget)
     return min(server.decode_batch or running, running) < running
 

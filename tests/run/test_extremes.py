@@ -91,6 +91,16 @@ def test_steps_that_take_days(run, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 SIMULATED = "simulate { arrival = poisson(4 req/s); requests = 10000000 }"
+SERVED = """workload w { input = 20 tok; output = 500 tok }
+server t {
+    scheduler = prefill_then_decode
+    step_cost {
+        | step | size | time |
+        | prefill | 1 | 20 ms |
+        | decode | 1 | 1 ms |
+    }
+}
+"""
 LARGE = {
     "requests": (
         "workload w { input = 3500 tok; output = 500 tok; slo { ttft <= 2 s } }",
@@ -103,6 +113,15 @@ LARGE = {
     "memory": (
         WORKLOAD,
         f"study s {{ workload = w; deployments = d; {SIMULATED} }}",
+    ),
+    "system prompt": (
+        SERVED,
+        "study s { workload = w; servers = t; simulate { arrival = burst; requests = 20; "
+        "sessions { system_prompt = 1e9 tok } } }",
+    ),
+    "turns": (
+        SERVED,
+        "study s { workload = w; servers = t; simulate { arrival = burst; requests = 2000000 } }",
     ),
 }
 
