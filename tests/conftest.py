@@ -25,6 +25,15 @@ def _cache_of_this_run(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _signals_are_heard() -> None:
+    """Let programs that tests start hear Ctrl-C, also where pytest runs in the background."""
+    import signal
+
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture
 def reference_data() -> Path:
     """The folder of measured data that lies beside some checkouts."""
