@@ -13,6 +13,7 @@ from specc.serving.simulation.requests import TooLongError
 
 TOLERANCE = 0.01  # relative width at which a bisection ends
 MOST_HALVINGS = 24
+MOST_DOUBLINGS = 16
 LATENCIES_TO_LAST = 5.0  # median latencies that the arrivals of a simulation must last
 # Rates of the curve as shares of the capacity.
 CURVE = (0.25, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.25)
@@ -70,8 +71,12 @@ def highest_scale(simulate: Simulation, target: float, seed: int, start: float) 
 
     low = high = start
     if keeps(start):
-        while keeps(high := high * 2):
+        for _ in range(MOST_DOUBLINGS):
+            if not keeps(high := high * 2):
+                break
             low = high
+        else:
+            return low  # nothing bounds it, as where measured steps take no time
     else:
         for _ in range(MOST_HALVINGS):
             low /= 2
