@@ -3,6 +3,7 @@
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -11,8 +12,11 @@ from specc.signals import held, kept, undone
 PREFIX = ".specc-"
 
 
-def stage(target: Path, text: str) -> Path:
-    """Write a text beside its target, synced, and return where; rename it to finish.
+@contextlib.contextmanager
+def staged(target: Path, text: str) -> Iterator[Path]:
+    """Write a text beside its target, synced, and yield where; rename it to finish.
+
+    What was not renamed is removed on the way out, also where a signal ends the program.
 
     Raises:
         OSError: it cannot be written; nothing is left.
@@ -26,12 +30,11 @@ def stage(target: Path, text: str) -> Path:
             file.flush()
             os.fsync(file.fileno())
         os.chmod(name, _mode(target))
-    except BaseException:
+        yield Path(name)
+    finally:
         with contextlib.suppress(OSError):
             os.unlink(name)
         kept(name)
-        raise
-    return Path(name)
 
 
 def _mode(target: Path) -> int:

@@ -14,9 +14,8 @@ from typing import Any
 
 from attrs import frozen
 
-from specc.atomic import stage
+from specc.atomic import staged
 from specc.reading import read_bytes
-from specc.signals import kept
 
 LARGEST_ENTRY_BYTES = 16 * 2**20
 
@@ -45,13 +44,9 @@ class Entry:
         if self.path is None:
             return
         text = json.dumps(data, separators=(",", ":"))
-        with contextlib.suppress(OSError):
-            staged = stage(self.path, f"{_digest(text.encode())}\n{text}")
-            try:
-                staged.replace(self.path)
-            finally:
-                staged.unlink(missing_ok=True)
-                kept(str(staged))
+        whole = f"{_digest(text.encode())}\n{text}"
+        with contextlib.suppress(OSError), staged(self.path, whole) as source:
+            source.replace(self.path)
 
 
 def entry(kind: str, *depends_on: str) -> Entry:

@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from specc.atomic import PREFIX, stage
+from specc.atomic import PREFIX, staged
 from specc.diagnostics import Diagnostic
 from specc.reading import kind_of
-from specc.signals import held, kept
+from specc.signals import held
 
 _PATIENCE_S, _PAUSE_S = 2.0, 0.02  # for another run that writes into the folder
 _NO_FOLDER = os.strerror(errno.ENOENT)
@@ -104,18 +104,15 @@ def write_texts(texts: Mapping[Path, str], leftovers: Iterable[Path] = ()) -> No
         WriteError: one cannot be written; the old files stay.
     """
     places = _places(texts)
-    staged: dict[Path, Path] = {}
-    try:
+    with contextlib.ExitStack() as stack:
+        moves = []
         for target, text in texts.items():
+            place = places[target]
             with _reasons(target):
-                staged[target] = stage(places[target], text)
+                moves.append((target, stack.enter_context(staged(place, text)), place))
         with held():
-            _rename([(target, staged[target], places[target]) for target in texts])
+            _rename(moves)
             _remove(leftovers)
-    finally:
-        _remove(staged.values())
-        for source in staged.values():
-            kept(str(source))
 
 
 def replace_spec(path: Path, text: str) -> None:
@@ -192,11 +189,11 @@ def _identities(path: Path) -> set[object]:
     return found
 
 
-def _rename(staged: list[tuple[Path, Path, Path]]) -> None:
+def _rename(moves: list[tuple[Path, Path, Path]]) -> None:
     """Rename every file to its place; if one fails, take back those before it."""
     done: list[tuple[Path, Path | None]] = []
     try:
-        for target, source, place in staged:
+        for target, source, place in moves:
             with _reasons(target):
                 done.append((place, _backup(place)))
                 source.replace(place)
