@@ -119,6 +119,7 @@ class _Probes:
     evaluate: Evaluate
     goals: Goals
     rows: dict[int, ServingTable] = Factory(dict)
+    _ranks: dict[int, tuple[bool, float]] = Factory(dict)
 
     def row(self, batch: int) -> ServingTable:
         if batch not in self.rows:
@@ -203,10 +204,12 @@ class _Probes:
 
     def _rank(self, batch: int) -> tuple[bool, float]:
         """Order rows: what is served within the limits, below that by how far they are missed."""
-        row = self.row(batch)
-        if self.is_feasible(batch):
-            return True, float(row.throughput[0])
-        return False, -max(float(column[0]) for column in self.goals.excess(row).values())
+        if batch not in self._ranks:
+            row, within = self.row(batch), self.is_feasible(batch)
+            excess = () if within else self.goals.excess(row).values()
+            served = float(row.throughput[0]) if within else -max(float(x[0]) for x in excess)
+            self._ranks[batch] = within, served
+        return self._ranks[batch]
 
     def table(self) -> ServingTable:
         """Return all probed rows by rising batch, evaluated as one table."""
