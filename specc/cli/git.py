@@ -14,17 +14,25 @@ _HARMLESS = ("-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit")
 
 def ignored(path: Path) -> Diagnostic | None:
     """Return a warning if git ignores a file."""
-    place = Path(os.path.normpath(path.absolute()))
-    root = root_of(place.parent)
-    if root is None or not _may_be_ignored(place.parent):
+    folder = Path(os.path.realpath(path.parent))
+    root = root_of(folder)
+    if root is None or not _may_be_ignored(folder, root):
         return None
     import subprocess
 
+    name = os.path.relpath(folder / path.name, root)
     try:
         done = subprocess.run(
             # Asked at the root: a stranger's folder can look like a repository of its own, with
             # settings that name a program to run.
-            ["git", *_HARMLESS, "check-ignore", "-q", "--", os.path.relpath(place, root)],
+            [
+                "git",
+                *_HARMLESS,
+                "check-ignore",
+                "-q",
+                "--",
+                os.path.relpath(folder / path.name, root),
+            ],
             cwd=root,
             capture_output=True,
             check=False,
@@ -41,7 +49,7 @@ def ignored(path: Path) -> Diagnostic | None:
     )
 
 
-def _may_be_ignored(folder: Path) -> bool:
+def _may_be_ignored(folder: Path, root: Path) -> bool:
     """Read the ignore files up to the root of the repository; asking git takes 10 ms.
 
     The nearest file that says something about specs decides, with its last word.
@@ -52,7 +60,7 @@ def _may_be_ignored(folder: Path) -> bool:
         said = [line for line in said if not line.startswith("#")]
         if said:
             return not said[-1].startswith("!")
-        if (parent / ".git").exists():
+        if parent == root:
             return False
     return False
 
