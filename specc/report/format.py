@@ -87,11 +87,6 @@ def attainment(share: float) -> str:
     return f"{math.floor(share * 10000 + 1e-9) / 100:.4g} %"
 
 
-def counted(number: int, noun: str) -> str:
-    """Show a count with its noun: `1 device`, `8 devices`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def integer(number: float) -> str:
     """Show a count with thousands apart."""
     return f"{number:,}"

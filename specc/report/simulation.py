@@ -19,6 +19,7 @@ from specc.report.simulation_charts import (
 from specc.report.tables import Column, Row, Table
 from specc.results import CapacityFound, Metrics, Simulated, StudyResult, short_label
 from specc.serving.simulation.instances import UNLIMITED
+from specc.units import counted
 
 _STEEP = 0.05  # attainment lost by 5 % more load that is worth a warning
 MOST_DRAWN = 4
@@ -85,7 +86,7 @@ def arrivals_text(study: Study) -> str:
         if sessions.system_prompt:
             requests += f", {show.integer(sessions.system_prompt)} tokens of system prompt"
     router = simulate.router.value.replace("_", " ")
-    replicas = show.counted(simulate.replicas, "replica")
+    replicas = counted(simulate.replicas, "replica")
     return f"{requests}; {replicas}, {router}"
 
 
@@ -142,9 +143,9 @@ def _capacity_sentence(found: CapacityFound, devices: int) -> str:
         wanted = f"{show.quantity(found.wanted)} req/s"
         if found.replicas is None:
             return f"{text}; no number of replicas carries {wanted}"
-        size = f" ({show.counted(found.replicas * devices, 'device')})" if devices else ""
+        size = f" ({counted(found.replicas * devices, 'device')})" if devices else ""
         carry = "carries" if found.replicas == 1 else "carry"
-        text += f"; {show.counted(found.replicas, 'replica')}{size} {carry} {wanted}"
+        text += f"; {counted(found.replicas, 'replica')}{size} {carry} {wanted}"
     return text
 
 
@@ -162,11 +163,11 @@ def _remarks(study: Study, best: Simulated, shown: Sequence[Simulated]) -> list[
     undone = metrics.requests - metrics.finished - metrics.rejected
     if undone:
         remarks.append(
-            f"{show.counted(undone, 'request')} not done when the simulation ended, after 100 days."
+            f"{counted(undone, 'request')} not done when the simulation ended, after 100 days."
         )
     if metrics.rejected:
         remarks.append(
-            f"{show.counted(metrics.rejected, 'request')} rejected: longer than the KV cache or "
+            f"{counted(metrics.rejected, 'request')} rejected: longer than the KV cache or "
             "than the model takes. They count as missed."
         )
     if metrics.growing:
@@ -176,7 +177,7 @@ def _remarks(study: Study, best: Simulated, shown: Sequence[Simulated]) -> list[
         )
     if metrics.preemptions:
         remarks.append(
-            f"{show.counted(metrics.preemptions, 'preemption')}: the KV cache ran out, and what "
+            f"{counted(metrics.preemptions, 'preemption')}: the KV cache ran out, and what "
             "was computed was thrown away and computed again."
         )
     remarks.append(_why(best))
@@ -231,7 +232,7 @@ def _beyond(server: MeasuredServer, shown: Sequence[Simulated]) -> list[str]:
         measured = max(row.size for row in server.step_cost if row.step is kind)
         if most > measured:
             parts.append(
-                f"{kind.value} steps of up to {show.counted(most, units[kind])}, measured up to "
+                f"{kind.value} steps of up to {counted(most, units[kind])}, measured up to "
                 f"{show.integer(measured)}"
             )
     if not parts:
@@ -285,7 +286,7 @@ def _capacity_remarks(study: Study, best: Simulated, found: CapacityFound) -> li
         )
     if found.wanted is not None and found.attainment_at_wanted is not None:
         remarks.append(
-            f"Checked by simulation: {show.counted(found.replicas or 0, 'replica')} at "
+            f"Checked by simulation: {counted(found.replicas or 0, 'replica')} at "
             f"{show.quantity(found.wanted)} req/s reach "
             f"{show.attainment(found.attainment_at_wanted)}."
         )

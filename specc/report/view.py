@@ -53,6 +53,7 @@ from specc.results import (
     objective_of,
     short_label,
 )
+from specc.units import counted
 
 MOST_BARS = 16
 _LIMITS = {
@@ -314,7 +315,7 @@ def _question(study: Study) -> str:
     workload = study.workload
     settings = ", ".join(f"{path} = {value}" for path, value in study.settings)
     settings += ": " if settings else ""
-    images = f", {show.counted(workload.images.count, 'image')}" if workload.images else ""
+    images = f", {counted(workload.images.count, 'image')}" if workload.images else ""
     return f"{settings}{_lengths(study)}{images}; {_judged(study)}"
 
 
@@ -340,7 +341,7 @@ def _lengths(study: Study) -> str:
     hit = f", {show.percent(cached / prompt)} of it cached" if cached else ""
     if len(shapes) == 1:
         return (
-            f"{show.counted(shapes[0].input, 'token')} of prompt{hit}, "
+            f"{counted(shapes[0].input, 'token')} of prompt{hit}, "
             f"{show.integer(shapes[0].output)} of answer"
         )
     return (
@@ -360,7 +361,7 @@ def _answer(result: StudyResult, simulation: SimulationView | None) -> AnswerVie
     remarks += [_arithmetic(best), _stopped(best)]
     failed = sum(not verdict.met for verdict in result.verdicts)
     if failed:
-        remarks.append(f"{failed} of {show.counted(len(result.verdicts), 'expectation')} not met.")
+        remarks.append(f"{failed} of {counted(len(result.verdicts), 'expectation')} not met.")
     remarks += _fleet_remarks(result, best)
     remarks += _runner_up(result, best)
     remarks += _two_kinds_of_tpot(result)
@@ -374,15 +375,13 @@ def _server_answer(result: StudyResult, simulation: SimulationView) -> AnswerVie
     """The answer of a study of measured servers is that of its simulation."""
     failed = sum(not verdict.met for verdict in result.verdicts)
     remarks = (
-        (f"{failed} of {show.counted(len(result.verdicts), 'expectation')} not met.",)
-        if failed
-        else ()
+        (f"{failed} of {counted(len(result.verdicts), 'expectation')} not met.",) if failed else ()
     )
     return AnswerView(simulation.meets, simulation.headline, "", (), remarks)
 
 
 def _headline(best: Configuration) -> str:
-    devices = show.counted(best.devices, "device")
+    devices = counted(best.devices, "device")
     if len({g.device for g in best.instances}) == 1:
         devices = f"{best.devices} × {best.instances[0].device}"
     batches = [f"batch {g.point.batch}" for g in best.instances]
@@ -443,9 +442,9 @@ def _group_arithmetic(group: Instance) -> str:
     each = " × ".join(f"{name} {n}" for name, n in sizes.items() if n > 1 or name == "TP")
     batch = group.point.batch
     stages = f", in {group.layout.pp} batches of {batch}" if group.layout.pp > 1 else ""
-    flight = show.counted(batch * group.layout.pp, "request")
+    flight = counted(batch * group.layout.pp, "request")
     if group.layout.dp == 1:
-        devices = show.counted(group.devices, "device")
+        devices = counted(group.devices, "device")
         shape = f" ({each})" if each != f"TP {group.devices}" else ""
         return f"One replica of {devices}{shape} keeps {flight} in flight{stages}."
     return (
@@ -489,7 +488,7 @@ def _fleet_remarks(result: StudyResult, best: Configuration) -> list[str]:
         )
     if spare:
         kind = " of each kind" if len(best.instances) > 1 else ""
-        count = show.counted(spare, "instance")
+        count = counted(spare, "instance")
         remarks.append(f"{count}{kind} may fail without a loss of this rate.")
     return remarks
 
@@ -522,7 +521,7 @@ def _runner_up(result: StudyResult, best: Configuration) -> list[str]:
     where = f"{second.deployment}, " if len(result.study.deployments) > 1 else ""
     if objective is Objective.FEWEST_DEVICES:
         more = second.devices - best.devices
-        less = f"{show.counted(more, 'device')} more" if more else "as many devices"
+        less = f"{counted(more, 'device')} more" if more else "as many devices"
         return [f"Next best: {where}{second.layout} with {less}."]
     gap = 1 - theirs / mine
     less = f"{show.percent(gap)} less" if gap > 0 else "the same"

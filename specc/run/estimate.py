@@ -10,14 +10,16 @@ from collections.abc import Iterator, Sequence
 from attrs import frozen
 
 from specc.diagnostics import Diagnostic, Label
-from specc.ir import Deployment, MeasuredServer, Mode, Phase, Scheduler, Strategy, Study
+from specc.ir import Deployment, MeasuredServer, Phase, Routing, Strategy, Study
 from specc.plan import Plan, PlannedStudy, Task
 from specc.run.evaluate import Prepared, prepare, server_of
 from specc.run.simulate import simulations_of
 from specc.search.batch import BESIDE, FINER, FIRST_RIGHT_EDGE, MOST_DOUBLINGS, PEAKS, scan_grid
 from specc.serving import StepLoop
 from specc.serving.simulation.arrivals import Source
-from specc.units import Bytes, Seconds
+from specc.serving.simulation.cluster import takes_turns
+from specc.serving.simulation.instances import measured_pool
+from specc.units import Bytes, Seconds, counted
 
 LONGEST: Seconds = 600.0
 MOST_MEMORY: Bytes = 4 * 2**30
@@ -147,7 +149,7 @@ def _looped(prepared: Prepared) -> Sequence[float]:
 
 def _of_pairs(planned: PlannedStudy) -> Iterator[Part]:
     for deployment in planned.study.deployments:
-        if deployment.mode not in (Mode.DISAGGREGATED, Mode.PD_RATIO):
+        if len(deployment.mode.phases) == 1:
             continue
         sides = [
             sum(t.deployment.name == deployment.name and t.phase is phase for t in planned.tasks)
@@ -164,7 +166,7 @@ def _of_simulations(study: Study) -> Iterator[Part]:
         return
     source = Source(simulate, study.workload)
     times, count = simulations_of(study), source.count
-    engines = simulate.replicas if simulate.router.value != "round_robin" else 0
+    engines = simulate.replicas if simulate.router is not Routing.ROUND_ROBIN else 0
     each = _REQUEST + engines * _ENGINE
     prompt, answer = _mean_lengths(source)
     subjects: list[MeasuredServer | Deployment] = [*study.servers, *study.deployments]
@@ -175,7 +177,7 @@ def _of_simulations(study: Study) -> Iterator[Part]:
         blocks = (simulate.sessions.system_prompt + history) / source.block
     turns = answer if any(map(_takes_turns, study.servers)) else 0.0
     yield Part(
-        f"{_counted(times, 'simulation')} of {_counted(count, 'request')}"
+        f"{counted(times, 'simulation')} of {counted(count, 'request')}"
         + (", most of them for the capacity" if study.capacity is not None else ""),
         study,
         times * count * (each + slowest),
@@ -184,11 +186,7 @@ def _of_simulations(study: Study) -> Iterator[Part]:
 
 
 def _takes_turns(server: MeasuredServer) -> bool:
-    """Tell whether sequences of a server take turns to decode, step by step."""
-    if server.scheduler is Scheduler.PREFILL_THEN_DECODE:
-        return True
-    running = min(server.max_sequences, server.chunk_budget)
-    return min(server.decode_batch or running, running) < running
+    return takes_turns(measured_pool(server, Routing.ROUND_ROBIN, longest=1).settings)
 
 
 def _of_request(subject: MeasuredServer | Deployment, prompt: float, answer: float) -> Seconds:
@@ -215,10 +213,5 @@ def _mean_lengths(source: Source) -> tuple[float, float]:
 def _time_text(seconds: Seconds) -> str:
     for unit, name, most in ((60, "minute", 120), (3600, "hour", 48)):
         if seconds < most * unit:
-            return _counted(math.ceil(seconds / unit), name)
-    return _counted(math.ceil(seconds / 86400), "day")
-
-
-def _counted(number: int, noun: str) -> str:
-    """Return a count with its noun."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+            return counted(math.ceil(seconds / unit), name)
+    return counted(math.ceil(seconds / 86400), "day")

@@ -3,17 +3,17 @@
 from specc.diagnostics import Diagnostic
 
 
-class RunError(Exception):
-    """A run that its spec lets go on for ever; carries what to tell the user."""
+class _StoppedError(Exception):
+    """A run that cannot go on; carries what to tell the user."""
 
     def __init__(self, diagnostic: Diagnostic) -> None:
         super().__init__(diagnostic.sentence)
         self.diagnostic = diagnostic
 
 
-class EvaluationError(Exception):
-    """Tasks that cannot be evaluated for a reason outside of them; carries the diagnostic."""
+class RunError(_StoppedError):
+    """A run that its spec lets go on for ever."""
 
-    def __init__(self, diagnostic: Diagnostic) -> None:
-        super().__init__(diagnostic.sentence)
-        self.diagnostic = diagnostic
+
+class EvaluationError(_StoppedError):
+    """Tasks that cannot be evaluated for a reason outside of them."""

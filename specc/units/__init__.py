@@ -24,6 +24,7 @@ from specc.units.quantity import (
     Quantity,
     UnknownUnitError,
     calculate,
+    counted,
     parse_quantity,
     spaced_quantity,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "UnknownUnitError",
     "Watts",
     "calculate",
+    "counted",
     "parse_quantity",
     "spaced_quantity",
     "typical_unit",

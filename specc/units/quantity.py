@@ -104,6 +104,11 @@ class Quantity:
         return Quantity(value, self.dimension, self.unit or other.unit)
 
 
+def counted(number: int, noun: str) -> str:
+    """Show a count with its noun: `1 device`, `8 devices`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def calculate(operator_: str, left: Quantity, right: Quantity) -> Quantity:
     """Apply one of + - * / to two quantities; raises as the operation itself does."""
     return _OPERATIONS[operator_](left, right)

@@ -78,13 +78,10 @@ def run(options: argparse.Namespace) -> int:
             **_with_line(path.parent / ".gitattributes", _ATTRIBUTES),
         }
         write_texts(texts)
-    except UnreadableError as error:
-        print_diagnostics([error.diagnostic], "text")
-        return Exit.WRONG_INPUT
     except OSError as error:
         print_diagnostics([WriteError.because(path, error).diagnostic], "text")
         return Exit.WRONG_INPUT
-    except WriteError as error:
+    except (UnreadableError, WriteError) as error:
         print_diagnostics([error.diagnostic], "text")
         return Exit.WRONG_INPUT
     for written in texts:

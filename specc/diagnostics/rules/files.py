@@ -48,8 +48,8 @@ RULES = (
         "a file cannot be written",
         "A command writes its files whole or not at all: first all beside their targets, then all "
         "renamed. One of them could not be written, so the old files are still there. Refused are also: a "
-        "target that the run reads, or that is a spec; one that is no regular file; a link that leads out "
-        "of the folder it stands in. Only --out makes folders. The same holds for a spec that 'specc fmt' "
+        "target that the run reads, or that is a spec; one that is no regular file; a link, wherever it "
+        "leads. Only --out makes folders. The same holds for a spec that 'specc fmt' "
         "or 'specc check --fix' would change; where that is a link, its target is changed.",
         session="specc run plan.spec --out /proc",
     ),

@@ -30,6 +30,12 @@ IMBALANCE = 2.0  # load over the mean above which a prefix does not decide
 Progress = Callable[[int], None]
 
 
+def takes_turns(settings: EngineLimits) -> bool:
+    """Tell whether the sequences of an engine take turns to decode, which goes step by step."""
+    turns = settings.decode_batch < settings.limit
+    return turns or settings.scheduler is Scheduler.PREFILL_THEN_DECODE
+
+
 @frozen(eq=False)
 class Pool:
     """Like engines behind a router."""
@@ -66,8 +72,7 @@ class Pool:
         cache = None
         if lives.hashes is not None:
             cache = BlockCache(lives.block_tokens // settings.block)
-        turns = settings.decode_batch < settings.limit
-        if turns or settings.scheduler is Scheduler.PREFILL_THEN_DECODE:
+        if takes_turns(settings):
             return RoundRobin(settings, self.costs, lives, cache)
         return Continuous(settings, self.costs, lives, cache)
 
