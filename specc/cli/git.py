@@ -25,14 +25,7 @@ def ignored(path: Path) -> Diagnostic | None:
         done = subprocess.run(
             # Asked at the root: a stranger's folder can look like a repository of its own, with
             # settings that name a program to run.
-            [
-                "git",
-                *_HARMLESS,
-                "check-ignore",
-                "-q",
-                "--",
-                os.path.relpath(folder / path.name, root),
-            ],
+            ["git", *_HARMLESS, "check-ignore", "-q", "--", name],
             cwd=root,
             capture_output=True,
             check=False,
