@@ -41,7 +41,7 @@ _TURN = 6e-6  # for a step of sequences that take turns
 _TOKEN = 1.5e-6  # for a token of a sequence that takes turns
 _ENGINE = 2e-6  # for an engine that the router looks at, at each request
 _TURN_BYTES = 90  # for a token of a sequence that takes turns: its gap, and its share of a step
-_HASH_BYTES = 40  # for the name of a block of a prompt
+_HASH, _HASH_BYTES = 0.6e-6, 40  # for the name of a block of a prompt, and its place in the cache
 
 
 @frozen
@@ -180,7 +180,7 @@ def _of_simulations(study: Study) -> Iterator[Part]:
         f"{counted(times, 'simulation')} of {counted(count, 'request')}"
         + (", most of them for the capacity" if study.capacity is not None else ""),
         study,
-        times * count * (each + slowest),
+        times * count * (each + slowest + blocks * _HASH),
         int(count * (_REQUEST_BYTES + blocks * _HASH_BYTES + turns * _TURN_BYTES)),
     )
 
