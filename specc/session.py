@@ -23,8 +23,9 @@ from specc.workspace import Workspace
 if TYPE_CHECKING:
     from typing import Any
 
+    from specc.outputs.files import Report
+    from specc.outputs.material import Material
     from specc.plan import Plan, PlannedStudy
-    from specc.report import Report
     from specc.results import Instance, Results
     from specc.run.events import Events
 
@@ -89,7 +90,7 @@ class Session:
     @plan.setter
     def plan(self, plan: "Plan") -> None:
         self._plan = plan
-        for stage in ("results", "report"):
+        for stage in ("results", "material", "report"):
             self.__dict__.pop(stage, None)
 
     def _lowered(self) -> "Plan":
@@ -178,15 +179,26 @@ class Session:
             raise SpecError([expected.diagnostic()])
 
     @cached_property
+    def material(self) -> "Material":
+        """What outputs are written from.
+
+        Raises:
+            SpecError: as `plan`.
+        """
+        from specc.outputs.material import Material
+
+        return Material(self.results)
+
+    @cached_property
     def report(self) -> "Report":
         """The files of the report.
 
         Raises:
             SpecError: as `plan`.
         """
-        from specc.report import render
+        from specc.outputs.registry import render
 
-        return render(self.results)
+        return render(self.material)
 
     def report_in(self, folder: Path) -> "Report":
         """Return the files of the report as they are named in a folder.
@@ -197,12 +209,12 @@ class Session:
         Raises:
             SpecError: as `plan`.
         """
-        from specc.report import render
+        from specc.outputs.registry import render
 
         is_own = os.path.realpath(folder) == os.path.realpath(self.path.parent)
         if not self.overrides or not is_own:
             return self.report
-        return render(self.results, f".set-{digest(self.overrides)}")
+        return render(evolve(self.material, suffix=f".set-{digest(self.overrides)}"))
 
     def operators(self, instance: "Instance") -> "list[dict[str, Any]]":
         """Return the operators of the steps of an instance that was found, the longest first.

@@ -3,7 +3,7 @@
 import argparse
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -15,35 +15,35 @@ from specc.writing import WriteError
 _NAMES = (Path("-"), Path("/dev/stdout"))
 
 
-def is_stream(path: Path | None) -> bool:
+def is_stream(path: Path) -> bool:
     """Tell whether the name of a file stands for standard output."""
     return path in _NAMES
 
 
-def files_among(*paths: Path | None) -> list[Path]:
-    """Return the paths of options that are files: neither left out nor standard output."""
-    return [path for path in paths if path is not None and not is_stream(path)]
+def files_among(paths: Iterable[Path]) -> list[Path]:
+    """Return the paths of options that are files, not standard output."""
+    return [path for path in paths if not is_stream(path)]
 
 
 @contextlib.contextmanager
-def standard_output(path: Path | None) -> Iterator[TextIO]:
+def standard_output(paths: Collection[Path]) -> Iterator[TextIO]:
     """Yield standard output; if a file is written to it, all that is printed goes elsewhere."""
     stream = sys.stdout
-    with contextlib.redirect_stdout(sys.stderr if is_stream(path) else stream):
+    with contextlib.redirect_stdout(sys.stderr if any(map(is_stream, paths)) else stream):
         yield stream
 
 
 def told(
     options: argparse.Namespace,
-    path: Path | None,
+    paths: Collection[Path],
     command: Callable[[argparse.Namespace, TextIO], Exit],
 ) -> Exit:
-    """Run a command that may write the file `path` to standard output; say what goes wrong.
+    """Run a command that may write one of `paths` to standard output; say what goes wrong.
 
     Returns:
         Its exit code, or that of a wrong input.
     """
-    with standard_output(path) as stream:
+    with standard_output(paths) as stream:
         try:
             return command(options, stream)
         except SpecError as error:

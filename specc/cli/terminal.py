@@ -37,6 +37,11 @@ def say(text: str, *, error: bool = False) -> None:
     print(visible_line(text), file=sys.stderr if error else sys.stdout)
 
 
+def print_text(text: str) -> None:
+    """Print a text that an output made."""
+    sys.stdout.write(text)
+
+
 def print_json(data: object) -> None:
     """Print data for tools; in ASCII, so that it does not depend on the terminal."""
     import json

@@ -1,11 +1,5 @@
-"""Reports: results → view model → Jinja templates → files. Deterministic to the byte.
+"""Reports: results → a document, which is a flat tree of blocks with text and pixels.
 
-In: `Results`, the name of the spec and the hashes of the inputs. Out: a `Report`, which is the
-text of each file; `files.py` writes or compares them. Read `render.py` first, then `view.py`.
+In: `Results`. Out: a `ReportDocument`, which `outputs` writes in each format. Read `document.py`
+first, then `sections/__init__.py` for the order of the page, and one section.
 """
-
-from specc.report.files import Report, stale_files, write_files
-from specc.report.render import render
-from specc.writing import WriteError
-
-__all__ = ["Report", "WriteError", "render", "stale_files", "write_files"]

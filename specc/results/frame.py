@@ -41,11 +41,6 @@ def listed(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def to_csv(results: Results) -> str:
-    """Return what reports list as CSV."""
-    return listed(results).to_csv(index=False, lineterminator="\n")
-
-
 def _study(study: StudyResult) -> dict[str, Any]:
     return {"study": study.study.name, **dict(study.study.settings)}
 

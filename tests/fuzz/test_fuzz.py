@@ -63,7 +63,7 @@ study s { workload = w; deployments = d }
 @pytest.mark.parametrize(
     ("target", "fault", "key"),
     [
-        ("specc.report.render", lambda *_: 1 / 0, "exit code 70"),
+        ("specc.outputs.registry.render", lambda *_: 1 / 0, "exit code 70"),
         ("specc.session.Session.report_in", lambda *_: print("\x1b[2J"), "prints '\\x1b'"),
     ],
 )

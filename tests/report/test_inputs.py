@@ -7,7 +7,7 @@ import pytest
 
 from specc.diagnostics import Source
 from specc.ir.written import quantity_text
-from specc.report.inputs import inputs
+from specc.report.sections.inputs import inputs
 from specc.session import Session
 from specc.syntax import Block, Constraint, parse
 from specc.syntax.nodes import Field

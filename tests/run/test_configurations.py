@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from specc.report.frontier import _unbeaten
-from specc.report.view import _relaxed
+from specc.report.relaxations import relaxations
 from specc.run.configurations import best_split
 from specc.session import Session
 
@@ -276,9 +276,9 @@ def test_a_fact_may_be_limited_from_both_sides(solve) -> None:
 def test_phases_apart_are_not_told_that_one_limit_is_enough(solve) -> None:
     body = BASE + "devices = 8; mode = disaggregated; parallel { tp = 8 } }"
     (both,) = solve(body, slo="ttft <= 1 ms; tpot <= 1 ms")
-    assert _relaxed(both) == []
+    assert relaxations(both) == []
     (one,) = solve(body, slo="ttft <= 20 s; tpot <= 1 ms")
-    (relaxation,) = _relaxed(one)
+    (relaxation,) = relaxations(one)
     assert relaxation.miss.limit == "tpot"
 
 

@@ -1,19 +1,26 @@
 """`specc run`: from a spec to its report."""
 
 import argparse
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from specc.cli.codes import Exit
-from specc.cli.options import add_run_options, session_of
+from specc.cli.options import add_output_options, add_run_options, asked, session_of
 from specc.cli.redirect import files_among, is_stream, told, write_stream
-from specc.cli.terminal import add_format_option, print_data, print_diagnostics, print_json
+from specc.cli.terminal import (
+    add_format_option,
+    print_data,
+    print_diagnostics,
+    print_json,
+    print_text,
+    say,
+)
 from specc.diagnostics import Diagnostic
+from specc.outputs import terminal
+from specc.outputs.files import MANIFEST, Report, stale_files, write_files
 from specc.session import Session
 from specc.writing import check_folder, check_named
-
-if TYPE_CHECKING:
-    from specc.report import Report
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -30,28 +37,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write nothing; fail if the files on disk are not what a run would write",
     )
-    kind.add_argument(
-        "--csv",
-        type=Path,
-        metavar="FILE",
-        help="also write a table: a row for each candidate, or for each configuration of fleets; "
-        "- is standard output",
-    )
+    add_output_options(kind, "run")
     add_run_options(parser)
     add_format_option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the spec; exit code 3 if a study has no feasible candidate, 1 if it fails an `expect`."""
-    return told(options, options.csv, _run)
+    return told(options, asked(options, "run"), _run)
 
 
 def _run(options: argparse.Namespace, stream: TextIO) -> Exit:
     from specc.cli.progress import progress
 
+    wanted = asked(options, "run")
     session = session_of(options)
     session.plan  # noqa: B018  (what is wrong is said before the work begins)
-    check_named(files_among(options.csv), session.workspace.files)
+    check_named(files_among(wanted), session.workspace.files)
     print_diagnostics(session.diagnostics, "text")
     folder = options.out or options.spec.parent
     check_folder(folder)
@@ -63,17 +65,18 @@ def _run(options: argparse.Namespace, stream: TextIO) -> Exit:
         if code != Exit.OK:
             return code
     else:
-        _write(session, report, folder, options)
-        if is_stream(options.csv):
-            write_stream(stream, _table(session))
+        texts = {path: output.write(session.material) for path, output in wanted.items()}
+        others = {path: texts[path] for path in files_among(texts)}
+        written = write_files(report, folder, others, session.workspace.files)
+        _print(session, report, written, options.format)
+        for path in filter(is_stream, texts):
+            write_stream(stream, texts[path])
     if not session.results.feasible:
         return Exit.INFEASIBLE
     return Exit.OK if session.results.as_expected else Exit.FAILED
 
 
-def _check(report: "Report", folder: Path, format_: str) -> Exit:
-    from specc.report import stale_files
-
+def _check(report: Report, folder: Path, format_: str) -> Exit:
     stale = stale_files(report, folder)
     if format_ == "json":
         print_json({"stale": [path.as_posix() for path in stale]})
@@ -88,21 +91,12 @@ def _check(report: "Report", folder: Path, format_: str) -> Exit:
     return Exit.FAILED if stale else Exit.OK
 
 
-def _write(session: Session, report: "Report", folder: Path, options: argparse.Namespace) -> None:
-    from specc.report import write_files
-
-    others = {path: _table(session) for path in files_among(options.csv)}
-    written = write_files(report, folder, others, session.workspace.files)
-    if options.format == "json":
+def _print(session: Session, report: Report, written: list[Path], format_: str) -> None:
+    if format_ == "json":
         name = next(name for name in report.files if name.endswith(".result.json"))
         print_data(report.files[name])
-    else:
-        from specc.cli.summary import print_summary
-
-        print_summary(session.results, written)
-
-
-def _table(session: Session) -> str:
-    from specc.results.frame import to_csv
-
-    return to_csv(session.results)
+        return
+    print_text(terminal.write(session.material))
+    for path in written:
+        if path.suffix != ".svg" and path.name != MANIFEST:
+            say(f"wrote {os.path.relpath(path)}")

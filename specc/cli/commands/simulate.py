@@ -6,11 +6,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from attrs import evolve
+
 from specc import signals
 from specc.cli.codes import Exit
-from specc.cli.options import add_run_options, session_of
+from specc.cli.options import add_output_options, add_run_options, asked, session_of
 from specc.cli.redirect import files_among, is_stream, told, write_stream
-from specc.cli.terminal import add_format_option, print_diagnostics, print_json
+from specc.cli.terminal import add_format_option, print_diagnostics, print_json, print_text
 from specc.diagnostics import Diagnostic
 from specc.run.events import Events
 from specc.session import SpecError
@@ -38,29 +40,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="search the capacity of every study, also of those without a block 'capacity'",
     )
-    parser.add_argument(
-        "--perfetto",
-        type=Path,
-        metavar="FILE",
-        help="write every step and request of the first simulation as a trace for ui.perfetto.dev; "
-        "- is standard output",
-    )
+    add_output_options(parser, "simulate")
     add_run_options(parser)
     add_format_option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Simulate; exit code 3 if objectives are missed, 1 if an `expect` is not met."""
-    return told(options, options.perfetto, _run)
+    return told(options, asked(options, "simulate"), _run)
 
 
 def _run(options: argparse.Namespace, stream: TextIO) -> Exit:
     from specc.cli.progress import progress
     from specc.run.subjects import SimulationInterruptedError
 
+    wanted = asked(options, "simulate")
     session = session_of(options)
     session.narrow_to_simulations(options.study, search_capacity=options.capacity)
-    check_named(files_among(options.perfetto), session.workspace.files)
+    check_named(files_among(wanted), session.workspace.files)
     print_diagnostics(session.diagnostics, "text")
     try:
         # What was simulated until an interrupt is worth telling.
@@ -72,8 +69,9 @@ def _run(options: argparse.Namespace, stream: TextIO) -> Exit:
             _print_partial(stopped)
         return Exit.INTERRUPTED
     _print(results, options.format)
-    if options.perfetto is not None:
-        _write_trace(_trace(results, recorder), options.perfetto, stream)
+    for path, output in wanted.items():
+        material = evolve(session.material, outcome=recorder.outcome_of(_chosen(results)))
+        _write(output.write(material), path, stream)
     if not results.feasible:
         return Exit.INFEASIBLE
     return Exit.OK if results.as_expected else Exit.FAILED
@@ -96,46 +94,35 @@ class _Recorder(Events):
         return next(outcome for found, outcome in self._outcomes if found is wanted)
 
 
-def _trace(results: "Results", recorder: _Recorder) -> str:
-    """Return every step of the simulation that was chosen in the first study."""
-    from specc.report.perfetto import perfetto
-
+def _chosen(results: "Results") -> "Simulated":
+    """Return the simulation that was chosen in the first study."""
     if not results.studies[0].simulations:
-        message = "no layout keeps to the limits, so there are no steps"
+        message = "no layout meets the limits, so there are no steps"
         raise SpecError([Diagnostic("E0496", message)])
-    chosen = results.studies[0].simulations[0]
-    return perfetto(chosen.name, recorder.outcome_of(chosen))
+    return results.studies[0].simulations[0]
 
 
-def _write_trace(trace: str, path: Path, stream: TextIO) -> None:
+def _write(text: str, path: Path, stream: TextIO) -> None:
     if is_stream(path):
-        write_stream(stream, trace)
+        write_stream(stream, text)
     else:
-        write_texts({path: trace})
+        write_texts({path: text})
 
 
 def _print(results: "Results", format_: str) -> None:
     if format_ == "json":
-        from specc.ir.json import to_json
-        from specc.results import rounded
+        from specc.outputs.json import simulations
 
-        data = [
-            {
-                "study": study.study.name,
-                "settings": dict(study.study.settings),
-                "simulations": [to_json(simulated) for simulated in study.simulations],
-                "verdicts": [to_json(verdict) for verdict in study.verdicts],
-            }
-            for study in results.studies
-        ]
-        print_json(rounded(data))
+        print_json(simulations(results))
         return
-    from specc.cli.summary import print_simulations
+    from specc.outputs.terminal import shown
+    from specc.report.compose import simulated
 
-    print_simulations(results)
+    print_text(shown(simulated(results).blocks))
 
 
 def _print_partial(stopped: "SimulationInterruptedError") -> None:
-    from specc.cli.summary import print_metrics
+    from specc.outputs.terminal import shown
+    from specc.report.compose import interrupted
 
-    print_metrics(stopped.name, stopped.metrics)
+    print_text(shown(interrupted(stopped.name, stopped.metrics).blocks))

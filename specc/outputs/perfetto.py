@@ -2,35 +2,42 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from specc.serving.simulation.costs import PICOSECONDS
-from specc.serving.simulation.engine import RUN_COLUMNS
-from specc.serving.simulation.metrics import Outcome
-from specc.serving.simulation.requests import REJECTED
+from specc.outputs.material import Material
 
-_MICROSECONDS = PICOSECONDS // 10**6  # picoseconds of one
+if TYPE_CHECKING:
+    from specc.serving.simulation.metrics import Outcome
+
+_MICROSECOND = 10**6  # in picoseconds, in which a simulation counts
 MOST_REQUESTS = 20_000  # requests that are drawn, the first ones
 _STEPS, _REQUESTS = 1, 2  # threads of an engine
 
 
-def perfetto(name: str, outcome: Outcome) -> str:
-    """Return the steps of every engine, its queue, batch and cache, and the life of requests."""
+def write(material: Material) -> str:
+    """Return the steps of every engine, its queue, batch and cache, and the life of requests.
+
+    Of the simulation that was chosen in the first study.
+    """
+    outcome, name = material.outcome, material.results.studies[0].simulations[0].name
+    assert outcome is not None
     events = [*_engines(outcome), *_requests(name, outcome, len(outcome.runs))]
     data = {"displayTimeUnit": "ms", "otherData": {"simulated": name}, "traceEvents": events}
     return json.dumps(data, separators=(",", ":")) + "\n"
 
 
-def _engines(outcome: Outcome) -> Iterator[dict[str, Any]]:
+def _engines(outcome: "Outcome") -> Iterator[dict[str, Any]]:
+    from specc.serving.simulation.engine import RUN_COLUMNS
+
     for number, (runs, capacity) in enumerate(zip(outcome.runs, outcome.capacity, strict=True)):
         yield _named(number, f"engine {number}")
         for row in runs.tolist():
             run = dict(zip(RUN_COLUMNS, row, strict=True))
-            at = {"pid": number, "tid": _STEPS, "ts": run["start"] / _MICROSECONDS}
+            at = {"pid": number, "tid": _STEPS, "ts": run["start"] / _MICROSECOND}
             yield {
                 "name": _name_of(run),
                 "ph": "X",
-                "dur": run["duration"] / _MICROSECONDS,
+                "dur": run["duration"] / _MICROSECOND,
                 "args": {k: run[k] for k in ("steps", "batch", "context", "tokens")},
                 **at,
             }
@@ -53,13 +60,15 @@ def _name_of(run: dict[str, int]) -> str:
     return " + ".join(parts)
 
 
-def _requests(name: str, outcome: Outcome, pid: int) -> Iterator[dict[str, Any]]:
+def _requests(name: str, outcome: "Outcome", pid: int) -> Iterator[dict[str, Any]]:
+    from specc.serving.simulation.requests import REJECTED
+
     yield _named(pid, f"requests of {name}")
     served, requests = outcome.served, outcome.requests
     columns = (requests.arrival, served.start, served.first, served.finish)
     rows = zip(*(column.tolist() for column in columns), strict=True)
     lengths = zip(requests.input.tolist(), requests.output.tolist(), strict=True)
-    for number, (times, (prompt, answer)) in enumerate(zip(rows, lengths, strict=True)):
+    for number, (times, (prompt, output)) in enumerate(zip(rows, lengths, strict=True)):
         if number >= MOST_REQUESTS:
             return
         arrival, start, first, finish = times
@@ -68,9 +77,9 @@ def _requests(name: str, outcome: Outcome, pid: int) -> Iterator[dict[str, Any]]
             if REJECTED in (begin, end):
                 continue
             event = {"name": phase, "cat": "request", "id": number, "pid": pid, "tid": _REQUESTS}
-            args = {"prompt": prompt, "answer": answer}
-            yield {"ph": "b", "ts": begin / _MICROSECONDS, "args": args, **event}
-            yield {"ph": "e", "ts": end / _MICROSECONDS, **event}
+            args = {"prompt": prompt, "output": output}
+            yield {"ph": "b", "ts": begin / _MICROSECOND, "args": args, **event}
+            yield {"ph": "e", "ts": end / _MICROSECOND, **event}
 
 
 def _named(pid: int, name: str) -> dict[str, Any]:

@@ -7,27 +7,26 @@ that was set can be left out; what was not set stands below them with its defaul
 import math
 from collections.abc import Iterable, Iterator
 
+from attrs import evolve
+
 from specc.cost import calibration_name
-from specc.ir import Deployment, Model, Slo, Study, Workload
+from specc.ir import Deployment, Model, Study, Workload
 from specc.ir.images import image_tokens
 from specc.ir.vocabulary import Node
 from specc.ir.written import Row as Written
 from specc.ir.written import defaults, is_of_library, written
 from specc.report import format as show
-from specc.report.tables import Column, Row, Table
+from specc.report.document import Block, Column, Heading, Row, Table
+from specc.report.study import ReportedStudy
 
 _COLUMNS = (Column("Input", numeric=False), Column("Value", numeric=False))
 
 
-def objectives(slo: Slo) -> str:
-    """Say the objectives in a few words: `TTFT ≤ 2 s and TPOT ≤ 50 ms`."""
-    limits = [
-        f"{name.upper()} ≤ {show.duration(limit)}"
-        for name, limit in (("ttft", slo.ttft), ("tpot", slo.tpot))
-        if limit is not None
-    ]
-    limits += [tail.text for tail in slo.tails]
-    return " and ".join(limits) or "no latency objective"
+def blocks(study: ReportedStudy) -> Iterator[Block]:
+    """Yield the tables of the inputs of a study."""
+    yield Heading(id=study.id("inputs"), text="Inputs")
+    for table in inputs(study.study):
+        yield evolve(table, id=study.id(f"input-{table.id}"))
 
 
 def inputs(study: Study) -> Iterator[Table]:
@@ -44,8 +43,11 @@ def inputs(study: Study) -> Iterator[Table]:
     devices = {instance.device.name: instance.device for instance in study.instances}
     for device in devices.values():
         yield _table("Device", device)
-        if device.calibration is not None and not is_of_library(device.calibration):
-            yield _table("Calibration", device.calibration)
+    found = (device.calibration for device in devices.values())
+    calibrations = {data.name: data for data in found if data is not None}
+    for data in calibrations.values():
+        if not is_of_library(data):
+            yield _table("Calibration", data)
 
 
 def _table(kind: str, node: Node, more: Iterable[Written] = ()) -> Table:
@@ -55,10 +57,12 @@ def _table(kind: str, node: Node, more: Iterable[Written] = ()) -> Table:
     rows = [*about, *own, *more]
     left = "; ".join(f"{path} = {text}" for path, text in defaults(node) if _counts(node, path))
     return Table(
-        f"{kind} {node.name}",
-        _COLUMNS,
-        tuple(Row(row) for row in rows),
-        f"By default: {left}." if left else "",
+        id=f"{kind.lower()}-{node.name}",
+        title=f"{kind} {node.name}",
+        columns=_COLUMNS,
+        rows=tuple(Row(row) for row in rows),
+        note=f"By default: {left}." if left else "",
+        beside=True,
     )
 
 

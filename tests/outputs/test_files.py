@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from specc.report import Report, WriteError, stale_files, write_files
-from specc.report.files import MANIFEST, manifest
+from specc.outputs.files import MANIFEST, Report, manifest, stale_files, write_files
+from specc.writing import WriteError
 
 
 def _report(**pictures: str) -> Report:

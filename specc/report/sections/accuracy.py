@@ -1,10 +1,11 @@
-"""How sure a report is of its numbers, in words."""
+"""How accurate the numbers of a report are, and what they rest on."""
 
 from collections.abc import Iterator
 
 from specc.cost import STEP_ERROR_TEXT
 from specc.ir import CalibrationData, Deployment, Strategy
 from specc.report import format as show
+from specc.report.document import Block, Heading, Text
 from specc.results import Results
 
 _CLASSES = {
@@ -17,26 +18,32 @@ _CLASSES = {
 }
 
 
+def blocks(results: Results) -> Iterator[Block]:
+    """Yield the paragraph on accuracy."""
+    yield Heading(id="report-accuracy", text="Accuracy", level=2)
+    yield Text(id="report-errors", text=accuracy(results))
+
+
 def accuracy(results: Results) -> str:
     """Return a paragraph on the calibrations that the studies use."""
     deployments = [d for result in results.studies for d in result.study.deployments]
     texts = [text for d in deployments for text in _texts(d)]
     if any(_is_scanned(d) and _loops(results, d) for d in deployments):
         texts.append(
-            "Of the batch sizes of a loop over steps, a grid was tried and refined around its "
-            "three highest peaks. One that was not tried may serve more; over 267 ranges of which "
-            "every batch size was tried, that was at most 0.1 %."
+            "In a loop over steps, a grid of batch sizes was tried and refined around its three "
+            "highest peaks. A batch size that was not tried may serve more: at most 0.1 % over "
+            "267 ranges of which every batch size was tried."
         )
     if any(result.study.servers for result in results.studies):
         texts.append(
-            "The step times of measured servers are taken as they were measured: the simulation "
-            "adds the queue and the order of steps, and no spread of the times themselves."
+            "The step times of measured servers are used as measured: the simulation adds the "
+            "queue and the order of steps, but no spread of the step times."
         )
     if results.simulated:
         texts.append(
-            "A simulation is as good as its step times and its arrivals. Its cost table is linear "
-            "between the batches and contexts that the cost model was asked for; against the cost "
-            "model itself, a step that prefills is off by less than 1 % on the mean."
+            "A simulation is as accurate as its step times and its arrivals. Its cost table is "
+            "linear between the batches and contexts that the cost model was asked for; a step "
+            "that prefills differs from the cost model by less than 1 % on average."
         )
     return " ".join(dict.fromkeys(texts))
 
@@ -62,21 +69,21 @@ def _texts(deployment: Deployment) -> Iterator[str]:
     if data.device != deployment.device.name:
         yield (
             f"{deployment.device.name} was not measured: its coefficients are those of "
-            f"{data.device}, scaled by the peaks of both, so its absolute numbers are less sure "
-            "than the bands say."
+            f"{data.device}, scaled by the peaks of both, so its absolute numbers are less certain "
+            "than the intervals say."
         )
     rule = getattr(data, deployment.engine.generation.value)
     source = f" ({rule.source})" if rule.source else ""
     yield (
         f"The serving software is of generation '{deployment.engine.generation.value}'{source}; "
-        f"on whole steps it adds {show.percent(rule.spread)} of its own to the error. Between an "
-        "old and a tuned stack lie two to three times, which no band covers."
+        f"on whole steps it adds {show.percent(rule.spread)} of its own to the error. A tuned "
+        "stack is two to three times as fast as an old one; no interval covers this."
     )
     yield (
-        "Bands (p10–p90) carry the spread of the residuals to steps, TTFT, TPOT and throughput, "
-        "with all errors going the same way. Requests of a batch arrive together: no queueing by "
-        "arrival is in these numbers, and in the closed form no interference of prefill with "
-        "decode."
+        "80 % intervals (p10 to p90) carry the spread of the residuals to steps, TTFT, TPOT and "
+        "throughput, with all errors in the same direction. Requests of a batch arrive together: "
+        "these numbers contain no queueing, and in the closed form no interference of prefill "
+        "with decode."
     )
 
 

@@ -6,7 +6,8 @@ from attrs import evolve, frozen
 
 from specc.ir import Slo
 from specc.report import format as show
-from specc.report.charts import (
+from specc.report.charts.scales import axis, place
+from specc.report.charts.shapes import (
     BOTTOM,
     COLORS,
     HEIGHT,
@@ -17,8 +18,6 @@ from specc.report.charts import (
     LineChart,
     Series,
     Tick,
-    axis,
-    place,
 )
 from specc.results import CapacityFound, Simulated, short_label
 
@@ -29,7 +28,7 @@ _NAMES = {"ttft": "TTFT", "tpot": "TPOT", "itl": "ITL", "latency": "Latency", "q
 
 
 @frozen
-class Curve:
+class Line:
     """A named curve."""
 
     label: str
@@ -38,7 +37,7 @@ class Curve:
 
 
 @frozen
-class Limit:
+class Mark:
     """A line across a chart, with its text."""
 
     value: float
@@ -47,9 +46,9 @@ class Limit:
 
 def line_chart(
     titles: tuple[str, str, str],
-    curves: Sequence[Curve],
-    x_limit: Limit | None = None,
-    y_limit: Limit | None = None,
+    curves: Sequence[Line],
+    x_limit: Mark | None = None,
+    y_limit: Mark | None = None,
     top: float | None = None,
 ) -> LineChart:
     """Draw curves; `titles` are those of the chart, of the x axis and of the y axis."""
@@ -89,12 +88,12 @@ def distribution_charts(shown: Sequence[Simulated], slo: Slo) -> list[LineChart]
             if quantiles:
                 shares = [100 * i / (len(quantiles) - 1) for i in range(len(quantiles))]
                 label = named(simulated) if len(shown) > 1 else ""
-                curves.append(Curve(label, [q * 1e3 for q in quantiles], shares))
+                curves.append(Line(label, [q * 1e3 for q in quantiles], shares))
         if curves:
             limit = min(_limits(slo, metric), default=None)
             mark = None
             if limit is not None and limit * 1e3 < 4 * max(c.x[-1] for c in curves):
-                mark = Limit(limit * 1e3, f"limit {show.duration(limit)}")
+                mark = Mark(limit * 1e3, f"limit {show.duration(limit)}")
             titles = (f"{_NAMES[metric]} of requests", f"{_NAMES[metric]} (ms)", "Requests (%)")
             charts.append(line_chart(titles, curves, x_limit=mark))
     return charts
@@ -118,7 +117,7 @@ def state_charts(simulated: Simulated) -> list[LineChart]:
         ("KV cache in use", "Share (%)", [100 * share for share in series.cache]),
     )
     return [
-        line_chart((title, "Time (s)", unit), [Curve("", series.time, list(values))])
+        line_chart((title, "Time (s)", unit), [Line("", series.time, list(values))])
         for title, unit, values in drawn
         if unit != "Share (%)" or max(values, default=0) > _LEAST_SHOWN
     ]
@@ -142,7 +141,7 @@ def step_charts(simulated: Simulated) -> list[LineChart]:
             x += [(start - begin) * 1e3, (end - begin) * 1e3]
             y += [float(value)] * 2
         titles = (title, f"Time from {show.duration(begin) if begin else '0 s'} (ms)", unit)
-        charts.append(line_chart(titles, [Curve("", x, y)]))
+        charts.append(line_chart(titles, [Line("", x, y)]))
     return charts
 
 
@@ -161,7 +160,7 @@ def capacity_charts(shown: Sequence[Simulated], slo: Slo) -> list[LineChart]:
                 own = f"{named(simulated)} " if len(searched) > 1 else ""
                 curves.append(evolve(curve, label=f"{own}{statistic}"))
         limit = max(_limits(slo, metric), default=None)
-        mark = None if limit is None else Limit(limit * 1e3, f"limit {show.duration(limit)}")
+        mark = None if limit is None else Mark(limit * 1e3, f"limit {show.duration(limit)}")
         top = None if limit is None else limit * 1e3 * _BEYOND
         titles = (f"{_NAMES[metric]} over the rate", "Rate (req/s)", f"{_NAMES[metric]} (ms)")
         charts.append(line_chart(titles, curves, _capacity_mark(searched), mark, top))
@@ -170,22 +169,22 @@ def capacity_charts(shown: Sequence[Simulated], slo: Slo) -> list[LineChart]:
         assert simulated.capacity is not None
         points = simulated.capacity.curve
         label = named(simulated) if len(searched) > 1 else ""
-        curves.append(Curve(label, [p.rate for p in points], [100 * p.attainment for p in points]))
+        curves.append(Line(label, [p.rate for p in points], [100 * p.attainment for p in points]))
     target = searched[0].capacity
     assert target is not None
-    wanted = Limit(100 * target.target, f"target {show.percent(target.target)}")
+    wanted = Mark(100 * target.target, f"target {show.percent(target.target)}")
     titles = ("Requests that meet all objectives", "Rate (req/s)", "Requests (%)")
     charts.append(line_chart(titles, curves, _capacity_mark(searched), wanted))
     return charts
 
 
-def _over_rate(found: CapacityFound, field: str) -> Curve:
+def _over_rate(found: CapacityFound, field: str) -> Line:
     known = [(p.rate, getattr(p, field)) for p in found.curve if getattr(p, field) is not None]
-    return Curve("", [rate for rate, _ in known], [value * 1e3 for _, value in known])
+    return Line("", [rate for rate, _ in known], [value * 1e3 for _, value in known])
 
 
-def _capacity_mark(searched: Sequence[Simulated]) -> Limit | None:
+def _capacity_mark(searched: Sequence[Simulated]) -> Mark | None:
     first = searched[0].capacity
     if len(searched) > 1 or first is None or first.rate is None:
         return None
-    return Limit(first.rate, f"capacity {show.quantity(first.rate)} req/s")
+    return Mark(first.rate, f"capacity {show.quantity(first.rate)} req/s")

@@ -1,0 +1,12 @@
+"""HTML: one page that fetches nothing and runs nothing."""
+
+from specc.outputs.material import Material
+from specc.report.document import Depth
+
+
+def write(material: Material) -> str:
+    """Return the report as a page."""
+    from specc.outputs.templates import filled
+
+    document = material.document
+    return filled("report.html.j2", title=document.title, blocks=list(document.down_to(Depth.PAGE)))

@@ -1,0 +1,97 @@
+"""The throughput of the best configuration over the fields that a study sweeps."""
+
+from collections.abc import Sequence
+
+from specc.report import format as show
+from specc.report.charts.scales import axis, place
+from specc.report.charts.shapes import (
+    BOTTOM,
+    COLORS,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    HeatCell,
+    HeatMap,
+    LineChart,
+    Series,
+)
+from specc.results import StudyResult
+from specc.units import UNITS, NumberError, Quantity, UnknownUnitError, parse_quantity
+
+
+def sweep_chart(results: Sequence[StudyResult]) -> LineChart | None:
+    """Draw the best throughput of each deployment over the one field that a study sweeps."""
+    path = results[0].study.settings[0][0]
+    numbers = [_number_of(result.study.settings[0][1]) for result in results]
+    if any(number is None for number in numbers) or len(set(numbers)) < 2:
+        return None
+    known = [number for number in numbers if number is not None]
+    points: dict[str, list[tuple[float, float]]] = {}
+    for number, result in zip(known, results, strict=True):
+        for deployment in result.study.deployments:
+            best = result.best_of(deployment.name)
+            if best is not None:
+                points.setdefault(deployment.name, []).append((number, best.throughput))
+    if not points:
+        return None
+    unit = _unit_of(results[0].study.settings[0][1])
+    high = max(known)
+    top = max(y for own in points.values() for _, y in own)
+    x_ticks, x_scale = axis(high, LEFT, WIDTH - RIGHT)
+    y_ticks, y_scale = axis(top * 1.06, HEIGHT - BOTTOM, TOP)
+    series = []
+    for index, (name, own) in enumerate(points.items()):
+        pixels = [(place(x, x_scale), place(y, y_scale)) for x, y in sorted(own)]
+        text = " ".join(f"{x:g},{y:g}" for x, y in pixels)
+        best_text = f"{name}: {show.rate(own[-1][1])} tok/s"
+        series.append(Series(name, index % COLORS, "", text, pixels[-1], best_text))
+    title = f"{path} ({unit})" if unit else path
+    return LineChart(
+        "Throughput of the best answer", title, "Throughput (tok/s)", x_ticks, y_ticks, None,
+        tuple(series),
+    )  # fmt: skip
+
+
+def heat_map(results: Sequence[StudyResult]) -> HeatMap:
+    """Draw the best throughput over the two fields that a study sweeps."""
+    (y_path, _), (x_path, _) = results[0].study.settings
+    columns = list(dict.fromkeys(r.study.settings[1][1] for r in results))
+    rows = list(dict.fromkeys(r.study.settings[0][1] for r in results))
+    best = {(r.study.settings[0][1], r.study.settings[1][1]): r.best for r in results}
+    most = max((a.throughput for a in best.values() if a is not None), default=1.0)
+
+    def cell(row: str, column: str) -> HeatCell:
+        answer = best.get((row, column))
+        if answer is None:
+            return HeatCell("–", "no layout keeps to the limits", 0.0)
+        return HeatCell(
+            show.rate(answer.throughput),
+            f"{answer.deployment}, {answer.layout}",
+            round(answer.throughput / most, 3),
+        )
+
+    return HeatMap(
+        "Throughput of the best answer (tok/s)",
+        x_path,
+        y_path,
+        tuple(columns),
+        tuple((row, tuple(cell(row, column) for column in columns)) for row in rows),
+    )
+
+
+def _number_of(text: str) -> float | None:
+    try:
+        quantity = parse_quantity(text)
+    except (UnknownUnitError, NumberError):
+        return None
+    return float(quantity.value) / _scale_of(quantity)
+
+
+def _scale_of(quantity: Quantity) -> float:
+    return float(UNITS[quantity.unit].scale) if quantity.unit in UNITS else 1.0
+
+
+def _unit_of(text: str) -> str:
+    return parse_quantity(text).unit

@@ -1,0 +1,47 @@
+"""From results to a document: the blocks of every section of every study, in order."""
+
+from collections.abc import Iterator, Sequence
+
+from specc.report.document import Block, Depth, Note, ReportDocument
+from specc.report.sections import CLOSING, SECTIONS, SIMULATION_SECTIONS, Section
+from specc.report.sections.requests import statistics
+from specc.report.study import ReportedStudy
+from specc.results import Metrics, Results
+
+
+def report(results: Results) -> ReportDocument:
+    """Return the document of a whole report."""
+    closing = (block for section in CLOSING for block in section(results))
+    return ReportDocument(_title(results), (*_studies(results, SECTIONS), *closing))
+
+
+def simulated(results: Results) -> ReportDocument:
+    """Return the document of what was simulated."""
+    return ReportDocument(_title(results), tuple(_studies(results, SIMULATION_SECTIONS)))
+
+
+def interrupted(name: str, metrics: Metrics) -> ReportDocument:
+    """Return the document of a simulation that was stopped: what it saw until then."""
+    if metrics.finished + metrics.rejected >= metrics.requests:
+        what = "the simulation itself was done, the searches after it were not"
+    else:
+        what = (
+            f"{metrics.finished:,} of {metrics.requests:,} requests of '{name}' were served; what "
+            "follows is of these alone, and favours early requests"
+        )
+    seen = statistics("latencies", "Requests simulated so far", metrics, Depth.SUMMARY)
+    note = Note(id="interrupted", text=f"interrupted: {what}", depth=Depth.SUMMARY)
+    return ReportDocument(name, (note, seen))
+
+
+def _title(results: Results) -> str:
+    return results.header.spec.removesuffix(".spec")
+
+
+def _studies(results: Results, sections: Sequence[Section]) -> Iterator[Block]:
+    for name in dict.fromkeys(result.study.name for result in results.studies):
+        variants = tuple(result for result in results.studies if result.study.name == name)
+        for result in variants:
+            study = ReportedStudy(result, variants)
+            for section in sections:
+                yield from section(study)

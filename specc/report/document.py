@@ -1,0 +1,181 @@
+"""The document of a report: a flat tree of blocks, which every output shows in its own way.
+
+A block holds text and pixels. Headings carry their level and so make the tree; each block has an
+id of its own, under which an output can link to it.
+"""
+
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import ClassVar
+
+from attrs import field, frozen
+
+from specc.ir.facts import Term
+from specc.report.charts.shapes import Bar, HeatMap, LineChart
+
+
+class Depth(IntEnum):
+    """How far down a block stands: an output shows what is as deep as it goes, or less deep."""
+
+    SUMMARY = 0  # on a terminal too
+    REPORT = 1  # in Markdown too
+    PAGE = 2  # where there is room for all
+
+
+@frozen(kw_only=True)
+class Block:
+    """What all blocks have.
+
+    Attributes:
+        id: unique in the document, safe in a link and in the name of a file.
+        depth: which outputs show it.
+    """
+
+    kind: ClassVar[str]
+    id: str
+    depth: Depth = Depth.REPORT
+
+
+@frozen(kw_only=True)
+class Heading(Block):
+    """A heading: level 2 for a study or a chapter, level 3 for what belongs to one."""
+
+    kind = "heading"
+    text: str
+    level: int = 3
+
+
+@frozen(kw_only=True)
+class Text(Block):
+    """A paragraph; `lead` is one that a chapter begins with."""
+
+    kind = "text"
+    text: str
+    lead: bool = False
+
+
+@frozen(kw_only=True)
+class Note(Block):
+    """A paragraph about the blocks around it."""
+
+    kind = "note"
+    text: str
+
+
+@frozen
+class Figure:
+    """A number with its limit; `filled` is how much of the limit it takes, in %."""
+
+    title: str
+    value: str
+    unit: str
+    note: str
+    filled: float | None = None
+
+
+@frozen(kw_only=True)
+class Figures(Block):
+    """What a reader decides on: a sentence, its figures, and what to know about them.
+
+    Attributes:
+        good: whether there is a configuration that meets the limits.
+        title: the layout, if the sentence is about one.
+    """
+
+    kind = "figures"
+    good: bool
+    headline: str
+    title: str = ""
+    figures: tuple[Figure, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+@frozen
+class Column:
+    """A column of a table.
+
+    Attributes:
+        numeric: whether it holds numbers, which stand right.
+        code: whether its cells are shown as code.
+        detail: whether an output with little width leaves it out.
+    """
+
+    title: str
+    unit: str = ""
+    numeric: bool = True
+    code: bool = False
+    detail: bool = False
+
+
+@frozen
+class Row:
+    """A row of cells; `best` marks the recommendation."""
+
+    cells: tuple[str, ...]
+    best: bool = False
+
+
+@frozen(kw_only=True)
+class Table(Block):
+    """A table with its caption.
+
+    Attributes:
+        beside: whether it is small and may stand beside its neighbours.
+    """
+
+    kind = "table"
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    note: str = ""
+    beside: bool = False
+
+
+@frozen(kw_only=True)
+class Chart(Block):
+    """A picture: line charts, bars, or a heat map.
+
+    Attributes:
+        alt: what it shows, for those who do not see it.
+        beside: whether it is small and may stand beside its neighbours.
+    """
+
+    kind = "chart"
+    title: str
+    alt: str
+    note: str = ""
+    lines: tuple[LineChart, ...] = ()
+    bars: tuple[Bar, ...] = ()
+    heat: HeatMap | None = None
+    beside: bool = False
+
+
+@frozen(kw_only=True)
+class Terms(Block):
+    """The words of the report."""
+
+    kind = "terms"
+    terms: tuple[Term, ...]
+
+
+BLOCKS = (Heading, Text, Figures, Table, Chart, Note, Terms)
+
+
+@frozen
+class ReportDocument:
+    """A report before it is written.
+
+    Attributes:
+        title: the name of the spec.
+    """
+
+    title: str
+    blocks: tuple[Block, ...] = field()
+
+    @blocks.validator
+    def _ids_are_unique(self, _: object, blocks: tuple[Block, ...]) -> None:
+        assert len({block.id for block in blocks}) == len(blocks)
+
+    def down_to(self, depth: Depth) -> Iterator[Block]:
+        """Yield the blocks that an output shows."""
+        return (block for block in self.blocks if block.depth <= depth)

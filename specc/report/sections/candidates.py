@@ -1,0 +1,51 @@
+"""The feasible candidates of each phase with their metrics."""
+
+from collections.abc import Iterator
+
+from specc.report.columns import Cells, columns, detailed, metrics, of_candidate, table, text
+from specc.report.document import Block, Depth
+from specc.report.study import ReportedStudy
+from specc.report.words import limited_by
+from specc.results import Candidate
+
+_TITLES = {
+    "whole": "Candidates, each at its best batch",
+    "prefill": "Prefill instances, each at its best batch",
+    "decode": "Decode instances, each at its best batch",
+}
+
+
+def blocks(study: ReportedStudy) -> Iterator[Block]:
+    """Yield a table for each phase; a terminal shows them where they are what is chosen from."""
+    for phase in study.phases:
+        own = [c for c in study.feasible if c.phase == phase]
+        rate = ("rate",) if phase == "whole" else ()
+        cells = [
+            deployment_or_devices(study),
+            text("Layout", lambda c: c.instance.parallel),
+            *columns(of_candidate, ("batch",), own),
+            *detailed(columns(of_candidate, ("concurrency",), own)),
+            *metrics(of_candidate, own, ("decode_step", *rate)),
+            *detailed(columns(of_candidate, ("decode_step",), own)),
+            text("Limited by", lambda c: limited_by(c.instance.stopped_by)),
+        ]
+        yield table(
+            study.id("candidates" if phase == "whole" else f"{phase}-candidates"),
+            _TITLES[phase],
+            cells,
+            own,
+            study.is_recommended,
+            depth=study.summary if study.result.is_plain else Depth.REPORT,
+        )
+
+
+def deployment_or_devices(study: ReportedStudy) -> Cells:
+    """Return the first column: deployments where there are several, and else the devices."""
+    if study.several:
+        return text("Deployment", lambda c: c.deployment)
+    return text("Devices", devices_of)
+
+
+def devices_of(candidate: Candidate) -> str:
+    """Say how many of which device: `8 × test_device`."""
+    return f"{candidate.instance.devices} × {candidate.instance.device}"

@@ -1,0 +1,25 @@
+"""What the study expects of its result, and whether it is met."""
+
+from collections.abc import Iterator
+
+from specc.report.document import Block, Column, Depth, Row, Table
+from specc.report.study import ReportedStudy
+
+
+def blocks(study: ReportedStudy) -> Iterator[Block]:
+    """Yield the table of expectations; a terminal shows that of a variant if one is not met."""
+    verdicts = study.result.verdicts
+    if not verdicts:
+        return
+    columns = ("Expectation", "Met", "Value", "Reason")
+    settings = ", ".join(f"{path} = {value}" for path, value in study.study.settings)
+    met = all(v.met for v in verdicts)
+    yield Table(
+        id=study.id("expectations"),
+        depth=study.summary if met else Depth.SUMMARY,
+        title=f"Expectations, {settings}" if settings else "Expectations",
+        columns=tuple(Column(title, numeric=False) for title in columns),
+        rows=tuple(
+            Row((v.expectation, "yes" if v.met else "NO", v.seen, v.reason)) for v in verdicts
+        ),
+    )

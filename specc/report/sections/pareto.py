@@ -1,0 +1,56 @@
+"""The Pareto frontier: batch sizes that no other beats in every respect."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from specc.ir.facts import Fact
+from specc.report import format as show
+from specc.report.columns import Cells, metrics, number, table, text
+from specc.report.document import Block
+from specc.report.frontier import MOST_POINTS, FrontierPoint, frontier, has_costs
+from specc.report.study import ReportedStudy
+
+
+def blocks(study: ReportedStudy) -> Iterator[Block]:
+    """Yield the table of the frontier, if there is more than one point on it."""
+    if len(study.phases) != 1:
+        return
+    points = frontier(study.study, study.feasible, study.label)
+    if len(points) < 2:
+        return
+    cells = [
+        text("Candidate", lambda p: p.label),
+        number("Batch", "", lambda p: show.integer(p.batch)),
+        *metrics(_of_point, points, ("rate", "throughput", "decode_step")),
+        number("Available", "GiB", lambda p: show.gibibytes(p.available)),
+        *_cost(points),
+    ]
+    criteria = "throughput per device, TTFT, TPOT and free memory"
+    if has_costs(points):
+        criteria = "throughput per device, TTFT, TPOT, free memory and cost"
+    yield table(
+        study.id("pareto"),
+        "Pareto frontier",
+        cells,
+        points,
+        note=f"Feasible batch sizes that no other beats in {criteria} at once; at most "
+        f"{MOST_POINTS} are shown.",
+    )
+
+
+def _of_point(fact: Fact, point: FrontierPoint) -> Any:
+    return getattr(point, fact.name)
+
+
+def _cost(points: Sequence[FrontierPoint]) -> list[Cells]:
+    """Return the column of costs, if any point has one."""
+    currency = next((p.currency for p in points if p.cost is not None), None)
+    if currency is None:
+        return []
+    return [
+        number(
+            "Cost",
+            f"{currency}/Mtok",
+            lambda p: "–" if p.cost is None else show.quantity(p.cost),
+        )
+    ]

@@ -1,0 +1,59 @@
+"""The heading of a study, its documentation, and its question: which load, under which limits."""
+
+import math
+from collections.abc import Iterator
+
+from attrs import evolve
+
+from specc.ir import Phase, Study
+from specc.report import format as show
+from specc.report.document import Block, Heading, Text
+from specc.report.study import ReportedStudy
+from specc.report.words import objectives
+from specc.units import counted
+
+
+def blocks(study: ReportedStudy) -> Iterator[Block]:
+    """Yield the heading of a study and what it asks."""
+    yield Heading(id=study.slug, text=study.study.name, level=2, depth=study.summary)
+    if study.study.doc:
+        yield Text(id=study.id("about"), text=study.study.doc, lead=True)
+    yield Text(id=study.id("question"), text=_question(study.study), depth=study.summary)
+
+
+def _question(study: Study) -> str:
+    workload = study.workload
+    settings = ", ".join(f"{path} = {value}" for path, value in study.settings)
+    settings += ": " if settings else ""
+    images = f", {counted(workload.images.count, 'image')}" if workload.images else ""
+    return f"{settings}{_lengths(study)}{images}; {_judged(study)}."
+
+
+def _judged(study: Study) -> str:
+    """Say the objectives, and which of them no instance of the study has."""
+    slo = study.workload.slo
+    phases = {phase for d in study.deployments for phase in d.mode.phases}
+    alone = next(iter(phases)) if len(phases) == 1 else Phase.WHOLE
+    if alone is Phase.PREFILL and slo.tpot is not None:
+        return f"{objectives(evolve(slo, tpot=None))}; TPOT does not apply to prefill-only"
+    if alone is Phase.DECODE and slo.ttft is not None:
+        return f"{objectives(evolve(slo, ttft=None))}; TTFT does not apply to decode-only"
+    return objectives(slo)
+
+
+def _lengths(study: Study) -> str:
+    shapes = study.workload.shapes()
+    prompt, cached, output = (
+        math.fsum(s.share * getattr(s, name) for s in shapes)
+        for name in ("input", "cached", "output")
+    )
+    hit = f" ({show.percent(cached / prompt)} cached)" if cached else ""
+    if len(shapes) == 1:
+        return (
+            f"{counted(shapes[0].input, 'prompt token')}{hit}, "
+            f"{counted(shapes[0].output, 'output token')}"
+        )
+    return (
+        f"{len(shapes)} request lengths, on average {show.tokens(prompt)} prompt tokens{hit} and "
+        f"{show.tokens(output)} output tokens"
+    )

@@ -1,0 +1,326 @@
+"""The recommendation: what to deploy, its figures, and what to know about it."""
+
+from collections.abc import Iterator
+
+from attrs import evolve
+
+from specc.ir import Objective, Slo
+from specc.report import format as show
+from specc.report.document import Block, Figure, Figures
+from specc.report.relaxations import relaxations
+from specc.report.sections import simulation
+from specc.report.study import ReportedStudy
+from specc.report.words import NOTHING_FITS, excess_text, limited_by, miss_text
+from specc.results import Configuration, Instance, StudyResult, objective_of
+from specc.units import counted
+
+_LIMITS = {
+    "ttft": "TTFT",
+    "tpot": "TPOT",
+    "memory": "the memory of a device",
+    "range": "the largest batch in the range",
+    "max_sequences": "the engine's limit on sequences",
+    "chunk_budget": "the chunk budget: each sequence takes its share of it in every step",
+    "unknown": "a limit that was not probed",
+}
+
+
+def blocks(study: ReportedStudy) -> Iterator[Block]:
+    """Yield the card that a reader decides on."""
+    card = _card(study)
+    yield evolve(card, id=study.id("recommendation"), depth=study.summary)
+
+
+def _card(study: ReportedStudy) -> Figures:
+    result, best = study.result, study.best
+    if study.study.servers:
+        return evolve(simulation.card(study), remarks=tuple(_unmet(result)))
+    if best is None:
+        return _nothing(result)
+    remarks = [f"As simulated: {simulation.headline(study)}."] if study.simulations else []
+    remarks += [_arithmetic(best), _limiters(best), *_unmet(result)]
+    remarks += _fleet_remarks(result, best)
+    remarks += _runner_up(result, best)
+    remarks += _two_kinds_of_tpot(result)
+    remarks += _overflow(best)
+    remarks.append(_interval(best))
+    return Figures(
+        id="",
+        good=True,
+        title=best.layout,
+        headline=_headline(best),
+        figures=_figures(best, study.study.planned_workload.slo, bool(study.simulations)),
+        remarks=tuple(remarks),
+    )
+
+
+def _unmet(result: StudyResult) -> list[str]:
+    failed = sum(not verdict.met for verdict in result.verdicts)
+    return [f"{failed} of {counted(len(result.verdicts), 'expectation')} not met."] * bool(failed)
+
+
+def _headline(best: Configuration) -> str:
+    devices = counted(best.devices, "device")
+    if len({g.device for g in best.instances}) == 1:
+        devices = f"{best.devices} × {best.instances[0].device}"
+    batches = [f"batch {g.point.batch}" for g in best.instances]
+    if len(best.instances) == 2:
+        batches = [f"{g.phase} batch {g.point.batch}" for g in best.instances]
+    return f"{devices}, {', '.join(batches)} a replica: {show.rate(best.throughput)} tok/s"
+
+
+def _interval(best: Configuration) -> str:
+    bands = best.bands
+    return (
+        f"80 % interval of the throughput, from errors of the cost model: "
+        f"{show.rate(bands.throughput_p10)} to {show.rate(bands.throughput_p90)} tok/s "
+        f"(± {show.percent(_half_width(best))}); see Accuracy."
+    )
+
+
+def _half_width(best: Configuration) -> float:
+    """Half of the band of the throughput, relative to it."""
+    return (best.bands.throughput_p90 - best.bands.throughput_p10) / 2 / best.throughput
+
+
+def _limiters(best: Configuration) -> str:
+    return " ".join(_limiter(group, len(best.instances) > 1) for group in best.instances)
+
+
+def _limiter(group: Instance, several: bool) -> str:
+    batch = f"{group.phase} batch" if several else "batch"
+    if group.stopped_by == "waves":
+        return f"A larger {batch} would only make requests wait."
+    if group.stopped_by == "peak":
+        return f"A larger {batch} serves less."
+    limit = _LIMITS.get(group.stopped_by) or limited_by(group.stopped_by)
+    return f"{batch.capitalize()} is limited by {limit}."
+
+
+def _arithmetic(best: Configuration) -> str:
+    """Say what the devices add up to: instances, replicas, their sizes, requests in flight."""
+    if len(best.instances) == 1 and best.instance_count == 1:
+        return _group_arithmetic(best.instances[0])
+    parts = []
+    for group in best.instances:
+        name = "instances" if group.count > 1 else "instance"
+        phase = "" if group.phase == "whole" else f"{group.phase} "
+        parts.append(
+            f"{group.count} {phase}{name} × {group.devices} = {group.count * group.devices} "
+            f"{group.device}"
+        )
+    each = " ".join(
+        f"{'Each' if g.phase == 'whole' else 'A ' + g.phase} instance: {_group_arithmetic(g)}"
+        for g in best.instances
+    )
+    return f"{' and '.join(parts)}. {each}"
+
+
+def _group_arithmetic(group: Instance) -> str:
+    sizes = {"TP": group.layout.tp, "PP": group.layout.pp, "CP": group.layout.cp}
+    each = " × ".join(f"{name} {n}" for name, n in sizes.items() if n > 1 or name == "TP")
+    batch = group.point.batch
+    stages = f", in {group.layout.pp} batches of {batch}" if group.layout.pp > 1 else ""
+    flight = counted(batch * group.layout.pp, "request")
+    if group.layout.dp == 1:
+        devices = counted(group.devices, "device")
+        shape = f" ({each})" if each != f"TP {group.devices}" else ""
+        return f"One replica of {devices}{shape} keeps {flight} in flight{stages}."
+    return (
+        f"{group.devices} devices = {group.layout.dp} replicas × {each}; {flight} in flight on each"
+        f"{stages}, {show.integer(group.point.concurrency)} in total."
+    )
+
+
+def _fleet_remarks(result: StudyResult, best: Configuration) -> list[str]:
+    remarks = []
+    fleet = next(d.fleet for d in result.study.deployments if d.name == best.deployment)
+    spare = next((g.spare for g in best.instances if g.spare), 0)
+    if len(best.instances) == 2:
+        remarks += _two_phases(best)
+    if fleet is not None and fleet.rate is not None:
+        room = best.rate / fleet.rate - 1
+        remarks.append(
+            f"Required: {show.quantity(fleet.rate)} requests a second; {best.devices} devices can "
+            f"take {show.quantity(best.rate)}, {show.percent(room)} more."
+        )
+    if spare:
+        kind = " of each kind" if len(best.instances) > 1 else ""
+        remarks.append(f"{counted(spare, 'instance')}{kind} may fail without a loss of this rate.")
+    return remarks
+
+
+def _two_phases(best: Configuration) -> list[str]:
+    first, last = best.instances
+    rates = [(g.count - g.spare) * g.point.rate for g in best.instances]
+    text = (
+        f"Prefill can take {show.quantity(rates[0])}, decode {show.quantity(rates[1])} "
+        f"requests a second; "
+    )
+    if best.bottleneck == "transfer":
+        text += (
+            f"the links for the KV-cache transfer limit both to {show.quantity(best.rate)}: "
+            "add bandwidth before instances."
+        )
+    else:
+        other = "decode" if rates[0] < rates[1] else "prefill"
+        idle = 1 - min(rates) / max(rates)
+        text += (
+            f"{best.bottleneck} is the bottleneck, {other} is {show.percent(idle)} idle. One "
+            f"decode instance keeps {show.quantity(last.point.rate / first.point.rate)} "
+            "prefill instances busy."
+        )
+    moved = show.duration(best.transfer) if best.transfer else "no time"
+    return [text, f"KV-cache transfer from prefill to decode: {moved} for a request."]
+
+
+def _two_kinds_of_tpot(result: StudyResult) -> list[str]:
+    """Warn where the TPOT of some configurations includes prefill's share, of others not."""
+    tasks = {c.instance.task: c for c in result.candidates}
+    kinds = {
+        tasks[g.task].method == "closed form" and g.phase == "whole"
+        for configuration in result.configurations
+        for g in configuration.instances
+        if g.phase != "prefill"
+    }
+    if len(kinds) < 2:
+        return []
+    return [
+        "TPOT is defined in two ways here: the closed form spreads TTFT over the output, step "
+        "loops and separate phases count the gaps between tokens. To compare like with like, name "
+        "a scheduler where the closed form is used."
+    ]
+
+
+def _runner_up(result: StudyResult, best: Configuration) -> list[str]:
+    others = [a for a in result.configurations if a.feasible and a is not best]
+    if not others:
+        return ["No other candidate meets the limits."]
+    second = others[0]
+    objective = result.study.objective
+    mine, theirs = objective_of(best, objective), objective_of(second, objective)
+    where = f"{second.deployment}, " if len(result.study.deployments) > 1 else ""
+    if objective is Objective.FEWEST_DEVICES:
+        more = second.devices - best.devices
+        less = f"{counted(more, 'device')} more" if more else "as many devices"
+        return [f"Next best: {where}{second.layout} with {less}."]
+    gap = 1 - theirs / mine
+    less = f"{show.percent(gap)} less" if gap > 0 else "the same"
+    text = f"Next best: {where}{second.layout} with {less}."
+    if gap < _half_width(best):
+        text += " This is within the error of the cost model: measure both before you decide."
+    return [text]
+
+
+def _overflow(best: Configuration) -> list[str]:
+    short = best.available_at_end
+    if short >= 0:
+        return []
+    return [
+        f"If all requests reach the end of their output at the same time, they need "
+        f"{show.size(-short)} more memory than a device has; an engine would preempt some."
+    ]
+
+
+def _figures(best: Configuration, slo: Slo, simulated: bool) -> tuple[Figure, ...]:
+    bands = best.bands
+    per_device = f"{show.rate(best.throughput_per_device)} a device"
+    what = " of prompts" if best.mode == "prefill_only" else ""
+    figures = [Figure("Throughput", show.rate(best.throughput), "tok/s", per_device + what)]
+    if len(best.instances) > 1 or best.instance_count > 1 or best.mode != "aggregated":
+        whose = "of the slower phase" if len(best.instances) > 1 else "of all instances"
+        figures.append(Figure("Rate", show.quantity(best.rate), "req/s", whose))
+    for title, value, limit, band in (
+        ("TTFT", best.ttft, slo.ttft, (bands.ttft_p10, bands.ttft_p90)),
+        ("TPOT", best.tpot, slo.tpot, (bands.tpot_p10, bands.tpot_p90)),
+    ):
+        if value is not None:
+            figure = _latency_figure(title, value, limit, band)
+            if simulated and limit is None:
+                figure = evolve(figure, note="of a whole batch at once; the simulation is judged")
+            figures.append(figure)
+    reserved = max(g.point.memory.reserved for g in best.instances)
+    note = f"a device, beside {show.size(reserved)} reserved"
+    figures.append(Figure("Free memory", show.gibibytes(best.available), "GiB", note))
+    return (*figures, *_money(best))
+
+
+def _money(best: Configuration) -> Iterator[Figure]:
+    """Yield what a token costs, where it is known."""
+    if best.cost_per_million_tokens is not None and best.cost_per_second is not None:
+        yield Figure(
+            "Cost",
+            show.quantity(best.cost_per_million_tokens),
+            f"{best.currency}/Mtok",
+            f"{show.quantity(best.cost_per_second * 3600)} {best.currency} an hour",
+        )
+    if best.energy_per_thousand_tokens is not None:
+        yield Figure(
+            "Energy",
+            show.watt_hours(best.energy_per_thousand_tokens),
+            "Wh/ktok",
+            "at the power of the devices under load",
+        )
+
+
+def _latency_figure(
+    title: str, value: float, limit: float | None, band: tuple[float | None, float | None]
+) -> Figure:
+    number, unit = show.duration(value).split(" ")
+    if limit is None:
+        return Figure(title, number, unit, f"no limit set; {_range(band)}")
+    return Figure(
+        title,
+        number,
+        unit,
+        f"limit {show.duration(limit)}; {_range(band)}",
+        round(min(100, 100 * value / limit), 1),
+    )
+
+
+def _range(band: tuple[float | None, float | None]) -> str:
+    low, high = band
+    assert low is not None
+    assert high is not None
+    return f"80 % interval {show.duration(low)} to {show.duration(high)}"
+
+
+def _nothing(result: StudyResult) -> Figures:
+    """Say that nothing is feasible, what is nearest, and what would make it feasible."""
+    several = len(result.study.deployments) > 1
+    missed = [a for a in result.configurations if not a.feasible]
+    if missed:
+        nearest = missed[0]
+        misses = ", ".join(miss_text(miss) for miss in nearest.misses)
+        where = f"{nearest.deployment}, " if several else ""
+        text = f"The nearest is {where}{nearest.layout}: {misses}."
+    else:
+        text = _nearest_candidate(result, several)
+    remarks = [text]
+    relaxed = relaxations(result)
+    if relaxed:
+        first = relaxed[0]
+        remarks.append(
+            f"With {show.limit_name(first.miss.limit)} at "
+            f"{show.fact(first.miss.limit, first.miss.value)} ({excess_text(first.miss)}) and "
+            f"all else unchanged, {first.where} is feasible."
+        )
+    headline = NOTHING_FITS[0].upper() + NOTHING_FITS[1:]
+    return Figures(id="", good=False, headline=headline, remarks=tuple(remarks))
+
+
+def _nearest_candidate(result: StudyResult, several: bool) -> str:
+    """Say what is nearest; where phases are apart, of the phase that has nothing feasible."""
+    phases = dict.fromkeys(c.phase for c in result.candidates)
+    feasible = {c.phase for c in result.candidates if c.feasible}
+    short = [phase for phase in phases if phase not in feasible]
+    nearest = next(
+        (c for c in result.candidates if c.phase in (short or phases) and not c.feasible), None
+    )
+    if nearest is None:
+        return "Each phase has feasible instances, but no pair of them meets the limits."
+    misses = ", ".join(miss_text(miss) for miss in nearest.misses)
+    where = f"{nearest.deployment}, " if several else ""
+    phase = f"{nearest.phase} in " if len(phases) > 1 else ""
+    layout, batch = nearest.instance.parallel, nearest.point.batch
+    return f"The nearest is {where}{phase}{layout} at batch {batch}: {misses}."

@@ -1,0 +1,173 @@
+"""What the simulated requests saw: statistics, objectives, lengths, and their distribution."""
+
+from collections.abc import Iterator
+
+from specc.ir.facts import REQUEST_METRICS, STATISTICS
+from specc.report import format as show
+from specc.report.charts.simulation import distribution_charts, named
+from specc.report.columns import milliseconds
+from specc.report.document import Block, Chart, Column, Depth, Row, Table
+from specc.report.sections.capacity import MOST_SIMULATED
+from specc.report.study import ReportedStudy
+from specc.results import BinMetrics, Metrics, Simulated
+
+
+def blocks(study: ReportedStudy) -> Iterator[Block]:
+    """Yield the tables and the picture of requests."""
+    shown = study.simulations[:MOST_SIMULATED]
+    for number, simulated in enumerate(shown, start=1):
+        which = f": {named(simulated)}" if len(study.simulations) > 1 else ""
+        yield statistics(
+            study.id(f"latencies-{number}"),
+            f"Simulated requests{which}",
+            simulated.metrics,
+            study.summary,
+        )
+    if not shown:
+        return
+    best = shown[0]
+    if best.metrics.objectives:
+        yield _objectives(study)
+    if best.closed:
+        yield _closed(study)
+    if best.metrics.bins:
+        yield _lengths(study, best)
+    lines = distribution_charts(shown, study.study.workload.slo)
+    if lines:
+        yield Chart(
+            id=study.id("requests-cdf"),
+            title="Distribution of latencies",
+            alt="Distribution of latencies",
+            lines=tuple(lines),
+        )
+
+
+def statistics(id_: str, title: str, metrics: Metrics, depth: Depth) -> Table:
+    """Show the statistics of each metric over requests."""
+    rows = []
+    for metric in REQUEST_METRICS:
+        found = getattr(metrics, metric.name)
+        cells = [milliseconds(None if found is None else getattr(found, s)) for s in STATISTICS]
+        rows.append(Row((metric.title, *cells)))
+    columns = (Column("Metric", numeric=False), *(Column(s, "ms") for s in STATISTICS))
+    return Table(
+        id=id_, depth=depth, title=title, columns=columns, rows=tuple(rows), note=_totals(metrics)
+    )
+
+
+def _totals(metrics: Metrics) -> str:
+    return (
+        f"{show.integer(metrics.finished)} of {show.integer(metrics.requests)} requests in "
+        f"{show.duration(metrics.span)}: {show.quantity(metrics.served)} req/s, "
+        f"{show.rate(metrics.throughput)} output tok/s, "
+        f"{show.rate(metrics.input_throughput)} prompt tok/s"
+        + (
+            f", {show.percent(metrics.hits)} of the prompts from the cache."
+            if metrics.hits
+            else "."
+        )
+    )
+
+
+def _objectives(study: ReportedStudy) -> Table:
+    several = len(study.simulations) > 1
+    rows = []
+    for s in study.simulations[:MOST_SIMULATED]:
+        name = (named(s),) if several else ()
+        for o in s.metrics.objectives:
+            cells = (o.objective, show.duration(o.limit), _duration(o.seen))
+            rows.append(Row((*name, *cells, "yes" if o.met else "no", show.attainment(o.share))))
+        share = show.attainment(s.metrics.attainment)
+        rows.append(Row((*name, "all together", "", "", "", share)))
+    columns = [Column("Configuration", numeric=False)] if several else []
+    columns += [
+        Column("Objective", numeric=False),
+        Column("Limit"),
+        Column("Simulated"),
+        Column("Met", numeric=False),
+        Column("Attainment"),
+    ]
+    return Table(
+        id=study.id("objectives"),
+        depth=study.summary,
+        title="Objectives in the simulation",
+        columns=tuple(columns),
+        rows=tuple(rows),
+        note="Attainment is the share of the requests (for ITL of the gaps) within the limit; "
+        "together, each metric counts at its widest limit.",
+    )
+
+
+def _duration(value: float | None) -> str:
+    return "–" if value is None else show.duration(value)
+
+
+def _closed(study: ReportedStudy) -> Table:
+    """Set what the plan says beside what the simulation says."""
+    rows = []
+    for s in study.simulations:
+        for c in s.closed:
+            seconds = c.metric in ("ttft", "tpot")
+            text = show.duration if seconds else show.quantity
+            name = f"{c.metric.upper()}, mean" if seconds else "Rate (possible, served), req/s"
+            values = (text(c.planned), text(c.simulated), _difference(c.planned, c.simulated))
+            rows.append(Row((named(s), name, *values)))
+    return Table(
+        id=study.id("plan-and-simulation"),
+        depth=study.summary,
+        title="Plan and simulation",
+        columns=(
+            Column("Configuration", numeric=False),
+            Column("Metric", numeric=False),
+            Column("Plan"),
+            Column("Simulation"),
+            Column("Difference"),
+        ),
+        rows=tuple(rows),
+        note="The plan (closed form or step loop) loads an instance with its whole batch at once, "
+        "and no request comes later; in the simulation requests arrive over time, and wait.",
+    )
+
+
+def _difference(planned: float, simulated: float) -> str:
+    if not planned:
+        return "–"
+    return f"{(simulated / planned - 1) * 100:+,.0f} %"
+
+
+def _lengths(study: ReportedStudy, best: Simulated) -> Table:
+    bins = study.study.workload.requests
+    return Table(
+        id=study.id("simulated-lengths"),
+        depth=study.summary,
+        title="Simulated requests by length",
+        columns=(
+            Column("Prompt", "tok"),
+            Column("Output", "tok"),
+            Column("Requests"),
+            Column("TTFT p50", "ms"),
+            Column("TTFT p99", "ms"),
+            Column("TPOT p50", "ms"),
+            Column("TPOT p99", "ms"),
+            Column("Attainment"),
+        ),
+        rows=tuple(
+            Row((_range(bins[own.bin].input), _range(bins[own.bin].output), *_of_bin(own)))
+            for own in best.metrics.bins
+        ),
+    )
+
+
+def _of_bin(own: BinMetrics) -> tuple[str, ...]:
+    latencies = (
+        milliseconds(getattr(metric, statistic) if metric else None)
+        for metric in (own.ttft, own.tpot)
+        for statistic in ("p50", "p99")
+    )
+    share = show.attainment(own.attainment) if own.requests else "–"
+    return (show.integer(own.requests), *latencies, share)
+
+
+def _range(lengths: tuple[int, int]) -> str:
+    low, high = lengths
+    return show.integer(low) if high == low + 1 else f"{low:,} .. {high:,}"

@@ -1,0 +1,46 @@
+"""The configurations that the simulation chose from."""
+
+from collections.abc import Iterator
+
+from specc.report import format as show
+from specc.report.columns import milliseconds, number, table, text
+from specc.report.document import Block
+from specc.report.study import ReportedStudy
+from specc.results import Simulated, short_label
+
+
+def blocks(study: ReportedStudy) -> Iterator[Block]:
+    """Yield the table of what was simulated, where there is a choice."""
+    shown = study.simulations
+    if len(shown) < 2:
+        return
+    cells = [
+        text("Name", lambda s: s.name),
+        text("Layout", lambda s: short_label(s.layout)),
+        *(
+            [number("Rank by plan", "", lambda s: str(s.place))]
+            if any(s.closed for s in shown)
+            else []
+        ),
+        text("Meets all", lambda s: "yes" if s.meets else "no"),
+        number("Attainment", "", lambda s: show.attainment(s.metrics.attainment)),
+        number("Goodput", "req/s", lambda s: show.quantity(s.metrics.goodput)),
+        number("TTFT p99", "ms", lambda s: milliseconds(s.metrics.statistic("ttft.p99"))),
+        number("TPOT p99", "ms", lambda s: milliseconds(s.metrics.statistic("tpot.p99"))),
+        number("Throughput", "tok/s", lambda s: show.rate(s.metrics.throughput)),
+        *([number("Capacity", "req/s", _capacity)] if any(s.capacity for s in shown) else []),
+    ]
+    yield table(
+        study.id("shortlist"),
+        "Simulated configurations",
+        cells,
+        shown,
+        lambda s: s is shown[0],
+        most=len(shown),
+        depth=study.summary,
+    )
+
+
+def _capacity(simulated: Simulated) -> str:
+    rate = simulated.capacity.rate if simulated.capacity else None
+    return "–" if rate is None else show.quantity(rate)

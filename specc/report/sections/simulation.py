@@ -1,0 +1,275 @@
+"""The simulation of a study: its load, and what it decides."""
+
+from collections.abc import Iterator, Sequence
+
+from specc.ir import MeasuredServer, Process, Simulate, Study
+from specc.ir.simulation import USUAL_REQUESTS, StepKind
+from specc.report import format as show
+from specc.report.charts.simulation import named
+from specc.report.document import Block, Figures, Heading, Note, Text
+from specc.report.study import ReportedStudy
+from specc.report.words import NOTHING_FITS
+from specc.results import CapacityFound, Simulated
+from specc.serving.simulation.instances import UNLIMITED
+from specc.units import counted
+
+_STEEP = 0.05  # attainment lost by 5 % more load that is worth a warning
+
+
+def blocks(study: ReportedStudy) -> Iterator[Block]:
+    """Yield the heading of the simulation, the load, and what it decides."""
+    if study.study.simulate is None:
+        return
+    yield Heading(id=study.id("simulation"), text="Simulation", depth=study.summary)
+    if not study.simulations:
+        yield Note(
+            id=study.id("not-simulated"),
+            text=f"Not simulated: {NOTHING_FITS}.",
+            depth=study.summary,
+        )
+        return
+    yield Text(id=study.id("load"), text=f"{load(study.study)}.", depth=study.summary)
+    yield card(study)
+
+
+def card(study: ReportedStudy) -> Figures:
+    """Return what the simulation decides."""
+    return Figures(
+        id=study.id("simulated"),
+        depth=study.summary,
+        good=study.result.feasible,
+        headline=headline(study),
+        remarks=tuple(_remarks(study)),
+    )
+
+
+def load(study: Study) -> str:
+    """Say which requests come, and when."""
+    simulate = study.simulate
+    assert simulate is not None
+    arrival = simulate.arrival
+    if arrival.trace is not None:
+        count = min(simulate.requests or arrival.trace.requests, arrival.trace.requests)
+        speed = f", {simulate.speed:g} times as fast" if simulate.speed != 1 else ""
+        requests = f"{show.integer(count)} requests of '{arrival.trace.file}'{speed}"
+    else:
+        count = simulate.requests or USUAL_REQUESTS
+        requests = f"{show.integer(count)} requests, {_process(simulate)}, seed {simulate.seed}"
+    sessions = simulate.sessions
+    if sessions is not None:
+        requests += f"; sessions of {sessions.turns:g} turns {show.duration(sessions.gap)} apart"
+        if sessions.system_prompt:
+            requests += f", {show.integer(sessions.system_prompt)} tokens of system prompt"
+    router = simulate.router.value.replace("_", " ")
+    return f"{requests}; {counted(simulate.replicas, 'instance')}, {router}"
+
+
+def _process(simulate: Simulate) -> str:
+    arrival = simulate.arrival
+    names = {
+        Process.BURST: "all at once",
+        Process.CONSTANT: "at even intervals",
+        Process.POISSON: "Poisson",
+        Process.GAMMA: f"gamma gaps (cv {arrival.cv:g})",
+        Process.WEIBULL: f"Weibull gaps (cv {arrival.cv:g})",
+    }
+    name = names[arrival.process]
+    if simulate.rates:
+        rates = [point.rate for point in simulate.rates]
+        low, high = show.quantity(min(rates)), show.quantity(max(rates))
+        return f"{name}, at a rate between {low} and {high} req/s"
+    return name if arrival.rate is None else f"{name} at {show.quantity(arrival.rate)} req/s"
+
+
+def headline(study: ReportedStudy) -> str:
+    """Say in a sentence whether the objectives are met, or up to which rate."""
+    best, simulate = study.simulations[0], study.study.simulate
+    name = f"{named(best)}: " if len(study.simulations) > 1 else ""
+    found, metrics = best.capacity, best.metrics
+    if found is not None:
+        missed = "" if best.meets else "the simulated load does not meet all objectives; "
+        instances = simulate.replicas if simulate else 1
+        each = best.devices // instances if best.closed else 0
+        return name + missed + _capacity_sentence(found, each)
+    if not metrics.objectives:
+        return f"{name}{show.quantity(metrics.served)} requests a second served"
+    verdict = "meets all objectives" if best.meets else "does not meet all objectives"
+    return (
+        f"{name}{verdict}: {show.attainment(metrics.attainment)} of the requests meet all of "
+        f"them, goodput {show.quantity(metrics.goodput)} req/s"
+    )
+
+
+def _capacity_sentence(found: CapacityFound, devices: int) -> str:
+    """Say the capacity; `devices` are those of an instance, 0 for a measured server."""
+    target = show.percent(found.target)
+    if found.rate is None or found.low is None or found.high is None:
+        return f"there is no rate at which {target} of the requests meet all objectives"
+    interval = ""
+    if found.seeds > 1:
+        interval = (
+            f" ({show.quantity(found.low)} to {show.quantity(found.high)} over {found.seeds} seeds)"
+        )
+    text = (
+        f"{target} of the requests meet all objectives up to "
+        f"{show.quantity(found.rate)} req/s{interval}"
+    )
+    if found.wanted is not None:
+        wanted = f"{show.quantity(found.wanted)} req/s"
+        if found.replicas is None:
+            return f"{text}; no number of instances carries {wanted}"
+        size = f" ({counted(found.replicas * devices, 'device')})" if devices else ""
+        carry = "carries" if found.replicas == 1 else "carry"
+        text += f"; {counted(found.replicas, 'instance')}{size} {carry} {wanted}"
+    return text
+
+
+def _remarks(study: ReportedStudy) -> Iterator[str]:
+    shown, best = study.simulations, study.simulations[0]
+    metrics = best.metrics
+    if study.study.deployments:
+        yield (
+            f"The plan, without queues, selected {len(shown)} configurations; the simulation chose "
+            "from these."
+            if len(shown) > 1
+            else "The plan, without queues, chose this configuration; the simulation checks it."
+        )
+    undone = metrics.requests - metrics.finished - metrics.rejected
+    if undone:
+        yield f"{counted(undone, 'request')} unfinished when the simulation ended, after 100 days."
+    if metrics.rejected:
+        yield (
+            f"{counted(metrics.rejected, 'request')} rejected: longer than the KV cache or the "
+            "model allows. They count as missed."
+        )
+    if metrics.growing:
+        yield (
+            "The queue is still growing when the last request arrives: the load is above what is "
+            "served, and the longer the simulation, the worse its percentiles."
+        )
+    if metrics.preemptions:
+        yield (
+            f"{counted(metrics.preemptions, 'preemption')}: the KV cache was full, and computed "
+            "tokens were dropped and computed again."
+        )
+    yield _utilisation(best)
+    for server in study.study.servers:
+        yield from _beyond(server, shown)
+    if best.capacity is not None:
+        yield from _capacity_remarks(study.study, best, best.capacity)
+    yield from _estimates(best)
+
+
+def _estimates(best: Simulated) -> Iterator[str]:
+    parts = [
+        f"{_fact_name(e.fact)} {show.duration(e.fast)} to {show.duration(e.slow)}"
+        for e in best.estimates
+        if e.fast is not None and e.slow is not None
+    ]
+    if parts:
+        yield (
+            "80 % interval from errors of the cost model, if every step errs alike: "
+            f"{', '.join(parts)}."
+        )
+
+
+def _fact_name(fact: str) -> str:
+    metric, _, statistic = fact.partition(".")
+    return f"{show.limit_name(metric)} {statistic}"
+
+
+def _utilisation(best: Simulated) -> str:
+    """Say how full the engines were, how long the queue, how much of the cache was in use."""
+    m = best.metrics
+    limit = show.integer(best.settings[-1].limit)
+    batch = f"mean batch {show.quantity(m.batch)} of {limit}"
+    queue = f"longest queue of an engine {counted(m.most_waiting, 'request')}"
+    cache = "" if is_unlimited(best) else f", KV cache at most {show.percent(m.cache)} full"
+    if m.prefill_busy is not None:
+        return (
+            f"Utilisation of prefill {show.percent(m.prefill_busy)}, of decode "
+            f"{show.percent(m.busy)}; {batch}, {queue}{cache}."
+        )
+    return f"Utilisation {show.percent(m.busy)}, {batch}, {queue}{cache}."
+
+
+def _beyond(server: MeasuredServer, shown: Sequence[Simulated]) -> list[str]:
+    """Say which steps were larger than the largest that was measured."""
+    metrics = next(s.metrics for s in shown if s.name == server.name)
+    ran = {StepKind.PREFILL: metrics.most_tokens, StepKind.DECODE: metrics.most_decoding}
+    units = {StepKind.PREFILL: "new token", StepKind.DECODE: "sequence"}
+    parts = []
+    for kind, most in ran.items():
+        measured = max(row.size for row in server.step_cost if row.step is kind)
+        if most > measured:
+            parts.append(
+                f"{kind.value} steps of up to {counted(most, units[kind])}, measured up to "
+                f"{show.integer(measured)}"
+            )
+    if not parts:
+        return []
+    return [f"{server.name} ran {' and '.join(parts)}: their times are extrapolated."]
+
+
+def is_unlimited(best: Simulated) -> bool:
+    """Tell whether the KV cache of no engine has a limit."""
+    return all(settings.capacity >= UNLIMITED // settings.block for settings in best.settings)
+
+
+def _capacity_remarks(study: Study, best: Simulated, found: CapacityFound) -> Iterator[str]:
+    if found.rate is None:
+        lost = best.metrics.rejected / best.metrics.requests
+        if lost > 1 - found.target:
+            yield f"{show.percent(lost)} of the requests are rejected at any rate."
+        else:
+            yield (
+                "Even an engine with hardly any load misses an objective, or the simulation is too "
+                "short to tell: check the limits, and simulate more requests."
+            )
+        return
+    if found.short:
+        yield (
+            "Above this rate all requests arrive within a few latencies, too soon for a queue to "
+            "build up: it is the highest rate that so few requests can show. Simulate more."
+        )
+    offered = best.metrics.rate
+    if offered:
+        yield (
+            f"The simulated load of {show.quantity(offered)} req/s is "
+            f"{show.percent(offered / found.rate)} of the capacity."
+        )
+    if found.limiting:
+        yield f"What breaks first above it: {found.limiting}."
+    if found.slow is not None and found.fast is not None:
+        yield (
+            f"80 % interval of the capacity, from errors of the cost model: "
+            f"{show.quantity(found.slow)} to {show.quantity(found.fast)} req/s."
+        )
+    steep = found.steepness
+    if steep is not None and steep > _STEEP:
+        yield (
+            f"Near saturation: with 5 % more load {show.percent(steep)} more of the requests miss "
+            "an objective, and a cost-model error of 5 % has the same effect. Plan with a margin."
+        )
+    if found.seeds == 1:
+        yield (
+            "One search: a trace is deterministic."
+            if study.simulate is not None and study.simulate.arrival.trace
+            else "One search with one seed: another may differ by several percent."
+        )
+    yield from _checked(found)
+
+
+def _checked(found: CapacityFound) -> Iterator[str]:
+    """Say whether the wanted rate was simulated."""
+    if found.wanted is not None and found.attainment_at_wanted is not None:
+        yield (
+            f"Checked by simulation: {counted(found.replicas or 0, 'instance')} at "
+            f"{show.quantity(found.wanted)} req/s reach an attainment of "
+            f"{show.attainment(found.attainment_at_wanted)}."
+        )
+    elif found.wanted is not None and found.replicas is not None:
+        yield (
+            f"Not checked by simulation at {show.quantity(found.wanted)} req/s: the simulated "
+            "requests would end too soon, or arrive too rarely."
+        )
