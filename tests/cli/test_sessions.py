@@ -295,7 +295,7 @@ def test_nothing_feasible_has_a_code_of_its_own_and_a_report(specc, spec) -> Non
     spec.write_text(spec.read_text().replace("50 ms", "5 ms"))
     done = specc("run", "plan.spec")
     assert done.returncode == 3
-    assert "No layout keeps to the limits" in done.stdout
+    assert "No layout meets the limits" in done.stdout
     assert (spec.parent / "plan.report.md").is_file()
 
 

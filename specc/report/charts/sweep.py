@@ -17,6 +17,7 @@ from specc.report.charts.shapes import (
     LineChart,
     Series,
 )
+from specc.report.words import NOTHING_FITS
 from specc.results import StudyResult
 from specc.units import UNITS, NumberError, Quantity, UnknownUnitError, parse_quantity
 
@@ -49,7 +50,7 @@ def sweep_chart(results: Sequence[StudyResult]) -> LineChart | None:
         series.append(Series(name, index % COLORS, "", text, pixels[-1], best_text))
     title = f"{path} ({unit})" if unit else path
     return LineChart(
-        "Throughput of the best answer", title, "Throughput (tok/s)", x_ticks, y_ticks, None,
+        "Throughput of the best configuration", title, "Throughput (tok/s)", x_ticks, y_ticks, None,
         tuple(series),
     )  # fmt: skip
 
@@ -63,17 +64,17 @@ def heat_map(results: Sequence[StudyResult]) -> HeatMap:
     most = max((a.throughput for a in best.values() if a is not None), default=1.0)
 
     def cell(row: str, column: str) -> HeatCell:
-        answer = best.get((row, column))
-        if answer is None:
-            return HeatCell("–", "no layout keeps to the limits", 0.0)
+        found = best.get((row, column))
+        if found is None:
+            return HeatCell("–", NOTHING_FITS, 0.0)
         return HeatCell(
-            show.rate(answer.throughput),
-            f"{answer.deployment}, {answer.layout}",
-            round(answer.throughput / most, 3),
+            show.rate(found.throughput),
+            f"{found.deployment}, {found.layout}",
+            round(found.throughput / most, 3),
         )
 
     return HeatMap(
-        "Throughput of the best answer (tok/s)",
+        "Throughput of the best configuration (tok/s)",
         x_path,
         y_path,
         tuple(columns),

@@ -203,10 +203,11 @@ def _runner_up(result: StudyResult, best: Configuration) -> list[str]:
     if objective is Objective.FEWEST_DEVICES:
         more = second.devices - best.devices
         less = f"{counted(more, 'device')} more" if more else "as many devices"
-        return [f"Next best: {where}{second.layout} with {less}."]
+        return [f"Next best: {where}{second.layout}, {less}."]
     gap = 1 - theirs / mine
     less = f"{show.percent(gap)} less" if gap > 0 else "the same"
-    text = f"Next best: {where}{second.layout} with {less}."
+    what = objective.value.replace("_", " ")
+    text = f"Next best: {where}{second.layout}, {less} {what}."
     if gap < _half_width(best):
         text += " This is within the error of the cost model: measure both before you decide."
     return [text]
