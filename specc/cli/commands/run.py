@@ -5,8 +5,9 @@ import os
 from pathlib import Path
 from typing import TextIO
 
+from specc.cli.asked import add_output_options, asked
 from specc.cli.codes import Exit
-from specc.cli.options import add_output_options, add_run_options, asked, session_of
+from specc.cli.options import add_run_options, session_of
 from specc.cli.redirect import files_among, is_stream, told, write_stream
 from specc.cli.terminal import (
     add_format_option,

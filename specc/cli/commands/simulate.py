@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, TextIO
 from attrs import evolve
 
 from specc import signals
+from specc.cli.asked import add_output_options, asked
 from specc.cli.codes import Exit
-from specc.cli.options import add_output_options, add_run_options, asked, session_of
+from specc.cli.options import add_run_options, session_of
 from specc.cli.redirect import files_among, is_stream, told, write_stream
 from specc.cli.terminal import add_format_option, print_diagnostics, print_json, print_text
 from specc.diagnostics import Diagnostic
