@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from specc.serving.simulation.costs import PICOSECONDS
-from specc.serving.simulation.engine import RUN_COLUMNS
-from specc.serving.simulation.metrics import Outcome
-from specc.serving.simulation.requests import REJECTED
+from specc.simulation.costs import PICOSECONDS
+from specc.simulation.engine import RUN_COLUMNS
+from specc.simulation.metrics import Outcome
+from specc.simulation.requests import REJECTED
 
 _MICROSECONDS = PICOSECONDS // 10**6  # picoseconds of one
 MOST_REQUESTS = 20_000  # requests that are drawn, the first ones

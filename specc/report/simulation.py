@@ -18,7 +18,7 @@ from specc.report.simulation_charts import (
 )
 from specc.report.tables import Column, Row, Table
 from specc.results import CapacityFound, Metrics, Simulated, StudyResult, short_label
-from specc.serving.simulation.instances import UNLIMITED
+from specc.simulation.instances import UNLIMITED
 from specc.units import counted
 
 _STEEP = 0.05  # attainment lost by 5 % more load that is worth a warning

@@ -16,9 +16,9 @@ from specc.run.evaluate import Prepared, prepare, server_of
 from specc.run.simulate import simulations_of
 from specc.search.batch import BESIDE, FINER, FIRST_RIGHT_EDGE, MOST_DOUBLINGS, PEAKS, scan_grid
 from specc.serving import StepLoop
-from specc.serving.simulation.arrivals import Source
-from specc.serving.simulation.cluster import takes_turns
-from specc.serving.simulation.instances import measured_pool
+from specc.simulation.arrivals import Source
+from specc.simulation.cluster import takes_turns
+from specc.simulation.instances import measured_pool
 from specc.units import Bytes, Seconds, counted
 
 LONGEST: Seconds = 600.0

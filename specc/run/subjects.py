@@ -11,11 +11,11 @@ from specc.results import Configuration, EngineLimits, Instance, Metrics
 from specc.run.configurations import cache_transfer
 from specc.run.evaluate import Evaluated, server_of
 from specc.run.events import Events
-from specc.serving.simulation.arrivals import Source
-from specc.serving.simulation.cluster import Cluster, Disaggregated, Pool
-from specc.serving.simulation.instances import UNLIMITED, SimulatedInstance, measured_pool
-from specc.serving.simulation.metrics import Outcome
 from specc.serving.transfer import CacheTransfer
+from specc.simulation.arrivals import Source
+from specc.simulation.cluster import Cluster, Disaggregated, Pool
+from specc.simulation.instances import UNLIMITED, SimulatedInstance, measured_pool
+from specc.simulation.metrics import Outcome
 from specc.units import Tokens
 
 

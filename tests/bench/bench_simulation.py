@@ -19,9 +19,9 @@ from specc.check.arrivals import TRACE_COLUMNS
 from specc.ir import Layout, Scheduler, Slo, Workload
 from specc.results import EngineLimits
 from specc.serving import Server
-from specc.serving.simulation.cluster import Pool
-from specc.serving.simulation.costs import PICOSECONDS, CostTable
-from specc.serving.simulation.requests import Requests
+from specc.simulation.cluster import Pool
+from specc.simulation.costs import PICOSECONDS, CostTable
+from specc.simulation.requests import Requests
 
 TRACE = Path(__file__).parents[3] / "shared/reference/traces/splitwise_conv.csv"
 LIMIT, BUDGET, BLOCK = 256, 8192, 128

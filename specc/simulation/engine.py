@@ -18,9 +18,9 @@ from attrs import Factory, define, field
 
 from specc.ir import Scheduler
 from specc.results import EngineLimits
-from specc.serving.simulation.blocks import BlockCache
-from specc.serving.simulation.costs import PICOSECONDS, StepCosts
-from specc.serving.simulation.requests import (
+from specc.simulation.blocks import BlockCache
+from specc.simulation.costs import PICOSECONDS, StepCosts
+from specc.simulation.requests import (
     REJECTED,
     Gaps,
     Integers,

@@ -9,8 +9,8 @@ from specc.ir.deployment import USUAL_SLACK
 from specc.ir.simulation import StepKind
 from specc.results import EngineLimits
 from specc.serving.server import Server
-from specc.serving.simulation.cluster import Pool
-from specc.serving.simulation.costs import CostTable, MeasuredCosts, picoseconds
+from specc.simulation.cluster import Pool
+from specc.simulation.costs import CostTable, MeasuredCosts, picoseconds
 from specc.units import Tokens
 
 UNLIMITED = 1 << 40

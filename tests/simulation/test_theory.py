@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from specc.ir import Arrival, Process, RatePoint, Routing, Scheduler, Simulate, Slo, Workload
 from specc.results import EngineLimits
-from specc.serving.simulation.arrivals import Source, at_rates, unit_gaps, weibull_shape
-from specc.serving.simulation.cluster import Disaggregated, Pool
-from specc.serving.simulation.costs import PICOSECONDS, MeasuredCosts
-from specc.serving.simulation.requests import REJECTED, Requests
+from specc.simulation.arrivals import Source, at_rates, unit_gaps, weibull_shape
+from specc.simulation.cluster import Disaggregated, Pool
+from specc.simulation.costs import PICOSECONDS, MeasuredCosts
+from specc.simulation.requests import REJECTED, Requests
 
 
 def engine(**changes) -> EngineLimits:

@@ -9,8 +9,8 @@ from attrs import Factory, define
 
 from specc.ir import Scheduler
 from specc.results import EngineLimits
-from specc.serving.simulation.costs import StepCosts
-from specc.serving.simulation.requests import REJECTED, Requests
+from specc.simulation.costs import StepCosts
+from specc.simulation.requests import REJECTED, Requests
 
 
 @define(eq=False)

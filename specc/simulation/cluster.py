@@ -10,18 +10,18 @@ from attrs import evolve, frozen
 
 from specc.ir import Routing, Scheduler
 from specc.results import EngineLimits
-from specc.serving.simulation.blocks import BlockCache
-from specc.serving.simulation.costs import StepCosts, picoseconds
-from specc.serving.simulation.engine import NEVER, Continuous, Engine, Lives
-from specc.serving.simulation.metrics import Outcome
-from specc.serving.simulation.requests import (
+from specc.simulation.blocks import BlockCache
+from specc.simulation.costs import StepCosts, picoseconds
+from specc.simulation.engine import NEVER, Continuous, Engine, Lives
+from specc.simulation.metrics import Outcome
+from specc.simulation.requests import (
     REJECTED,
     Gaps,
     Integers,
     Requests,
     TooLongError,
 )
-from specc.serving.simulation.round_robin import RoundRobin
+from specc.simulation.round_robin import RoundRobin
 from specc.units import Seconds, Tokens
 
 AT_ONCE = 2000  # requests between two signs of life

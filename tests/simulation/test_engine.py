@@ -10,12 +10,12 @@ from attrs import define
 
 from specc.ir import Scheduler
 from specc.results import EngineLimits
-from specc.serving.simulation.blocks import BlockCache
-from specc.serving.simulation.costs import prefix_sums
-from specc.serving.simulation.engine import Continuous, Lives
-from specc.serving.simulation.requests import Requests
-from specc.serving.simulation.round_robin import RoundRobin
-from tests.serving.simulation.plain import PlainEngine
+from specc.simulation.blocks import BlockCache
+from specc.simulation.costs import prefix_sums
+from specc.simulation.engine import Continuous, Lives
+from specc.simulation.requests import Requests
+from specc.simulation.round_robin import RoundRobin
+from tests.simulation.plain import PlainEngine
 
 
 @define

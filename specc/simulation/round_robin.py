@@ -5,7 +5,7 @@ from collections import deque
 from attrs import Factory, define, field
 
 from specc.ir import Scheduler
-from specc.serving.simulation.engine import Chunk, Engine, work_of
+from specc.simulation.engine import Chunk, Engine, work_of
 from specc.units import Tokens
 
 
