@@ -12,7 +12,7 @@ from specc.ir import Routing, Scheduler
 from specc.results import EngineLimits
 from specc.simulation.blocks import BlockCache
 from specc.simulation.costs import StepCosts, picoseconds
-from specc.simulation.engine import NEVER, Continuous, Engine, Lives
+from specc.simulation.engine import NEVER, Continuous, Engine, Lives, RoundRobin
 from specc.simulation.metrics import Outcome
 from specc.simulation.requests import (
     REJECTED,
@@ -21,7 +21,6 @@ from specc.simulation.requests import (
     Requests,
     TooLongError,
 )
-from specc.simulation.round_robin import RoundRobin
 from specc.units import Seconds, Tokens
 
 AT_ONCE = 2000  # requests between two signs of life

@@ -12,9 +12,8 @@ from specc.ir import Scheduler
 from specc.results import EngineLimits
 from specc.simulation.blocks import BlockCache
 from specc.simulation.costs import prefix_sums
-from specc.simulation.engine import Continuous, Lives
+from specc.simulation.engine import Continuous, Lives, RoundRobin
 from specc.simulation.requests import Requests
-from specc.simulation.round_robin import RoundRobin
 from tests.simulation.plain import PlainEngine
 
 

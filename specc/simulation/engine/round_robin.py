@@ -5,7 +5,8 @@ from collections import deque
 from attrs import Factory, define, field
 
 from specc.ir import Scheduler
-from specc.simulation.engine import Chunk, Engine, work_of
+from specc.simulation.engine.base import Engine
+from specc.simulation.engine.lives import Chunk, work_of
 from specc.units import Tokens
 
 
