@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import Factory, define, evolve, frozen
 
-from specc.ir import Deployment, MeasuredServer, Routing, Simulate, Study
+from specc.ir import Deployment, MeasuredServer, Simulate, Study
 from specc.ir.images import image_tokens
 from specc.plan import Task
 from specc.results import Configuration, EngineLimits, Instance, Metrics
@@ -235,8 +235,6 @@ class Simulator:
 
     def _disaggregated(self, prefill: Pool, decode: Pool) -> Disaggregated:
         """Join two pools; every data-parallel replica of the smaller side has its own link."""
-        if decode.routing is Routing.PREFIX_AWARE:
-            decode = evolve(decode, routing=Routing.LEAST_LOAD)
         assert self.subject.transfer is not None
         each = zip((prefill, decode), self.instances, strict=True)
         links = min(pool.engines * instance.in_step for pool, instance in each)

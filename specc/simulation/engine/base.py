@@ -1,4 +1,7 @@
-"""What all engines share: the queue, the admission of prompts and their chunks, and the cache."""
+"""What all engines share: the queue, the admission of prompts and their chunks, and the cache.
+
+Policies decide what a step takes in and when a request may start; the engine keeps the books.
+"""
 
 from abc import ABC, abstractmethod
 from array import array
@@ -7,14 +10,22 @@ from collections import deque
 import numpy as np
 from attrs import Factory, define, field
 
-from specc.ir import Scheduler
+from specc.ir import Admission
 from specc.results import EngineLimits
 from specc.simulation.blocks import BlockCache
 from specc.simulation.costs import PICOSECONDS, StepCosts
 from specc.simulation.engine.lives import Chunk, Lives
+from specc.simulation.policies.admissions import AdmissionPolicy, admission_of
+from specc.simulation.policies.schedulers import (
+    SchedulerPolicy,
+    StepPlan,
+    StepView,
+    scheduler_of,
+)
 from specc.simulation.requests import Gaps, Integers, TooLongError
 from specc.units import Tokens
 
+ONLY_DECODE = StepPlan(decodes=True, prompts=0)
 NEVER = 100 * 86400 * PICOSECONDS  # no step begins later: 64 bits end at 107 days
 LONGEST_RUN = 6 * 86400 * PICOSECONDS  # of steps in a row: what begins before NEVER ends in 64 bits
 RUN_COLUMNS = ("start", "steps", "batch", "context", "tokens", "duration", "waiting", "used")
@@ -37,14 +48,16 @@ class Engine(ABC):
     running: dict[int, None] = Factory(dict)  # in the order of admission
     rejected: int = 0
     ready: int = 0  # sequences that decode
+    scheduler: SchedulerPolicy = field(init=False)
+    admission: AdmissionPolicy = Factory(lambda: admission_of(Admission.FIRST_CHUNK))
     _pending: "deque[int]" = Factory(deque)
     # Whether the next step may take in what this one could not.
     _unsettled: bool = False
     _partial: int = -1  # the request whose prompt is begun and not done
     _done: Tokens = 0  # tokens of it in the cache
     _free: int = field(init=False)
-    _whole_chunks: bool = field(init=False)
     _step_tokens: Tokens = field(init=False)  # new tokens of a step, with its slack
+    _prefilled: bool = False  # whether the last step took in prompts, where a scheduler remembers
     _runs: "array[int]" = field(factory=lambda: array("q"))
     _gaps: "array[int]" = field(factory=lambda: array("q"))  # pairs of duration and number
 
@@ -53,7 +66,7 @@ class Engine(ABC):
         settings = self.settings
         self.now = settings.ready_at
         self._free = settings.capacity
-        self._whole_chunks = settings.scheduler is Scheduler.DECODE_FIRST_WITH_SLACK
+        self.scheduler = scheduler_of(settings.scheduler)
         self._step_tokens = int(settings.budget * (1 + settings.slack) + 1e-9)
 
     @abstractmethod
@@ -85,8 +98,10 @@ class Engine(ABC):
 
     def submit(self, request: int) -> None:
         """Queue a request for its time of arrival, which is not before that of the last one."""
-        lives = self.lives
-        if self.settings.takes(lives.input[request], lives.output[request]):
+        lives, settings = self.lives, self.settings
+        prompt = lives.input[request]
+        fits = settings.takes(prompt, lives.output[request])
+        if fits and self.scheduler.accepts(prompt, settings.budget):
             self._pending.append(request)
         else:
             self.rejected += 1
@@ -110,6 +125,14 @@ class Engine(ABC):
                 return
             self._step(until)
 
+    def _plan(self, ready: int) -> StepPlan:
+        """Return what the scheduler does next, if so many sequences could decode."""
+        settings = self.settings
+        if self._partial < 0 and not (self.waiting and len(self.running) < settings.limit):
+            return ONLY_DECODE
+        view = StepView(ready, settings.budget, self._step_tokens, self._prefilled)
+        return self.scheduler.plan(view)
+
     def _take_in(self, left: Tokens, room: int) -> "list[Chunk]":
         """Take prompts into a step of `left` more tokens, with `room` blocks for them.
 
@@ -120,7 +143,7 @@ class Engine(ABC):
             return self._admit(left, room)
         request, done = self._partial, self._done
         rest = self.lives.known[request] - done
-        query = min(rest, self.settings.budget if self._whole_chunks else left)
+        query = self.scheduler.cut(rest, left, self.settings.budget)
         if query > left or query <= 0:
             return []
         block = self.settings.block
@@ -139,8 +162,9 @@ class Engine(ABC):
     def _admit(self, left: Tokens, room: int) -> "list[Chunk]":
         """Admit requests that wait, as many as the step, the engine and the cache have room for."""
         lives, waiting, running = self.lives, self.waiting, self.running
-        block, most = self.settings.block, len(running) + self.settings.admission
-        most = min(most, self.settings.limit)
+        block, budget = self.settings.block, self.settings.budget
+        most = min(len(running) + self.settings.admission, self.settings.limit)
+        cut, admission = self.scheduler.cut, self.admission
         chunks: list[Chunk] = []
         while waiting and left > 0 and len(running) < most:
             request = waiting[0]
@@ -149,11 +173,13 @@ class Engine(ABC):
             else:
                 done = self._found(request)
                 rest = lives.known[request] - done
-            query = min(rest, self.settings.budget if self._whole_chunks else left)
+            query = cut(rest, left, budget)
             need = -(-(done + query) // block)
+            free = -(-admission.tokens(done + query, done + rest) // block)
             if self.cache is not None:
-                need += self._shared_need(request, done)
-            if query > left or need > room:
+                shared = self._shared_need(request, done)
+                need, free = need + shared, free + shared
+            if query > left or free > room:
                 break
             waiting.popleft()
             running[request] = None

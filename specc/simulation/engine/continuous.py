@@ -13,7 +13,6 @@ from bisect import bisect_left
 import numpy as np
 from attrs import Factory, define, field
 
-from specc.ir import Scheduler
 from specc.simulation.engine.base import BATCH, CONTEXT, DURATION, NEVER, STEPS, TOKENS, Engine
 from specc.simulation.engine.lives import Chunk, work_of
 from specc.simulation.requests import Gaps, Integers
@@ -22,6 +21,8 @@ from specc.simulation.requests import Gaps, Integers
 @define
 class Continuous(Engine):
     """Continuous batching in which every step decodes all that is ready, or nothing.
+
+    Its scheduler must not remember the last step: while the batch ages, the plan stays.
 
     A turn is a decode step. A sequence that began to decode at turn b, after `known` tokens, has
     the context known + 1 + (turn − b) in the step of a turn.
@@ -33,7 +34,6 @@ class Continuous(Engine):
     _began: dict[int, int] = Factory(dict)
     _offset: int = 0  # Σ over sequences that decode of known + 1 − began
     _residues: list[int] = field(init=False)
-    _prefill_first: bool = field(init=False)
     # When all sequences that decode had their last token, but for the fresh ones.
     _token_at: int = 0
     _fresh: dict[int, int] = Factory(dict)
@@ -42,24 +42,17 @@ class Continuous(Engine):
         """Start empty."""
         super().__attrs_post_init__()
         self._residues = [0] * self.settings.block
-        self._prefill_first = self.settings.scheduler is Scheduler.PREFILL_FIRST
 
     def _step(self, until: int) -> None:
         """Run the next step, and those after it in which the batch only ages."""
-        once, taken = False, []
+        plan, taken, once = self._plan(self.ready), [], False
         needed = self._residues[self.turn % self.settings.block]
-        if self._prefill_first:
-            taken = self._take_in(self.settings.budget, self._free)
-            once = self._unsettled
-        elif needed <= self._free and (
-            self._partial >= 0 or (self.waiting and len(self.running) < self.settings.limit)
-        ):
-            left, room = self._step_tokens - self.ready, self._free - needed
-            self._unsettled = False
-            taken = self._take_in(left, room) if self._partial >= 0 else self._admit(left, room)
+        room = self._free - needed if plan.decodes else self._free
+        if plan.prompts > 0 and room >= 0:
+            taken = self._take_in(plan.prompts, room)
             once = self._unsettled
         if taken:
-            self._mixed(taken, 0 if self._prefill_first else self.ready)
+            self._mixed(taken, self.ready if plan.decodes else 0)
             return
         if needed > self._free:
             self._make_room()
