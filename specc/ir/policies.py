@@ -110,4 +110,14 @@ class Routing(Policy):
 class Admission(Policy):
     """How many blocks of the KV cache must be free before a request starts."""
 
-    FIRST_CHUNK = ("first_chunk", "those of the first chunk of its prompt")
+    FIRST_CHUNK = (
+        "first_chunk",
+        "a request starts when the blocks of the first chunk of its prompt are free",
+    )
+
+
+POLICIES: dict[str, type[Policy]] = {
+    "scheduler": Scheduler,
+    "router": Routing,
+    "admission": Admission,
+}

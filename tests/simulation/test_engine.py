@@ -13,6 +13,7 @@ from specc.results import EngineLimits
 from specc.simulation.blocks import BlockCache
 from specc.simulation.costs import prefix_sums
 from specc.simulation.engine import Continuous, Lives, RoundRobin
+from specc.simulation.policies.schedulers import SCHEDULERS
 from specc.simulation.requests import Requests
 from tests.simulation.plain import PlainEngine
 
@@ -96,11 +97,11 @@ def limits(generator: random.Random, scheduler: Scheduler, turns: bool) -> Engin
         admission=generator.choice([1, 2, 16]),
         capacity=generator.choice([8, 20, 41, 60, 1000]),
         block=generator.choice([1, 4, 8, 16]),
-        slack=0.15 if scheduler is Scheduler.DECODE_FIRST_WITH_SLACK else 0.0,
+        slack=0.15 if scheduler.takes_slack else 0.0,
     )
 
 
-CONTINUOUS = [s for s in Scheduler if s is not Scheduler.PREFILL_THEN_DECODE]
+CONTINUOUS = [policy.name for policy in SCHEDULERS if not policy.remembers]
 CASES = [(700, s, False) for s in CONTINUOUS] + [(250, s, True) for s in Scheduler]
 
 
