@@ -78,6 +78,13 @@ class Scheduler(Policy):
         "a step that prefills what waits, then one that decodes; measured servers alone",
         None,
     )
+    VLLM_V0 = (
+        "vllm_v0",
+        "vLLM before V1, without chunked prefill: nothing decodes as long as prompts wait; whole "
+        "prompts fill the budget by their own tokens, without padding; one longer than the budget "
+        "is rejected",
+        Loop(Cut.WHOLE, beside=False),
+    )
 
     loop: Loop | None  # None: no loop over steps stands for it
 

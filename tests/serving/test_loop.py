@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from specc.cost import StepTable
-from specc.ir import Deployment, Layout, LengthBin, Scheduler, StepLatency, Workload
+from specc.ir import Cut, Deployment, Layout, LengthBin, Scheduler, StepLatency, Workload
 from specc.serving import Aggregated, Server, StepLoop
 from specc.serving.loop import Trajectory
 from specc.serving.schedulers import Budget, Waiting, composed
@@ -60,6 +60,30 @@ def test_prefill_first_decodes_nothing_while_prompts_wait() -> None:
         [],
         50,
     )
+
+
+def test_whole_prompts_wait_until_they_fit() -> None:
+    """Budget 1000: two of 400 fit, the third waits whole; on two replicas four fit, not five."""
+    loop = Scheduler.VLLM_V0.loop
+    waiting = deque([Waiting(0, 0, 0, 3)])
+    admitted, decoding = composed(loop, waiting, (400,), 50, Budget(1000, 1000, 0.0))
+    assert [(a.count, a.query, a.last) for a in admitted] == [(2, 400, True)]
+    assert (decoding, waiting[0].count) == (0, 1)
+    waiting = deque([Waiting(0, 0, 0, 9)])
+    admitted, _ = composed(loop, waiting, (400,), 50, Budget(2000, 1000, 0.0))
+    assert [a.count for a in admitted] == [4]
+    # The next in line decides: 500 do not fit behind 600, though 300 behind them would.
+    waiting = deque([Waiting(0, 0, 0, 1), Waiting(1, 0, 0, 1), Waiting(2, 0, 0, 1)])
+    admitted, _ = composed(loop, waiting, (600, 500, 300), 0, Budget(1000, 1000, 0.0))
+    assert [a.shape for a in admitted] == [0]
+    with pytest.raises(ValueError, match="exceeds the budget"):
+        composed(loop, deque([Waiting(0, 0, 0, 1)]), (1001,), 5, Budget(2000, 1000, 0.0))
+
+
+def test_a_loop_needs_a_scheduler_that_has_one() -> None:
+    loop = StepLoop(_server(Workload(input=100, output=2)), 128, Scheduler.PREFILL_THEN_DECODE)
+    with pytest.raises(ValueError, match="prefill_then_decode"):
+        loop.evaluate(np.array([1]))
 
 
 def test_chunks_of_a_prompt() -> None:
@@ -177,6 +201,8 @@ def test_no_token_is_lost(rows, scheduler: Scheduler, budget: int, batch: int, d
     requests = tuple(
         LengthBin(share=share, input=(n, n + 1), output=(o, o + 1)) for share, n, o in rows
     )
+    if scheduler.loop.cut is Cut.WHOLE:
+        budget = max(budget, *(n for _, n, _ in rows))
     loop = StepLoop(_server(Workload(requests=requests), dp), budget, scheduler)
     trajectory = Trajectory(loop, batch)
     schedule, shapes = trajectory.schedule, loop.server.mixture.shapes
