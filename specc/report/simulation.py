@@ -168,7 +168,7 @@ def _remarks(study: Study, best: Simulated, shown: Sequence[Simulated]) -> list[
     if metrics.rejected:
         remarks.append(
             f"{counted(metrics.rejected, 'request')} rejected: longer than the KV cache or "
-            "than the model takes. They count as missed."
+            "than the engine takes. They count as missed."
         )
     if metrics.growing:
         remarks.append(
