@@ -77,10 +77,11 @@ class Pool:
         return Continuous(settings, self.costs, lives, cache)
 
     def _in_turn(self, engines: Sequence[Engine], requests: Requests, progress: Progress) -> None:
-        arrival, count, router = requests.arrival, len(requests), router_of(self.routing)
+        arrival, count, choose = requests.arrival, len(requests), router_of(self.routing).choose
         unseen = [0] * self.engines
         for number in range(count):
-            engines[router.choose(number, unseen, unseen)].submit(number)
+            place = choose(number, unseen, unseen) if self.engines > 1 else 0
+            engines[place].submit(number)
         marks = [*range(0, count, AT_ONCE), count]
         for first, last in pairwise(marks):
             until = int(arrival[last]) if last < count else NEVER

@@ -142,7 +142,7 @@ class PlainEngine:
 
     def accepts(self, sequence: Sequence) -> bool:
         fits = self.settings.takes(sequence.prompt, sequence.answer)
-        return fits and self.scheduler.accepts(sequence.prompt, self.settings.budget)
+        return fits and sequence.prompt <= self.scheduler.longest_prompt(self.settings.budget)
 
     def preempt(self, sequence: Sequence) -> None:
         self.release(sequence)

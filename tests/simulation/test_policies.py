@@ -68,8 +68,7 @@ def test_a_scheduler_is_what_its_name_says_to_the_loop(policy: type[SchedulerPol
     assert plan.prompts == (115 if loop.slack else 100) - (10 if loop.beside else 0)
     long, short = scheduler.cut(130, 40, 100), scheduler.cut(60, 40, 100)
     assert (long, short) == ((40, 40) if loop.cut is Cut.PART else (100, 60))
-    assert scheduler.accepts(130, 100) is (loop.cut is not Cut.WHOLE)
-    assert scheduler.accepts(100, 100)
+    assert (scheduler.longest_prompt(100) == 100) is (loop.cut is Cut.WHOLE)
 
 
 def test_schedulers_by_turns() -> None:

@@ -82,9 +82,9 @@ def test_what_holds_of_any_queue(
     )
     outcome = Pool(limits, COSTS, engines, routing).serve(requests)
     served, done = outcome.served, outcome.done
-    accepts = scheduler_of(scheduler).accepts
+    longest = scheduler_of(scheduler).longest_prompt(limits.budget)
     takes = [
-        limits.takes(i, o) and accepts(i, limits.budget)
+        limits.takes(i, o) and i <= longest
         for i, o in zip(requests.input.tolist(), requests.output.tolist(), strict=True)
     ]
     # No request is lost: all that fit are served, and none that does not.

@@ -6,6 +6,7 @@ Policies decide what a step takes in and when a request may start; the engine ke
 from abc import ABC, abstractmethod
 from array import array
 from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 from attrs import Factory, define, field
@@ -25,7 +26,6 @@ from specc.simulation.policies.schedulers import (
 from specc.simulation.requests import Gaps, Integers, TooLongError
 from specc.units import Tokens
 
-ONLY_DECODE = StepPlan(decodes=True, prompts=0)
 NEVER = 100 * 86400 * PICOSECONDS  # no step begins later: 64 bits end at 107 days
 LONGEST_RUN = 6 * 86400 * PICOSECONDS  # of steps in a row: what begins before NEVER ends in 64 bits
 RUN_COLUMNS = ("start", "steps", "batch", "context", "tokens", "duration", "waiting", "used")
@@ -57,6 +57,10 @@ class Engine(ABC):
     _done: Tokens = 0  # tokens of it in the cache
     _free: int = field(init=False)
     _step_tokens: Tokens = field(init=False)  # new tokens of a step, with its slack
+    _longest_prompt: Tokens = field(init=False)
+    # Methods of the policies, found once: they are asked for every request.
+    _cut: Callable[[Tokens, Tokens, Tokens], Tokens] = field(init=False)
+    _to_start: Callable[[Tokens, Tokens], Tokens] = field(init=False)
     _prefilled: bool = False  # whether the last step took in prompts, where a scheduler remembers
     _runs: "array[int]" = field(factory=lambda: array("q"))
     _gaps: "array[int]" = field(factory=lambda: array("q"))  # pairs of duration and number
@@ -67,6 +71,8 @@ class Engine(ABC):
         self.now = settings.ready_at
         self._free = settings.capacity
         self.scheduler = scheduler_of(settings.scheduler)
+        self._cut, self._to_start = self.scheduler.cut, self.admission.tokens
+        self._longest_prompt = self.scheduler.longest_prompt(settings.budget)
         self._step_tokens = int(settings.budget * (1 + settings.slack) + 1e-9)
 
     @abstractmethod
@@ -98,10 +104,9 @@ class Engine(ABC):
 
     def submit(self, request: int) -> None:
         """Queue a request for its time of arrival, which is not before that of the last one."""
-        lives, settings = self.lives, self.settings
-        prompt = lives.input[request]
-        fits = settings.takes(prompt, lives.output[request])
-        if fits and self.scheduler.accepts(prompt, settings.budget):
+        prompt = self.lives.input[request]
+        fits = self.settings.takes(prompt, self.lives.output[request])
+        if fits and prompt <= self._longest_prompt:
             self._pending.append(request)
         else:
             self.rejected += 1
@@ -127,10 +132,7 @@ class Engine(ABC):
 
     def _plan(self, ready: int) -> StepPlan:
         """Return what the scheduler does next, if so many sequences could decode."""
-        settings = self.settings
-        if self._partial < 0 and not (self.waiting and len(self.running) < settings.limit):
-            return ONLY_DECODE
-        view = StepView(ready, settings.budget, self._step_tokens, self._prefilled)
+        view = StepView(ready, self.settings.budget, self._step_tokens, self._prefilled)
         return self.scheduler.plan(view)
 
     def _take_in(self, left: Tokens, room: int) -> "list[Chunk]":
@@ -143,7 +145,7 @@ class Engine(ABC):
             return self._admit(left, room)
         request, done = self._partial, self._done
         rest = self.lives.known[request] - done
-        query = self.scheduler.cut(rest, left, self.settings.budget)
+        query = self._cut(rest, left, self.settings.budget)
         if query > left or query <= 0:
             return []
         block = self.settings.block
@@ -164,7 +166,6 @@ class Engine(ABC):
         lives, waiting, running = self.lives, self.waiting, self.running
         block, budget = self.settings.block, self.settings.budget
         most = min(len(running) + self.settings.admission, self.settings.limit)
-        cut, admission = self.scheduler.cut, self.admission
         chunks: list[Chunk] = []
         while waiting and left > 0 and len(running) < most:
             request = waiting[0]
@@ -173,9 +174,12 @@ class Engine(ABC):
             else:
                 done = self._found(request)
                 rest = lives.known[request] - done
-            query = cut(rest, left, budget)
-            need = -(-(done + query) // block)
-            free = -(-admission.tokens(done + query, done + rest) // block)
+            query = self._cut(rest, left, budget)
+            chunk = done + query
+            start = self._to_start(chunk, done + rest)
+            need = free = -(-chunk // block)
+            if start != chunk:
+                free = -(-start // block)
             if self.cache is not None:
                 shared = self._shared_need(request, done)
                 need, free = need + shared, free + shared

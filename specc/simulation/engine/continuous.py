@@ -13,8 +13,17 @@ from bisect import bisect_left
 import numpy as np
 from attrs import Factory, define, field
 
-from specc.simulation.engine.base import BATCH, CONTEXT, DURATION, NEVER, STEPS, TOKENS, Engine
+from specc.simulation.engine.base import (
+    BATCH,
+    CONTEXT,
+    DURATION,
+    NEVER,
+    STEPS,
+    TOKENS,
+    Engine,
+)
 from specc.simulation.engine.lives import Chunk, work_of
+from specc.simulation.policies.schedulers import StepPlan
 from specc.simulation.requests import Gaps, Integers
 
 
@@ -34,6 +43,7 @@ class Continuous(Engine):
     _began: dict[int, int] = Factory(dict)
     _offset: int = 0  # Σ over sequences that decode of known + 1 − began
     _residues: list[int] = field(init=False)
+    _plans: dict[int, StepPlan] = Factory(dict)  # by the sequences that are ready
     # When all sequences that decode had their last token, but for the fresh ones.
     _token_at: int = 0
     _fresh: dict[int, int] = Factory(dict)
@@ -45,19 +55,27 @@ class Continuous(Engine):
 
     def _step(self, until: int) -> None:
         """Run the next step, and those after it in which the batch only ages."""
-        plan, taken, once = self._plan(self.ready), [], False
-        needed = self._residues[self.turn % self.settings.block]
-        room = self._free - needed if plan.decodes else self._free
-        if plan.prompts > 0 and room >= 0:
-            taken = self._take_in(plan.prompts, room)
-            once = self._unsettled
-        if taken:
-            self._mixed(taken, self.ready if plan.decodes else 0)
-            return
+        once, needed = False, self._residues[self.turn % self.settings.block]
+        if self._partial >= 0 or (self.waiting and len(self.running) < self.settings.limit):
+            decodes, prompts = self._plans.get(self.ready) or self._planned()
+            room = self._free - needed if decodes else self._free
+            if prompts > 0 and room >= 0:
+                self._unsettled = False
+                begun = self._partial >= 0
+                taken = self._take_in(prompts, room) if begun else self._admit(prompts, room)
+                if taken:
+                    self._mixed(taken, self.ready if decodes else 0)
+                    return
+                once = self._unsettled
         if needed > self._free:
             self._make_room()
             once = True
         self._age(until, once)
+
+    def _planned(self) -> StepPlan:
+        """Ask the scheduler, and remember: it sees nothing that changes but what is ready."""
+        self._plans[self.ready] = plan = self._plan(self.ready)
+        return plan
 
     def _mixed(self, prompts: list[Chunk], decoding: int) -> None:
         """Run a step that prefills, and decodes all sequences that are ready or none."""

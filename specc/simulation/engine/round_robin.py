@@ -6,6 +6,7 @@ from attrs import Factory, define
 
 from specc.simulation.engine.base import Engine
 from specc.simulation.engine.lives import Chunk, work_of
+from specc.simulation.policies.schedulers import StepPlan
 from specc.units import Tokens
 
 
@@ -21,7 +22,9 @@ class RoundRobin(Engine):
 
     def _step(self, until: int) -> None:
         """Run one step."""
-        plan = self._plan(min(len(self._turns), self.settings.decode_batch))
+        settings, plan = self.settings, StepPlan(decodes=True, prompts=0)
+        if self._partial >= 0 or (self.waiting and len(self.running) < settings.limit):
+            plan = self._plan(min(len(self._turns), settings.decode_batch))
         before, chunks = len(self.waiting), []
         decoding = self._next_decoding() if plan.decodes else []
         if plan.prompts > 0 and len(self.waiting) == before:  # nothing was preempted

@@ -6,6 +6,8 @@ from typing import ClassVar, NamedTuple
 from specc.ir import Scheduler
 from specc.units import Tokens
 
+UNLIMITED = 1 << 40
+
 
 # Tuples, as an engine makes one of each for every step in which prompts wait.
 class StepView(NamedTuple):
@@ -59,8 +61,8 @@ class SchedulerPolicy(ABC):
 
         A prompt of which this is more than the `left` tokens of the step waits for a later one.
         """
-        return min(rest, left)
+        return rest if rest < left else left  # min() is slower, and this is a hot place
 
-    def accepts(self, prompt: Tokens, budget: Tokens) -> bool:
-        """Say whether an engine with this budget serves a prompt at all."""
-        return True
+    def longest_prompt(self, budget: Tokens) -> Tokens:
+        """Return the longest prompt that an engine with this budget serves; others are rejected."""
+        return UNLIMITED

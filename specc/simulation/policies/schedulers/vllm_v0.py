@@ -28,6 +28,6 @@ class VllmV0(SchedulerPolicy):
         """Take all of a prompt or nothing."""
         return min(rest, budget)
 
-    def accepts(self, prompt: Tokens, budget: Tokens) -> bool:
+    def longest_prompt(self, budget: Tokens) -> Tokens:
         """Reject what is longer than a step."""
-        return prompt <= budget
+        return budget
