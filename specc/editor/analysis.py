@@ -323,7 +323,9 @@ def _enclosing_classes(before: str) -> list[type[Node]] | None:
 
 def _page_text(found: FieldPage) -> str:
     default = f", default {found.default}" if found.default else ""
-    return f"**{found.path}** ({found.type}{default})\n\n{found.doc}\n\n`{found.example}`"
+    choices = "".join(f"\n- `{name}`: {doc}" for name, doc in found.choices)
+    about = f"{found.doc}\n{choices}" if choices else found.doc
+    return f"**{found.path}** ({found.type}{default})\n\n{about}\n\n`{found.example}`"
 
 
 def _quantity_text(number: Number) -> str | None:

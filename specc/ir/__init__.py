@@ -34,7 +34,6 @@ from specc.ir.deployment import (
     Objective,
     Parallel,
     Phase,
-    Scheduler,
     Search,
     Speculative,
     StepLatency,
@@ -57,6 +56,7 @@ from specc.ir.model import (
     SlidingWindow,
     Vision,
 )
+from specc.ir.policies import Admission, Cut, Loop, Routing, Scheduler, Sight
 from specc.ir.simulation import (
     Arrival,
     Capacity,
@@ -64,7 +64,6 @@ from specc.ir.simulation import (
     MeasuredServer,
     Process,
     RatePoint,
-    Routing,
     Sessions,
     Simulate,
     StepCost,
@@ -75,6 +74,7 @@ from specc.ir.workload import Images, LengthBin, Representative, Shape, Slo, Wor
 
 __all__ = [
     "KINDS",
+    "Admission",
     "Arrival",
     "Bound",
     "CacheFormat",
@@ -86,6 +86,7 @@ __all__ = [
     "Communication",
     "CompressedAttention",
     "CubeUnit",
+    "Cut",
     "DecodeAttentionRule",
     "Deployment",
     "Device",
@@ -110,6 +111,7 @@ __all__ = [
     "LengthSampling",
     "Level",
     "LinearAttention",
+    "Loop",
     "MeasuredServer",
     "Mode",
     "Model",
@@ -129,6 +131,7 @@ __all__ = [
     "Search",
     "Sessions",
     "Shape",
+    "Sight",
     "Simulate",
     "SlidingWindow",
     "Slo",

@@ -13,6 +13,7 @@ from specc.ir.device import Device
 from specc.ir.formats import CacheFormat, Quantisation
 from specc.ir.formula import Bound
 from specc.ir.model import Model
+from specc.ir.policies import Scheduler
 from specc.ir.ranges import LARGEST_BLOCK
 from specc.units import (
     BYTES,
@@ -86,15 +87,6 @@ class Objective(Enum):
 
 
 USUAL_SLACK = 0.15  # the reference planner's
-
-
-class Scheduler(Enum):
-    """What a step of an engine takes in when prompts wait and sequences decode."""
-
-    DECODE_FIRST_WITH_SLACK = "decode_first_with_slack"
-    DECODE_FIRST = "decode_first"
-    PREFILL_FIRST = "prefill_first"
-    PREFILL_THEN_DECODE = "prefill_then_decode"
 
 
 class StepLatency(Enum):

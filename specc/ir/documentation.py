@@ -8,6 +8,7 @@ import attrs
 from attrs import evolve, frozen
 
 from specc.ir.facts import FACTS, METRICS, STATISTICS, Fact, limitable
+from specc.ir.policies import POLICIES, Policy
 from specc.ir.study import KINDS
 from specc.ir.vocabulary import (
     ArrivalType,
@@ -59,6 +60,7 @@ class FieldPage:
     default: str
     doc: str
     example: str
+    choices: tuple[tuple[str, str], ...] = ()  # names of policies with a line about each
 
 
 def pages() -> Iterator[FieldPage]:
@@ -104,7 +106,15 @@ def markdown() -> str:
             "| field | type | default | meaning | example |\n| --- | --- | --- | --- | --- |\n"
             f"{rows}\n{planned}"
         )
-    return "\n".join([*sections, _facts()])
+    return "\n".join([*sections, _policies(), _facts()])
+
+
+def _policies() -> str:
+    """Return the policies of engines as a section, a row for each."""
+    about = "What `scheduler` and `router` can be, and when the simulation lets a request start"
+    head = f"### policies\n{about}\n\n| policy | name | what it does |\n| --- | --- | --- |\n"
+    named = [(kind, policy) for kind, names in POLICIES.items() for policy in names]
+    return head + "".join(f"| {kind} | `{p.value}` | {p.doc} |\n" for kind, p in named)
 
 
 def _facts() -> str:
@@ -167,7 +177,12 @@ def _fields(prefix: str, cls: type[Node], shown: set[type[Node]] | None) -> Iter
         word = entry.type.kind if isinstance(entry.type, BlocksType) else name
         path = f"{prefix}.{word}"
         yield FieldPage(
-            path, type_text(entry.type), _default(attribute, entry), entry.doc, example(word, entry)
+            path,
+            type_text(entry.type),
+            _default(attribute, entry),
+            entry.doc,
+            example(word, entry),
+            _choices(entry.type),
         )
         if not isinstance(entry.type, BlockType | BlocksType | TableType):
             continue
@@ -180,6 +195,12 @@ def _fields(prefix: str, cls: type[Node], shown: set[type[Node]] | None) -> Iter
             column = isinstance(entry.type, TableType)
             cell = f"a cell: {field.example.partition('= ')[2]}"
             yield evolve(field, example=cell) if column else field
+
+
+def _choices(type_: FieldType) -> tuple[tuple[str, str], ...]:
+    if not isinstance(type_, ChoiceType) or not issubclass(type_.choices, Policy):
+        return ()
+    return tuple((member.value, member.doc) for member in type_.choices)
 
 
 def type_text(type_: FieldType) -> str:

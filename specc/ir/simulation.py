@@ -7,7 +7,7 @@ from typing import ClassVar
 from attrs import field, frozen
 
 from specc.ir import vocabulary as v
-from specc.ir.deployment import Scheduler
+from specc.ir.policies import Routing, Scheduler
 from specc.ir.ranges import LARGEST_BLOCK
 from specc.records import Record
 from specc.units import DIMENSIONLESS, REQUESTS, TIME, TOKENS, Seconds, Tokens
@@ -80,14 +80,6 @@ class LengthSampling(Enum):
 
     UNIFORM = "uniform"
     REPRESENTATIVE = "representative"
-
-
-class Routing(Enum):
-    """Which of several engines a request goes to."""
-
-    ROUND_ROBIN = "round_robin"
-    LEAST_LOAD = "least_load"
-    PREFIX_AWARE = "prefix_aware"
 
 
 @frozen(kw_only=True, eq=False, repr=False)

@@ -9,7 +9,7 @@ from specc.results import Results
 
 if TYPE_CHECKING:
     from specc.report.document import ReportDocument
-    from specc.serving.simulation.metrics import Outcome
+    from specc.simulation.metrics import Outcome
 
 
 @define(slots=False, frozen=True, eq=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from specc.outputs.material import Material
 
 if TYPE_CHECKING:
-    from specc.serving.simulation.metrics import Outcome
+    from specc.simulation.metrics import Outcome
 
 _MICROSECOND = 10**6  # in picoseconds, in which a simulation counts
 MOST_REQUESTS = 20_000  # requests that are drawn, the first ones
@@ -27,7 +27,7 @@ def write(material: Material) -> str:
 
 
 def _engines(outcome: "Outcome") -> Iterator[dict[str, Any]]:
-    from specc.serving.simulation.engine import RUN_COLUMNS
+    from specc.simulation.engine import RUN_COLUMNS
 
     for number, (runs, capacity) in enumerate(zip(outcome.runs, outcome.capacity, strict=True)):
         yield _named(number, f"engine {number}")
@@ -61,7 +61,7 @@ def _name_of(run: dict[str, int]) -> str:
 
 
 def _requests(name: str, outcome: "Outcome", pid: int) -> Iterator[dict[str, Any]]:
-    from specc.serving.simulation.requests import REJECTED
+    from specc.simulation.requests import REJECTED
 
     yield _named(pid, f"requests of {name}")
     served, requests = outcome.served, outcome.requests

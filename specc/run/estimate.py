@@ -10,15 +10,15 @@ from collections.abc import Iterator, Sequence
 from attrs import frozen
 
 from specc.diagnostics import Diagnostic, Label
-from specc.ir import Deployment, MeasuredServer, Phase, Routing, Strategy, Study
+from specc.ir import Deployment, MeasuredServer, Phase, Routing, Sight, Strategy, Study
 from specc.plan import Plan, PlannedStudy, Task
 from specc.run.evaluate import Prepared, prepare, server_of
 from specc.run.simulate import simulations_of
 from specc.search.batch import BESIDE, FINER, FIRST_RIGHT_EDGE, MOST_DOUBLINGS, PEAKS, scan_grid
 from specc.serving import StepLoop
-from specc.serving.simulation.arrivals import Source
-from specc.serving.simulation.cluster import takes_turns
-from specc.serving.simulation.instances import measured_pool
+from specc.simulation.arrivals import Source
+from specc.simulation.cluster import takes_turns
+from specc.simulation.instances import measured_pool
 from specc.units import Bytes, Seconds, counted
 
 LONGEST: Seconds = 600.0
@@ -166,7 +166,7 @@ def _of_simulations(study: Study) -> Iterator[Part]:
         return
     source = Source(simulate, study.workload)
     times, count = simulations_of(study), source.count
-    engines = simulate.replicas if simulate.router is not Routing.ROUND_ROBIN else 0
+    engines = simulate.replicas if simulate.router.sight is not Sight.NOTHING else 0
     each = _REQUEST + engines * _ENGINE
     prompt, answer = _mean_lengths(source)
     subjects: list[MeasuredServer | Deployment] = [*study.servers, *study.deployments]

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from specc.results import Simulated
-    from specc.serving.simulation.metrics import Outcome
+    from specc.simulation.metrics import Outcome
 
 
 class Events:

@@ -21,8 +21,8 @@ from specc.run.evaluate import Evaluated
 from specc.run.events import Events
 from specc.run.failure import RunError
 from specc.run.subjects import SimulationInterruptedError, Simulator, subjects
-from specc.serving.simulation.arrivals import Source
-from specc.serving.simulation.capacity import (
+from specc.simulation.arrivals import Source
+from specc.simulation.capacity import (
     CURVE,
     Simulation,
     carried,
@@ -30,8 +30,8 @@ from specc.serving.simulation.capacity import (
     is_short,
     seen_at,
 )
-from specc.serving.simulation.cluster import AT_ONCE
-from specc.serving.simulation.requests import TooLongError
+from specc.simulation.cluster import AT_ONCE
+from specc.simulation.requests import TooLongError
 
 ESTIMATED = ("ttft.p50", "ttft.p99", "tpot.p50", "tpot.p99", "latency.p99")
 MOST_REPLICAS = 1_000

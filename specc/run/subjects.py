@@ -4,18 +4,18 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import Factory, define, evolve, frozen
 
-from specc.ir import Deployment, MeasuredServer, Routing, Simulate, Study
+from specc.ir import Deployment, MeasuredServer, Simulate, Study
 from specc.ir.images import image_tokens
 from specc.plan import Task
 from specc.results import Configuration, EngineLimits, Instance, Metrics
 from specc.run.configurations import cache_transfer
 from specc.run.evaluate import Evaluated, server_of
 from specc.run.events import Events
-from specc.serving.simulation.arrivals import Source
-from specc.serving.simulation.cluster import Cluster, Disaggregated, Pool
-from specc.serving.simulation.instances import UNLIMITED, SimulatedInstance, measured_pool
-from specc.serving.simulation.metrics import Outcome
 from specc.serving.transfer import CacheTransfer
+from specc.simulation.arrivals import Source
+from specc.simulation.cluster import Cluster, Disaggregated, Pool
+from specc.simulation.instances import UNLIMITED, SimulatedInstance, measured_pool
+from specc.simulation.metrics import Outcome
 from specc.units import Tokens
 
 
@@ -235,8 +235,6 @@ class Simulator:
 
     def _disaggregated(self, prefill: Pool, decode: Pool) -> Disaggregated:
         """Join two pools; every data-parallel replica of the smaller side has its own link."""
-        if decode.routing is Routing.PREFIX_AWARE:
-            decode = evolve(decode, routing=Routing.LEAST_LOAD)
         assert self.subject.transfer is not None
         each = zip((prefill, decode), self.instances, strict=True)
         links = min(pool.engines * instance.in_step for pool, instance in each)

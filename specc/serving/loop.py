@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from specc.cost import Sequences, StepTable, StepTimes
 from specc.cost.times import P10, P90
-from specc.ir import Scheduler, Shape, StepLatency
+from specc.ir import Loop, Scheduler, Shape, StepLatency
 from specc.ir.deployment import USUAL_SLACK
 from specc.results import BinRow, Timeline
 from specc.serving.mixture import allocate
-from specc.serving.schedulers import ADMISSIONS, Admitted, Budget, Waiting, interleaved
+from specc.serving.schedulers import Admitted, Budget, Waiting, composed, interleaved
 from specc.serving.server import Server
 from specc.serving.table import Bands, Column, Integers, MemoryParts, ServingTable, Shares, joined
 from specc.units import Tokens
@@ -56,7 +56,7 @@ class _Engine:
 
     shapes: tuple[Shape, ...]
     budget: Budget
-    scheduler: Scheduler
+    loop: Loop
     per_step: float
     answers: bool
     waiting: "deque[Waiting]" = Factory(deque)
@@ -79,9 +79,8 @@ class _Engine:
 
     def _run(self) -> None:
         new = tuple(shape.new for shape in self.shapes)
-        admit = ADMISSIONS[self.scheduler]
         while self.waiting or self.ready:
-            admitted, decoding = admit(self.waiting, new, self.ready, self.budget)
+            admitted, decoding = composed(self.loop, self.waiting, new, self.ready, self.budget)
             if admitted:
                 self._mixed(admitted, decoding)
             else:
@@ -184,7 +183,7 @@ class StepLoop:
         server: the instance.
         budget: new tokens a replica takes in a step.
         scheduler: what a step takes in.
-        slack: share by which a step may exceed the budget (`decode_first_with_slack`).
+        slack: share by which a step may exceed the budget, if the scheduler takes slack.
         latency: how long a step takes that prefills and decodes.
         answers: whether requests decode here.
     """
@@ -232,16 +231,19 @@ class Trajectory:
     def schedule(self) -> Schedule:
         """What runs when, without times."""
         loop, replicas = self.loop, self.loop.server.layout.dp
+        forms = loop.scheduler.loop
+        if forms is None:
+            raise ValueError(f"no loop over steps stands for '{loop.scheduler.value}'")
         budget = Budget(
             loop.budget * replicas,
             loop.budget,
-            loop.slack if loop.scheduler is Scheduler.DECODE_FIRST_WITH_SLACK else 0.0,
+            loop.slack if forms.slack else 0.0,
             1 + loop.server.drafted,
         )
         engine = _Engine(
             loop.server.mixture.shapes,
             budget,
-            loop.scheduler,
+            forms,
             loop.server.tokens_per_step,
             loop.answers,
         )

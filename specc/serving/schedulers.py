@@ -1,16 +1,17 @@
-"""Schedulers: which waiting prompts a step takes in, and how many sequences it decodes.
+"""Which waiting prompts a step of the loop takes in, and how many sequences it decodes.
 
-Each is named by what it copies. All counts are of the whole instance: its replicas pool their
-budgets, and a chunk of a prompt fits the budget of one replica.
+How is said by the `Loop` of a scheduler. All counts are of the whole instance: its replicas pool
+their budgets, and a chunk of a prompt fits the budget of one replica.
 """
 
+import heapq
 from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import groupby
 
 from attrs import define, frozen
 
-from specc.ir import Scheduler
+from specc.ir import Cut, Loop
 from specc.units import Tokens
 
 
@@ -58,21 +59,41 @@ class Budget:
 
 
 Lengths = tuple[Tokens, ...]
-Admission = Callable[["deque[Waiting]", Lengths, int, Budget], tuple[list[Admitted], int]]
+Taking = Callable[["deque[Waiting]", Lengths, Tokens, Budget], list[Admitted]]
 
 
-def with_slack(
-    waiting: "deque[Waiting]", new: Lengths, ready: int, budget: Budget
+def composed(
+    loop: Loop, waiting: "deque[Waiting]", new: Lengths, ready: int, budget: Budget
 ) -> tuple[list[Admitted], int]:
-    """`decode_first_with_slack`, the reference planner's.
+    """Return the prompts that a step takes in from the queue, and how many sequences it decodes.
 
-    All ready sequences decode; prompts at the chunk of the foremost one fill what is left of the
-    budget and its slack. A prompt with chunks left goes to the back.
+    Args:
+        loop: how the scheduler forms steps.
+        waiting: the queue of prompts; those taken in are taken out, or put back with a chunk done.
+        new: tokens to compute of a prompt of each shape.
+        ready: sequences that could decode.
+        budget: what the step may take.
+
+    Raises:
+        ValueError: a prompt that is taken whole or not at all is longer than the chunk budget.
     """
     decoding = budget.decoding(ready)
-    left = budget.limit - decoding * budget.each
+    if not waiting:
+        return [], decoding
+    left = budget.limit - (decoding * budget.each if loop.beside else 0)
+    taken = _TAKINGS[loop.cut](waiting, new, left, budget)
+    return taken, decoding if loop.beside or not taken else 0
+
+
+def _in_chunks(
+    waiting: "deque[Waiting]", new: Lengths, left: Tokens, budget: Budget
+) -> list[Admitted]:
+    """Take prompts at the chunk of the foremost one; one with chunks left goes to the back.
+
+    So does the reference planner.
+    """
     admitted, unfinished = [], []
-    front = waiting[0].chunk if waiting else 0
+    front = waiting[0].chunk
     while waiting and waiting[0].chunk == front:
         group = waiting[0]
         query = min(budget.chunk, new[group.shape] - group.done)
@@ -85,15 +106,13 @@ def with_slack(
         if not taken.last:
             unfinished.append(Waiting(group.shape, group.done + query, front + 1, count))
     waiting.extend(unfinished)
-    return admitted, decoding
+    return admitted
 
 
-def decode_first(
-    waiting: "deque[Waiting]", new: Lengths, ready: int, budget: Budget
-) -> tuple[list[Admitted], int]:
-    """`decode_first`, as vLLM V1: decodes, then prompts in order, the last one in part."""
-    decoding = budget.decoding(ready)
-    left = budget.total - decoding * budget.each
+def _in_parts(
+    waiting: "deque[Waiting]", new: Lengths, left: Tokens, budget: Budget
+) -> list[Admitted]:
+    """Take prompts in order, the last one in part."""
     admitted, unfinished = [], []
     while waiting and left > 0:
         group = waiting[0]
@@ -106,17 +125,32 @@ def decode_first(
         if not taken.last:
             unfinished.append(Waiting(group.shape, group.done + query, group.chunk + 1, count))
     waiting.extendleft(reversed(unfinished))
-    return admitted, decoding
+    return admitted
 
 
-def prefill_first(
-    waiting: "deque[Waiting]", new: Lengths, ready: int, budget: Budget
-) -> tuple[list[Admitted], int]:
-    """`prefill_first`, as vLLM V0: nothing decodes in a step as long as prompts wait."""
-    if not waiting:
-        return [], budget.decoding(ready)
-    admitted, _ = decode_first(waiting, new, 0, budget)
-    return admitted, 0
+def _whole(waiting: "deque[Waiting]", new: Lengths, left: Tokens, budget: Budget) -> list[Admitted]:
+    """Take whole prompts in order, each on the replica that has most room left."""
+    replicas = budget.total // budget.chunk
+    rooms = [-(left // replicas)] * replicas  # a heap, the largest first
+    admitted = []
+    while waiting:
+        query, count = new[waiting[0].shape], 0
+        if query > budget.chunk:
+            raise ValueError(f"a prompt of {query} tokens exceeds the budget of {budget.chunk}")
+        while count < waiting[0].count and query <= -rooms[0]:
+            heapq.heapreplace(rooms, rooms[0] + query)
+            count += 1
+        if not count:
+            break
+        admitted.append(_take(waiting, count, query, new))
+    return admitted
+
+
+_TAKINGS: dict[Cut, Taking] = {
+    Cut.CHUNK: _in_chunks,
+    Cut.PART: _in_parts,
+    Cut.WHOLE: _whole,
+}
 
 
 def _take(waiting: "deque[Waiting]", count: int, query: Tokens, new: Lengths) -> Admitted:
@@ -127,13 +161,6 @@ def _take(waiting: "deque[Waiting]", count: int, query: Tokens, new: Lengths) ->
         waiting.popleft()
     last = group.done + query == new[group.shape]
     return Admitted(group.shape, group.done, query, count, last)
-
-
-ADMISSIONS: dict[Scheduler, Admission] = {
-    Scheduler.DECODE_FIRST_WITH_SLACK: with_slack,
-    Scheduler.DECODE_FIRST: decode_first,
-    Scheduler.PREFILL_FIRST: prefill_first,
-}
 
 
 def interleaved(counts: tuple[int, ...], batch: int) -> "Iterator[deque[Waiting]]":

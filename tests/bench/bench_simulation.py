@@ -15,15 +15,15 @@ from pathlib import Path
 import numpy as np
 
 from specc.calibration.setting import Setting, deployment
-from specc.check.arrivals import TRACE_COLUMNS
 from specc.ir import Layout, Scheduler, Slo, Workload
 from specc.results import EngineLimits
 from specc.serving import Server
-from specc.serving.simulation.cluster import Pool
-from specc.serving.simulation.costs import PICOSECONDS, CostTable
-from specc.serving.simulation.requests import Requests
+from specc.simulation.cluster import Pool
+from specc.simulation.costs import PICOSECONDS, CostTable
+from specc.simulation.requests import Requests
 
 TRACE = Path(__file__).parents[3] / "shared/reference/traces/splitwise_conv.csv"
+COLUMNS = ("arrived_at", "num_prefill_tokens", "num_decode_tokens")
 LIMIT, BUDGET, BLOCK = 256, 8192, 128
 
 
@@ -80,7 +80,7 @@ def _poisson(count: int, prompt: int, answer: int, rate: float) -> Requests:
 
 def _trace() -> Requests:
     rows = np.genfromtxt(TRACE, delimiter=",", names=True)
-    arrival, prompt, answer = (rows[name] for name in TRACE_COLUMNS)
+    arrival, prompt, answer = (rows[name] for name in COLUMNS)
     whole = (arrival * PICOSECONDS).astype(np.int64)
     none = np.zeros(len(rows), np.int64)
     return Requests(whole, prompt.astype(np.int64), none, answer.astype(np.int64), none)

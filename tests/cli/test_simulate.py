@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from specc.cli import main
-from specc.serving.simulation.engine import Engine
+from specc.simulation.engine import Engine
 
 SPEC = """
 workload small {

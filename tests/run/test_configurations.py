@@ -363,9 +363,12 @@ def test_a_wider_range_of_batches_finds_what_a_narrower_one_did(solve) -> None:
 def test_a_step_with_drafts_keeps_to_the_budget() -> None:
     from collections import deque
 
-    from specc.serving.schedulers import Budget, Waiting, decode_first
+    from specc.ir import Scheduler
+    from specc.serving.schedulers import Budget, Waiting, composed
 
     waiting = deque([Waiting(0, 0, 0, 5)])
-    admitted, decoding = decode_first(waiting, (1000,), 32, Budget(160, 160, 0.0, each=4))
+    admitted, decoding = composed(
+        Scheduler.DECODE_FIRST.loop, waiting, (1000,), 32, Budget(160, 160, 0.0, each=4)
+    )
     assert decoding == 32
     assert sum(a.count * a.query for a in admitted) == 160 - 32 * 4

@@ -8,17 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from specc.cost import StepTable
-from specc.ir import Deployment, Layout, LengthBin, Scheduler, StepLatency, Workload
+from specc.ir import Cut, Deployment, Layout, LengthBin, Scheduler, StepLatency, Workload
 from specc.serving import Aggregated, Server, StepLoop
 from specc.serving.loop import Trajectory
-from specc.serving.schedulers import (
-    ADMISSIONS,
-    Budget,
-    Waiting,
-    decode_first,
-    prefill_first,
-    with_slack,
-)
+from specc.serving.schedulers import Budget, Waiting, composed
 from tests.cost.test_rules import DEVICE, MODEL
 
 
@@ -30,7 +23,9 @@ def _server(workload: Workload, dp: int = 1, pp: int = 1) -> Server:
 def test_decode_first_with_slack_fills_the_slack() -> None:
     """Budget 8192 with 15 % is 9420; 100 decode, and ⌊(9420 - 100) / 2048⌋ = 4 chunks fit."""
     waiting = deque([Waiting(0, 0, 0, 50)])
-    admitted, decoding = with_slack(waiting, (5000,), 100, Budget(8192, 2048, 0.15))
+    admitted, decoding = composed(
+        Scheduler.DECODE_FIRST_WITH_SLACK.loop, waiting, (5000,), 100, Budget(8192, 2048, 0.15)
+    )
     assert decoding == 100
     assert [(a.count, a.query) for a in admitted] == [(4, 2048)]
     # What began goes to the back, behind the 46 that have not.
@@ -39,25 +34,56 @@ def test_decode_first_with_slack_fills_the_slack() -> None:
 
 def test_more_decodes_than_budget_leave_no_room() -> None:
     waiting = deque([Waiting(0, 0, 0, 5)])
-    admitted, decoding = with_slack(waiting, (5000,), 9000, Budget(8192, 2048, 0.15))
+    admitted, decoding = composed(
+        Scheduler.DECODE_FIRST_WITH_SLACK.loop, waiting, (5000,), 9000, Budget(8192, 2048, 0.15)
+    )
     assert (admitted, decoding) == ([], 8192)
 
 
 def test_decode_first_takes_the_last_prompt_in_part_and_goes_on_with_it() -> None:
     waiting = deque([Waiting(0, 0, 0, 3)])
     budget = Budget(1000, 1000, 0.0)
-    first, _ = decode_first(waiting, (700,), 100, budget)
+    first, _ = composed(Scheduler.DECODE_FIRST.loop, waiting, (700,), 100, budget)
     assert [(a.count, a.query, a.last) for a in first] == [(1, 700, True), (1, 200, False)]
-    second, _ = decode_first(waiting, (700,), 101, budget)
+    second, _ = composed(Scheduler.DECODE_FIRST.loop, waiting, (700,), 101, budget)
     assert [(a.count, a.query, a.last) for a in second] == [(1, 500, True), (1, 399, False)]
 
 
 def test_prefill_first_decodes_nothing_while_prompts_wait() -> None:
     waiting = deque([Waiting(0, 0, 0, 3)])
-    admitted, decoding = prefill_first(waiting, (400,), 50, Budget(1000, 1000, 0.0))
+    admitted, decoding = composed(
+        Scheduler.PREFILL_FIRST.loop, waiting, (400,), 50, Budget(1000, 1000, 0.0)
+    )
     assert decoding == 0
     assert sum(a.count * a.query for a in admitted) == 1000
-    assert prefill_first(deque(), (400,), 50, Budget(1000, 1000, 0.0)) == ([], 50)
+    assert composed(Scheduler.PREFILL_FIRST.loop, deque(), (400,), 50, Budget(1000, 1000, 0.0)) == (
+        [],
+        50,
+    )
+
+
+def test_whole_prompts_wait_until_they_fit() -> None:
+    """Budget 1000: two of 400 fit, the third waits whole; on two replicas four fit, not five."""
+    loop = Scheduler.VLLM_V0.loop
+    waiting = deque([Waiting(0, 0, 0, 3)])
+    admitted, decoding = composed(loop, waiting, (400,), 50, Budget(1000, 1000, 0.0))
+    assert [(a.count, a.query, a.last) for a in admitted] == [(2, 400, True)]
+    assert (decoding, waiting[0].count) == (0, 1)
+    waiting = deque([Waiting(0, 0, 0, 9)])
+    admitted, _ = composed(loop, waiting, (400,), 50, Budget(2000, 1000, 0.0))
+    assert [a.count for a in admitted] == [4]
+    # The next in line decides: 500 do not fit behind 600, though 300 behind them would.
+    waiting = deque([Waiting(0, 0, 0, 1), Waiting(1, 0, 0, 1), Waiting(2, 0, 0, 1)])
+    admitted, _ = composed(loop, waiting, (600, 500, 300), 0, Budget(1000, 1000, 0.0))
+    assert [a.shape for a in admitted] == [0]
+    with pytest.raises(ValueError, match="exceeds the budget"):
+        composed(loop, deque([Waiting(0, 0, 0, 1)]), (1001,), 5, Budget(2000, 1000, 0.0))
+
+
+def test_a_loop_needs_a_scheduler_that_has_one() -> None:
+    loop = StepLoop(_server(Workload(input=100, output=2)), 128, Scheduler.PREFILL_THEN_DECODE)
+    with pytest.raises(ValueError, match="prefill_then_decode"):
+        loop.evaluate(np.array([1]))
 
 
 def test_chunks_of_a_prompt() -> None:
@@ -166,7 +192,7 @@ def test_groups_equal_requests_one_by_one(
         max_size=5,
         unique_by=lambda row: row[1],
     ),
-    st.sampled_from(list(ADMISSIONS)),
+    st.sampled_from([s for s in Scheduler if s.loop is not None]),
     st.integers(40, 4000),
     st.integers(1, 30),
     st.sampled_from([1, 3]),
@@ -175,6 +201,8 @@ def test_no_token_is_lost(rows, scheduler: Scheduler, budget: int, batch: int, d
     requests = tuple(
         LengthBin(share=share, input=(n, n + 1), output=(o, o + 1)) for share, n, o in rows
     )
+    if scheduler.loop.cut is Cut.WHOLE:
+        budget = max(budget, *(n for _, n, _ in rows))
     loop = StepLoop(_server(Workload(requests=requests), dp), budget, scheduler)
     trajectory = Trajectory(loop, batch)
     schedule, shapes = trajectory.schedule, loop.server.mixture.shapes
@@ -187,7 +215,7 @@ def test_no_token_is_lost(rows, scheduler: Scheduler, budget: int, batch: int, d
     served = np.zeros(len(shapes), dtype=int)
     np.add.at(served, trajectory.shape, trajectory.count)
     assert tuple(served) == trajectory.counts
-    limit = budget * dp * (1.15 if scheduler is Scheduler.DECODE_FIRST_WITH_SLACK else 1)
+    limit = budget * dp * (1.15 if scheduler.takes_slack else 1)
     for (_, tokens, *_), decoding in zip(schedule.prefill, schedule.decoding, strict=True):
         assert tokens + decoding <= limit + 1e-9
 

@@ -120,6 +120,7 @@ COMPARISON: tuple[Check, ...] = (  # study that has deployments
 COMPARED: tuple[Check, ...] = (  # study, each of its deployments
     study.images,
     study.contexts,
+    study.whole_prompts,
     study.limits,
     study.outputs,
 )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from specc.check.labels import label_of
 from specc.diagnostics import Diagnostic
-from specc.ir import Deployment, Engine, Scheduler
+from specc.ir import Deployment, Engine
 
 
 def steps_without_scheduler(_deployment: Deployment, engine: Engine) -> Iterator[Diagnostic]:
@@ -22,7 +22,7 @@ def steps_without_scheduler(_deployment: Deployment, engine: Engine) -> Iterator
 
 def turns(_deployment: Deployment, engine: Engine) -> Iterator[Diagnostic]:
     """A measured server may prefill and decode by turns; the loop does not."""
-    if engine.scheduler is Scheduler.PREFILL_THEN_DECODE:
+    if engine.scheduler is not None and engine.scheduler.loop is None:
         yield Diagnostic(
             "E0454",
             "no loop over steps prefills and decodes by turns",
@@ -33,11 +33,13 @@ def turns(_deployment: Deployment, engine: Engine) -> Iterator[Diagnostic]:
 
 def slack(_deployment: Deployment, engine: Engine) -> Iterator[Diagnostic]:
     """One scheduler gives the slack of a step to prefill."""
-    others = (Scheduler.DECODE_FIRST, Scheduler.PREFILL_FIRST)
-    if "slack" in engine.spans and engine.scheduler in others:
+    scheduler = engine.scheduler
+    if "slack" not in engine.spans or scheduler is None or scheduler.loop is None:
+        return
+    if not scheduler.loop.slack:
         yield Diagnostic(
             "E0455",
-            f"'{engine.scheduler.value}' takes no slack",
+            f"'{scheduler.value}' takes no slack",
             (label_of(engine, "slack", "no use here"), label_of(engine, "scheduler", "with this")),
             help="write scheduler = decode_first_with_slack, or take 'slack' out",
         )

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from specc.check.labels import label_of
 from specc.diagnostics import Diagnostic, Label
-from specc.ir import Mode, Process, Routing, Simulate, StepLatency, Study, Workload
+from specc.ir import Mode, Process, Sight, Simulate, StepLatency, Study, Workload
 from specc.ir.simulation import LONGEST_SIMULATION, USUAL_REQUESTS
 from specc.ir.vocabulary import Node
 
@@ -147,7 +147,7 @@ def prefixes(_study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
     hashed = simulate.sessions is not None or (
         arrival.trace is not None and arrival.trace.hashes is not None
     )
-    if simulate.router is Routing.PREFIX_AWARE and not hashed:
+    if simulate.router.sight is Sight.PREFIXES and not hashed:
         yield Diagnostic(
             "E0487",
             "no prefix can be told from another",

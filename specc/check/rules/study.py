@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from specc.check.labels import label_of
 from specc.diagnostics import Diagnostic, Label
-from specc.ir import Deployment, Mode, Phase, Study, Workload
+from specc.ir import Cut, Deployment, Mode, Phase, Study, Workload
 from specc.ir.images import image_tokens
 
 
@@ -126,6 +126,28 @@ def contexts(study: Study, deployment: Deployment) -> Iterator[Diagnostic]:
             if prompt + answer > longest:
                 context = prompt + answer
                 yield _too_long(workload, instance, study, context, labels)
+
+
+def whole_prompts(study: Study, deployment: Deployment) -> Iterator[Diagnostic]:
+    """Prompts fit the budget of a scheduler that takes each in one step."""
+    engine = deployment.engine
+    scheduler = engine.scheduler
+    if scheduler is None or scheduler.loop is None or scheduler.loop.cut is not Cut.WHOLE:
+        return
+    images = image_tokens(study.workload, deployment.model)
+    for prompt, _, labels in _longest(study.workload, images):
+        if engine.chunk_budget is not None and prompt > engine.chunk_budget:
+            yield Diagnostic(
+                "E0457",
+                f"'{scheduler.value}' rejects a prompt of {prompt} tokens, "
+                "longer than the chunk budget",
+                (
+                    *labels[:1],
+                    label_of(engine, "chunk_budget", f"at least {prompt} are needed"),
+                    label_of(engine, "scheduler", "takes a prompt in one step"),
+                ),
+                help="raise 'chunk_budget', or write scheduler = prefill_first",
+            )
 
 
 def _too_long(

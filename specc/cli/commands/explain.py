@@ -46,6 +46,8 @@ def run(options: argparse.Namespace) -> int:
         print(f"  default  {found.default}")
     if found.example:
         print(f"  example  {found.example}")
+    for name, doc in found.choices:
+        print(f"\n  {name}\n{textwrap.indent(textwrap.fill(doc, _WIDTH - 4), '    ')}")
     return Exit.OK
 
 

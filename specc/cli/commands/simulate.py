@@ -22,7 +22,7 @@ from specc.writing import check_named, write_texts
 if TYPE_CHECKING:
     from specc.results import Results, Simulated
     from specc.run.subjects import SimulationInterruptedError
-    from specc.serving.simulation.metrics import Outcome
+    from specc.simulation.metrics import Outcome
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

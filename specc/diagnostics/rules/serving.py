@@ -6,6 +6,10 @@ from specc.diagnostics.rules.shared import deployment
 _DEEPSEEK = "model = deepseek_v3; quant = bf16"
 _RATES = 'source = "measured on our chat traffic"'
 _PRICED = "use std.devices\nuse std.models\ndevice mine extends test_device { price = 12 CNY/h }\n"
+_CHAT = (
+    "workload chat { input = 3500 tok; output = 1500 tok }\n"
+    "study s { workload = chat; deployments = a3 }\n"
+)
 
 
 def _limited(limit: str) -> str:
@@ -98,8 +102,7 @@ RULES = (
         "E0454",
         "this scheduler has no step loop",
         "'prefill_then_decode' is a scheduler of measured servers in a simulation. The step loop of a "
-        "deployment mixes prefill and decode, and has decode_first, decode_first_with_slack and "
-        "prefill_first.",
+        "deployment has the other schedulers: see specc explain deployment.engine.scheduler.",
         deployment("engine { scheduler = prefill_then_decode }"),
         deployment("engine { scheduler = decode_first }"),
     ),
@@ -119,6 +122,15 @@ RULES = (
         "'chunk_budget', or start 'decode_batch' lower.",
         deployment("engine { chunk_budget = 32 tok; decode_batch = 64 .. 128 }"),
         deployment("engine { chunk_budget = 2Ki tok; decode_batch = 64 .. 128 }"),
+    ),
+    Rule(
+        "E0457",
+        "a prompt longer than the chunk budget, and a scheduler that does not cut it",
+        "vLLM without chunked prefill computes a prompt in one step, and rejects one that is longer than "
+        "'chunk_budget' (max_num_batched_tokens). Raise the budget, or choose a scheduler that cuts "
+        "prompts into chunks. A simulation counts such prompts of a trace or of sessions as rejected.",
+        deployment("engine { scheduler = vllm_v0; chunk_budget = 2Ki tok }") + _CHAT,
+        deployment("engine { scheduler = vllm_v0; chunk_budget = 4Ki tok }") + _CHAT,
     ),
     Rule(
         "E0461",

@@ -7,7 +7,7 @@ from specc.report.charts.simulation import state_charts, step_charts
 from specc.report.document import Block, Chart, Column, Row, Table
 from specc.report.study import ReportedStudy
 from specc.results import EngineLimits, Simulated
-from specc.serving.simulation.instances import UNLIMITED
+from specc.simulation.instances import UNLIMITED
 
 
 def blocks(study: ReportedStudy) -> Iterator[Block]:

@@ -10,7 +10,7 @@ from specc.report.document import Block, Figures, Heading, Note, Text
 from specc.report.study import ReportedStudy
 from specc.report.words import NOTHING_FITS
 from specc.results import CapacityFound, Simulated
-from specc.serving.simulation.instances import UNLIMITED
+from specc.simulation.instances import UNLIMITED
 from specc.units import counted
 
 _STEEP = 0.05  # attainment lost by 5 % more load that is worth a warning

@@ -10,12 +10,12 @@ from attrs import define
 
 from specc.ir import Scheduler
 from specc.results import EngineLimits
-from specc.serving.simulation.blocks import BlockCache
-from specc.serving.simulation.costs import prefix_sums
-from specc.serving.simulation.engine import Continuous, Lives
-from specc.serving.simulation.requests import Requests
-from specc.serving.simulation.round_robin import RoundRobin
-from tests.serving.simulation.plain import PlainEngine
+from specc.simulation.blocks import BlockCache
+from specc.simulation.costs import prefix_sums
+from specc.simulation.engine import Continuous, Lives, RoundRobin
+from specc.simulation.policies.schedulers import SCHEDULERS
+from specc.simulation.requests import Requests
+from tests.simulation.plain import PlainEngine
 
 
 @define
@@ -97,11 +97,11 @@ def limits(generator: random.Random, scheduler: Scheduler, turns: bool) -> Engin
         admission=generator.choice([1, 2, 16]),
         capacity=generator.choice([8, 20, 41, 60, 1000]),
         block=generator.choice([1, 4, 8, 16]),
-        slack=0.15 if scheduler is Scheduler.DECODE_FIRST_WITH_SLACK else 0.0,
+        slack=0.15 if scheduler.takes_slack else 0.0,
     )
 
 
-CONTINUOUS = [s for s in Scheduler if s is not Scheduler.PREFILL_THEN_DECODE]
+CONTINUOUS = [policy.name for policy in SCHEDULERS if not policy.remembers]
 CASES = [(700, s, False) for s in CONTINUOUS] + [(250, s, True) for s in Scheduler]
 
 
@@ -144,3 +144,63 @@ def test_equal_to_the_plain_engine(cases: int, scheduler: Scheduler, turns: bool
     assert preempted > cases / 2
     assert rejected > cases / 10
     assert found > 10 * cases
+
+
+@define
+class Even:
+    """A step that prefills takes 1 µs a token, one that decodes 10 µs."""
+
+    longest: int
+
+    def decode(self, batch: int) -> "array[int]":
+        return prefix_sums(np.full(self.longest + 2, 10e-6))
+
+    def mixed(self, tokens: int, keys: int, batch: int, context: int) -> int:
+        assert batch == 0
+        return tokens * 1_000_000
+
+
+def test_vllm_v0_by_hand() -> None:
+    """Budget 64; prompts of 40, 20, 10, 65 and 64 tokens at once, one of 30 at 75 µs.
+
+    40 + 20 fit a step, with 10 they would not: 60 µs. 10 alone, as 64 beside it would not fit: to
+    70 µs. 64 alone: to 134 µs, and while it runs the prompt of 30 comes: it is before all decodes
+    too, to 164 µs. Then all five decode: to 174 and 184 µs. 65 is longer than a step, and rejected.
+    """
+    requests = Requests(
+        arrival=np.array([0, 0, 0, 0, 0, 75_000_000]),
+        input=np.array([40, 20, 10, 65, 64, 30]),
+        cached=np.zeros(6, np.int64),
+        output=np.array([3, 3, 2, 3, 1, 3]),
+        bin=np.zeros(6, np.int64),
+    )
+    limited = settings(scheduler=Scheduler.VLLM_V0)
+    engine = Continuous(limited, Even(limited.longest), Lives.of(requests))
+    for number in range(len(requests)):
+        engine.submit(number)
+    engine.advance()
+    served = engine.lives.served()
+    assert (served.first // 1_000_000).tolist() == [60, 60, 70, -1, 134, 164]
+    assert (served.finish // 1_000_000).tolist() == [184, 184, 174, -1, 134, 184]
+    assert engine.rejected == 1
+    # Steps: three that prefill at first, one for the late prompt, two that decode.
+    assert engine.runs[:, 4].tolist() == [60, 10, 64, 30, 0, 0]
+    assert engine.runs[:, 2].tolist() == [0, 0, 0, 0, 4, 3]
+
+
+def test_a_hit_is_no_part_of_the_budget_and_is_of_the_longest_prompt() -> None:
+    """Two prompts of 60 with 40 cached go together in a budget of 64; 70 with 40 is rejected."""
+    requests = Requests(
+        arrival=np.zeros(3, np.int64),
+        input=np.array([60, 60, 70]),
+        cached=np.array([40, 40, 40]),
+        output=np.ones(3, np.int64),
+        bin=np.zeros(3, np.int64),
+    )
+    limited = settings(scheduler=Scheduler.VLLM_V0)
+    engine = Continuous(limited, Even(limited.longest), Lives.of(requests))
+    for number in range(3):
+        engine.submit(number)
+    engine.advance()
+    assert engine.runs[:, 4].tolist() == [40]
+    assert engine.rejected == 1

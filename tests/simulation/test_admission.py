@@ -9,9 +9,9 @@ import pytest
 
 from specc.ir import Scheduler, Slo
 from specc.results import EngineLimits, Metrics
-from specc.serving.simulation.cluster import Pool
-from specc.serving.simulation.costs import PICOSECONDS, MeasuredCosts
-from specc.serving.simulation.requests import Requests
+from specc.simulation.cluster import Pool
+from specc.simulation.costs import PICOSECONDS, MeasuredCosts
+from specc.simulation.requests import Requests
 
 MS = 1e-3
 DECODE = [(1, 25.2 * MS), (8, 28.1 * MS)]

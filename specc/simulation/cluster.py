@@ -8,32 +8,32 @@ from typing import Protocol
 import numpy as np
 from attrs import evolve, frozen
 
-from specc.ir import Routing, Scheduler
+from specc.ir import Routing, Sight
 from specc.results import EngineLimits
-from specc.serving.simulation.blocks import BlockCache
-from specc.serving.simulation.costs import StepCosts, picoseconds
-from specc.serving.simulation.engine import NEVER, Continuous, Engine, Lives
-from specc.serving.simulation.metrics import Outcome
-from specc.serving.simulation.requests import (
+from specc.simulation.blocks import BlockCache
+from specc.simulation.costs import StepCosts, picoseconds
+from specc.simulation.engine import NEVER, Continuous, Engine, Lives, RoundRobin
+from specc.simulation.metrics import Outcome
+from specc.simulation.policies.routers import router_of
+from specc.simulation.policies.schedulers import scheduler_of
+from specc.simulation.requests import (
     REJECTED,
     Gaps,
     Integers,
     Requests,
     TooLongError,
 )
-from specc.serving.simulation.round_robin import RoundRobin
 from specc.units import Seconds, Tokens
 
 AT_ONCE = 2000  # requests between two signs of life
-IMBALANCE = 2.0  # load over the mean above which a prefix does not decide
 
 Progress = Callable[[int], None]
 
 
 def takes_turns(settings: EngineLimits) -> bool:
     """Tell whether the sequences of an engine take turns to decode, which goes step by step."""
-    turns = settings.decode_batch < settings.limit
-    return turns or settings.scheduler is Scheduler.PREFILL_THEN_DECODE
+    remembers = scheduler_of(settings.scheduler).remembers
+    return remembers or settings.decode_batch < settings.limit
 
 
 @frozen(eq=False)
@@ -51,7 +51,7 @@ class Pool:
         engines = [self._engine(lives) for _ in range(self.engines)]
         interrupted = False
         try:
-            if self.routing is Routing.ROUND_ROBIN or self.engines == 1:
+            if self.routing.sight is Sight.NOTHING or self.engines == 1:
                 self._in_turn(engines, requests, progress)
             else:
                 self._by_state(engines, requests, progress)
@@ -77,9 +77,11 @@ class Pool:
         return Continuous(settings, self.costs, lives, cache)
 
     def _in_turn(self, engines: Sequence[Engine], requests: Requests, progress: Progress) -> None:
-        arrival, count = requests.arrival, len(requests)
+        arrival, count, choose = requests.arrival, len(requests), router_of(self.routing).choose
+        unseen = [0] * self.engines
         for number in range(count):
-            engines[number % self.engines].submit(number)
+            place = choose(number, unseen, unseen) if self.engines > 1 else 0
+            engines[place].submit(number)
         marks = [*range(0, count, AT_ONCE), count]
         for first, last in pairwise(marks):
             until = int(arrival[last]) if last < count else NEVER
@@ -99,15 +101,11 @@ class Pool:
         progress(len(requests) % AT_ONCE)
 
     def _choose(self, engines: Sequence[Engine], requests: Requests, number: int) -> Engine:
-        least = min(engines, key=lambda engine: engine.load)
-        if self.routing is Routing.LEAST_LOAD or requests.blocks is None:
-            return least
-        hashes = requests.blocks[number]
-        matches = [e.cache.match(hashes, len(hashes)) if e.cache else 0 for e in engines]
-        best = max(range(len(engines)), key=lambda i: (matches[i], -engines[i].load, -i))
-        mean = sum(engine.load for engine in engines) / len(engines)
-        crowded = engines[best].load > IMBALANCE * mean + 1
-        return least if crowded or not matches[best] else engines[best]
+        loads, matches = [engine.load for engine in engines], [0] * len(engines)
+        if self.routing.sight is Sight.PREFIXES and requests.blocks is not None:
+            hashes = requests.blocks[number]
+            matches = [e.cache.match(hashes, len(hashes)) if e.cache else 0 for e in engines]
+        return engines[router_of(self.routing).choose(number, loads, matches)]
 
 
 class Transfers(Protocol):

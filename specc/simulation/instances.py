@@ -9,8 +9,8 @@ from specc.ir.deployment import USUAL_SLACK
 from specc.ir.simulation import StepKind
 from specc.results import EngineLimits
 from specc.serving.server import Server
-from specc.serving.simulation.cluster import Pool
-from specc.serving.simulation.costs import CostTable, MeasuredCosts, picoseconds
+from specc.simulation.cluster import Pool
+from specc.simulation.costs import CostTable, MeasuredCosts, picoseconds
 from specc.units import Tokens
 
 UNLIMITED = 1 << 40
@@ -56,7 +56,6 @@ class SimulatedInstance:
         whole = self.phase is Phase.WHOLE
         running = self.batch if self.phase is not Phase.PREFILL else PREFILL_LIMIT
         scheduler = engine.scheduler if whole and engine.scheduler else Scheduler.DECODE_FIRST
-        with_slack = scheduler is Scheduler.DECODE_FIRST_WITH_SLACK
         limit = running * together
         return EngineLimits(
             scheduler=scheduler,
@@ -67,7 +66,7 @@ class SimulatedInstance:
             capacity=self.cache_blocks * together,
             block=self.server.block,
             longest=self.longest,
-            slack=engine.slack if with_slack else 0.0,
+            slack=engine.slack if scheduler.takes_slack else 0.0,
         )
 
     @property
@@ -121,7 +120,7 @@ def measured_pool(server: MeasuredServer, routing: Routing, longest: Tokens) -> 
         capacity=capacity,
         block=server.block_size,
         longest=server.max_model_length or UNLIMITED,
-        slack=USUAL_SLACK if server.scheduler is Scheduler.DECODE_FIRST_WITH_SLACK else 0.0,
+        slack=USUAL_SLACK if server.scheduler.takes_slack else 0.0,
         ready_at=picoseconds(server.ready_after),
     )
     points = {

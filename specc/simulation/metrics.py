@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from specc.ir import Slo
 from specc.results import Attainment, BinMetrics, Metrics, Series, Statistics, Steps
-from specc.serving.simulation.costs import PICOSECONDS
-from specc.serving.simulation.engine import BATCH, DURATION, START, STEPS, TOKENS, USED, WAITING
-from specc.serving.simulation.requests import REJECTED, Gaps, Integers, Requests, Served
+from specc.simulation.costs import PICOSECONDS
+from specc.simulation.engine import BATCH, DURATION, START, STEPS, TOKENS, USED, WAITING
+from specc.simulation.requests import REJECTED, Gaps, Integers, Requests, Served
 from specc.units import Seconds
 
 SAMPLES = 240  # points of a series

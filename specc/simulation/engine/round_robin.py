@@ -2,10 +2,11 @@
 
 from collections import deque
 
-from attrs import Factory, define, field
+from attrs import Factory, define
 
-from specc.ir import Scheduler
-from specc.serving.simulation.engine import Chunk, Engine, work_of
+from specc.simulation.engine.base import Engine
+from specc.simulation.engine.lives import Chunk, work_of
+from specc.simulation.policies.schedulers import StepPlan
 from specc.units import Tokens
 
 
@@ -13,40 +14,25 @@ from specc.units import Tokens
 class RoundRobin(Engine):
     """At most `decode_batch` sequences decode in a step, from the head of a queue of their own.
 
-    Those that have tokens left go to its tail. `prefill_then_decode` alternates: a step that
-    prefills whatever waits, up to `admission` requests, then a step that decodes; the other
-    schedulers prefill beside the decode.
+    Those that have tokens left go to its tail. Step by step, so that a scheduler may remember.
     """
 
     _turns: "deque[int]" = Factory(deque)
     _held: dict[int, Tokens] = Factory(dict)  # tokens in the cache of each that decodes
-    _alternates: bool = field(init=False)
-    _apart: bool = field(init=False)  # whether no step prefills and decodes
-    _decode_next: bool = False
-
-    def __attrs_post_init__(self) -> None:
-        """Start empty."""
-        super().__attrs_post_init__()
-        scheduler = self.settings.scheduler
-        self._alternates = scheduler is Scheduler.PREFILL_THEN_DECODE
-        self._apart = self._alternates or scheduler is Scheduler.PREFILL_FIRST
 
     def _step(self, until: int) -> None:
         """Run one step."""
-        if self._apart:
-            turn = self._decode_next and bool(self._turns)
-            chunks = [] if turn else self._take_in(self._step_tokens, self._free)
-            self._decode_next = self._alternates and bool(chunks)
-            self._run(chunks, [] if chunks else self._next_decoding())
-            return
-        before = len(self.waiting)
-        decoding = self._next_decoding()
-        chunks = []
-        if len(self.waiting) == before:
+        settings, plan = self.settings, StepPlan(decodes=True, prompts=0)
+        if self._partial >= 0 or (self.waiting and len(self.running) < settings.limit):
+            plan = self._plan(min(len(self._turns), settings.decode_batch))
+        before, chunks = len(self.waiting), []
+        decoding = self._next_decoding() if plan.decodes else []
+        if plan.prompts > 0 and len(self.waiting) == before:  # nothing was preempted
             needed = sum(self._grows(request) for request in decoding)
-            chunks = self._take_in(self._step_tokens - len(decoding), self._free - needed)
+            chunks = self._take_in(plan.prompts, self._free - needed)
         if not chunks and not decoding:
             decoding = self._next_decoding()
+        self._prefilled = bool(chunks)
         self._run(chunks, decoding)
 
     def _run(self, chunks: list[Chunk], decoding: list[int]) -> None:

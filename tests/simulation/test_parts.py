@@ -21,15 +21,15 @@ from specc.ir import (
 )
 from specc.ir.deployment import Phase
 from specc.serving import Server
-from specc.serving.simulation.arrivals import Source
-from specc.serving.simulation.blocks import BlockCache
-from specc.serving.simulation.capacity import highest_scale
-from specc.serving.simulation.cluster import Disaggregated, Pool
-from specc.serving.simulation.costs import PICOSECONDS, CostTable, MeasuredCosts, line_through
-from specc.serving.simulation.instances import SimulatedInstance
-from specc.serving.simulation.metrics import statistics_of, statistics_of_gaps, widest
-from specc.serving.simulation.requests import Gaps
-from tests.serving.simulation.test_theory import COSTS, Moving, engine, some
+from specc.simulation.arrivals import Source
+from specc.simulation.blocks import BlockCache
+from specc.simulation.capacity import highest_scale
+from specc.simulation.cluster import Disaggregated, Pool
+from specc.simulation.costs import PICOSECONDS, CostTable, MeasuredCosts, line_through
+from specc.simulation.instances import SimulatedInstance
+from specc.simulation.metrics import statistics_of, statistics_of_gaps, widest
+from specc.simulation.requests import Gaps
+from tests.simulation.test_theory import COSTS, Moving, engine, some
 
 A3 = "atlas_800_a3_752t_die"
 

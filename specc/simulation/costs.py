@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from specc.cost import Sequences, StepTable
 from specc.serving.server import Server
-from specc.serving.simulation.requests import TooLongError
+from specc.simulation.requests import TooLongError
 from specc.units import Seconds, Tokens
 
 PICOSECONDS = 10**12  # of a second

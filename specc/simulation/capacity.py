@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 
 from specc.results import Metrics, RateSeen
-from specc.serving.simulation.requests import TooLongError
+from specc.simulation.requests import TooLongError
 
 TOLERANCE = 0.01  # relative width at which a bisection ends
 MOST_HALVINGS = 24

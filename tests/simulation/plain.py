@@ -1,16 +1,24 @@
 """A plain engine: one step at a time, one sequence at a time. It is slow, and easy to believe.
 
-Every time it is asked what is free, it counts all blocks anew.
+Every time it is asked what is free, it counts all blocks anew. It asks the policies what a step
+does, as any engine does; the books of blocks, sequences and time are its own.
 """
 
 from collections import Counter
 
 from attrs import Factory, define
 
-from specc.ir import Scheduler
+from specc.ir import Admission
 from specc.results import EngineLimits
-from specc.serving.simulation.costs import StepCosts
-from specc.serving.simulation.requests import REJECTED, Requests
+from specc.simulation.costs import StepCosts
+from specc.simulation.policies.admissions import AdmissionPolicy, admission_of
+from specc.simulation.policies.schedulers import (
+    SchedulerPolicy,
+    StepPlan,
+    StepView,
+    scheduler_of,
+)
+from specc.simulation.requests import REJECTED, Requests
 
 
 @define(eq=False)
@@ -51,11 +59,16 @@ class PlainEngine:
     waiting: list[Sequence] = Factory(list)
     running: list[Sequence] = Factory(list)
     turns: list[Sequence] = Factory(list)
-    decode_next: bool = False
+    prefilled: bool = False
+    admission: AdmissionPolicy = Factory(lambda: admission_of(Admission.FIRST_CHUNK))
     gaps: "Counter[int]" = Factory(Counter)
     most_used: int = 0
     block_tokens: int = 0
     idle: list[int] = Factory(list)  # shared blocks that nobody uses, in the order they fell idle
+
+    @property
+    def scheduler(self) -> SchedulerPolicy:
+        return scheduler_of(self.settings.scheduler)
 
     @classmethod
     def of(cls, settings: EngineLimits, costs: StepCosts, requests: Requests) -> "PlainEngine":
@@ -118,7 +131,7 @@ class PlainEngine:
         sequence.using = []
 
     def run(self) -> "PlainEngine":
-        coming = [s for s in self.sequences if self.settings.takes(s.prompt, s.answer)]
+        coming = [s for s in self.sequences if self.accepts(s)]
         while coming or self.waiting or self.running:
             if not self.waiting and not self.running:
                 self.now = max(self.now, coming[0].arrival)
@@ -126,6 +139,10 @@ class PlainEngine:
                 self.waiting.append(coming.pop(0))
             self.step()
         return self
+
+    def accepts(self, sequence: Sequence) -> bool:
+        fits = self.settings.takes(sequence.prompt, sequence.answer)
+        return fits and sequence.prompt <= self.scheduler.longest_prompt(self.settings.budget)
 
     def preempt(self, sequence: Sequence) -> None:
         self.release(sequence)
@@ -148,12 +165,11 @@ class PlainEngine:
             evicted = True
 
     def take_in(self, left: int, reserved: int) -> list[tuple[Sequence, int]]:
-        whole = self.settings.scheduler is Scheduler.DECODE_FIRST_WITH_SLACK
         room = self.free - reserved
         prompts: list[tuple[Sequence, int]] = []
         for sequence in [s for s in self.running if not s.decodes]:
             rest = sequence.target - sequence.held
-            query = min(rest, self.settings.budget if whole else left)
+            query = self.scheduler.cut(rest, left, self.settings.budget)
             if query > left or query <= 0:
                 return []
             need = self.blocks(sequence.held + query) - self.blocks(sequence.held)
@@ -167,7 +183,6 @@ class PlainEngine:
         return prompts + self.admit(left, room)
 
     def admit(self, left: int, room: int) -> list[tuple[Sequence, int]]:
-        whole = self.settings.scheduler is Scheduler.DECODE_FIRST_WITH_SLACK
         prompts: list[tuple[Sequence, int]] = []
         admitted = 0
         while self.waiting and left > 0 and admitted < self.settings.admission:
@@ -180,12 +195,16 @@ class PlainEngine:
             moved = sequence.first != REJECTED and not sequence.preemptions
             moved = moved and sequence.start == REJECTED
             if moved:
-                query, need = 1, self.blocks(sequence.prompt + 1)
+                held = sequence.prompt + 1
+                query, need = 1, self.blocks(held)
+                wanted = self.blocks(self.admission.tokens(held, held))
             else:
-                query = min(rest, self.settings.budget if whole else left)
-                need = self.blocks(cached + query) - len(found) * self.size
-                need += sum(key in self.idle for key in found) * self.size
-            if query > left or need > room:
+                query = self.scheduler.cut(rest, left, self.settings.budget)
+                shared = sum(key in self.idle for key in found) - len(found)
+                need = self.blocks(cached + query) + shared * self.size
+                wanted = self.blocks(self.admission.tokens(cached + query, sequence.target))
+                wanted += shared * self.size
+            if query > left or wanted > room:
                 break
             self.waiting.pop(0)
             self.running.append(sequence)
@@ -205,26 +224,30 @@ class PlainEngine:
                 break
         return prompts
 
+    def plan(self) -> StepPlan:
+        """What the scheduler does next; where no prompt has a place it is not asked."""
+        settings = self.settings
+        begun = any(not s.decodes for s in self.running)
+        if not begun and not (self.waiting and len(self.running) < settings.limit):
+            return StepPlan(decodes=True, prompts=0)
+        ready = len(self.turns[: settings.decode_batch])
+        limit = int(settings.budget * (1 + settings.slack) + 1e-9)
+        return self.scheduler.plan(StepView(ready, settings.budget, limit, self.prefilled))
+
     def composed(self) -> tuple[list[tuple[Sequence, int]], list[Sequence]]:
         """What a step takes in, and what it decodes."""
-        settings = self.settings
+        plan = self.plan()
         prompts: list[tuple[Sequence, int]] = []
-        if settings.scheduler is Scheduler.PREFILL_FIRST:
-            prompts = self.take_in(settings.budget, 0)
-            decoding = [] if prompts else self.make_room()[0]
-        elif settings.scheduler is Scheduler.PREFILL_THEN_DECODE:
-            if not (self.decode_next and self.turns):
-                prompts = self.take_in(settings.budget, 0)
-            self.decode_next = bool(prompts)
-            decoding = [] if prompts else self.make_room()[0]
-        else:
-            decoding, evicted = self.make_room()
-            if not evicted:
-                limit = int(settings.budget * (1 + settings.slack) + 1e-9)
-                grown = sum(self.blocks(s.held + 1) - self.blocks(s.held) for s in decoding)
-                prompts = self.take_in(limit - len(decoding), grown)
-                if settings.decode_batch >= settings.limit or not (prompts or decoding):
-                    decoding = self.turns[: settings.decode_batch]
+        decoding, evicted = self.make_room() if plan.decodes else ([], False)
+        if plan.prompts > 0 and not evicted:
+            grown = sum(self.blocks(s.held + 1) - self.blocks(s.held) for s in decoding)
+            prompts = self.take_in(plan.prompts, grown)
+            if plan.decodes and self.settings.decode_batch >= self.settings.limit:
+                # Those whose first token came elsewhere decode in the step that takes them in.
+                decoding = self.turns[: self.settings.decode_batch]
+        if not prompts and not decoding:
+            decoding = self.make_room()[0]
+        self.prefilled = bool(prompts)
         return prompts, decoding
 
     def step(self) -> None:

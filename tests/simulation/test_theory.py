@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from specc.ir import Arrival, Process, RatePoint, Routing, Scheduler, Simulate, Slo, Workload
 from specc.results import EngineLimits
-from specc.serving.simulation.arrivals import Source, at_rates, unit_gaps, weibull_shape
-from specc.serving.simulation.cluster import Disaggregated, Pool
-from specc.serving.simulation.costs import PICOSECONDS, MeasuredCosts
-from specc.serving.simulation.requests import REJECTED, Requests
+from specc.simulation.arrivals import Source, at_rates, unit_gaps, weibull_shape
+from specc.simulation.cluster import Disaggregated, Pool
+from specc.simulation.costs import PICOSECONDS, MeasuredCosts
+from specc.simulation.policies.schedulers import scheduler_of
+from specc.simulation.requests import REJECTED, Requests
 
 
 def engine(**changes) -> EngineLimits:
@@ -81,7 +82,11 @@ def test_what_holds_of_any_queue(
     )
     outcome = Pool(limits, COSTS, engines, routing).serve(requests)
     served, done = outcome.served, outcome.done
-    takes = [limits.takes(i, o) for i, o in zip(requests.input, requests.output, strict=True)]
+    longest = scheduler_of(scheduler).longest_prompt(limits.budget)
+    takes = [
+        limits.takes(i, o) and i <= longest
+        for i, o in zip(requests.input.tolist(), requests.output.tolist(), strict=True)
+    ]
     # No request is lost: all that fit are served, and none that does not.
     assert done.tolist() == takes
     assert (served.first[~done] == REJECTED).all()

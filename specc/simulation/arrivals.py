@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from specc.ir import LengthSampling, Process, RatePoint, Simulate, Trace, Workload, cached_tokens
 from specc.ir.simulation import LONGEST_SIMULATION, USUAL_REQUESTS
-from specc.serving.simulation.costs import PICOSECONDS
-from specc.serving.simulation.requests import Integers, Requests, TooLongError
+from specc.simulation.costs import PICOSECONDS
+from specc.simulation.requests import Integers, Requests, TooLongError
 from specc.units import Tokens
 
 _TIMES, _LENGTHS, _SESSIONS = range(3)

@@ -1,1 +1,0 @@
-"""Request-level simulation of serving engines."""

@@ -1,0 +1,40 @@
+"""Engines: what runs in each step, which blocks it takes, and what requests see of it.
+
+In: limits, costs of steps and requests. Out: `Lives` and the runs of steps. An engine keeps the
+books; what a step takes in is the decision of a policy. Read `base.py` first, then `continuous.py`,
+where a batch ages in strides, and `round_robin.py`, where sequences take turns step by step.
+"""
+
+from specc.simulation.engine.base import (
+    BATCH,
+    CONTEXT,
+    DURATION,
+    NEVER,
+    RUN_COLUMNS,
+    START,
+    STEPS,
+    TOKENS,
+    USED,
+    WAITING,
+    Engine,
+)
+from specc.simulation.engine.continuous import Continuous
+from specc.simulation.engine.lives import Lives
+from specc.simulation.engine.round_robin import RoundRobin
+
+__all__ = [
+    "BATCH",
+    "CONTEXT",
+    "DURATION",
+    "NEVER",
+    "RUN_COLUMNS",
+    "START",
+    "STEPS",
+    "TOKENS",
+    "USED",
+    "WAITING",
+    "Continuous",
+    "Engine",
+    "Lives",
+    "RoundRobin",
+]
