@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from attrs import frozen
 
-from specc.cost.operators import INT64, Operator
+from specc.cost.operators.base import INT64, Operator
 from specc.cost.precision import HALF, Precisions
 from specc.cost.steps import Column, StepTable
 from specc.ir import Deployment, Layout, Model

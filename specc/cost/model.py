@@ -8,7 +8,10 @@ from attrs import evolve, frozen
 
 from specc.cost.memory import MemoryModel, StepMemory
 from specc.cost.network import operators
-from specc.cost.operators import Communication, Experts, Gemm, Operator, OperatorClass
+from specc.cost.operators.base import Operator, OperatorClass
+from specc.cost.operators.communication import Communication
+from specc.cost.operators.dense import Gemm
+from specc.cost.operators.experts import Experts
 from specc.cost.rules.calibrated import CalibratedRules
 from specc.cost.rules.reference import STEP_DEVIATION, ReferenceRules
 from specc.cost.steps import Column, StepTable

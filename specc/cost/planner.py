@@ -7,7 +7,8 @@ commit 84fec85) on the same step; formulas from its operator tables, to rounding
 import numpy as np
 from attrs import frozen
 
-from specc.cost.operators import INT64, Operator, OperatorClass, Phase, Work
+from specc.cost.operators.attention import Phase
+from specc.cost.operators.base import INT64, Operator, OperatorClass, Work
 from specc.cost.precision import HALF, Format
 from specc.cost.steps import Column, StepTable
 from specc.ir import Indexer, LatentAttention

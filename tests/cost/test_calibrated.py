@@ -1,5 +1,8 @@
 """The calibrated rules: laws they must keep, and layouts and formats by their effect."""
 
+import importlib
+import pkgutil
+
 import attrs
 import numpy as np
 import pytest
@@ -10,17 +13,12 @@ from hypothesis import strategies as st
 from specc import library
 from specc.calibration.setting import Setting, deployment
 from specc.cost import CostModel, StepTable
-from specc.cost import operators as operators_module
+from specc.cost import operators as operators_package
 from specc.cost.network import operators
-from specc.cost.operators import (
-    Attention,
-    Collective,
-    GroupedGemm,
-    Operator,
-    OperatorClass,
-    Phase,
-    Work,
-)
+from specc.cost.operators.attention import Attention, Phase
+from specc.cost.operators.base import Operator, OperatorClass, Work
+from specc.cost.operators.communication import Collective
+from specc.cost.operators.experts import GroupedGemm
 from specc.cost.rules.calibrated import CalibratedRules
 from specc.cost.rules.links import hierarchical_time, hops
 from specc.cost.steps import Sequences
@@ -323,9 +321,11 @@ def test_every_class_of_operators_has_a_rule_or_is_the_planners() -> None:
     """The classes that the graph of the engine lists; those of the planner have the flat one."""
     registered = set(vars(CalibratedRules)["kernel_time"].dispatcher.registry) - {object}
     planner = {GroupedGemm}
+    folder = operators_package.__name__
     known = {
         cls
-        for cls in vars(operators_module).values()
+        for found in pkgutil.iter_modules(operators_package.__path__)
+        for cls in vars(importlib.import_module(f"{folder}.{found.name}")).values()
         if isinstance(cls, type) and issubclass(cls, Operator) and cls is not Operator
     }
     assert known - planner == registered

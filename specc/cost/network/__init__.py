@@ -8,7 +8,8 @@ from specc.cost.network.attention import attention
 from specc.cost.network.ends import draft, embedding, encoder, output
 from specc.cost.network.mlp import mlp
 from specc.cost.network.site import Site, communication
-from specc.cost.operators import Collective, Operator
+from specc.cost.operators.base import Operator
+from specc.cost.operators.communication import Collective
 from specc.cost.precision import HALF
 from specc.ir import Deployment, Layout
 

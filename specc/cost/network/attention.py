@@ -20,15 +20,9 @@ from specc.cost.network.site import (
     quantise,
     rope,
 )
-from specc.cost.operators import (
-    Attention,
-    Collective,
-    LinearAttentionScan,
-    Operator,
-    OperatorClass,
-    Phase,
-    Rows,
-)
+from specc.cost.operators.attention import Attention, LinearAttentionScan, Phase
+from specc.cost.operators.base import Operator, OperatorClass, Rows
+from specc.cost.operators.communication import Collective
 from specc.cost.planner import PlannerIndexer, PlannerLatentAttention, PlannerPrologue
 from specc.cost.precision import HALF, PLAIN
 from specc.ir import (

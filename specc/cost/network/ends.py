@@ -5,15 +5,10 @@ from collections.abc import Iterator
 from specc.cost.network.attention import full_attention
 from specc.cost.network.mlp import dense, experts
 from specc.cost.network.site import Site, communication, copy, head_norm, linear, norm, quantise
-from specc.cost.operators import (
-    INT64,
-    Collective,
-    Elementwise,
-    EncoderAttention,
-    Gather,
-    Operator,
-    Rows,
-)
+from specc.cost.operators.attention import EncoderAttention
+from specc.cost.operators.base import INT64, Operator, Rows
+from specc.cost.operators.communication import Collective
+from specc.cost.operators.dense import Elementwise, Gather
 from specc.cost.precision import HALF, PLAIN
 from specc.ir import Vision
 

@@ -12,15 +12,9 @@ from specc.cost.network.site import (
     linear,
     quantise,
 )
-from specc.cost.operators import (
-    Collective,
-    Communication,
-    ExpertRows,
-    Experts,
-    GroupedGemm,
-    Operator,
-    Rows,
-)
+from specc.cost.operators.base import Operator, Rows
+from specc.cost.operators.communication import Collective, Communication
+from specc.cost.operators.experts import ExpertRows, Experts, GroupedGemm
 from specc.cost.precision import FULL, HALF, PLAIN
 from specc.ir import Dispatch, Router
 from specc.ir import Experts as ExpertShape

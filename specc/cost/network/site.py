@@ -4,15 +4,9 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
-from specc.cost.operators import (
-    INT64,
-    Collective,
-    Communication,
-    Elementwise,
-    Gemm,
-    Operator,
-    Rows,
-)
+from specc.cost.operators.base import INT64, Operator, Rows
+from specc.cost.operators.communication import Collective, Communication
+from specc.cost.operators.dense import Elementwise, Gemm
 from specc.cost.precision import HALF, Format, Precision, Precisions
 from specc.ir import Communication as CommunicationOptions
 from specc.ir import Deployment, Dispatch, Engine, ExpertPlacement, Layout, Model

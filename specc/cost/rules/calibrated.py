@@ -6,20 +6,11 @@ import numpy as np
 from attrs import evolve, frozen
 from numpy.typing import NDArray
 
-from specc.cost.operators import (
-    Attention,
-    Communication,
-    Elementwise,
-    EncoderAttention,
-    ExpertRows,
-    Experts,
-    Gather,
-    Gemm,
-    LinearAttentionScan,
-    Operator,
-    OperatorClass,
-    Phase,
-)
+from specc.cost.operators.attention import Attention, EncoderAttention, LinearAttentionScan, Phase
+from specc.cost.operators.base import Operator, OperatorClass
+from specc.cost.operators.communication import Communication
+from specc.cost.operators.dense import Elementwise, Gather, Gemm
+from specc.cost.operators.experts import ExpertRows, Experts
 from specc.cost.precision import Precision
 from specc.cost.rules.attention import Heads, decode_time, prefill_time
 from specc.cost.rules.experts import experts_time

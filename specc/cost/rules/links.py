@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from attrs import frozen
 
-from specc.cost.operators import Collective
+from specc.cost.operators.communication import Collective
 from specc.cost.steps import Column
 from specc.ir import CollectiveRule, Collectives, Device, Level, Topology
 from specc.units import BytesPerSecond, Seconds

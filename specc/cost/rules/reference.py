@@ -14,17 +14,11 @@ import math
 import numpy as np
 from attrs import frozen
 
-from specc.cost.operators import (
-    Attention,
-    Communication,
-    Elementwise,
-    Experts,
-    Gemm,
-    GroupedGemm,
-    LinearAttentionScan,
-    Operator,
-    OperatorClass,
-)
+from specc.cost.operators.attention import Attention, LinearAttentionScan
+from specc.cost.operators.base import Operator, OperatorClass
+from specc.cost.operators.communication import Communication
+from specc.cost.operators.dense import Elementwise, Gemm
+from specc.cost.operators.experts import Experts, GroupedGemm
 from specc.cost.planner import PlannerIndexer, PlannerLatentAttention, PlannerPrologue
 from specc.cost.precision import Format, Precision, peak
 from specc.cost.rules.links import collective_time, link
