@@ -7,7 +7,7 @@ calibration turns work into time (`reference.py`). Read `model.py` first.
 
 from specc.cost.memory import MemoryModel, StepMemory
 from specc.cost.model import CostModel, calibration_name
-from specc.cost.rules.reference import STEP_ERROR, STEP_ERROR_TEXT
+from specc.cost.reference.rules import STEP_ERROR, STEP_ERROR_TEXT
 from specc.cost.steps import Sequences, StepTable
 from specc.cost.times import StepTimes
 

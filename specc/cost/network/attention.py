@@ -23,8 +23,8 @@ from specc.cost.network.site import (
 from specc.cost.operators.attention import Attention, LinearAttentionScan, Phase
 from specc.cost.operators.base import Operator, OperatorClass, Rows
 from specc.cost.operators.communication import Collective
-from specc.cost.planner import PlannerIndexer, PlannerLatentAttention, PlannerPrologue
 from specc.cost.precision import HALF, PLAIN
+from specc.cost.reference.operators import PlannerIndexer, PlannerLatentAttention, PlannerPrologue
 from specc.ir import (
     CompressedAttention,
     Indexer,

@@ -10,6 +10,7 @@ from specc.cost.operators.base import INT64, Operator, Rows
 from specc.cost.operators.communication import Collective
 from specc.cost.operators.dense import Elementwise, Gather
 from specc.cost.precision import HALF, PLAIN
+from specc.cost.reference.operators import PlannerGather
 from specc.ir import Vision
 
 
@@ -36,7 +37,8 @@ def output(site: Site, rows: Rows = Rows.SAMPLED, prefix: str = "") -> Iterator[
     vocab = -(-m.vocab_size // tp)
     yield norm(f"{prefix}final_norm", h, 1)
     if rows is Rows.SAMPLED:
-        yield Gather(name="last_token", repeat=1, row_bytes=h * HALF, whole=site.planner)
+        gather = PlannerGather if site.planner else Gather
+        yield gather(name="last_token", repeat=1, row_bytes=h * HALF)
     yield linear(f"{prefix}lm_head", h, vocab, 1, site.precisions.output, rows=rows)
     if tp > 1:
         yield communication(

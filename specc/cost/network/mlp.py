@@ -14,8 +14,9 @@ from specc.cost.network.site import (
 )
 from specc.cost.operators.base import Operator, Rows
 from specc.cost.operators.communication import Collective, Communication
-from specc.cost.operators.experts import ExpertRows, Experts, GroupedGemm
+from specc.cost.operators.experts import Experts
 from specc.cost.precision import FULL, HALF, PLAIN
+from specc.cost.reference.operators import ExpertRows, GroupedGemm
 from specc.ir import Dispatch, Router
 from specc.ir import Experts as ExpertShape
 

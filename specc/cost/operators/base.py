@@ -4,6 +4,7 @@ from enum import Enum
 
 from attrs import frozen
 
+from specc.cost.precision import Format
 from specc.cost.steps import Column, StepTable
 
 INT64 = 8  # bytes of an index
@@ -57,6 +58,16 @@ class Operator:
     def work(self, steps: StepTable) -> Work:
         """Return the work of one run in each step."""
         raise NotImplementedError
+
+    @property
+    def matrix_format(self) -> Format:
+        """What its matrix products compute in."""
+        return Format.FP16
+
+    @property
+    def quantised(self) -> bool:
+        """Whether the inputs of its matrix products are quantised."""
+        return False
 
     @property
     def weight_bytes(self) -> float:

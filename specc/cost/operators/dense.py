@@ -39,6 +39,14 @@ class Gemm(Operator):
         return Work(2 * b * m * k * n, unpacking, moved * (m > 0))
 
     @property
+    def matrix_format(self) -> Format:
+        return self.precision.format
+
+    @property
+    def quantised(self) -> bool:
+        return self.precision.quantised
+
+    @property
     def parameters(self) -> float:
         return self.batch * self.inner * self.outer + (self.outer if self.bias else 0)
 
@@ -82,16 +90,11 @@ class Elementwise(Operator):
 
 @frozen(kw_only=True)
 class Gather(Operator):
-    """Picks the last token of each prefilled request.
-
-    The reference planner charges it with reading all of them; `whole` says so.
-    """
+    """Picks the last token of each prefilled request."""
 
     row_bytes: int
-    whole: bool
 
     def work(self, steps: StepTable) -> Work:
         picked = steps.prefill.requests
-        read = steps.prefill.tokens if self.whole else picked
-        moved = (read + picked) * self.row_bytes + picked * INT64
+        moved = 2 * picked * self.row_bytes + picked * INT64
         return Work(np.zeros_like(moved), np.zeros_like(moved), moved * (picked > 0))

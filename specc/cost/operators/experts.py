@@ -1,10 +1,9 @@
 """Routed experts."""
 
-import numpy as np
 from attrs import frozen
 
 from specc.cost.operators.base import Operator, OperatorClass, Work
-from specc.cost.precision import HALF, Precision
+from specc.cost.precision import HALF, Format, Precision
 from specc.cost.steps import Column, StepTable
 
 
@@ -62,6 +61,14 @@ class Experts(Operator):
         return Work(6 * rows * self.hidden * self.inner, 7 * rows * self.inner, moved)
 
     @property
+    def matrix_format(self) -> Format:
+        return self.precision.format
+
+    @property
+    def quantised(self) -> bool:
+        return self.precision.quantised
+
+    @property
     def parameters(self) -> float:
         biases = 2 * self.inner + self.hidden if self.bias else 0
         return self.local * (3 * self.hidden * self.inner + biases)
@@ -70,45 +77,3 @@ class Experts(Operator):
     def weight_bytes(self) -> float:
         biases = HALF * (2 * self.inner + self.hidden) if self.bias else 0
         return self.local * (3 * self.hidden * self.inner * self.precision.weight_bytes + biases)
-
-
-@frozen(kw_only=True)
-class GroupedGemm(Operator):
-    """One grouped GEMM of experts, as the reference planner lists it.
-
-    `experts` are those of a device; at least one row each makes it read. With `swiglu` the
-    result has half the columns and 7 vector operations an element.
-    """
-
-    block: Experts
-    inner: int
-    outer: int
-    swiglu: bool
-    kind: OperatorClass = OperatorClass.EXPERTS
-
-    def work(self, steps: StepTable) -> Work:
-        p, rows = self.block.precision, self.block.copies(steps)
-        columns = self.outer // 2 if self.swiglu else self.outer
-        read = np.minimum(self.block.local, rows)
-        moved = (
-            rows * self.inner * p.activation_bytes
-            + read * self.inner * self.outer * p.weight_bytes
-            + HALF * rows * columns
-            + (8 * self.block.local if p.quantised else 0)
-        )
-        epilogue = 7 * rows * columns if self.swiglu else np.zeros_like(rows)
-        return Work(2 * rows * self.inner * self.outer, epilogue, moved * (rows > 0))
-
-
-@frozen(kw_only=True)
-class ExpertRows(Operator):
-    """Elementwise work on the token copies that a device computes."""
-
-    block: Experts
-    row_bytes: float
-    fixed_bytes: float = 0
-
-    def work(self, steps: StepTable) -> Work:
-        rows = self.block.copies(steps)
-        moved = (rows * self.row_bytes + self.fixed_bytes) * (rows > 0)
-        return Work(np.zeros_like(rows), np.zeros_like(rows), moved)
