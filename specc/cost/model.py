@@ -3,12 +3,13 @@
 import numpy as np
 from attrs import evolve, frozen
 
+from specc.cost.layers import LAYERS, layers_of, operators
 from specc.cost.memory import MemoryModel, StepMemory
-from specc.cost.network import operators
 from specc.cost.operators.base import Operator
 from specc.cost.operators.communication import Communication
 from specc.cost.reference.rules import ReferenceRules
 from specc.cost.rules.calibrated import CalibratedRules
+from specc.cost.site import Site
 from specc.cost.steps import Column, StepTable
 from specc.cost.times import StepTimes
 from specc.ir import Calibration, Deployment, Layout
@@ -46,14 +47,16 @@ class CostModel:
 
         `drafted` tokens are proposed by draft layers after each step.
         """
-        rules = rules_of(deployment)
-        planner = isinstance(rules, ReferenceRules)
-        held = operators(deployment, layout, planner=False, drafted=drafted)
-        listed = operators(deployment, layout, planner=True, drafted=drafted) if planner else held
+        rules, site = rules_of(deployment), Site.of(deployment, layout, drafted)
+        layers = layers_of(deployment.model)
+        # What a device holds is what an engine runs, whoever tells the time.
+        held = listed = operators(site, layers)
+        if rules.layers != LAYERS:
+            listed = operators(site, layers_of(deployment.model, rules.layers))
         return cls(
             operators=listed,
             rules=rules,
-            memory_model=MemoryModel.of(deployment, layout, held, drafted),
+            memory_model=MemoryModel.of(site, layers, held),
             layout=layout,
             micro_batches=deployment.engine.micro_batches,
             two_streams=deployment.communication.two_streams and layout.ep > 1,

@@ -14,12 +14,13 @@ from specc import library
 from specc.calibration.setting import Setting, deployment
 from specc.cost import CostModel, StepTable
 from specc.cost import operators as operators_package
-from specc.cost.network import operators
+from specc.cost.layers import layers_of, operators
 from specc.cost.operators.attention import Attention, Phase
 from specc.cost.operators.base import Operator, OperatorClass, Work
 from specc.cost.operators.communication import Collective
 from specc.cost.rules.calibrated import CalibratedRules
 from specc.cost.rules.links import hierarchical_time, hops
+from specc.cost.site import Site
 from specc.cost.steps import Sequences
 from specc.ir import (
     Calibration,
@@ -64,7 +65,7 @@ def _prefill(cost: CostModel, new=4096, context=4096) -> float:
 def test_operators_hold_the_weights_that_the_model_counts(name: str) -> None:
     """Two counts that know nothing of each other: by the shape, and over the operators."""
     model = library.model(name)
-    held = operators(_deployment(name), Layout(1, 1, 1), planner=False)
+    held = operators(Site.of(_deployment(name), Layout(1, 1, 1)), layers_of(model))
     counted = sum(op.repeat * op.parameters for op in held)
     assert counted == pytest.approx(model.parameters, rel=2e-3)
 

@@ -8,7 +8,7 @@ from specc.cost.steps import Column, StepTable
 
 
 @frozen(kw_only=True)
-class Experts(Operator):
+class RoutedExperts(Operator):
     """A block of routed experts on one device: routing, two grouped GEMMs, combination.
 
     Attributes:

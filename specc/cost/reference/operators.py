@@ -9,7 +9,7 @@ from attrs import frozen
 
 from specc.cost.operators.attention import Phase
 from specc.cost.operators.base import INT64, Operator, OperatorClass, Work
-from specc.cost.operators.experts import Experts
+from specc.cost.operators.experts import RoutedExperts
 from specc.cost.precision import HALF, Format
 from specc.cost.steps import Column, StepTable
 from specc.ir import Indexer, LatentAttention
@@ -155,7 +155,7 @@ class GroupedGemm(Operator):
     result has half the columns and 7 vector operations an element.
     """
 
-    block: Experts
+    block: RoutedExperts
     inner: int
     outer: int
     swiglu: bool
@@ -183,7 +183,7 @@ class GroupedGemm(Operator):
 class ExpertRows(Operator):
     """Elementwise work on the token copies that a device computes."""
 
-    block: Experts
+    block: RoutedExperts
     row_bytes: float
     fixed_bytes: float = 0
 

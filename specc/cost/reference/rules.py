@@ -11,15 +11,18 @@ Published single steps are missed by 9.5 % (mean absolute) with these rules.
 
 import math
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 from attrs import frozen
 
+from specc.cost.layers.base import Layers
 from specc.cost.operators.attention import EncoderAttention
 from specc.cost.operators.base import Operator, OperatorClass
 from specc.cost.operators.communication import Communication
 from specc.cost.operators.dense import Elementwise
 from specc.cost.precision import Format, peak
+from specc.cost.reference.layers import PLANNER_LAYERS
 from specc.cost.reference.links import collective_time, link
 from specc.cost.reference.operators import PlannerPrologue
 from specc.cost.steps import Column, StepTable
@@ -43,6 +46,8 @@ STEP_ERROR_TEXT = (
 @frozen
 class ReferenceRules:
     """Times of operators on a device by the flat roofline."""
+
+    layers: ClassVar[tuple[type[Layers], ...]] = PLANNER_LAYERS
 
     device: Device
 

@@ -4,16 +4,18 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import singledispatchmethod
+from typing import ClassVar
 
 import numpy as np
 from attrs import evolve, frozen
 from numpy.typing import NDArray
 
+from specc.cost.layers import LAYERS, Layers
 from specc.cost.operators.attention import Attention, EncoderAttention, LinearAttentionScan, Phase
 from specc.cost.operators.base import Operator, OperatorClass
 from specc.cost.operators.communication import Communication
 from specc.cost.operators.dense import Elementwise, Gather, Gemm
-from specc.cost.operators.experts import Experts
+from specc.cost.operators.experts import RoutedExperts
 from specc.cost.precision import Precision
 from specc.cost.rules.attention import Heads, decode_time, prefill_time
 from specc.cost.rules.experts import experts_time
@@ -30,6 +32,8 @@ _MEASURED_HEAD = 2 * 128  # key and value width of the heads that were measured
 @frozen
 class CalibratedRules:
     """Times of operators on a device, by the coefficients of a calibration."""
+
+    layers: ClassVar[tuple[type[Layers], ...]] = LAYERS
 
     device: Device
     data: CalibrationData
@@ -94,7 +98,7 @@ class CalibratedRules:
 
     def _launches(self, operator: Operator) -> float:
         """Return the kernels that the host launches for one run of an operator."""
-        if not isinstance(operator, Experts):
+        if not isinstance(operator, RoutedExperts):
             return 1.0
         g = self.generation
         return g.dispatched_launches if operator.dispatched else g.expert_launches
@@ -158,7 +162,7 @@ class CalibratedRules:
         return _bounded(time, launch, weights > arithmetic)
 
     @kernel_time.register
-    def _(self, operator: Experts, steps: StepTable) -> StepTimes:
+    def _(self, operator: RoutedExperts, steps: StepTable) -> StepTimes:
         p, rule = operator.precision, self._experts_rule(operator.precision)
         copies, hit = operator.copies(steps), operator.hit(steps)
         measured = self.data.cube.int8 if p.quantised else self.data.cube.bf16
