@@ -1,7 +1,7 @@
 """What a kind of layer has to say; most have nothing to say on some of it."""
 
 from collections.abc import Iterator
-from typing import Self
+from typing import ClassVar, Self
 
 from attrs import frozen
 
@@ -22,7 +22,10 @@ class Layers:
     Attributes:
         model: the model that they are part of.
         count: how many there are; 0 where draft layers alone are of this kind.
+        counted_as: under which name the facts of a model count them, if they do.
     """
+
+    counted_as: ClassVar[str] = ""
 
     model: Model
     count: float
@@ -85,6 +88,8 @@ class FullAttention(Layers):
     The liveness is that of the published planner (msmodeling, commit 84fec85), reproduced to
     0.1 % on its dense prefill rows, to some percent with experts.
     """
+
+    counted_as: ClassVar[str] = "full_attention_layers"
 
     @property
     def drafts(self) -> bool:

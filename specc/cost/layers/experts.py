@@ -1,7 +1,7 @@
 """Mixture of experts: routed experts on this and other devices, and shared ones."""
 
 from collections.abc import Iterator
-from typing import Self
+from typing import ClassVar, Self
 
 from attrs import frozen
 
@@ -31,6 +31,8 @@ class ExpertMlp(Layers):
     With experts on other devices each tensor-parallel rank routes its slice of the tokens, and an
     all-gather restores the whole at the end.
     """
+
+    counted_as: ClassVar[str] = "expert_layers"
 
     shape: Experts
 

@@ -1,7 +1,7 @@
 """Gated linear attention (gated delta net): a state of constant size instead of a KV cache."""
 
 from collections.abc import Iterator
-from typing import Self
+from typing import ClassVar, Self
 
 from attrs import frozen
 
@@ -19,6 +19,8 @@ _STATE_BYTES = 4  # an element of a state is fp32
 @frozen
 class GatedLinearAttention(Layers):
     """Layers that fold all tokens before into a state."""
+
+    counted_as: ClassVar[str] = "linear_attention_layers"
 
     shape: LinearAttention
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from typing import Self
+from typing import ClassVar, Self
 
 from attrs import evolve, frozen
 
@@ -17,6 +17,8 @@ from specc.ir.model import Model, SlidingWindow
 @frozen
 class SlidingAttention(Layers):
     """Layers whose queries see a window; its cache stops growing when the window is full."""
+
+    counted_as: ClassVar[str] = "sliding_layers"
 
     shape: SlidingWindow
 
