@@ -298,7 +298,6 @@ def test_states_of_linear_attention_do_not_grow() -> None:
     assert memory.sequence_bytes > 30 * 32 * 128 * 128 * 4
     assert memory.kv_token_bytes == 10 * 2 * 2 * 256 * 2
     assert full.sequence_bytes == 0
-    assert _cost("deepseek_v3", Layout(8, 1, 1, moe_tp=8)).memory_model.kv_token_bytes == 70272
 
 
 @frozen(kw_only=True)
