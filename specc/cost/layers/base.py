@@ -156,3 +156,9 @@ def shared_heads_problem(kv_heads: int, tp: int) -> str:
     if kv_heads % tp and tp % kv_heads:
         return f"TP = {tp} and {kv_heads} key-value heads do not divide each other"
     return ""
+
+
+def unshared_problem(layout: Layout) -> str:
+    """Say why a layout shares contexts, which layers without a whole context cannot."""
+    shared = layout.dcp * layout.cp > 1
+    return "DCP and CP need full attention in every layer" if shared else ""

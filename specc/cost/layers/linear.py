@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 
 from attrs import frozen
 
-from specc.cost.layers.base import Layers
+from specc.cost.layers.base import Layers, unshared_problem
 from specc.cost.operators.attention import LinearAttentionScan, Phase
 from specc.cost.operators.base import Operator, OperatorClass
 from specc.cost.precision import HALF, PLAIN
@@ -72,8 +72,7 @@ class GatedLinearAttention(Layers):
 
     def context_problem(self, layout: Layout) -> str:
         """A state holds the whole context."""
-        shared = layout.dcp * layout.cp > 1
-        return "DCP and CP need full attention in every layer" if shared else ""
+        return unshared_problem(layout)
 
 
 KIND = GatedLinearAttention

@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 from attrs import evolve, frozen
 
-from specc.cost.layers.base import Layers
+from specc.cost.layers.base import Layers, unshared_problem
 from specc.cost.layers.grouped import grouped, grouped_elements
 from specc.cost.operators.base import Operator
 from specc.cost.site import Site
@@ -46,8 +46,7 @@ class SlidingAttention(Layers):
 
     def context_problem(self, layout: Layout) -> str:
         """A window is not long enough to be shared."""
-        shared = layout.dcp * layout.cp > 1
-        return "DCP and CP need full attention in every layer" if shared else ""
+        return unshared_problem(layout)
 
 
 def _with_heads(m: Model, s: SlidingWindow) -> Model:
