@@ -1,13 +1,14 @@
 """The cost model: model × device × layout → latency and memory of a step.
 
 In: a `StepTable`, one row per step. Out: the time of every row with its shares, and its memory.
-A model is a list of operators (`dense.py`); an operator knows its work (`operators.py`); a
-calibration turns work into time (`reference.py`). Read `model.py` first.
+A model is a list of kinds of layers (`layers/`), which list operators and say what they keep in
+memory; an operator knows its work (`operators/`); a calibration turns work into time (`rules/`).
+`reference/` is what only the published planner does. Read `model.py` first.
 """
 
 from specc.cost.memory import MemoryModel, StepMemory
 from specc.cost.model import CostModel, calibration_name
-from specc.cost.rules.reference import STEP_ERROR, STEP_ERROR_TEXT
+from specc.cost.reference.rules import STEP_ERROR, STEP_ERROR_TEXT
 from specc.cost.steps import Sequences, StepTable
 from specc.cost.times import StepTimes
 

@@ -1,16 +1,15 @@
 """The cost model of one layout: a step table in, times and memory out."""
 
-import math
-from collections import defaultdict
-
 import numpy as np
 from attrs import evolve, frozen
 
+from specc.cost.layers import LAYERS, layers_of, operators
 from specc.cost.memory import MemoryModel, StepMemory
-from specc.cost.network import operators
-from specc.cost.operators import Communication, Experts, Gemm, Operator, OperatorClass
+from specc.cost.operators.base import Operator
+from specc.cost.operators.communication import Communication
+from specc.cost.reference.rules import ReferenceRules
 from specc.cost.rules.calibrated import CalibratedRules
-from specc.cost.rules.reference import STEP_DEVIATION, ReferenceRules
+from specc.cost.site import Site
 from specc.cost.steps import Column, StepTable
 from specc.cost.times import StepTimes
 from specc.ir import Calibration, Deployment, Layout
@@ -48,14 +47,16 @@ class CostModel:
 
         `drafted` tokens are proposed by draft layers after each step.
         """
-        rules = rules_of(deployment)
-        planner = isinstance(rules, ReferenceRules)
-        held = operators(deployment, layout, planner=False, drafted=drafted)
-        listed = operators(deployment, layout, planner=True, drafted=drafted) if planner else held
+        rules, site = rules_of(deployment), Site.of(deployment, layout, drafted)
+        layers = layers_of(deployment.model)
+        # What a device holds is what an engine runs, whoever tells the time.
+        held = listed = operators(site, layers)
+        if rules.layers != LAYERS:
+            listed = operators(site, layers_of(deployment.model, rules.layers))
         return cls(
             operators=listed,
             rules=rules,
-            memory_model=MemoryModel.of(deployment, layout, held, drafted),
+            memory_model=MemoryModel.of(site, layers, held),
             layout=layout,
             micro_batches=deployment.engine.micro_batches,
             two_streams=deployment.communication.two_streams and layout.ep > 1,
@@ -87,37 +88,24 @@ class CostModel:
 
     def _times(self, steps: StepTable) -> StepTimes:
         if self.two_streams:
-            return self._with_host(self._two_streams(steps), steps)
-        if self.layout.pp > 1 and self.micro_batches > 1:
-            return self._with_host(self._pipelined(steps), steps)
-        return self._with_host(self._device_times(steps), steps)
+            times = self._two_streams(steps)
+        elif self.layout.pp > 1 and self.micro_batches > 1:
+            times = self._pipelined(steps)
+        else:
+            times = self._device_times(steps)
+        return self.rules.with_host(times, self.operators, steps)
 
     def _device_times(self, steps: StepTable) -> StepTimes:
         listed = self.operator_times(steps)
         total = StepTimes.sum(((op.repeat, time) for op, time in listed), len(steps))
         total = total.scaled(self.unevenness)
-        return evolve(total, deviation=self._deviation(listed, total.total))
+        return evolve(total, deviation=self.rules.deviation(listed, total.total))
 
     @property
     def unevenness(self) -> float:
         """Layers of the fullest pipeline stage, which all wait for, over the mean."""
         layers, stages = self.memory_model.model.layers, self.layout.pp
         return -(-layers // stages) * stages / layers
-
-    def _deviation(self, listed: list[tuple[Operator, StepTimes]], total: Column) -> Column:
-        """Residuals of a class are shared by its operators, those of classes are independent."""
-        if isinstance(self.rules, ReferenceRules):
-            return np.full_like(total, STEP_DEVIATION)
-        classes: dict[tuple[OperatorClass, bool], Column] = defaultdict(
-            lambda: np.zeros_like(total)
-        )
-        for operator, time in listed:
-            quantised = isinstance(operator, Gemm | Experts) and operator.precision.quantised
-            classes[operator.kind, quantised] += operator.repeat * time.total
-        variance = sum((self.rules.spread(*key) * part) ** 2 for key, part in classes.items())
-        steps_alone = self.rules.generation.spread**2
-        deviation: Column = np.sqrt(variance / np.maximum(total, 1e-12) ** 2 + steps_alone)
-        return deviation
 
     def _pipelined(self, steps: StepTable) -> StepTimes:
         """Prefill in micro-batches: the stages fill, then each adds a micro-batch.
@@ -145,26 +133,7 @@ class CostModel:
         longer, shorter = np.maximum(computed, exchanged), np.minimum(computed, exchanged)
         total = 2 * longer + shorter / layers
         scaled = whole.scaled(total / np.maximum(whole.total, 1e-12))
-        return evolve(scaled, deviation=self._deviation(listed, whole.total))
-
-    def _with_host(self, times: StepTimes, steps: StepTable) -> StepTimes:
-        """Add what the host and the server do beside the kernels."""
-        if isinstance(self.rules, ReferenceRules):
-            return times
-        rule = self.rules.generation
-        prefills = steps.prefill.tokens > 0
-        launches = math.fsum(self.rules.launches(op) * op.repeat for op in self.operators)
-        least = launches * np.where(prefills, rule.prefill_launch, rule.decode_launch)
-        gap = np.where(prefills, rule.prefill_gap, rule.decode_gap) + rule.sampling
-        gap = gap + rule.sequence_time * steps.requests
-        busy = times.scaled(rule.overhead)
-        waiting = np.maximum(least - busy.total, 0.0) + gap
-        runs = steps.tokens > 0
-        return evolve(
-            busy,
-            total=busy.total + waiting * runs,
-            launch=busy.launch + waiting * runs,
-        )
+        return evolve(scaled, deviation=self.rules.deviation(listed, whole.total))
 
     def _own_share(self, steps: StepTable) -> StepTable:
         """Context-parallel ranks share the tokens of a prompt."""

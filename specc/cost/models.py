@@ -3,6 +3,7 @@
 from attrs import evolve
 
 from specc.cost import CostModel
+from specc.cost.layers import LAYERS, layers_of
 from specc.ir import (
     CubeUnit,
     Deployment,
@@ -48,11 +49,17 @@ def describe(model: Model) -> dict[str, str | float]:
         "kv_bytes_per_token": round(memory.kv_token_bytes),
         "kv_bytes_per_sequence": round(memory.sequence_bytes),
         "layers": model.layers,
-        "full_attention_layers": model.full_layers,
-        "sliding_layers": model.sliding.layers if model.sliding else 0,
-        "linear_attention_layers": model.linear.layers if model.linear else 0,
-        "expert_layers": model.expert_layers,
+        **_counts(model),
         "max_positions": model.max_positions,
         "checkpoint": deployment.usual_format.value,
         "checkpoint_experts": deployment.expert_format.value,
     }
+
+
+def _counts(model: Model) -> dict[str, float]:
+    """Return how many layers of each counted kind there are, 0 of those that it has not."""
+    counts: dict[str, float] = {kind.counted_as: 0 for kind in LAYERS if kind.counted_as}
+    for layers in layers_of(model):
+        if layers.counted_as:
+            counts[layers.counted_as] += layers.count
+    return counts

@@ -16,6 +16,11 @@ from specc.units import TOKENS, Tokens
 
 MOST_LAYERS = 10_000
 
+# The kinds of decoder layers, in the order in which a step runs them. `specc.cost.layers` has a
+# file of each name, which knows its operators, its cache and what divides it; its fields and
+# weights are below.
+LAYER_KINDS = ("grouped", "latent", "compressed", "sliding", "linear", "dense", "experts")
+
 
 @frozen(kw_only=True, eq=False, repr=False)
 class LatentAttention(v.Node):
@@ -277,6 +282,11 @@ class Model(v.Node):
     )
     experts: Experts | None = v.block(Experts, "mixture of experts", optional=True)
     vision: Vision | None = v.block(Vision, "vision encoder", optional=True)
+
+    @property
+    def groups_queries(self) -> bool:
+        """Whether the full-attention layers share key-value heads among groups of query heads."""
+        return not (self.latent or self.compressed)
 
     @property
     def query_width(self) -> int:

@@ -1,12 +1,16 @@
-"""The space of parallel layouts, and what is pruned from it with its reason."""
+"""The space of parallel layouts, and what is pruned from it with its reason.
+
+What divides a layer is asked of its kind (`cost/layers/`); here is what devices and the spec allow.
+"""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 
 from attrs import evolve, frozen
 
-from specc.ir import Deployment, Experts, Layout, Model
+from specc.cost.layers import Layers, layers_of
+from specc.ir import Deployment, Layout
 
 
 @frozen
@@ -32,14 +36,15 @@ def layouts(deployment: Deployment) -> Space:
     """
     kept: list[Layout] = []
     pruned: list[Pruned] = []
-    for layout, reason in _attention_layouts(deployment):
+    layers = layers_of(deployment.model)
+    for layout, reason in _attention_layouts(deployment, layers):
         if reason:
             pruned.append(Pruned(layout.label, reason))
             continue
         if deployment.model.experts is None:
             kept.append(layout)
             continue
-        for placed, problem in _expert_layouts(deployment, deployment.model.experts, layout):
+        for placed, problem in _expert_layouts(deployment, layers, layout):
             if problem:
                 pruned.append(Pruned(placed.label, problem))
             else:
@@ -57,7 +62,9 @@ def combinations_of(deployment: Deployment) -> int:
     return math.prod(powers if axis is None else len(axis) for axis in axes)
 
 
-def _attention_layouts(deployment: Deployment) -> Iterator[tuple[Layout, str]]:
+def _attention_layouts(
+    deployment: Deployment, layers: Sequence[Layers]
+) -> Iterator[tuple[Layout, str]]:
     """Yield every combination of sizes of attention, with what is wrong with it."""
     parallel, devices = deployment.parallel, deployment.size
     powers = _powers_of_two(devices)
@@ -71,21 +78,25 @@ def _attention_layouts(deployment: Deployment) -> Iterator[tuple[Layout, str]]:
             continue
         for dcp in parallel.dcp or _powers_of_two(tp):
             layout = Layout(tp, pp, devices // used, cp=cp, dcp=dcp)
-            yield layout, _attention_problem(deployment, layout)
+            yield layout, _attention_problem(deployment, layers, layout)
 
 
-def _attention_problem(deployment: Deployment, layout: Layout) -> str:
+def _attention_problem(deployment: Deployment, layers: Sequence[Layers], layout: Layout) -> str:
     model, parallel = deployment.model, deployment.parallel
     if parallel.dp is not None and layout.dp not in parallel.dp:
         allowed = ", ".join(str(size) for size in parallel.dp)
         return f"DP = {layout.dp} is not among the sizes allowed ({allowed})"
     if layout.pp > model.layers:
         return f"PP = {layout.pp} is more than the {model.layers} layers"
-    return _tensor_problem(model, layout.tp) or _context_problem(model, layout)
+    if problem := _first(part.tensor_problem(layout.tp) for part in layers):
+        return problem
+    if layout.tp % layout.dcp:
+        return f"DCP = {layout.dcp} does not divide TP = {layout.tp}"
+    return _first(part.context_problem(layout) for part in layers)
 
 
 def _expert_layouts(
-    deployment: Deployment, experts: Experts, layout: Layout
+    deployment: Deployment, layers: Sequence[Layers], layout: Layout
 ) -> Iterator[tuple[Layout, str]]:
     """Yield every placement of the experts on the devices of a stage."""
     parallel, world = deployment.parallel, layout.stage
@@ -97,22 +108,17 @@ def _expert_layouts(
             )
             continue
         placed = evolve(layout, ep=ep, moe_tp=world // (ep * copies), moe_dp=copies)
-        yield placed, _expert_problem(deployment, experts, placed)
+        yield placed, _expert_problem(deployment, layers, placed)
 
 
-def _expert_problem(deployment: Deployment, experts: Experts, layout: Layout) -> str:
+def _expert_problem(deployment: Deployment, layers: Sequence[Layers], layout: Layout) -> str:
     allowed = deployment.parallel.moe_tp
     if allowed is not None and layout.moe_tp not in allowed:
         sizes = ", ".join(str(size) for size in allowed)
         return f"MOE-TP = {layout.moe_tp} is not among the sizes allowed ({sizes})"
-    slots = experts.count + deployment.experts.redundant
-    if slots % layout.ep:
-        return f"EP = {layout.ep} does not divide {slots} experts" + (
-            f" ({deployment.experts.redundant} redundant)" if deployment.experts.redundant else ""
-        )
-    if experts.intermediate_size % layout.moe_tp:
-        width = experts.intermediate_size
-        return f"MOE-TP = {layout.moe_tp} does not divide the expert width {width}"
+    redundant = deployment.experts.redundant
+    if problem := _first(part.placement_problem(layout, redundant) for part in layers):
+        return problem
     if layout.dp % layout.moe_dp:
         return f"MOE-DP = {layout.moe_dp} does not divide DP = {layout.dp}"
     return ""
@@ -122,35 +128,6 @@ def _powers_of_two(most: int) -> tuple[int, ...]:
     return tuple(1 << power for power in range(most.bit_length()))
 
 
-def _tensor_problem(model: Model, tp: int) -> str:
-    """Say why a model cannot be split over `tp` ranks; empty if it can."""
-    if model.attention_heads % tp:
-        return f"TP = {tp} does not divide {model.attention_heads} attention heads"
-    if not model.latent and model.kv_heads % tp and tp % model.kv_heads:
-        return f"TP = {tp} and {model.kv_heads} key-value heads do not divide each other"
-    if model.dense_layers and model.intermediate_size % tp:
-        return f"TP = {tp} does not divide the MLP width {model.intermediate_size}"
-    if model.linear and model.linear.key_heads % tp:
-        return f"TP = {tp} does not divide {model.linear.key_heads} heads of linear attention"
-    if model.sliding and model.sliding.attention_heads % tp:
-        return f"TP = {tp} does not divide {model.sliding.attention_heads} sliding-window heads"
-    if (
-        model.compressed
-        and model.compressed.output_groups % tp
-        and tp % (model.compressed.output_groups)
-    ):
-        return f"TP = {tp} and {model.compressed.output_groups} output groups do not divide"
-    return ""
-
-
-def _context_problem(model: Model, layout: Layout) -> str:
-    """Say why a layout cannot share the context of a sequence."""
-    tp, dcp = layout.tp, layout.dcp
-    if tp % dcp:
-        return f"DCP = {dcp} does not divide TP = {tp}"
-    copies = tp if model.latent or model.compressed else max(1, tp // model.kv_heads)
-    if dcp > 1 and copies % dcp:
-        return f"DCP = {dcp} shares copies of key-value heads, and TP = {tp} makes {copies} of each"
-    if dcp * layout.cp > 1 and (model.linear or model.sliding):
-        return "DCP and CP need full attention in every layer"
-    return ""
+def _first(problems: Iterable[str]) -> str:
+    """Return the first problem of some kinds of layers; empty if there is none."""
+    return next(filter(None, problems), "")

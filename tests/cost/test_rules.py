@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from specc.cost import CostModel, StepTable
-from specc.cost.operators import Collective, Elementwise, Gemm, Rows
+from specc.cost.operators.base import Rows
+from specc.cost.operators.communication import Collective
+from specc.cost.operators.dense import Elementwise, Gemm
 from specc.cost.precision import PLAIN, Format, Precision
-from specc.cost.rules.links import collective_time, innermost_level, link
-from specc.cost.rules.reference import ReferenceRules
+from specc.cost.reference.links import collective_time, innermost_level, link
+from specc.cost.reference.rules import ReferenceRules
 from specc.ir import (
     CubeUnit,
     Deployment,

@@ -1,25 +1,21 @@
 """The `calibrated` rules: a fitted form for each class of operators, with how sure it is."""
 
+import math
+from collections import defaultdict
+from collections.abc import Sequence
 from functools import singledispatchmethod
+from typing import ClassVar
 
 import numpy as np
 from attrs import evolve, frozen
 from numpy.typing import NDArray
 
-from specc.cost.operators import (
-    Attention,
-    Communication,
-    Elementwise,
-    EncoderAttention,
-    ExpertRows,
-    Experts,
-    Gather,
-    Gemm,
-    LinearAttentionScan,
-    Operator,
-    OperatorClass,
-    Phase,
-)
+from specc.cost.layers import LAYERS, Layers
+from specc.cost.operators.attention import Attention, EncoderAttention, LinearAttentionScan, Phase
+from specc.cost.operators.base import Operator, OperatorClass
+from specc.cost.operators.communication import Communication
+from specc.cost.operators.dense import Elementwise, Gather, Gemm
+from specc.cost.operators.experts import RoutedExperts
 from specc.cost.precision import Precision
 from specc.cost.rules.attention import Heads, decode_time, prefill_time
 from specc.cost.rules.experts import experts_time
@@ -37,6 +33,8 @@ _MEASURED_HEAD = 2 * 128  # key and value width of the heads that were measured
 class CalibratedRules:
     """Times of operators on a device, by the coefficients of a calibration."""
 
+    layers: ClassVar[tuple[type[Layers], ...]] = LAYERS
+
     device: Device
     data: CalibrationData
     generation: GenerationRule
@@ -48,16 +46,24 @@ class CalibratedRules:
         rule: GenerationRule = getattr(data, generation.value)
         return cls(device, data, rule, Machine.of(device, data))
 
-    def launches(self, operator: Operator) -> float:
-        """Return the kernels that the host launches for one run of an operator."""
-        if not isinstance(operator, Experts):
-            return 1.0
-        g = self.generation
-        return g.dispatched_launches if operator.dispatched else g.expert_launches
+    def deviation(self, listed: Sequence[tuple[Operator, StepTimes]], total: Column) -> Column:
+        """Return the standard deviation of log(measured / predicted) of whole steps.
 
-    def spread(self, kind: OperatorClass, quantised: bool) -> float:
-        """Return the standard deviation of log(measured / predicted) of a class."""
-        return self._fit(kind, quantised).spread
+        Residuals of a class are shared by its operators, those of classes are independent.
+
+        Args:
+            listed: the operators of a step with the time of one run.
+            total: seconds of the steps.
+        """
+        classes: dict[tuple[OperatorClass, bool], Column] = defaultdict(
+            lambda: np.zeros_like(total)
+        )
+        for operator, time in listed:
+            classes[operator.kind, operator.quantised] += operator.repeat * time.total
+        variance = sum((self._fit(*key).spread * part) ** 2 for key, part in classes.items())
+        steps_alone = self.generation.spread**2
+        deviation: Column = np.sqrt(variance / np.maximum(total, 1e-12) ** 2 + steps_alone)
+        return deviation
 
     def _fit(self, kind: OperatorClass, quantised: bool) -> Fit:
         data = self.data
@@ -70,6 +76,32 @@ class CalibratedRules:
             OperatorClass.COLLECTIVE: data.collectives.fit,
         }
         return fits[kind]
+
+    def with_host(
+        self, times: StepTimes, operators: Sequence[Operator], steps: StepTable
+    ) -> StepTimes:
+        """Add what the host and the server do beside the kernels of all `operators`."""
+        rule = self.generation
+        prefills = steps.prefill.tokens > 0
+        launches = math.fsum(self._launches(op) * op.repeat for op in operators)
+        least = launches * np.where(prefills, rule.prefill_launch, rule.decode_launch)
+        gap = np.where(prefills, rule.prefill_gap, rule.decode_gap) + rule.sampling
+        gap = gap + rule.sequence_time * steps.requests
+        busy = times.scaled(rule.overhead)
+        waiting = np.maximum(least - busy.total, 0.0) + gap
+        runs = steps.tokens > 0
+        return evolve(
+            busy,
+            total=busy.total + waiting * runs,
+            launch=busy.launch + waiting * runs,
+        )
+
+    def _launches(self, operator: Operator) -> float:
+        """Return the kernels that the host launches for one run of an operator."""
+        if not isinstance(operator, RoutedExperts):
+            return 1.0
+        g = self.generation
+        return g.dispatched_launches if operator.dispatched else g.expert_launches
 
     def time(self, operator: Operator, steps: StepTable) -> StepTimes:
         """Return the time of one run of an operator in each step."""
@@ -98,9 +130,8 @@ class CalibratedRules:
             memory=time, launch=self.data.vector.launch * (rows > 0), rows=len(steps)
         )
 
-    @kernel_time.register(Gather)
-    @kernel_time.register(ExpertRows)
-    def _(self, operator: Operator, steps: StepTable) -> StepTimes:
+    @kernel_time.register
+    def _(self, operator: Gather, steps: StepTable) -> StepTimes:
         return self._elementwise(operator, steps)
 
     def _elementwise(self, operator: Operator, steps: StepTable) -> StepTimes:
@@ -131,7 +162,7 @@ class CalibratedRules:
         return _bounded(time, launch, weights > arithmetic)
 
     @kernel_time.register
-    def _(self, operator: Experts, steps: StepTable) -> StepTimes:
+    def _(self, operator: RoutedExperts, steps: StepTable) -> StepTimes:
         p, rule = operator.precision, self._experts_rule(operator.precision)
         copies, hit = operator.copies(steps), operator.hit(steps)
         measured = self.data.cube.int8 if p.quantised else self.data.cube.bf16
@@ -152,7 +183,7 @@ class CalibratedRules:
         weights = hit * 3 * operator.hidden * operator.inner * p.weight_bytes
         arithmetic = 6 * copies * operator.hidden * operator.inner / (rule.cube_rate * ratio)
         by_memory = weights / (rule.memory_rate * self.machine.memory) > arithmetic
-        more = (self.launches(operator) - 1) * self.data.vector.launch
+        more = (self._launches(operator) - 1) * self.data.vector.launch
         if operator.dispatched:
             more = 0.0  # part of the exchange
         runs = copies > 0

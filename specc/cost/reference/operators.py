@@ -1,4 +1,4 @@
-"""Operators that the reference planner fuses or counts in a way of its own.
+"""Operators that the published planner fuses or counts in a way of its own.
 
 They exist for the `reference` calibration alone, which must equal that planner (msmodeling,
 commit 84fec85) on the same step; formulas from its operator tables, to rounding.
@@ -7,7 +7,9 @@ commit 84fec85) on the same step; formulas from its operator tables, to rounding
 import numpy as np
 from attrs import frozen
 
-from specc.cost.operators import INT64, Operator, OperatorClass, Phase, Work
+from specc.cost.operators.attention import Phase
+from specc.cost.operators.base import INT64, Operator, OperatorClass, Work
+from specc.cost.operators.experts import RoutedExperts
 from specc.cost.precision import HALF, Format
 from specc.cost.steps import Column, StepTable
 from specc.ir import Indexer, LatentAttention
@@ -29,6 +31,10 @@ class PlannerPrologue(Operator):
     format: Format = Format.FP16
     kind: OperatorClass = OperatorClass.GEMM
     launches: int = 16
+
+    @property
+    def matrix_format(self) -> Format:
+        return self.format
 
     def work(self, steps: StepTable) -> Work:
         a, h, t = self.shape, self.hidden, steps.tokens
@@ -139,3 +145,61 @@ class PlannerIndexer(Operator):
         turns = np.maximum(1, np.ceil(steps.prefill.mean_new / 4))
         total: Column = steps.decode.context * key / reach
         return total + steps.prefill.context * key * turns / 0.90
+
+
+@frozen(kw_only=True)
+class GroupedGemm(Operator):
+    """One grouped GEMM of experts, as the planner lists it.
+
+    `block` are the experts of a device; at least one row each makes them read. With `swiglu` the
+    result has half the columns and 7 vector operations an element.
+    """
+
+    block: RoutedExperts
+    inner: int
+    outer: int
+    swiglu: bool
+    kind: OperatorClass = OperatorClass.EXPERTS
+
+    @property
+    def matrix_format(self) -> Format:
+        return self.block.matrix_format
+
+    def work(self, steps: StepTable) -> Work:
+        p, rows = self.block.precision, self.block.copies(steps)
+        columns = self.outer // 2 if self.swiglu else self.outer
+        read = np.minimum(self.block.local, rows)
+        moved = (
+            rows * self.inner * p.activation_bytes
+            + read * self.inner * self.outer * p.weight_bytes
+            + HALF * rows * columns
+            + (8 * self.block.local if p.quantised else 0)
+        )
+        epilogue = 7 * rows * columns if self.swiglu else np.zeros_like(rows)
+        return Work(2 * rows * self.inner * self.outer, epilogue, moved * (rows > 0))
+
+
+@frozen(kw_only=True)
+class ExpertRows(Operator):
+    """Elementwise work on the token copies that a device computes."""
+
+    block: RoutedExperts
+    row_bytes: float
+    fixed_bytes: float = 0
+
+    def work(self, steps: StepTable) -> Work:
+        rows = self.block.copies(steps)
+        moved = (rows * self.row_bytes + self.fixed_bytes) * (rows > 0)
+        return Work(np.zeros_like(rows), np.zeros_like(rows), moved)
+
+
+@frozen(kw_only=True)
+class PlannerGather(Operator):
+    """Picks the last token of each prefilled request; the planner charges reading all tokens."""
+
+    row_bytes: int
+
+    def work(self, steps: StepTable) -> Work:
+        picked = steps.prefill.requests
+        moved = (steps.prefill.tokens + picked) * self.row_bytes + picked * INT64
+        return Work(np.zeros_like(moved), np.zeros_like(moved), moved * (picked > 0))

@@ -1,18 +1,13 @@
 """Where a layer runs: the model, its layout and formats, and the operators that layers share."""
 
+import math
 from collections.abc import Iterator
 
 from attrs import frozen
 
-from specc.cost.operators import (
-    INT64,
-    Collective,
-    Communication,
-    Elementwise,
-    Gemm,
-    Operator,
-    Rows,
-)
+from specc.cost.operators.base import INT64, Operator, Rows
+from specc.cost.operators.communication import Collective, Communication
+from specc.cost.operators.dense import Elementwise, Gemm
 from specc.cost.precision import HALF, Format, Precision, Precisions
 from specc.ir import Communication as CommunicationOptions
 from specc.ir import Deployment, Dispatch, Engine, ExpertPlacement, Layout, Model
@@ -26,8 +21,7 @@ ROPE_FLOP = 3
 class Site:
     """One device of a deployment in a layout, for which operators are listed.
 
-    With `planner` the list is that of the reference planner's compiled graph, which counts some
-    things otherwise than engines do them; without, that of a serving engine.
+    `drafted` tokens are proposed by draft layers after each step.
     """
 
     model: Model
@@ -36,10 +30,10 @@ class Site:
     options: CommunicationOptions
     placement: ExpertPlacement
     engine: Engine
-    planner: bool
+    drafted: int = 0
 
     @classmethod
-    def of(cls, deployment: Deployment, layout: Layout, planner: bool) -> "Site":
+    def of(cls, deployment: Deployment, layout: Layout, drafted: int = 0) -> "Site":
         """Return the site of a deployment in a layout."""
         return cls(
             model=deployment.model,
@@ -48,13 +42,18 @@ class Site:
             options=deployment.communication,
             placement=deployment.experts,
             engine=deployment.engine,
-            planner=planner,
+            drafted=drafted,
         )
 
     @property
     def hidden(self) -> int:
         """Width of the residual stream."""
         return self.model.hidden_size
+
+    @property
+    def stage_share(self) -> float:
+        """Share of the layers that the fullest pipeline stage holds."""
+        return math.ceil(self.model.layers / self.layout.pp) / self.model.layers
 
     @property
     def slices_tokens(self) -> bool:

@@ -10,24 +10,21 @@ Published single steps are missed by 9.5 % (mean absolute) with these rules.
 """
 
 import math
+from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 from attrs import frozen
 
-from specc.cost.operators import (
-    Attention,
-    Communication,
-    Elementwise,
-    Experts,
-    Gemm,
-    GroupedGemm,
-    LinearAttentionScan,
-    Operator,
-    OperatorClass,
-)
-from specc.cost.planner import PlannerIndexer, PlannerLatentAttention, PlannerPrologue
-from specc.cost.precision import Format, Precision, peak
-from specc.cost.rules.links import collective_time, link
+from specc.cost.layers.base import Layers
+from specc.cost.operators.attention import EncoderAttention
+from specc.cost.operators.base import Operator, OperatorClass
+from specc.cost.operators.communication import Communication
+from specc.cost.operators.dense import Elementwise
+from specc.cost.precision import Format, peak
+from specc.cost.reference.layers import PLANNER_LAYERS
+from specc.cost.reference.links import collective_time, link
+from specc.cost.reference.operators import PlannerPrologue
 from specc.cost.steps import Column, StepTable
 from specc.cost.times import StepTimes
 from specc.ir import Device
@@ -44,12 +41,13 @@ STEP_ERROR_TEXT = (
     "70 %. It models no host overhead, no queueing and no interference of prefill with decode. "
     "Candidates that differ by less than that are not decided by this report."
 )
-_ON_CUBE = (Gemm, GroupedGemm, Experts, Attention, PlannerLatentAttention, PlannerIndexer)
 
 
 @frozen
 class ReferenceRules:
     """Times of operators on a device by the flat roofline."""
+
+    layers: ClassVar[tuple[type[Layers], ...]] = PLANNER_LAYERS
 
     device: Device
 
@@ -72,6 +70,16 @@ class ReferenceRules:
             rows=len(steps),
         )
 
+    def deviation(self, listed: Sequence[tuple[Operator, StepTimes]], total: Column) -> Column:
+        """Return that of the published steps, whatever a step consists of."""
+        return np.full_like(total, STEP_DEVIATION)
+
+    def with_host(
+        self, times: StepTimes, operators: Sequence[Operator], steps: StepTable
+    ) -> StepTimes:
+        """Return the times as they are: these rules know no host."""
+        return times
+
     def _communication(self, operator: Communication, steps: StepTable) -> StepTimes:
         held = operator.held_bytes(steps)
         path = link(self.device, operator.span)
@@ -86,10 +94,7 @@ class ReferenceRules:
         return moved_bytes / (device.memory_bandwidth * device.reference.memory_efficiency)
 
     def _matrix_peak(self, operator: Operator) -> FlopPerSecond:
-        precision = _precision(operator)
-        if isinstance(operator, PlannerPrologue):
-            return peak(operator.format, self.device.cube)
-        return peak(precision.format if precision else Format.FP16, self.device.cube)
+        return peak(operator.matrix_format, self.device.cube)
 
     def _vector_peak(self, operator: Operator) -> FlopPerSecond:
         full = isinstance(operator, Elementwise) and operator.vector_format is Format.FP32
@@ -99,17 +104,8 @@ class ReferenceRules:
         calibration = self.device.reference
         if isinstance(operator, PlannerPrologue):
             return calibration.cube_launch * operator.launches
-        scans = isinstance(operator, LinearAttentionScan) and operator.kind is not (
-            OperatorClass.VECTOR
-        )
-        on_cube = isinstance(operator, _ON_CUBE) or scans
-        return calibration.cube_launch if on_cube else calibration.vector_launch
-
-
-def _precision(operator: Operator) -> Precision | None:
-    match operator:
-        case Gemm(precision=precision) | Experts(precision=precision):
-            return precision
-        case GroupedGemm(block=block):
-            return block.precision
-    return None
+        on_cube = operator.kind is not OperatorClass.VECTOR
+        # Attention of a vision encoder counts as launched on the vector unit.
+        if isinstance(operator, EncoderAttention) or not on_cube:
+            return calibration.vector_launch
+        return calibration.cube_launch

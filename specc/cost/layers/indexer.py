@@ -1,0 +1,29 @@
+"""The indexer of sparse attention, which latent and compressed layers may have."""
+
+from collections.abc import Iterator
+
+from specc.cost.layers.attention import attention_of
+from specc.cost.operators.attention import Phase
+from specc.cost.operators.base import Operator
+from specc.cost.site import Site
+from specc.ir.model import Indexer, Model
+
+
+def index_elements(model: Model) -> int:
+    """Return the elements of the key that an entry of the cache has for the indexer."""
+    return model.indexer.head_dim if model.indexer else 0
+
+
+def index_scores(site: Site, i: Indexer, layers: float, compression: int = 1) -> Iterator[Operator]:
+    """Yield the scores of all cached entries, one for `compression` tokens, for each query."""
+    shape = {"heads": i.heads, "kv_heads": 1, "key_dim": i.head_dim, "value_dim": 0}
+    for phase in Phase:
+        yield attention_of(
+            site,
+            phase,
+            f"{phase.value}_index_scores",
+            layers,
+            cached_width=i.head_dim,
+            compression=compression,
+            **shape,
+        )

@@ -1,0 +1,64 @@
+"""Grouped-query attention over a sliding window of the last tokens."""
+
+import math
+from collections.abc import Iterator
+from typing import ClassVar, Self
+
+from attrs import evolve, frozen
+
+from specc.cost.layers.base import Layers, unshared_problem
+from specc.cost.layers.grouped import grouped, grouped_elements
+from specc.cost.operators.base import Operator
+from specc.cost.site import Site
+from specc.ir import Layout
+from specc.ir.model import Model, SlidingWindow
+
+
+@frozen
+class SlidingAttention(Layers):
+    """Layers whose queries see a window; its cache stops growing when the window is full."""
+
+    counted_as: ClassVar[str] = "sliding_layers"
+
+    shape: SlidingWindow
+
+    @classmethod
+    def of(cls, model: Model) -> Self | None:
+        """Return the sliding-window layers of a model."""
+        s = model.sliding
+        return cls(model, s.layers, s) if s else None
+
+    def operators(self, site: Site) -> Iterator[Operator]:
+        """Yield the operators of all these layers in one step."""
+        yield from grouped(site, _with_heads(self.model, self.shape), self.count, self.shape.window)
+
+    def sequence_bytes(self, site: Site) -> float:
+        """Blocks of the window, and one more, as it seldom begins where a block does."""
+        block = site.engine.block_size
+        blocks = math.ceil(self.shape.window / block) + 1
+        width = grouped_elements(_with_heads(self.model, self.shape), site.layout.tp)
+        return self.shape.layers * blocks * block * width * site.precisions.kv_bytes
+
+    def tensor_problem(self, tp: int) -> str:
+        """Every rank has as many query heads."""
+        heads = self.shape.attention_heads
+        return f"TP = {tp} does not divide {heads} sliding-window heads" if heads % tp else ""
+
+    def context_problem(self, layout: Layout) -> str:
+        """A window is not long enough to be shared."""
+        return unshared_problem(layout)
+
+
+def _with_heads(m: Model, s: SlidingWindow) -> Model:
+    """Return a model whose attention has the shape of the sliding-window layers."""
+    return evolve(
+        m,
+        attention_heads=s.attention_heads,
+        kv_heads=s.kv_heads,
+        head_dim=s.head_dim,
+        value_head_dim=s.value_head_dim,
+        query_gate=False,
+    )
+
+
+KIND = SlidingAttention

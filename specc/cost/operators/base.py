@@ -1,0 +1,80 @@
+"""What all operators have: a name, how often they run, their work and their weights."""
+
+from enum import Enum
+
+from attrs import frozen
+
+from specc.cost.precision import Format
+from specc.cost.steps import Column, StepTable
+
+INT64 = 8  # bytes of an index
+
+
+class OperatorClass(Enum):
+    """What a calibration has one rule for."""
+
+    GEMM = "gemm"
+    EXPERTS = "experts"
+    PREFILL_ATTENTION = "prefill_attention"
+    DECODE_ATTENTION = "decode_attention"
+    VECTOR = "vector"
+    COLLECTIVE = "collective"
+
+
+class Rows(Enum):
+    """Which column of the step table counts the rows of an operator."""
+
+    TOKENS = "tokens"
+    SAMPLED = "sampled"
+    REQUESTS = "requests"
+    PATCHES = "patches"
+    PREFILLED = "prefilled"
+    DECODED = "decoded"
+    UNPACKED = "unpacked"
+
+    def of(self, steps: StepTable) -> Column:
+        """Return the rows in each step."""
+        column: Column = getattr(steps, self.value)
+        return column
+
+
+@frozen
+class Work:
+    """Work of one run of an operator, each array of shape (N,)."""
+
+    matrix_flop: Column
+    vector_flop: Column
+    moved_bytes: Column
+
+
+@frozen(kw_only=True)
+class Operator:
+    """What all operators have."""
+
+    name: str
+    repeat: float
+    kind: OperatorClass = OperatorClass.VECTOR
+
+    def work(self, steps: StepTable) -> Work:
+        """Return the work of one run in each step."""
+        raise NotImplementedError
+
+    @property
+    def matrix_format(self) -> Format:
+        """What its matrix products compute in."""
+        return Format.FP16
+
+    @property
+    def quantised(self) -> bool:
+        """Whether the inputs of its matrix products are quantised."""
+        return False
+
+    @property
+    def weight_bytes(self) -> float:
+        """Bytes of weights on one device."""
+        return 0.0
+
+    @property
+    def parameters(self) -> float:
+        """Weights on one device."""
+        return 0.0

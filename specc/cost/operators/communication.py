@@ -1,0 +1,57 @@
+"""Collectives between ranks."""
+
+from enum import Enum
+
+import numpy as np
+from attrs import frozen
+
+from specc.cost.operators.base import Operator, OperatorClass, Rows, Work
+from specc.cost.steps import Column, StepTable
+
+
+class Collective(Enum):
+    """Collective operations."""
+
+    ALL_REDUCE = "all_reduce"
+    ALL_GATHER = "all_gather"
+    REDUCE_SCATTER = "reduce_scatter"
+    ALL_TO_ALL = "all_to_all"
+    FUSED_DISPATCH = "fused_dispatch"
+    FUSED_COMBINE = "fused_combine"
+    SEND = "send"
+
+
+@frozen(kw_only=True)
+class Communication(Operator):
+    """A collective over `group` ranks that lie `stride` apart.
+
+    `row_bytes` is what a rank holds per row (an all-to-all: what it sends), `share` the part of
+    the rows it has. With `overlapped` it runs while the operator before it computes.
+    """
+
+    rows: Rows
+    row_bytes: float
+    collective: Collective
+    group: int
+    stride: int = 1
+    share: float = 1.0
+    overlapped: bool = False
+    kind: OperatorClass = OperatorClass.COLLECTIVE
+
+    @property
+    def span(self) -> int:
+        """Neighbouring ranks that the group reaches over."""
+        return self.group * self.stride
+
+    def held_bytes(self, steps: StepTable) -> Column:
+        """Bytes that each rank brings in, shape (N,)."""
+        return self.rows.of(steps) * self.share * self.row_bytes
+
+    def work(self, steps: StepTable) -> Work:
+        held = self.held_bytes(steps)
+        result = held
+        if self.collective is Collective.ALL_GATHER:
+            result = held * self.group
+        if self.collective is Collective.REDUCE_SCATTER:
+            result = held / self.group
+        return Work(np.zeros_like(held), np.zeros_like(held), held + result)

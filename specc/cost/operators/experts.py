@@ -1,0 +1,79 @@
+"""Routed experts."""
+
+from attrs import frozen
+
+from specc.cost.operators.base import Operator, OperatorClass, Work
+from specc.cost.precision import HALF, Format, Precision
+from specc.cost.steps import Column, StepTable
+
+
+@frozen(kw_only=True)
+class RoutedExperts(Operator):
+    """A block of routed experts on one device: routing, two grouped GEMMs, combination.
+
+    Attributes:
+        tokens_per: tokens that come to this group of experts, per token of a replica.
+        hidden: width of the residual stream.
+        inner: inner width of an expert on this device.
+        count: routed experts of the layer.
+        active: experts that a token passes.
+        local: experts that this device holds, copies included.
+        devices: devices that the experts of the layer lie on.
+        dispatched: whether tokens are sent to the devices of their experts.
+        context_parallel: ranks that share the prompt tokens of a replica.
+        imbalance: tokens of the fullest device over the mean.
+    """
+
+    precision: Precision
+    hidden: int
+    inner: int
+    count: int
+    active: int
+    local: int
+    devices: int
+    tokens_per: float = 1.0
+    context_parallel: int = 1
+    dispatched: bool = False
+    imbalance: float = 1.0
+    bias: bool = False
+    kind: OperatorClass = OperatorClass.EXPERTS
+
+    def routed_tokens(self, steps: StepTable) -> Column:
+        """Return the tokens that are spread over all experts of the group."""
+        prefilled = steps.prefill.tokens * self.context_parallel
+        return (prefilled + steps.decode.tokens) * self.tokens_per
+
+    def copies(self, steps: StepTable) -> Column:
+        """Return the token copies that the experts of one device compute."""
+        return self.routed_tokens(steps) * self.active / self.devices * self.imbalance
+
+    def hit(self, steps: StepTable) -> Column:
+        """Return the expected experts of a device that any token comes to."""
+        missed = (1 - self.active / self.count) ** self.routed_tokens(steps)
+        return self.local * (1 - missed)
+
+    def work(self, steps: StepTable) -> Work:
+        rows, hit, p = self.copies(steps), self.hit(steps), self.precision
+        weights = hit * 3 * self.hidden * self.inner * p.weight_bytes
+        moved = weights + rows * (
+            p.activation_bytes * (self.hidden + self.inner) + HALF * (self.hidden + self.inner)
+        )
+        return Work(6 * rows * self.hidden * self.inner, 7 * rows * self.inner, moved)
+
+    @property
+    def matrix_format(self) -> Format:
+        return self.precision.format
+
+    @property
+    def quantised(self) -> bool:
+        return self.precision.quantised
+
+    @property
+    def parameters(self) -> float:
+        biases = 2 * self.inner + self.hidden if self.bias else 0
+        return self.local * (3 * self.hidden * self.inner + biases)
+
+    @property
+    def weight_bytes(self) -> float:
+        biases = HALF * (2 * self.inner + self.hidden) if self.bias else 0
+        return self.local * (3 * self.hidden * self.inner * self.precision.weight_bytes + biases)
