@@ -5,8 +5,9 @@ from enum import Enum
 
 from specc.check.bounds import is_tail
 from specc.check.evaluate import DEEPEST_EXPRESSION, Evaluator, Symbol, kind_of
+from specc.check.former import renamed
 from specc.check.modules import Module
-from specc.check.problems import problem
+from specc.check.problems import Problems, problem
 from specc.diagnostics import Diagnostic, Label, Span, did_you_mean
 from specc.ir import facts
 from specc.ir.facts import METRICS, MONEY, STATISTICS, dimension_of
@@ -23,7 +24,7 @@ from specc.ir.formula import (
     evaluate,
     references,
 )
-from specc.ir.vocabulary import LimitType, Node, NumberType, entries
+from specc.ir.vocabulary import LimitType, Node, NumberType, current_names, entries
 from specc.syntax import Assertion, Binary, Boolean, Expression, Path, String, Unary
 from specc.syntax import Expectation as ExpectationNode
 from specc.units import CURRENCIES, Dimension, Quantity
@@ -48,6 +49,8 @@ def to_expectation(
     spans: dict[int, Span] = {}
 
     def named(path: Path) -> Formula:
+        names = [facts.current_name(name.text) for name in path.names[1:]]
+        path = renamed(path, [path.names[0].text, *names], evaluator.problems)
         return _result_fact(path, deployments, simulated)
 
     formula = _whole_formula(node.condition, module, evaluator, named, spans)
@@ -77,6 +80,7 @@ def check_assertion(
         block = module.find_block(path)
         if block is not None and block.node.name is not None:
             return Word(path.text, block.node.name.text)
+        path = _renamed_fields(path, nodes, evaluator.problems)
         facts[path.text] = _spec_fact(path, module, nodes)
         return Reference(path.text, path.text)
 
@@ -217,6 +221,13 @@ def _currencies(formula: Formula) -> Iterator[Dimension]:
     for part in _parts(formula):
         if isinstance(part, Constant) and Dimension(part.dimension) in CURRENCIES:
             yield Dimension(part.dimension)
+
+
+def _renamed_fields(path: Path, nodes: dict[str, Node], problems: Problems) -> Path:
+    """Return the path of a field of a block by its present names; report former ones."""
+    block, *fields = (name.text for name in path.names)
+    cls = type(nodes[block]) if block in nodes else None
+    return renamed(path, [block, *current_names(cls, fields)], problems)
 
 
 def _spec_fact(path: Path, module: Module, nodes: dict[str, Node]) -> Fact:

@@ -5,6 +5,7 @@ from typing import Generic, TypeVar
 import attrs
 from attrs import Factory, define, frozen
 
+from specc.check.former import current_path
 from specc.check.modules import Module
 from specc.check.overrides import Overrides
 from specc.check.problems import ProblemError, Problems, problem
@@ -144,10 +145,12 @@ class _Layer:
         for statement in block.body:
             match statement:
                 case Field() | Constraint():
-                    names = [name.text for name in statement.path.names]
-                    side = _side(merged, statement)
-                    self._check_once((type(statement).__name__, *prefix, *names, *side), statement)
-                    self._place(merged, statement, cls)
+                    path = current_path(statement.path, cls, self.problems)
+                    current = attrs.evolve(statement, path=path)
+                    names = [name.text for name in path.names]
+                    side = _side(merged, current)
+                    self._check_once((type(current).__name__, *prefix, *names, *side), current)
+                    self._place(merged, current, cls)
                 case Block():
                     key = (statement.kind.text, statement.name.text if statement.name else "")
                     inside = (*prefix, *filter(None, key))

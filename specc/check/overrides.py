@@ -15,7 +15,16 @@ from specc.check.modules import Module
 from specc.check.problems import problem
 from specc.diagnostics import Label, Source, Span, did_you_mean
 from specc.ir import KINDS
-from specc.ir.vocabulary import BlocksType, BlockType, LimitType, Node, entries, repeated_blocks
+from specc.ir.vocabulary import (
+    BlocksType,
+    BlockType,
+    LimitType,
+    Node,
+    current_names,
+    entries,
+    former_names,
+    repeated_blocks,
+)
 from specc.syntax import (
     Block,
     Constraint,
@@ -50,7 +59,8 @@ class Overrides:
             ProblemError: there is no such block or field.
         """
         block, names = _target(path, module)
-        key = (id(block), ".".join(name.text for name in names))
+        written = [name.text for name in names]
+        key = (id(block), ".".join(current_names(KINDS.get(block.kind.text), written)))
         if key in self._set_at:
             raise problem(
                 path.span,
@@ -240,7 +250,9 @@ def _nested(cls: type[Node], names: list[Name], value: Expression) -> Statement:
     if first.text in repeated and len(rest) > 1:
         inner = _nested(repeated[first.text], rest[1:], value)
         return Block(first.span, first, rest[0], None, (inner,))
-    type_ = known[first.text][1].type if first.text in known else None
+    # A former name stays here, and is reported where the layer is laid over its block.
+    current = former_names(cls).get(first.text, first.text)
+    type_ = known[current][1].type if current in known else None
     if isinstance(type_, BlocksType):
         type_ = None
     if isinstance(type_, BlockType) and rest:

@@ -65,8 +65,8 @@ def _safe_fixes(
         read = {os.path.realpath(path.parent / name) for name in workspace.hashes}
         used |= read - {key}
     for key in used & safe.keys():
-        # What looks unused in a file may be there for another one.
-        safe[key] = {fix: d for fix, d in safe[key].items() if d.is_error}
+        # What looks unused in a file, and would be removed, may be there for another one.
+        safe[key] = {fix: d for fix, d in safe[key].items() if d.is_error or fix.text}
     return {
         key: [(found[fix], fix) for fix in apart(found)]
         for key, found in safe.items()

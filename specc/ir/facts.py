@@ -85,6 +85,7 @@ class Fact(Term):
             `row` is of a batch size of a layout, what `limits` judge before all else.
         phases: what instances have it.
         needs: what every device must say for it, such as its price.
+        was: its former name, accepted with a warning and a fix.
     """
 
     dimension: Dimension | None
@@ -96,6 +97,7 @@ class Fact(Term):
     simulation: Read = None
     phases: tuple[Phase, ...] = ALL_PHASES
     needs: str = ""
+    was: str = ""
 
     @property
     def is_number(self) -> bool:
@@ -447,12 +449,16 @@ FACTS: tuple[Fact, ...] = (
     ),
     CAPACITY,
     Fact(
-        name="replicas",
-        title="Replicas",
+        name="instances_needed",
+        was="replicas",
+        title="Instances needed",
+        definition="The fewest instances with which a simulation at the `rate` of the block "
+        "`capacity` reaches the target share; of a configuration with several instances, copies "
+        "of all of them.",
         dimension=DIMENSIONLESS,
         better=Better.LESS,
         simulated=True,
-        simulation="capacity.replicas",
+        simulation="capacity.instances",
     ),
 )
 
@@ -519,6 +525,11 @@ def fact(name: str) -> Fact:
 def names(*, simulated: bool) -> tuple[str, ...]:
     """Return the names of the facts of a result, those of simulations included or not."""
     return tuple(fact.name for fact in FACTS if simulated or not fact.simulated)
+
+
+def current_name(name: str) -> str:
+    """Return the name that a fact has now, for a former one."""
+    return next((fact.name for fact in FACTS if fact.was == name), name)
 
 
 def limitable() -> dict[str, Fact]:

@@ -161,10 +161,11 @@ class Simulate(v.Node):
     sessions: Sessions | None = v.block(
         Sessions, "sessions and system prompts, served from a prefix cache", optional=True
     )
-    replicas: int = v.number(
+    instances: int = v.number(
         DIMENSIONLESS,
-        "instances behind the router; of prefill and decode apart, groups in the ratio of the "
-        "answer",
+        "instances behind the router; of a configuration with several instances, such as separate "
+        "prefill and decode, copies of all of them",
+        was="replicas",
         default=1,
         whole=True,
         at_least=1,
@@ -185,6 +186,11 @@ class Simulate(v.Node):
         at_most=100,
     )
 
+    @property
+    def replicas(self) -> int:
+        """The former name, for reports."""
+        return self.instances
+
 
 @frozen(kw_only=True, eq=False, repr=False)
 class Capacity(v.Node):
@@ -202,7 +208,7 @@ class Capacity(v.Node):
         at_most=100,
     )
     rate: float | None = v.number(
-        REQUESTS / TIME, "how many replicas does this rate need?", default=None, above=0
+        REQUESTS / TIME, "how many instances does this rate need?", default=None, above=0
     )
 
 

@@ -159,7 +159,7 @@ class CapacityFound:
         curve: what other rates lead to, with the first seed, whose own capacity is `curve_rate`.
         limiting: the objective that the most requests miss just above the capacity.
         short: whether the simulation is too short to tell of higher rates.
-        wanted: a rate that was asked for, and `replicas` that carry it, checked by simulation.
+        wanted: a rate that was asked for, and `instances` that carry it, checked by simulation.
     """
 
     target: float
@@ -174,8 +174,13 @@ class CapacityFound:
     limiting: str = ""
     short: bool = False
     wanted: float | None = None
-    replicas: int | None = None
+    instances: int | None = None
     attainment_at_wanted: float | None = None
+
+    @property
+    def replicas(self) -> int | None:
+        """The former name of `instances`, for reports."""
+        return self.instances
 
     @property
     def steepness(self) -> float | None:
@@ -267,8 +272,8 @@ class Simulated:
 
     Attributes:
         place: place of the configuration in the ranking by closed form, from 1.
-        devices: of all replicas; their number for a server.
-        engines: of all replicas, of each phase.
+        devices: of all instances; their number for a server.
+        engines: of all instances, of each phase.
         settings: of the engines of each phase.
         estimates: statistics at the ends of the error band of the cost model.
         closed: means of the closed form beside those of the simulation.

@@ -166,7 +166,7 @@ def _of_simulations(study: Study) -> Iterator[Part]:
         return
     source = Source(simulate, study.workload)
     times, count = simulations_of(study), source.count
-    engines = simulate.replicas if simulate.router is not Routing.ROUND_ROBIN else 0
+    engines = simulate.instances if simulate.router is not Routing.ROUND_ROBIN else 0
     each = _REQUEST + engines * _ENGINE
     prompt, answer = _mean_lengths(source)
     subjects: list[MeasuredServer | Deployment] = [*study.servers, *study.deployments]

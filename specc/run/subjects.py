@@ -57,7 +57,7 @@ class Subject:
 
     Attributes:
         place: place of the configuration in the ranking by closed form, from 1.
-        devices: of one replica.
+        devices: of the configuration, once.
         parts: its instances; of a measured server none.
         server: the measured server.
         transfer: how caches get from the first part to the second.
@@ -146,7 +146,7 @@ class Simulator:
 
     @property
     def engines(self) -> tuple[int, ...]:
-        """Engines of one replica, of each phase."""
+        """Engines of the configuration once, of each phase."""
         if self.subject.server is not None:
             return (1,)
         each = zip(self.subject.parts, self.instances, strict=True)
@@ -164,7 +164,7 @@ class Simulator:
         scale: float = 1.0,
         seed: int | None = None,
         deviations: float = 0.0,
-        replicas: int | None = None,
+        copies: int | None = None,
     ) -> Outcome:
         """Simulate at so many times the rate.
 
@@ -172,13 +172,13 @@ class Simulator:
             scale: factor on the rate.
             seed: of the random numbers; by default that of the spec.
             deviations: standard deviations by which the cost model errs.
-            replicas: how many; by default as many as the spec says.
+            copies: of the configuration; by default as many as the spec says.
 
         Raises:
             SimulationInterruptedError: stopped by the keyboard.
         """
         requests = self.source.requests(scale, seed)
-        cluster = self._cluster(replicas or self.subject.simulate.replicas, deviations)
+        cluster = self._cluster(copies or self.subject.simulate.instances, deviations)
         outcome = cluster.serve(requests, lambda _: self.events.advanced())
         if outcome.interrupted:
             raise SimulationInterruptedError(self.subject.name, self.judged(outcome))
@@ -189,10 +189,10 @@ class Simulator:
         scale: float = 1.0,
         seed: int | None = None,
         deviations: float = 0.0,
-        replicas: int | None = None,
+        copies: int | None = None,
     ) -> Metrics:
         """Return what a simulation says; see `outcome`."""
-        return self.judged(self.outcome(scale, seed, deviations, replicas))
+        return self.judged(self.outcome(scale, seed, deviations, copies))
 
     def judged(self, outcome: Outcome) -> Metrics:
         """Return what a simulation says by the objectives of the study."""
@@ -224,11 +224,11 @@ class Simulator:
             )
         return self._pools[deviations]
 
-    def _cluster(self, replicas: int, deviations: float) -> Cluster:
+    def _cluster(self, copies: int, deviations: float) -> Cluster:
         # The costs of a measured server have no error of ours.
         known = 0.0 if self.subject.server is not None else deviations
         sized = [
-            evolve(pool, engines=count * replicas)
+            evolve(pool, engines=count * copies)
             for pool, count in zip(self._pools_at(known), self.engines, strict=True)
         ]
         return sized[0] if len(sized) == 1 else self._disaggregated(*sized)

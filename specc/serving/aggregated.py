@@ -37,7 +37,7 @@ class Aggregated(ClosedForm):
 
     def steps(self, batch: Integers) -> StepTable:
         """Return the steps whose times `table` takes: waves of rising size, then decode steps."""
-        prefill = wave_steps(self.server, self.budget, batch * self.server.replicas)
+        prefill = wave_steps(self.server, self.budget, batch * self.server.batches)
         return StepTable.joined([prefill, self._decode(batch)])
 
     def _decode(self, batch: Integers) -> StepTable:
@@ -46,7 +46,7 @@ class Aggregated(ClosedForm):
     def table(self, batch: Integers, times: StepTimes) -> ServingTable:
         """Return a row for each batch size from the times of its `steps`."""
         server, output = self.server, self.server.mixture.mean_output
-        concurrency = batch * server.replicas
+        concurrency = batch * server.batches
         steps = self._decode(batch)
         split = len(times.total) - len(batch)
         decode = times.rows(np.arange(split, len(times.total)))

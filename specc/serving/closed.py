@@ -45,7 +45,7 @@ class ClosedForm(ABC):
     def _rows(self, batch: int, latencies: Callable[[Shape], Latencies]) -> tuple[BinRow, ...]:
         """Return a row for each shape with its TTFT and TPOT."""
         shapes = self.server.mixture.shapes
-        samples = allocate(batch * self.server.replicas, shapes)
+        samples = allocate(batch * self.server.batches, shapes)
         return tuple(
             BinRow(s.share, n, s.input, s.cached, s.output, *latencies(s))
             for s, n in zip(shapes, samples, strict=True)

@@ -402,7 +402,7 @@ class Trajectory:
         low, high = (np.exp(deviations * spread) for deviations in (P10, P90))
         return ServingTable(
             batch=batch,
-            concurrency=batch * server.replicas,
+            concurrency=batch * server.batches,
             ttft=ttft,
             tpot=tpot,
             throughput=throughput,

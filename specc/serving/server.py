@@ -83,7 +83,7 @@ class Server:
         return self.cost.memory_model.block
 
     @property
-    def replicas(self) -> int:
+    def batches(self) -> int:
         """Batches in flight: data-parallel replicas, each with one for every pipeline stage."""
         return self.layout.dp * self.layout.pp
 

@@ -1,7 +1,7 @@
 """Warnings: what is allowed, and most likely not meant."""
 
 from specc.diagnostics.rule import Remedy, Rule
-from specc.diagnostics.rules.shared import DEPLOYMENT, LIBRARY, WORKLOAD
+from specc.diagnostics.rules.shared import DEPLOYMENT, LIBRARY, WORKLOAD, measured
 
 RULES = (
     Rule(
@@ -57,5 +57,14 @@ RULES = (
         "there are more problems than are shown",
         "After 200 problems the rest is left out: many of them are likely to have one cause.",
         session="specc check generated.spec",
+    ),
+    Rule(
+        "W0007",
+        "a name has changed",
+        "The field or fact has another name in this version; the old one still works and will not "
+        "for ever. `specc check --fix` writes the new name.",
+        measured("simulate { arrival = poisson(2 req/s); replicas = 2 }"),
+        measured("simulate { arrival = poisson(2 req/s); instances = 2 }"),
+        remedy=Remedy("Change to {text}", safe=True),
     ),
 )
