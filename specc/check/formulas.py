@@ -13,7 +13,7 @@ from specc.ir import facts
 from specc.ir.facts import METRICS, MONEY, STATISTICS, dimension_of
 from specc.ir.formula import (
     Constant,
-    Expectation,
+    ExpectedCondition,
     Fact,
     Formula,
     FormulaError,
@@ -25,20 +25,19 @@ from specc.ir.formula import (
     references,
 )
 from specc.ir.vocabulary import LimitType, Node, NumberType, current_names, entries
-from specc.syntax import Assertion, Binary, Boolean, Expression, Path, String, Unary
-from specc.syntax import Expectation as ExpectationNode
+from specc.syntax import Assertion, Binary, Boolean, Expectation, Expression, Path, String, Unary
 from specc.units import CURRENCIES, Dimension, Quantity
 
 Namer = Callable[[Path], Formula]
 
 
 def to_expectation(
-    node: ExpectationNode,
+    node: Expectation,
     module: Module,
     evaluator: Evaluator,
     deployments: list[str],
     simulated: bool,
-) -> Expectation:
+) -> ExpectedCondition:
     """Return the expectation of a study, with the names of results checked.
 
     `simulated` studies have more results: statistics over requests, goodput, capacity.
@@ -62,7 +61,7 @@ def to_expectation(
         return "" if dimension is None else Quantity(1, dimension)
 
     _evaluated(formula, sample, spans, node.condition.span)
-    return Expectation(condition=formula, reason=node.reason.value if node.reason else "")
+    return ExpectedCondition(condition=formula, reason=node.reason.value if node.reason else "")
 
 
 def check_assertion(

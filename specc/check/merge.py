@@ -12,7 +12,7 @@ from specc.check.problems import ProblemError, Problems, problem
 from specc.diagnostics import Label, Span, did_you_mean
 from specc.ir import KINDS
 from specc.ir.vocabulary import Node, nested_class
-from specc.syntax import Block, Constraint, Expectation, Field, Path, Row, Statement
+from specc.syntax import Block, Constraint, Expectation, Field, Path, Statement, TableRow
 
 LONGEST_CHAIN = 64
 
@@ -162,9 +162,9 @@ class _Layer:
                             )
                         )
                     child = merged.children.setdefault(key, _empty(statement, self.module))
-                    if any(isinstance(inner, Row) for inner in statement.body):
+                    if any(isinstance(inner, TableRow) for inner in statement.body):
                         # A table replaces the one that it overrides: rows have no names.
-                        child.others = [o for o in child.others if not isinstance(o, Row)]
+                        child.others = [o for o in child.others if not isinstance(o, TableRow)]
                     self.overlay(child, statement, nested_class(cls, key[0]), inside)
                 case Expectation():
                     merged.claims.append(Written(statement, self.module))

@@ -103,7 +103,7 @@ _BLANK = ("SPACE", "COMMENT", "_END")
 
 
 @frozen(eq=False)
-class Setting:
+class SweepValue:
     """One value of a sweep: what is set to what, and the text that shows the value."""
 
     path: Path
@@ -113,7 +113,7 @@ class Setting:
 
 def variants(
     sweeps: list[Sweep | SweepZip], module: Module, evaluator: Evaluator
-) -> list[tuple[Setting, ...]]:
+) -> list[tuple[SweepValue, ...]]:
     """Return the settings of every variant: sweeps multiply, those in `sweep zip` advance together.
 
     Raises:
@@ -134,7 +134,7 @@ def variants(
 
 def _axis(
     sweep: Sweep | SweepZip, module: Module, evaluator: Evaluator
-) -> list[tuple[Setting, ...]]:
+) -> list[tuple[SweepValue, ...]]:
     if isinstance(sweep, Sweep):
         return [(setting,) for setting in _settings(sweep, module, evaluator)]
     columns = [_settings(inner, module, evaluator) for inner in sweep.sweeps]
@@ -149,13 +149,13 @@ def _axis(
     return list(zip(*columns, strict=True))
 
 
-def _settings(sweep: Sweep, module: Module, evaluator: Evaluator) -> list[Setting]:
+def _settings(sweep: Sweep, module: Module, evaluator: Evaluator) -> list[SweepValue]:
     values = sweep.values
     if isinstance(values, List):
-        settings = [Setting(sweep.path, item, item.span.text) for item in values.items]
+        settings = [SweepValue(sweep.path, item, item.span.text) for item in values.items]
     else:
         settings = [
-            Setting(sweep.path, Given(span, value), text)
+            SweepValue(sweep.path, Given(span, value), text)
             for value, span, text in _expanded(values, module, evaluator)
         ]
     if not settings:

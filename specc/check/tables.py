@@ -13,13 +13,13 @@ from specc.check.problems import AlreadyReportedError, ProblemError, Problems, p
 from specc.diagnostics import Label, Span, did_you_mean
 from specc.ir import LengthBin
 from specc.ir.vocabulary import Entry, Node, entries
-from specc.syntax import Heading, Path, Row
+from specc.syntax import Heading, Path, TableRow
 from specc.syntax.nodes import Cell
 
 
 def check_rows(
     cls: type[Node],
-    rows: list[Row],
+    rows: list[TableRow],
     block: Span,
     module: Module,
     evaluator: Evaluator,
@@ -55,7 +55,7 @@ def check_rows(
 
 
 def check_requests(
-    rows: list[Row], block: Span, module: Module, evaluator: Evaluator, problems: Problems
+    rows: list[TableRow], block: Span, module: Module, evaluator: Evaluator, problems: Problems
 ) -> list[LengthBin]:
     """Check the table of request lengths; return its bins, those without problems."""
     bins: list[LengthBin] = check_rows(LengthBin, rows, block, module, evaluator, problems)
@@ -73,7 +73,7 @@ def check_requests(
     return bins
 
 
-def _header(row: Row, cls: type[Node], problems: Problems) -> list[tuple[str, Entry]] | None:
+def _header(row: TableRow, cls: type[Node], problems: Problems) -> list[tuple[str, Entry]] | None:
     """Return the columns in their order; None if one is unknown, doubled or missing."""
     known = entries(cls)
     columns: list[tuple[str, Entry]] = []
@@ -125,7 +125,7 @@ def _column_name(cell: Cell) -> str:
 
 
 def _row(
-    row: Row,
+    row: TableRow,
     columns: list[tuple[str, Entry]],
     module: Module,
     required: set[str],
@@ -159,7 +159,7 @@ def _row(
 
 
 def overlaps(bins: Sequence[LengthBin]) -> list[tuple[LengthBin, LengthBin]]:
-    """Return pairs of bins that share prompt lengths and answer lengths."""
+    """Return pairs of bins that share prompt lengths and output lengths."""
     return [
         (first, second)
         for first, second in combinations(bins, 2)

@@ -302,7 +302,7 @@ class Engine(v.Node):
     )
     max_model_length: Tokens | None = v.number(
         TOKENS,
-        "limit of the engine on prompt and answer together; by default that of the model",
+        "limit of the engine on prompt and output together; by default that of the model",
         default=None,
         whole=True,
         at_least=2,
@@ -518,7 +518,7 @@ class Deployment(v.Node):
 
     @property
     def longest_request(self) -> Tokens:
-        """Tokens of prompt and answer together that an instance takes."""
+        """Tokens of prompt and output together that an instance takes."""
         return self.engine.max_model_length or self.model.max_positions
 
     @property

@@ -180,9 +180,9 @@ BANDS = Term(
 LENGTHS = Term(
     name="lengths",
     title="Lengths",
-    definition="Every bin of lengths stands for one length of prompt and one of answer. Steps "
+    definition="Every bin of lengths stands for one length of prompt and one of output. Steps "
     "hold each bin in its share, fractions of requests included; those that decode are weighted "
-    "by their answers, as a request is in flight as long as its answer.",
+    "by their outputs, as a request is in flight as long as its output.",
 )
 COST = Term(
     name="cost",
@@ -198,8 +198,8 @@ SIMULATION = Term(
     "with a token budget, a limit on sequences and a KV cache of blocks: sequences that run decode "
     "first, prompts in order of arrival fill the rest of the step, in chunks; when blocks run out "
     "the latest admitted is preempted and computed again (as vLLM V1 does). Of each request: "
-    "TTFT = first token − arrival; TPOT = (last − first token) / (answer − 1); latency = last "
-    "token − arrival; queue = start of its first step − arrival. ITL are the gaps between tokens, "
+    "TTFT = first token − arrival; TPOT = (last − first token) / (output tokens − 1); latency = "
+    "last token − arrival; queue = start of its first step − arrival. ITL are the gaps between tokens, "
     "of all requests together. Percentiles interpolate between the two nearest values.",
 )
 TRANSFER = Fact(
@@ -274,7 +274,7 @@ TPOT = Fact(
     definition="Mean time per output token. In the step loop and where phases are apart: (last "
     "token − first token) / (output tokens − 1), with the way of the KV cache. In the closed form "
     "it includes prefill's share: (TTFT + decode step × output tokens) / output tokens, which is "
-    "the end-to-end time spread over the answer and larger than the gap between tokens.",
+    "the end-to-end time per output token and larger than the gap between tokens.",
     dimension=TIME,
     digits=Digits.MILLISECONDS,
     better=Better.LESS,
@@ -287,7 +287,7 @@ DECODE_STEP = Fact(
     name="decode_step",
     title="Decode step",
     unit="ms",
-    definition="One decode step of the batch at the mean context: prompt + half the answer + 1. "
+    definition="One decode step of the batch at the mean context: prompt + half the output + 1. "
     "With speculative decoding it yields the accepted tokens as well.",
     dimension=TIME,
     digits=Digits.MILLISECONDS,
@@ -335,7 +335,7 @@ AVAILABLE = _memory(
 AVAILABLE_AT_END = _memory(
     "available_at_end",
     "Available at the end",
-    "The same if all requests of the batch stand at the end of their answers together. Below "
+    "The same if all requests of the batch stand at the end of their outputs together. Below "
     "zero, an engine would have to preempt requests.",
     row=True,
 )

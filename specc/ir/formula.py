@@ -63,7 +63,7 @@ class Operation(Formula):
 
 
 @frozen(kw_only=True, eq=False, repr=False)
-class Expectation(Record):
+class ExpectedCondition(Record):
     """A condition that the result must meet; `reason` says who wants it."""
 
     condition: Formula

@@ -238,7 +238,7 @@ class Model(v.Node):
     value_head_dim: int = v.number_of("width of a value head; 0 for that of the keys", default=0)
     vocab_size: int = v.count("tokens of the vocabulary", at_most=10_000_000)
     max_positions: Tokens = v.number(
-        TOKENS, "longest context, prompt and answer together", whole=True, at_least=1
+        TOKENS, "longest context, prompt and output together", whole=True, at_least=1
     )
     qk_norm: bool = v.boolean("RMSNorm on each query and key head (Qwen3)", default=False)
     qk_norm_whole: bool = v.boolean(

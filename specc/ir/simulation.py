@@ -37,7 +37,7 @@ class Trace(Record):
         digest: SHA-256 of its text.
         requests: how many there are.
         arrival: seconds from the first request, rising.
-        input, output: tokens of prompt and answer.
+        input, output: tokens of prompt and output.
         hashes: of the prefix blocks of each, if the file has them.
     """
 
@@ -104,7 +104,7 @@ class Sessions(v.Node):
     gap: Seconds = v.number(
         TIME,
         "mean time from a request of a session to the next, exponential; a request that comes "
-        "before the answer to the last one finds less of it in the cache",
+        "before the last one is done finds less of it in the cache",
         default=60.0,
         at_least=0,
     )
@@ -179,7 +179,7 @@ class Simulate(v.Node):
     )
     shortlist: int = v.number(
         DIMENSIONLESS,
-        "answers of each deployment that the simulation decides between, best first",
+        "configurations of each deployment that the simulation compares, best first",
         default=1,
         whole=True,
         at_least=1,
@@ -294,7 +294,7 @@ class MeasuredServer(v.Node):
     )
     max_model_length: Tokens | None = v.number(
         TOKENS,
-        "limit on prompt and answer together; `auto` is no limit",
+        "limit on prompt and output together; `auto` is no limit",
         default=None,
         whole=True,
         at_least=2,

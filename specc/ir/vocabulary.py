@@ -12,7 +12,7 @@ import attrs
 from attrs import NOTHING, field, frozen
 
 from specc.diagnostics import Span
-from specc.ir.ranges import LARGEST_COUNT, Range, extent_of
+from specc.ir.ranges import LARGEST_COUNT, ValueRange, extent_of
 from specc.records import Record
 from specc.units import DIMENSIONLESS, Dimension
 
@@ -35,7 +35,7 @@ class NumberType:
     below: float | None = None
 
     @property
-    def range(self) -> Range:
+    def range(self) -> ValueRange:
         """The values that the field takes, in base units."""
         usual = extent_of(self.dimension)
         at_least, at_most = self.at_least, self.at_most
@@ -44,7 +44,7 @@ class NumberType:
         if at_most is None and self.below is None:
             counts = self.whole and self.dimension == DIMENSIONLESS
             at_most = LARGEST_COUNT if counts else usual.largest
-        return Range(at_least, at_most, self.below)
+        return ValueRange(at_least, at_most, self.below)
 
 
 @frozen(eq=False, repr=False)

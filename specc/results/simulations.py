@@ -1,7 +1,7 @@
 """What simulations saw, as data: statistics over requests, and what ran when.
 
-TTFT is the first token less the arrival, TPOT (last − first token) / (answer − 1), latency the
-last token less the arrival, queue the first step less the arrival, ITL the gaps between tokens of
+TTFT is the first token less the arrival, TPOT (last − first token) / (output tokens − 1), latency
+the last token less the arrival, queue the first step less the arrival, ITL the gaps between tokens of
 all requests.
 """
 
@@ -203,7 +203,7 @@ class EngineLimits:
         decode_batch: sequences that a step decodes.
         capacity: KV-cache blocks.
         block: tokens of a block.
-        longest: tokens of prompt and answer together.
+        longest: tokens of prompt and output together.
         slack: decode_first_with_slack: share by which a step may exceed the budget.
         ready_at: when the first step may begin, in picoseconds.
     """
@@ -227,10 +227,10 @@ class EngineLimits:
         """Return the longest context of a step, if no request is longer than `request`."""
         return max(1, min(request, self.longest, self.capacity * self.block + 1))
 
-    def takes(self, prompt: Tokens, answer: Tokens) -> bool:
+    def takes(self, prompt: Tokens, output: Tokens) -> bool:
         """Say whether a request fits: the model's length, and the cache when all else is gone."""
-        fits = self.blocks(prompt + answer - 1) <= self.capacity
-        return fits and prompt + answer <= self.longest
+        fits = self.blocks(prompt + output - 1) <= self.capacity
+        return fits and prompt + output <= self.longest
 
 
 @frozen
@@ -256,7 +256,7 @@ class Closed:
 
 
 @frozen
-class Picture:
+class SimulationPicture:
     """What charts of a simulation show: the state over time, steps, and quantiles 0 % to 100 %."""
 
     series: Series
@@ -289,7 +289,7 @@ class Simulated:
     metrics: Metrics
     estimates: tuple[Estimate, ...]
     closed: tuple[Closed, ...]
-    picture: Picture
+    picture: SimulationPicture
     capacity: CapacityFound | None = None
 
     @property

@@ -14,8 +14,8 @@ from specc.results import (
     Configuration,
     Estimate,
     Metrics,
-    Picture,
     Simulated,
+    SimulationPicture,
 )
 from specc.run.evaluate import Evaluated
 from specc.run.events import Events
@@ -124,7 +124,7 @@ def _run(simulator: Simulator) -> Simulated:
         metrics=metrics,
         estimates=estimates,
         closed=_closed(subject.configuration, metrics),
-        picture=Picture(
+        picture=SimulationPicture(
             series=outcome.series(),
             steps=outcome.steps(),
             ttft=outcome.distribution("ttft"),

@@ -95,5 +95,5 @@ class Aggregated(ClosedForm):
 
 
 def _tpot(ttft: Seconds, step: Seconds, output: Tokens) -> Seconds | None:
-    """Return the end-to-end time over the answer; answers of one token have no TPOT."""
+    """Return the end-to-end time per output token; outputs of one token have no TPOT."""
     return ttft / output + step if output > 1 else None

@@ -50,7 +50,7 @@ class Prefill(ClosedForm):
             step=waves.latency,
             requests=waves.requests,
             deviation=deviation,
-            memory=server.parts(batch, server.memory_of(waves.steps(resident)), answers=False),
+            memory=server.parts(batch, server.memory_of(waves.steps(resident)), decodes=False),
             shares=Shares.of(waves.times),
         )
 

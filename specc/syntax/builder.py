@@ -60,9 +60,9 @@ class TreeBuilder(Transformer[Token, Any]):
         path, operator, bound = children
         return nodes.Constraint(path.span.to(bound.span), path, str(operator), bound)
 
-    def row(self, children: Children) -> nodes.Row:
+    def row(self, children: Children) -> nodes.TableRow:
         span = self._token_span(children[0]).to(self._token_span(children[-1]))
-        return nodes.Row(span, tuple(c for c in children if not isinstance(c, Token)))
+        return nodes.TableRow(span, tuple(c for c in children if not isinstance(c, Token)))
 
     def cell(self, children: Children) -> nodes.Cell:
         expression: nodes.Cell = children[0]

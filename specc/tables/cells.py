@@ -70,7 +70,7 @@ class Text(Kind):
 
 
 @frozen
-class Number(Kind):
+class Real(Kind):
     """A finite number within bounds, multiplied by `scale` into the unit that is kept."""
 
     expected: str = "number"

@@ -8,7 +8,7 @@ from specc.tables.cells import Kind, Text
 
 
 @frozen
-class Column:
+class ColumnSchema:
     """A column.
 
     Attributes:
@@ -44,7 +44,7 @@ class Schema:
     """
 
     what: str
-    columns: tuple[Column, ...]
+    columns: tuple[ColumnSchema, ...]
     others: Kind | None = None
     closed: bool = False
 

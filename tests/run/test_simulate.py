@@ -52,7 +52,7 @@ def test_a_run_repeats_to_the_byte(tmp_path: Path) -> None:
 
 
 def test_the_simulation_chooses_from_the_shortlist(tmp_path: Path) -> None:
-    """Two layouts of the same devices: what meets its objectives comes first, as the answer."""
+    """Two layouts of the same devices: what meets its objectives is recommended."""
     text = """
     study s {
         workload = chat; deployments = a3

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from specc.tables import (
-    Column,
+    ColumnSchema,
     Date,
-    Number,
+    Real,
     Schema,
-    Table,
     TableError,
     Text,
+    TypedTable,
     Whole,
     Wholes,
     read_table,
@@ -22,10 +22,10 @@ from specc.tables import (
 SCHEMA = Schema(
     "a trace",
     (
-        Column("at", Number("time", at_least=0, below=1e12)),
-        Column("size", Whole()),
-        Column("ids", Wholes(), required=False),
-        Column("day", Date(), required=False),
+        ColumnSchema("at", Real("time", at_least=0, below=1e12)),
+        ColumnSchema("size", Whole()),
+        ColumnSchema("ids", Wholes(), required=False),
+        ColumnSchema("day", Date(), required=False),
     ),
 )
 HEAD = "at,size\n"
@@ -137,7 +137,7 @@ def test_the_diagnostic_of_an_error() -> None:
 
 
 def test_columns_that_are_not_known() -> None:
-    closed = Schema("a table of bins", (Column("share"), Column("input")), closed=True)
+    closed = Schema("a table of bins", (ColumnSchema("share"), ColumnSchema("input")), closed=True)
     with pytest.raises(TableError, match="a column 'inptu' that is not known") as caught:
         read_table("t.csv", "share,input,inptu\n1,2,3\n", closed)
     assert caught.value.column == "inptu"
@@ -159,7 +159,7 @@ PIECES = st.sampled_from(
 
 @given(ENDINGS, st.lists(PIECES, max_size=12).map("".join))
 def test_any_text_is_a_table_or_an_error(ending: str, text: str) -> None:
-    table: Table | None = None
+    table: TypedTable | None = None
     with contextlib.suppress(TableError):
         table = read_table(f"t.{ending}", text, SCHEMA)
     assert table is None or len(table) == len(table.columns["size"]) > 0
@@ -167,7 +167,7 @@ def test_any_text_is_a_table_or_an_error(ending: str, text: str) -> None:
 
 @given(st.one_of(st.floats(), st.integers(), st.text(max_size=8), st.booleans(), st.none()))
 def test_the_fast_way_reads_what_the_slow_one_reads(cell) -> None:
-    for kind in (Number(), Whole(), Text(), Number(at_least=0, below=5, scale=2)):
+    for kind in (Real(), Whole(), Text(), Real(at_least=0, below=5, scale=2)):
         try:
             expected = kind.one(cell)
         except ValueError:

@@ -122,9 +122,9 @@ def contexts(study: Study, deployment: Deployment) -> Iterator[Diagnostic]:
     images = image_tokens(workload, deployment.model)
     for instance in _phases(deployment):
         longest = instance.longest_request
-        for prompt, answer, labels in _longest(workload, images):
-            if prompt + answer > longest:
-                context = prompt + answer
+        for prompt, output, labels in _longest(workload, images):
+            if prompt + output > longest:
+                context = prompt + output
                 yield _too_long(workload, instance, study, context, labels)
 
 
@@ -158,7 +158,7 @@ def _phases(deployment: Deployment) -> list[Deployment]:
 
 
 def _longest(workload: Workload, images: int) -> Iterator[tuple[int, int, tuple[Label, ...]]]:
-    """Yield the longest prompt and answer of the workload, or of each bin, with their labels."""
+    """Yield the longest prompt and output of the workload, or of each bin, with their labels."""
     with_images = " with its images" if images else ""
     if workload.input is not None and workload.output is not None:
         prompt = workload.input + images
@@ -167,17 +167,17 @@ def _longest(workload: Workload, images: int) -> Iterator[tuple[int, int, tuple[
             workload.output,
             (
                 label_of(workload, "input", f"{prompt} tokens of prompt{with_images}"),
-                label_of(workload, "output", f"and {workload.output} of answer"),
+                label_of(workload, "output", f"and {workload.output} of output"),
             ),
         )
     for row in workload.requests:
-        prompt, answer = row.input[1] - 1 + images, row.output[1] - 1
+        prompt, output = row.input[1] - 1 + images, row.output[1] - 1
         yield (
             prompt,
-            answer,
+            output,
             (
                 label_of(row, "input", f"up to {prompt} tokens of prompt{with_images}", workload),
-                label_of(row, "output", f"and up to {answer} of answer", workload),
+                label_of(row, "output", f"and up to {output} of output", workload),
             ),
         )
 
@@ -190,7 +190,7 @@ def outputs(study: Study, deployment: Deployment) -> Iterator[Diagnostic]:
         field = "requests" if workload.requests else "output"
         yield Diagnostic(
             "E0475",
-            "answers of one token leave nothing to decode",
+            "outputs of one token leave nothing to decode",
             (
                 label_of(workload, field, "one token, which prefill brings"),
                 label_of(deployment, "mode", "instances that decode"),
