@@ -199,8 +199,8 @@ SIMULATION = Term(
     "first, prompts in order of arrival fill the rest of the step, in chunks; when blocks run out "
     "the latest admitted is preempted and computed again (as vLLM V1 does). Of each request: "
     "TTFT = first token − arrival; TPOT = (last − first token) / (output tokens − 1); latency = "
-    "last token − arrival; queue = start of its first step − arrival. ITL are the gaps between tokens, "
-    "of all requests together. Percentiles interpolate between the two nearest values.",
+    "last token − arrival; queue = start of its first step − arrival. ITL are the gaps between "
+    "tokens, of all requests together. Percentiles interpolate between the two nearest values.",
 )
 TRANSFER = Fact(
     name="transfer",

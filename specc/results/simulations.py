@@ -1,8 +1,8 @@
 """What simulations saw, as data: statistics over requests, and what ran when.
 
 TTFT is the first token less the arrival, TPOT (last − first token) / (output tokens − 1), latency
-the last token less the arrival, queue the first step less the arrival, ITL the gaps between tokens of
-all requests.
+the last token less the arrival, queue the first step less the arrival, ITL the gaps between
+tokens of all requests.
 """
 
 from attrs import frozen
