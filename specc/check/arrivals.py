@@ -79,7 +79,7 @@ def arrival_of(value: Value, span: Span, workspace: Workspace, field: str) -> Ar
             span,
             "E0401",
             f"'{process.value}' lacks the coefficient of variation of the gaps",
-            help=f"write {process.value}(12 req/s, 2): 1 is Poisson, more comes in clumps",
+            help=f"write {process.value}(12 req/s, 2): 1 is Poisson, more is burstier",
         )
     return Arrival(process, rate, 1.0 if cv is None else cv)
 

@@ -401,8 +401,8 @@ class _Builder:
             raise problem(
                 node.span,
                 "E0403",
-                f"'{name}' is limited from above",
-                label=f"'{node.operator}' does not do that",
+                f"'{name}' takes an upper limit",
+                label=f"'{node.operator}' is not an upper limit",
                 help=f"write {name} <= {node.bound.span.text}",
             )
         value = self.evaluator.value(node.bound, module)
@@ -526,7 +526,7 @@ class _Builder:
         misplaced = [w.node.span for w in child.fields.values()]
         misplaced += [w.node.span for w in child.constraints.values()]
         for span in misplaced:
-            self.misplaced.report(span, "E0202", f"the table '{child.kind}' holds rows alone")
+            self.misplaced.report(span, "E0202", f"the table '{child.kind}' holds only rows")
         given = (rows, child.span, child.module, self.evaluator, self.problems)
         found = check_requests(*given) if cls is LengthBin else check_rows(cls, *given)
         if self.problems.errors != before:

@@ -167,7 +167,7 @@ def _evaluated(
     if isinstance(value, bool):
         return value
     raise problem(
-        whole, "E0301", "this is no condition", help="a condition compares: a <= b, a == b"
+        whole, "E0301", "this is not a condition", help="a condition compares: a <= b, a == b"
     )
 
 
@@ -233,7 +233,7 @@ def _spec_fact(path: Path, module: Module, nodes: dict[str, Node]) -> Fact:
     names = [name.text for name in path.names]
     node: Node | None = nodes.get(names[0])
     if node is None and module.find_block(Path(path.names[0].span, path.names[:1])):
-        raise problem(path.span, "E0203", f"'{names[0]}' has problems of its own")
+        raise problem(path.span, "E0203", f"'{names[0]}' has errors itself; fix those first")
     if node is None:
         raise problem(
             path.span,

@@ -43,7 +43,7 @@ def bins_of(call: Called, workspace: Workspace, field: str) -> tuple[LengthBin, 
             raise problem(
                 call.arguments[argument][1],
                 "E0415",
-                f"'{name}' has bins already, so '{argument}' has no use",
+                f"'{name}' has bins already, so '{argument}' has no effect",
                 why=f"a trace has the columns {PROMPT} and {OUTPUT}",
             )
     found: tuple[LengthBin, ...] = nodes_of(LengthBin, table, span)
@@ -103,7 +103,7 @@ def _edges(call: Called, prompts: Any) -> list[int]:
 
 def _given_edges(value: Value, span: Span, prompts: Any) -> list[int]:
     if isinstance(value, Items) and not _rise(value):
-        raise problem(span, "E0402", "'edges' must rise", label="each above the one before")
+        raise problem(span, "E0402", "'edges' must increase", label="each above the one before")
     if isinstance(value, Items):  # the argument fixes the unit, as a column of a table does
         plain = [
             (Quantity(v.value) if isinstance(v, Quantity) and v.unit == "tok" else v, at)

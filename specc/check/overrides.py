@@ -68,7 +68,7 @@ class Overrides:
                 f"'{path.text}' is set twice",
                 label="again here",
                 second=Label(self._set_at[key], "first here"),
-                help="one sweep or one --set a field",
+                help="use one sweep or one --set for each field",
             )
         self._set_at[key] = path.span
         layer = _layer(block, names, value)
@@ -143,7 +143,8 @@ def _axis(
             raise problem(
                 inner.values.span,
                 "E0477",
-                f"'sweep zip' pairs values, but here are {len(column)} and there {len(columns[0])}",
+                f"'sweep zip' pairs values: this sweep has {len(column)}, the first "
+                f"{len(columns[0])}",
                 help="give every sweep in it the same number of values",
             )
     return list(zip(*columns, strict=True))
@@ -159,7 +160,9 @@ def _settings(sweep: Sweep, module: Module, evaluator: Evaluator) -> list[SweepV
             for value, span, text in _expanded(values, module, evaluator)
         ]
     if not settings:
-        raise problem(values.span, "E0402", "a sweep over nothing", help="name at least one value")
+        raise problem(
+            values.span, "E0402", "this sweep has no values", help="name at least one value"
+        )
     return settings
 
 
@@ -239,7 +242,7 @@ def _layer(block: Block, names: list[Name], value: Expression) -> Block:
     """Return a block of the same kind that holds one statement, nested as deep as the path."""
     cls = KINDS.get(block.kind.text)
     if cls is None:
-        raise problem(block.kind.span, "E0201", f"'{block.kind.text}' is no kind of block")
+        raise problem(block.kind.span, "E0201", f"'{block.kind.text}' is not a kind of block")
     return Block(value.span, block.kind, block.name, None, (_nested(cls, names, value),))
 
 

@@ -66,7 +66,7 @@ def check_requests(
                 "E0414",
                 "two bins overlap",
                 label="these lengths",
-                second=Label(first.spans["input"], "and these have some in common"),
+                second=Label(first.spans["input"], "overlap with these"),
                 help="a range is half open, so the next may begin where this one ends",
             )
         )

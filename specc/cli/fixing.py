@@ -82,7 +82,7 @@ def _write(path: Path, fixes: list[Fix]) -> Diagnostic | None:
             return _unwritable(path, "it is read-only")
         data = read_bytes(path, LARGEST_FILE_BYTES)
         if decoded(data, source.name, None) != source.text:
-            return _unwritable(path, "it was changed meanwhile")
+            return _unwritable(path, "it was changed in the meantime")
         replace_spec(path, _fixed(data.decode(), fixes))
     except (UnreadableError, WriteError) as error:
         return error.diagnostic

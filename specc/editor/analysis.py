@@ -99,7 +99,7 @@ class Analysis:
             Diagnostic(
                 "E0003",
                 f"'{path.name}' is larger than {LARGEST_TEXT // 2**20} MiB",
-                help="an editor gets no answers about so much; 'specc check' reads more",
+                help="the language server does not check files this large; 'specc check' does",
             )
         ]
         return found

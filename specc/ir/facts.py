@@ -173,8 +173,8 @@ METHOD = Term(
 BANDS = Term(
     name="bands",
     title="p10–p90",
-    definition="Where eight of ten measurements would lie if the residuals of the cost model were "
-    "all that is uncertain: each class of operators is off by the spread of its fit, classes "
+    definition="80 % interval of measurements, if the residuals of the cost model were the only "
+    "uncertainty: each class of operators is off by the spread of its fit, classes "
     "independently of each other, and steps by the spread of the serving software.",
 )
 LENGTHS = Term(
@@ -192,9 +192,9 @@ COST = Term(
 )
 SIMULATION = Term(
     name="simulation",
-    title="As simulated",
+    title="Simulation",
     simulated=True,
-    definition="Every request comes at its own time, waits, and runs in the steps of an engine "
+    definition="Every request arrives at its own time, waits, and runs in the steps of an engine "
     "with a token budget, a limit on sequences and a KV cache of blocks: sequences that run decode "
     "first, prompts in order of arrival fill the rest of the step, in chunks; when blocks run out "
     "the latest admitted is preempted and computed again (as vLLM V1 does). Of each request: "
@@ -204,11 +204,11 @@ SIMULATION = Term(
 )
 TRANSFER = Fact(
     name="transfer",
-    title="Way of the KV cache",
+    title="KV-cache transfer",
     unit="ms",
     definition="Latency plus the cache of the mean prompt on one rank over the link of a device, "
-    "between prefill and the second token. Layer by layer, what does not fit behind prefill is "
-    "left.",
+    "between prefill and the second token. Layer by layer, only the part that prefill does not "
+    "hide counts.",
     dimension=TIME,
     digits=Digits.MILLISECONDS,
     better=Better.LESS,
@@ -272,7 +272,8 @@ TPOT = Fact(
     title="TPOT",
     unit="ms",
     definition="Mean time per output token. In the step loop and where phases are apart: (last "
-    "token − first token) / (output tokens − 1), with the way of the KV cache. In the closed form "
+    "token − first token) / (output tokens − 1), including the KV-cache transfer. In the closed "
+    "form "
     "it includes prefill's share: (TTFT + decode step × output tokens) / output tokens, which is "
     "the end-to-end time per output token and larger than the gap between tokens.",
     dimension=TIME,
@@ -288,7 +289,7 @@ DECODE_STEP = Fact(
     title="Decode step",
     unit="ms",
     definition="One decode step of the batch at the mean context: prompt + half the output + 1. "
-    "With speculative decoding it yields the accepted tokens as well.",
+    "With speculative decoding it also yields the accepted tokens.",
     dimension=TIME,
     digits=Digits.MILLISECONDS,
     better=Better.LESS,
@@ -329,7 +330,7 @@ AVAILABLE = _memory(
     "Available",
     "Device memory less weights, KV cache, activations and reserve, in the tightest step. The "
     "cache holds all requests in flight, decoding ones at their mean context, a cached prefix "
-    "once for each of them, and the prefixes that the engine keeps besides.",
+    "once for each of them, and the prefixes that the engine keeps.",
     row=True,
 )
 AVAILABLE_AT_END = _memory(
@@ -344,7 +345,8 @@ GOODPUT = Fact(
     title="Goodput",
     unit="req/s",
     definition="Requests that meet every objective, a second, from the first arrival to the last "
-    "token. A request is judged by the widest limit on each metric; what was rejected has missed.",
+    "token. A request is judged by the widest limit on each metric; a rejected request counts as "
+    "missed.",
     dimension=REQUESTS / TIME,
     digits=Digits.QUANTITY,
     better=Better.MORE,
@@ -356,7 +358,7 @@ CAPACITY = Fact(
     title="Capacity",
     unit="req/s",
     definition="The highest rate at which the target share of the requests meets every objective, "
-    "every statistic keeps its limit and the queue does not grow, by bisection to 1 % with the "
+    "every statistic meets its limit and the queue does not grow, by bisection to 1 % with the "
     "same requests at every rate; mean over seeds.",
     dimension=REQUESTS / TIME,
     digits=Digits.QUANTITY,

@@ -120,7 +120,7 @@ def evaluate(formula: Formula, fact: Callable[[str], Fact]) -> Fact:
             operands = [evaluate(operand, fact) for operand in formula.operands]
             return _operated(formula, operands)
         case _:
-            raise TypeError(f"no formula: {formula!r}")
+            raise TypeError(f"not a formula: {formula!r}")
 
 
 def _operated(formula: Operation, operands: list[Fact]) -> Fact:

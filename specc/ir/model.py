@@ -151,7 +151,7 @@ class Experts(v.Node):
 
     layers: int = v.count("layers with experts; the others have the dense MLP", at_most=MOST_LAYERS)
     count: int = v.count("routed experts of a layer")
-    active: int = v.count("routed experts that a token passes")
+    active: int = v.count("routed experts of a token")
     intermediate_size: int = v.count("inner width of a routed expert")
     shared_intermediate_size: int = v.number_of(
         "inner width of all shared experts together", default=0

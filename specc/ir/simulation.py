@@ -111,7 +111,7 @@ class Sessions(v.Node):
     system_prompt: Tokens = v.number(
         TOKENS, "tokens at the head of every prompt", default=0, whole=True, at_least=0
     )
-    system_prompts: int = v.count("different ones, equally frequent", default=1)
+    system_prompts: int = v.count("how many system prompts there are, equally frequent", default=1)
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -125,8 +125,8 @@ class Simulate(v.Node):
     )
     rates: tuple[RatePoint, ...] = v.table(
         RatePoint,
-        "a rate that changes: a ramp, a day; it stays at the last row, and replaces the rate of "
-        "'arrival'",
+        "a rate that changes over time, such as a ramp or a day, instead of the rate of "
+        "'arrival'; after the last row it stays",
     )
     requests: int | None = v.number(
         DIMENSIONLESS,
@@ -136,7 +136,7 @@ class Simulate(v.Node):
         at_least=1,
         at_most=10_000_000,
     )
-    seed: int = v.number_of("start of the random numbers", default=1, at_most=2**53)
+    seed: int = v.number_of("seed of the random numbers", default=1, at_most=2**53)
     speed: float = v.number(
         DIMENSIONLESS,
         "factor by which a trace is replayed faster",
@@ -201,14 +201,14 @@ class Capacity(v.Node):
     )
     seeds: int = v.number(
         DIMENSIONLESS,
-        "searches with random numbers of their own; their spread is the interval",
+        "searches, each with its own random numbers; their spread is the interval",
         default=5,
         whole=True,
         at_least=1,
         at_most=100,
     )
     rate: float | None = v.number(
-        REQUESTS / TIME, "how many instances does this rate need?", default=None, above=0
+        REQUESTS / TIME, "a rate for which to find the number of instances", default=None, above=0
     )
 
 
@@ -288,7 +288,7 @@ class MeasuredServer(v.Node):
     )
     ready_after: Seconds = v.number(
         TIME,
-        "time from the start before which the engine takes no step",
+        "start-up time, before which the engine runs no step",
         default=0.0,
         at_least=0,
     )

@@ -29,7 +29,7 @@ class Study(v.Node):
         Simulate, "a request-level simulation: queues, percentiles, goodput", optional=True
     )
     capacity: Capacity | None = v.block(
-        Capacity, "the highest rate that keeps the objectives", optional=True
+        Capacity, "the highest rate that meets the objectives", optional=True
     )
 
     @property

@@ -289,7 +289,7 @@ class Configuration:
 
     @property
     def feasible(self) -> bool:
-        """Whether it keeps to all limits."""
+        """Whether it meets all limits."""
         return not self.misses
 
     @property

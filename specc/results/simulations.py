@@ -47,7 +47,7 @@ class BinMetrics:
 
 @frozen
 class Series:
-    """The state over time, at moments as far apart; sums over all engines."""
+    """The state over time, at equal intervals; sums over all engines."""
 
     time: tuple[Seconds, ...]
     waiting: tuple[int, ...]
@@ -57,7 +57,7 @@ class Series:
 
 @frozen
 class Steps:
-    """Steps of an engine around the moment at which most requests waited."""
+    """Steps of an engine around the time at which most requests waited."""
 
     start: tuple[Seconds, ...]
     end: tuple[Seconds, ...]
@@ -277,7 +277,7 @@ class Simulated:
         settings: of the engines of each phase.
         estimates: statistics at the ends of the error band of the cost model.
         closed: means of the closed form beside those of the simulation.
-        capacity: the highest rate that keeps the objectives, if it was asked for.
+        capacity: the highest rate that meets the objectives, if it was asked for.
     """
 
     name: str

@@ -85,7 +85,7 @@ class WorkEstimate:
             "E0601",
             f"this run takes about {size}",
             (Label(largest.study.spans[""], largest.what),),
-            why=f"a run of more than {bound} is not begun unasked",
+            why=f"a run of more than {bound} needs --yes",
             help="ask for fewer layouts, batch sizes, requests or seeds; or run it with --yes",
         )
 

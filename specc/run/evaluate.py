@@ -53,7 +53,7 @@ class Tradeoff:
     rate: tuple[float, ...]
 
     def place(self, limit: Seconds) -> int:
-        """Return the place with the highest rate whose TPOT keeps to a limit.
+        """Return the place with the highest rate whose TPOT meets a limit.
 
         If none does it is the one with the shortest TPOT.
         """

@@ -66,8 +66,8 @@ def _too_long(study: Study) -> Diagnostic:
         "E0402",
         f"the simulation of '{study.name}' lasts longer than {LONGEST_SIMULATION / 86400:.0f} days",
         (Label(simulate.spans[""]),),
-        why="its engines are so slow that the requests are never done",
-        help="compare the numbers of the device and the lengths of the requests with real ones",
+        why="the engines are too slow to finish the requests",
+        help="check the numbers of the device and the lengths of the requests",
     )
 
 

@@ -54,7 +54,7 @@ def read_table(name: str, text: str, *schemas: Schema) -> TypedTable:
     """
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise TableError(name, f"line {line} of '{name}' is binary, no text", line=line)
+        raise TableError(name, f"line {line} of '{name}' is binary, not text", line=line)
     if not text.strip():
         raise TableError(name, f"'{name}' is empty")
     if "\r" in text:

@@ -47,7 +47,7 @@ def two_kinds(study: Study) -> Iterator[Diagnostic]:
                 label_of(study, "deployments", "deployments"),
                 label_of(study, "servers", "and servers"),
             ),
-            help="put them into studies of their own",
+            help="write a study for each",
         )
 
 
@@ -82,8 +82,8 @@ def comparable(study: Study) -> Iterator[Diagnostic]:
                     label_of(first, "mode", f"{first.mode.value}"),
                     label_of(deployment, "mode", f"{deployment.mode.value}"),
                 ),
-                why="prefill alone counts tokens of prompts, decode alone knows no first token",
-                help="put them into studies of their own",
+                why="prefill_only counts tokens of prompts, decode_only has no first token",
+                help="write a study for each",
             )
 
 
@@ -106,13 +106,13 @@ def images(study: Study, deployment: Deployment) -> Iterator[Diagnostic]:
     if workload.images is not None and deployment.model.vision is None:
         yield Diagnostic(
             "E0474",
-            f"'{deployment.model.name}' reads no images",
+            f"'{deployment.model.name}' does not take images",
             (
                 label_of(workload.images, "", "images of a request", workload),
-                label_of(deployment, "model", "a model of text"),
+                label_of(deployment, "model", "a text model"),
                 label_of(study, "deployments", "together here"),
             ),
-            help="choose a model with a vision encoder, or take the images out",
+            help="choose a model with a vision encoder, or remove the images",
         )
 
 
@@ -211,6 +211,6 @@ def limits(_study: Study, deployment: Deployment) -> Iterator[Diagnostic]:
         if len(phases) == 1 and phases[0] not in fact(bound.fact).phases:
             yield Diagnostic(
                 "E0445",
-                f"'{bound.fact}' is no matter of {phases[0].value} alone",
+                f"'{bound.fact}' does not apply to {phases[0].value}-only",
                 (Label(bound.spans[""], "this limit"), label_of(deployment, "mode", "this mode")),
             )
