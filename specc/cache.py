@@ -21,7 +21,7 @@ LARGEST_ENTRY_BYTES = 16 * 2**20
 
 
 @frozen(eq=False, repr=False)
-class Entry:
+class CacheEntry:
     """A place in the cache; without a path nothing is kept."""
 
     path: Path | None
@@ -49,11 +49,11 @@ class Entry:
             source.replace(self.path)
 
 
-def entry(kind: str, *depends_on: str) -> Entry:
+def entry(kind: str, *depends_on: str) -> CacheEntry:
     """Return the place of what is made of these texts."""
     folder = _folder()
     key = hashlib.sha256("\0".join(depends_on).encode()).hexdigest()[:24]
-    return Entry(folder / f"{kind}-{key}.json" if folder else None)
+    return CacheEntry(folder / f"{kind}-{key}.json" if folder else None)
 
 
 def _folder() -> Path | None:

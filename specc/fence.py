@@ -42,9 +42,9 @@ class Fence:
         if any(place.is_relative_to(folder) for folder in self.allowed):
             return ""
         if not place.is_relative_to(self.repository):
-            return "lies outside of the git repository"
+            return "is outside of the git repository"
         below = place.relative_to(self.repository).parts
-        return "lies in git's own folder" if _GIT in map(str.casefold, below) else ""
+        return "is in git's own folder" if _GIT in map(str.casefold, below) else ""
 
 
 def root_of(folder: Path) -> Path | None:

@@ -162,7 +162,7 @@ class Session:
                 Diagnostic(
                     "E0601",
                     f"the sizes to try make {count:,} combinations",
-                    why=f"more than {MOST_COMBINATIONS:,} are not looked at unasked",
+                    why=f"more than {MOST_COMBINATIONS:,} need --yes",
                     help="name fewer sizes in 'parallel', or add --yes",
                 )
             ]
@@ -251,7 +251,7 @@ class Session:
                 [
                     Diagnostic(
                         "E0404",
-                        "no study has anything to simulate",
+                        "no study has a simulation",
                         help="add a block to a study: simulate { arrival = poisson(12 req/s) }",
                     )
                 ]
@@ -313,7 +313,7 @@ def _no_layout(planned: "PlannedStudy", deployment: Deployment, phase: Phase) ->
     return Diagnostic(
         "E0439",
         f"{where} for {phase.value}" if own else where,
-        (Label(span, "nothing here fits"),),
+        (Label(span, "no layout fits"),),
         why="; ".join(dict.fromkeys(reasons)),
         help="choose sizes that divide the devices, the heads and the experts",
     )

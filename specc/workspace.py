@@ -183,7 +183,7 @@ class Workspace:
             message = f"'{name}' is larger than {most // 2**20} MiB"
             raise _unreadable("E0003", message, wanted_by, help=_RIGHT_FILE) from None
         except NotRegularError as error:
-            message = f"'{name}' is {error.strerror}, which is no regular file"
+            message = f"'{name}' is {error.strerror}, not a regular file"
             raise _unreadable("E0001", message, wanted_by, help=_where(wanted_by)) from None
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
@@ -210,8 +210,10 @@ def _unpacked(data: bytes, name: str, wanted_by: Span | None, most: int) -> byte
             text = file.read(most + 1)
     except (OSError, EOFError, zlib.error) as error:
         reason = str(error)[:1].lower() + str(error)[1:]
-        message = f"'{name}' is no gzip file: {reason}"
-        raise _unreadable("E0002", message, wanted_by, help="pack it again: gzip FILE") from None
+        message = f"'{name}' is not a gzip file: {reason}"
+        raise _unreadable(
+            "E0002", message, wanted_by, help="compress it again: gzip FILE"
+        ) from None
     if len(text) > most:
         message = f"'{name}' is larger than {most // 2**20} MiB when it is unpacked"
         raise _unreadable("E0003", message, wanted_by, help=_RIGHT_FILE)

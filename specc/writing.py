@@ -23,7 +23,7 @@ _PATIENCE_S, _PAUSE_S = 2.0, 0.02  # for another run that writes into the folder
 _NO_FOLDER = os.strerror(errno.ENOENT)
 _ELSEWHERE = "write to another place"
 _REMEDIES = {
-    errno.ENOENT: "there is no such folder: make it first",
+    errno.ENOENT: "there is no such folder: create it first",
     errno.ENOSPC: f"make room, or {_ELSEWHERE}",
     errno.EDQUOT: f"make room, or {_ELSEWHERE}",
     errno.ENAMETOOLONG: "shorten the name of the spec or of its study",
@@ -67,7 +67,7 @@ def check_targets(targets: Iterable[Path], inputs: Iterable[Path]) -> None:
         if read & _identities(place):
             raise WriteError(target, "the run reads this file", "name another file")
         if ".spec" in (target.suffix.casefold(), place.suffix.casefold()):
-            raise WriteError(target, "a spec is written by hand", "name another file")
+            raise WriteError(target, "a spec is never overwritten", "name another file")
 
 
 def check_named(targets: Iterable[Path], inputs: Iterable[Path]) -> None:
@@ -170,13 +170,13 @@ def _place(target: Path) -> Path:
         place = Path(os.path.realpath(target))
         if os.path.islink(target):
             remedy = "remove the link, or write to another place"
-            raise WriteError(target, "it is a link, and whoever made it says where to", remedy)
+            raise WriteError(target, "it is a link to another place", remedy)
         try:
             kind = kind_of(os.stat(place).st_mode)
         except FileNotFoundError:
             return place
         if kind:
-            raise WriteError(target, f"it is {kind}, which is no regular file")
+            raise WriteError(target, f"it is {kind}, not a regular file")
         return place
 
 

@@ -1,7 +1,9 @@
 """A module imports only from floors below its own, and the light commands stay light."""
 
+import ast
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 from importlinter.cli import lint_imports
@@ -13,6 +15,13 @@ def test_imports_point_downward_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     monkeypatch.syspath_prepend(str(ROOT))
     assert lint_imports(config_filename="pyproject.toml", no_cache=True) == 0
+
+
+def test_a_class_name_occurs_once() -> None:
+    trees = (ast.parse(path.read_text("utf-8")) for path in (ROOT / "specc").rglob("*.py"))
+    nodes = (node for tree in trees for node in ast.walk(tree))
+    names = Counter(node.name for node in nodes if isinstance(node, ast.ClassDef))
+    assert {name for name, count in names.items() if count > 1} == set()
 
 
 def _modules_of(code: str) -> set[str]:

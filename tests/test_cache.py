@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from specc import cache
-from specc.cache import Entry
+from specc.cache import CacheEntry
 from specc.diagnostics import Source
 from specc.syntax import parse, parse_library
-from specc.syntax.parser import _Engine
+from specc.syntax.parser import _ParserEngine
 from tests.conftest import ROOT
 
 SOURCE = Source("std/a.spec", 'let a = [1 tok, "two"] # comment\nserver s { b.c = -x * 2 .. 3 }\n')
@@ -30,7 +30,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def _use() -> None:
     """Use all that is cached: the tables of the grammar, and trees."""
-    engine = _Engine()
+    engine = _ParserEngine()
     engine.builder.source = SOURCE
     assert len(engine.lark.parse(SOURCE.text)) == 2
     assert parse_library(SOURCE) == parse(SOURCE)
@@ -91,7 +91,9 @@ def test_a_damaged_entry_is_made_anew(folder: Path, content: bytes, capfd) -> No
     for path in folder.iterdir():
         path.write_bytes(content)
     _use()
-    assert all(Entry(path).load() and path.read_bytes() != content for path in folder.iterdir())
+    assert all(
+        CacheEntry(path).load() and path.read_bytes() != content for path in folder.iterdir()
+    )
     assert capfd.readouterr() == ("", "")
 
 
@@ -99,9 +101,9 @@ def test_an_entry_that_was_cut_off_is_made_anew(folder: Path) -> None:
     _use()
     for path in folder.iterdir():
         path.write_bytes(path.read_bytes()[:-10])
-        assert Entry(path).load() is None
+        assert CacheEntry(path).load() is None
     _use()
-    assert all(Entry(path).load() for path in folder.iterdir())
+    assert all(CacheEntry(path).load() for path in folder.iterdir())
 
 
 def test_folders_and_fifos_in_place_of_entries(folder: Path) -> None:
@@ -154,8 +156,8 @@ def test_no_place_for_a_cache(home: str, tmp_path: Path, monkeypatch) -> None:
 
 
 def test_without_a_path_nothing_is_kept() -> None:
-    Entry(None).save([1])
-    assert Entry(None).load() is None
+    CacheEntry(None).save([1])
+    assert CacheEntry(None).load() is None
 
 
 def test_two_processes_at_once(folder: Path) -> None:

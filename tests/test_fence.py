@@ -85,8 +85,8 @@ def test_what_lies_outside_is_refused_and_not_disclosed(
     assert label["file"] == "plan.spec"
     # The same words whether or not there is such a file.
     assert found[0]["message"].removeprefix(f"'{named}' ") in {
-        "lies outside of the git repository",
-        "lies in git's own folder",
+        "is outside of the git repository",
+        "is in git's own folder",
     }
     assert main(["check", "plan.spec"]) == 2
     assert "secret:" not in "".join(capfd.readouterr())

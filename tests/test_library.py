@@ -175,7 +175,7 @@ def test_a_deployment_of_a_row_is_the_one_that_a_spec_has(checked) -> None:
 
 def test_a_deployment_that_contradicts_itself() -> None:
     for fields, said in (
-        ({"devices": 10_000}, "can join"),
+        ({"devices": 10_000}, "can connect"),
         ({"devices": 0}, "'devices' is out of its range"),
         ({"devices": 1, "engine": Engine(block_size=0)}, "'engine.block_size' is out of its range"),
         ({"devices": 1, "quant": Quantisation.FP8}, "cannot compute in fp8"),

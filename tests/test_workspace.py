@@ -80,9 +80,9 @@ def test_packed_files_count_unpacked_and_are_hashed_as_they_are(tmp_path: Path) 
     ("data", "code", "words"),
     [
         (gzip.compress(b"#" * (LARGEST_FILE_BYTES + 1)), "E0003", "when it is unpacked"),
-        (gzip.compress(b"a,b\n")[:-6], "E0002", "no gzip file"),
-        (b"a,b\n1,2\n", "E0002", "no gzip file"),
-        (b"\x1f\x8b\x08garbage", "E0002", "no gzip file"),
+        (gzip.compress(b"a,b\n")[:-6], "E0002", "not a gzip file"),
+        (b"a,b\n1,2\n", "E0002", "not a gzip file"),
+        (b"\x1f\x8b\x08garbage", "E0002", "not a gzip file"),
         (gzip.compress(b"\0"), "E0002", "binary"),
         (gzip.compress(b"\xff\xfe"), "E0002", "byte 0xff"),
     ],
@@ -114,7 +114,7 @@ def test_only_regular_files_are_read_and_nothing_waits(short_path: Path) -> None
     for kind, path in _special_files(short_path).items():
         code, message = _problem(path)
         assert code == "E0001"
-        assert message.endswith(f"is {kind}, which is no regular file")
+        assert message.endswith(f"is {kind}, not a regular file")
     assert "FIFO" in _problem(short_path / "link")[1]
 
 

@@ -110,8 +110,8 @@ def test_file_systems_without_links(folder: Path, monkeypatch) -> None:
     [
         ("x" * 300, "file name too long", "shorten"),
         ("a/b", "not a directory", "a file stands where a folder is needed"),
-        ("none/b", "no such file", "make it first"),
-        ("d", "it is a folder, which is no regular file", "another place"),
+        ("none/b", "no such file", "create it first"),
+        ("d", "it is a folder, not a regular file", "another place"),
         ("fifo", "it is a FIFO", "another place"),
         ("to_fifo", "it is a link", "remove the link"),
         ("out", "it is a link", "remove the link"),
@@ -177,7 +177,7 @@ def test_inputs_and_specs_are_no_targets(folder: Path, monkeypatch) -> None:
             with pytest.raises(WriteError, match="reads this file"):
                 check_targets([Path("c"), Path(target)], [Path("b"), Path(read)])
     for target in ("plan.spec", "none/../PLAN.SPEC"):
-        with pytest.raises(WriteError, match="by hand"):
+        with pytest.raises(WriteError, match="never overwritten"):
             check_targets([Path(target)], [])
     check_targets([Path("c"), Path("b")], [Path("a")])
 

@@ -17,7 +17,7 @@ from enum import Enum
 
 from attrs import field, frozen
 
-from specc.tables import Column, Schema, Text, read_table
+from specc.tables import ColumnSchema, Schema, TextCells, read_table
 from specc.units import Seconds
 
 
@@ -69,8 +69,8 @@ _DURATION = "Average Duration(us)"
 # Cells stay text: a row that has no rule, or sizes that cannot be read, is counted and left out.
 _KERNELS = Schema(
     "a table of kernels",
-    (Column(_DURATION, names=("Task Duration(us)", "Duration(us)")),),
-    others=Text(),
+    (ColumnSchema(_DURATION, names=("Task Duration(us)", "Duration(us)")),),
+    others=TextCells(),
 )
 _LARGEST = 1e12  # of a size, or of a time in us
 _TYPES = ("OP Type", "Op Type", "Type")

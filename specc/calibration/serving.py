@@ -17,7 +17,7 @@ from specc.cost import CostModel, StepTable
 from specc.ir import Deployment, Layout, Workload
 from specc.library import LibraryError
 from specc.serving import Aggregated, Mixture, Server, choose_budget
-from specc.tables import Column, Schema, Table, Text, read_table
+from specc.tables import ColumnSchema, Schema, TextCells, TypedTable, read_table
 
 Row = dict[str, str]
 
@@ -41,7 +41,7 @@ class _UnclearError(ValueError):
 
 _NEEDED = ("hardware", "n_devices", "model", "quant", "mode", "input_len", "throughput_tok_s")
 # Cells stay text: sources write "PD, 1:2" or "2k to 4k" where a number would be of more use.
-_RUNS = Schema("a table of served runs", tuple(map(Column, _NEEDED)), others=Text())
+_RUNS = Schema("a table of served runs", tuple(map(ColumnSchema, _NEEDED)), others=TextCells())
 _HARDWARE = (
     (r"800I? A3|CloudMatrix", "atlas_800_a3_752t_die"),
     (r"560T", "atlas_800_a3_560t_die"),
@@ -81,7 +81,7 @@ def predict_serving(name: str, text: str, generation: str | None) -> list[Servin
     return list(_predictions(read_table(name, text, _RUNS), generation))
 
 
-def _predictions(table: Table, generation: str | None) -> Iterator[ServingPrediction]:
+def _predictions(table: TypedTable, generation: str | None) -> Iterator[ServingPrediction]:
     for number, row in table.rows():
         software = generation or _generation(row)
         case = f"line {number}: {row['model']} on {row['n_devices'] or '?'} devices"
@@ -121,11 +121,11 @@ def _predict(row: Row, generation: str) -> float:
         return concurrency * accepted / step
     if row["mode"] != "agg":
         raise _UnclearError(f"the mode '{row['mode']}' has no closed form for throughput")
-    answer = _number(row.get("output_len"))
-    if answer is None or answer < 1:
-        raise _UnclearError("the answer length is not given")
+    output = _number(row.get("output_len"))
+    if output is None or output < 1:
+        raise _UnclearError("the output length is not given")
     hit = _number(row.get("prefix_hit")) or 0.0
-    workload = Workload(input=int(prompt), output=int(answer), prefix_hit=hit / 100)
+    workload = Workload(input=int(prompt), output=int(output), prefix_hit=hit / 100)
     return _closed_form(built, layout, cost, workload, concurrency)
 
 

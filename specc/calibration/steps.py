@@ -18,7 +18,7 @@ from specc.cost.times import P10, P90, StepTimes
 from specc.ir import Calibration, Layout, Vision
 from specc.ir.images import image_patches
 from specc.library import LibraryError
-from specc.tables import Column, Schema, Table, Text, read_table
+from specc.tables import ColumnSchema, Schema, TextCells, TypedTable, read_table
 
 Row = dict[str, str]
 
@@ -52,7 +52,7 @@ _WIDEST = 10**5  # devices
 _NEEDED = ("model", "device", "phase", "num_queries", "query_len", "tp", "dp", "ep")
 # Cells stay text: a row that cannot be predicted says why, and the others are.
 _STEPS = tuple(
-    Schema(what, tuple(Column(name) for name in (*_NEEDED, context)), others=Text())
+    Schema(what, tuple(ColumnSchema(name) for name in (*_NEEDED, context)), others=TextCells())
     for what, context in (
         ("a table of measured steps", "context_len"),
         ("a table of planned steps", "seq_len"),
@@ -83,7 +83,7 @@ def predict_steps(name: str, text: str, generation: str = "graph") -> list[StepP
     return list(_predictions(table, generation))
 
 
-def _predictions(table: Table, generation: str) -> Iterator[StepPrediction]:
+def _predictions(table: TypedTable, generation: str) -> Iterator[StepPrediction]:
     for number, (_, row) in enumerate(table.rows(), start=1):
         case = row.get("case") or f"row {number}"
         measured = _optional(row.get("measured_ms"))

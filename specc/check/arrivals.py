@@ -15,12 +15,12 @@ from specc.ir import Arrival, Process, Trace
 from specc.ir.ranges import extent_of
 from specc.ir.vocabulary import NumberType
 from specc.tables import (
-    Column,
+    ColumnSchema,
     Date,
     Kind,
-    Number,
+    Real,
     Schema,
-    Table,
+    TypedTable,
     Whole,
     Wholes,
 )
@@ -35,13 +35,13 @@ MILLISECONDS = 1e-3
 _RATE = NumberType(REQUESTS / TIME, above=0)
 _CV = NumberType(DIMENSIONLESS, at_least=0.05, at_most=20)
 
-_SECONDS = Number("time", at_least=0, below=LATEST)
+_SECONDS = Real("time", at_least=0, below=LATEST)
 # Who publishes traces in a layout, what its times are, and its names of time, prompt and output.
 _LAYOUTS: tuple[tuple[str, Kind, str, str, str], ...] = (
     ("", _SECONDS, "arrived_at", PROMPT, OUTPUT),
     (
         " of Mooncake",
-        Number("time", at_least=0, below=LATEST, scale=MILLISECONDS),
+        Real("time", at_least=0, below=LATEST, scale=MILLISECONDS),
         "timestamp",
         "input_length",
         "output_length",
@@ -79,7 +79,7 @@ def arrival_of(value: Value, span: Span, workspace: Workspace, field: str) -> Ar
             span,
             "E0401",
             f"'{process.value}' lacks the coefficient of variation of the gaps",
-            help=f"write {process.value}(12 req/s, 2): 1 is Poisson, more comes in clumps",
+            help=f"write {process.value}(12 req/s, 2): 1 is Poisson, more is burstier",
         )
     return Arrival(process, rate, 1.0 if cv is None else cv)
 
@@ -115,7 +115,7 @@ def _trace(call: Called, workspace: Workspace) -> Trace:
 
 
 def _hashes_of_all(
-    table: Table, hashes: Sequence[tuple[int, ...] | None], order: Sequence[int], span: Span
+    table: TypedTable, hashes: Sequence[tuple[int, ...] | None], order: Sequence[int], span: Span
 ) -> tuple[tuple[int, ...], ...] | None:
     found = tuple(row for i in order if (row := hashes[i]) is not None)
     if found and len(found) < len(table):
@@ -137,10 +137,10 @@ def trace_schemas(*, timed: bool = True) -> tuple[Schema, ...]:
         Schema(
             f"a trace{of}",
             (
-                *((Column(arrived, time, key="arrived_at"),) if timed else ()),
-                Column(prompt, Whole(at_most=LARGEST_TOKENS), key=PROMPT),
-                Column(output, Whole(at_most=LARGEST_TOKENS), key=OUTPUT),
-                *((Column("hash_ids", Wholes(), required=False),) if timed else ()),
+                *((ColumnSchema(arrived, time, key="arrived_at"),) if timed else ()),
+                ColumnSchema(prompt, Whole(at_most=LARGEST_TOKENS), key=PROMPT),
+                ColumnSchema(output, Whole(at_most=LARGEST_TOKENS), key=OUTPUT),
+                *((ColumnSchema("hash_ids", Wholes(), required=False),) if timed else ()),
             ),
         )
         for of, time, arrived, prompt, output in _LAYOUTS

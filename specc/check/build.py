@@ -13,7 +13,7 @@ from specc.check.evaluate import Called, Evaluator, Items, Symbol, Value, kind_o
 from specc.check.merge import MergedBlock, merge
 from specc.check.misplaced import Misplaced
 from specc.check.modules import Found, Loader, Module
-from specc.check.overrides import Overrides, Setting, variants
+from specc.check.overrides import Overrides, SweepValue, variants
 from specc.check.problems import AlreadyReportedError, ProblemError, Problems, problem
 from specc.check.unused import unused
 from specc.diagnostics import Diagnostic, Help, Label, Source, Span, did_you_mean
@@ -41,9 +41,9 @@ from specc.syntax import (
     Field,
     Let,
     List,
-    Row,
     Sweep,
     SweepZip,
+    TableRow,
     parse,
 )
 from specc.syntax import Path as NamePath
@@ -193,7 +193,7 @@ class _Builder:
         self._check_that_sweeps_matter(sweeps, built)
         return built
 
-    def _variant(self, found: Found[Block], settings: tuple[Setting, ...]) -> Node | None:
+    def _variant(self, found: Found[Block], settings: tuple[SweepValue, ...]) -> Node | None:
         overrides = self.overrides.extended()
         for setting in settings:
             overrides.add(setting.path, setting.value, found.module)
@@ -401,8 +401,8 @@ class _Builder:
             raise problem(
                 node.span,
                 "E0403",
-                f"'{name}' is limited from above",
-                label=f"'{node.operator}' does not do that",
+                f"'{name}' takes an upper limit",
+                label=f"'{node.operator}' is not an upper limit",
                 help=f"write {name} <= {node.bound.span.text}",
             )
         value = self.evaluator.value(node.bound, module)
@@ -519,14 +519,14 @@ class _Builder:
         from specc.check.tables import check_requests, check_rows
 
         before = self.problems.errors
-        rows = [statement for statement in child.others if isinstance(statement, Row)]
+        rows = [statement for statement in child.others if isinstance(statement, TableRow)]
         for statement in child.others:
-            if not isinstance(statement, Row):
+            if not isinstance(statement, TableRow):
                 self.misplaced.report_statement(statement, child)
         misplaced = [w.node.span for w in child.fields.values()]
         misplaced += [w.node.span for w in child.constraints.values()]
         for span in misplaced:
-            self.misplaced.report(span, "E0202", f"the table '{child.kind}' holds rows alone")
+            self.misplaced.report(span, "E0202", f"the table '{child.kind}' holds only rows")
         given = (rows, child.span, child.module, self.evaluator, self.problems)
         found = check_requests(*given) if cls is LengthBin else check_rows(cls, *given)
         if self.problems.errors != before:

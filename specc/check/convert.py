@@ -138,7 +138,7 @@ def check_read(
     for name, (_, entry) in entries(cls).items():
         value, path = values.get(name), f"{block}{name}"
         if isinstance(entry.type, NumberType) and value is not None:
-            why = f"it follows from '{file}' and is {brief(value)}" if file else ""
+            why = f"computed from '{file}': {brief(value)}" if file else ""
             if entry.type.whole and value != int(value):
                 raise problem(span, "E0301", f"'{path}' takes a whole number", why=why)
             check_range(entry.type, value, span, path, why=why)

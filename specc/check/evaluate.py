@@ -138,7 +138,7 @@ class Evaluator:
                 raise problem(
                     expression.span,
                     "E0301",
-                    "a comparison is no value of a field",
+                    "a comparison cannot be the value of a field",
                     help="comparisons stand in constraints, 'assert' and 'expect'",
                 )
             case Call():
@@ -222,7 +222,7 @@ class Evaluator:
             return value
         if key in self._evaluating:
             raise problem(
-                used_at, "E0206", f"'{let.name.text}' is defined by itself", label="used here"
+                used_at, "E0206", f"'{let.name.text}' refers to itself", label="used here"
             )
         self._evaluating.add(key)
         try:

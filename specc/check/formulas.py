@@ -5,14 +5,15 @@ from enum import Enum
 
 from specc.check.bounds import is_tail
 from specc.check.evaluate import DEEPEST_EXPRESSION, Evaluator, Symbol, kind_of
+from specc.check.former import renamed
 from specc.check.modules import Module
-from specc.check.problems import problem
+from specc.check.problems import Problems, problem
 from specc.diagnostics import Diagnostic, Label, Span, did_you_mean
 from specc.ir import facts
 from specc.ir.facts import METRICS, MONEY, STATISTICS, dimension_of
 from specc.ir.formula import (
     Constant,
-    Expectation,
+    ExpectedCondition,
     Fact,
     Formula,
     FormulaError,
@@ -23,21 +24,20 @@ from specc.ir.formula import (
     evaluate,
     references,
 )
-from specc.ir.vocabulary import LimitType, Node, NumberType, entries
-from specc.syntax import Assertion, Binary, Boolean, Expression, Path, String, Unary
-from specc.syntax import Expectation as ExpectationNode
+from specc.ir.vocabulary import LimitType, Node, NumberType, current_names, entries
+from specc.syntax import Assertion, Binary, Boolean, Expectation, Expression, Path, String, Unary
 from specc.units import CURRENCIES, Dimension, Quantity
 
 Namer = Callable[[Path], Formula]
 
 
 def to_expectation(
-    node: ExpectationNode,
+    node: Expectation,
     module: Module,
     evaluator: Evaluator,
     deployments: list[str],
     simulated: bool,
-) -> Expectation:
+) -> ExpectedCondition:
     """Return the expectation of a study, with the names of results checked.
 
     `simulated` studies have more results: statistics over requests, goodput, capacity.
@@ -48,6 +48,8 @@ def to_expectation(
     spans: dict[int, Span] = {}
 
     def named(path: Path) -> Formula:
+        names = [facts.current_name(name.text) for name in path.names[1:]]
+        path = renamed(path, [path.names[0].text, *names], evaluator.problems)
         return _result_fact(path, deployments, simulated)
 
     formula = _whole_formula(node.condition, module, evaluator, named, spans)
@@ -59,7 +61,7 @@ def to_expectation(
         return "" if dimension is None else Quantity(1, dimension)
 
     _evaluated(formula, sample, spans, node.condition.span)
-    return Expectation(condition=formula, reason=node.reason.value if node.reason else "")
+    return ExpectedCondition(condition=formula, reason=node.reason.value if node.reason else "")
 
 
 def check_assertion(
@@ -77,6 +79,7 @@ def check_assertion(
         block = module.find_block(path)
         if block is not None and block.node.name is not None:
             return Word(path.text, block.node.name.text)
+        path = _renamed_fields(path, nodes, evaluator.problems)
         facts[path.text] = _spec_fact(path, module, nodes)
         return Reference(path.text, path.text)
 
@@ -164,7 +167,7 @@ def _evaluated(
     if isinstance(value, bool):
         return value
     raise problem(
-        whole, "E0301", "this is no condition", help="a condition compares: a <= b, a == b"
+        whole, "E0301", "this is not a condition", help="a condition compares: a <= b, a == b"
     )
 
 
@@ -219,11 +222,18 @@ def _currencies(formula: Formula) -> Iterator[Dimension]:
             yield Dimension(part.dimension)
 
 
+def _renamed_fields(path: Path, nodes: dict[str, Node], problems: Problems) -> Path:
+    """Return the path of a field of a block by its present names; report former ones."""
+    block, *fields = (name.text for name in path.names)
+    cls = type(nodes[block]) if block in nodes else None
+    return renamed(path, [block, *current_names(cls, fields)], problems)
+
+
 def _spec_fact(path: Path, module: Module, nodes: dict[str, Node]) -> Fact:
     names = [name.text for name in path.names]
     node: Node | None = nodes.get(names[0])
     if node is None and module.find_block(Path(path.names[0].span, path.names[:1])):
-        raise problem(path.span, "E0203", f"'{names[0]}' has problems of its own")
+        raise problem(path.span, "E0203", f"'{names[0]}' has errors itself; fix those first")
     if node is None:
         raise problem(
             path.span,

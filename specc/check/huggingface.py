@@ -110,7 +110,9 @@ class _Config:
         if isinstance(value, list) and all(type(item) is int for item in value):
             return value
         found = "is missing" if value is None else f"is {brief(value)}"
-        raise self.problem(f"'{key}' of '{self.file}' {found}", why="it lists a number a layer")
+        raise self.problem(
+            f"'{key}' of '{self.file}' {found}", why="it needs one number for each layer"
+        )
 
     def layers(self, key: str, count: int) -> set[int]:
         """Return the layers, of `count`, that a list names; none if it is missing or null."""
@@ -135,7 +137,7 @@ class _Config:
             if kind not in known:
                 raise self.problem(
                     f"'layer_types' of '{self.file}' names the kind {brief(kind)}",
-                    why=f"the cost model has rules for {' and '.join(known)}",
+                    why=f"the cost model supports {' and '.join(known)}",
                 )
         return value
 
@@ -146,7 +148,7 @@ class _Config:
             texts = " or ".join(repr(item) for item in allowed)
             raise self.problem(
                 f"'{self.file}' sets {key} = {brief(value)}, which is not supported",
-                why=f"the cost model has rules for {key} = {texts} alone",
+                why=f"the cost model supports only {key} = {texts}",
             )
 
 
@@ -163,7 +165,7 @@ def _load(workspace: Workspace, path: Path, span: Span) -> Fields:
         place = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
         raise problem(span, "E0004", f"'{path.name}' is not valid JSON{place}") from None
     if not isinstance(config, dict):
-        raise problem(span, "E0004", f"'{path.name}' holds no JSON object")
+        raise problem(span, "E0004", f"'{path.name}' is not a JSON object")
     return config
 
 
@@ -423,7 +425,7 @@ def _deepseek_v4(c: _Config) -> Fields:
     if len(ratios) < layers or not 0 < sparse < dense or not set(ratios) <= {0, sparse, dense}:
         raise c.problem(
             f"'compress_ratios' of '{c.file}' does not name two ratios for {layers} layers",
-            why="the cost model has rules for a sparse ratio, a dense ratio, and 0",
+            why="the cost model supports a sparse ratio, a dense ratio, and 0",
         )
     return {
         **_grouped(c),
@@ -539,5 +541,5 @@ def _packed(quantised: _Config) -> Quantisation:
         return Quantisation.W8A16
     raise quantised.problem(
         f"'quantization_config' of '{quantised.file}' packs weights in {brief(bits)} bits",
-        why="the cost model has rules for 4 and 8",
+        why="the cost model supports 4 and 8",
     )

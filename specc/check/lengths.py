@@ -17,7 +17,7 @@ from specc.check.tables import overlaps
 from specc.diagnostics import Span
 from specc.ir import LengthBin
 from specc.ir.vocabulary import NumberType, SizesType
-from specc.tables import Table
+from specc.tables import TypedTable
 from specc.units import DIMENSIONLESS, Quantity
 from specc.workspace import Workspace
 
@@ -43,7 +43,7 @@ def bins_of(call: Called, workspace: Workspace, field: str) -> tuple[LengthBin, 
             raise problem(
                 call.arguments[argument][1],
                 "E0415",
-                f"'{name}' has bins already, so '{argument}' has no use",
+                f"'{name}' has bins already, so '{argument}' has no effect",
                 why=f"a trace has the columns {PROMPT} and {OUTPUT}",
             )
     found: tuple[LengthBin, ...] = nodes_of(LengthBin, table, span)
@@ -55,24 +55,24 @@ def bins_of(call: Called, workspace: Workspace, field: str) -> tuple[LengthBin, 
     return found
 
 
-def _from_trace(table: Table, call: Called) -> tuple[LengthBin, ...]:
+def _from_trace(table: TypedTable, call: Called) -> tuple[LengthBin, ...]:
     import numpy as np
 
     span = call.arguments["file"][1]
-    prompts, answers = (np.array(table.columns[column]) for column in (PROMPT, OUTPUT))
+    prompts, outputs = (np.array(table.columns[column]) for column in (PROMPT, OUTPUT))
     edges = _edges(call, prompts)
     bins = []
     for low, high in pairwise(edges):
         inside = (prompts >= low) & (prompts < high)
         if not inside.any():
             continue
-        own_prompts, own_answers = prompts[inside], answers[inside]
+        own_prompts, own_outputs = prompts[inside], outputs[inside]
         bins.append(
             LengthBin(
                 share=float(inside.sum()),
                 input=(int(low), int(high)),
-                output=(int(own_answers.min()), int(own_answers.max()) + 1),
-                means=(max(1, round(own_prompts.mean())), max(1, round(own_answers.mean()))),
+                output=(int(own_outputs.min()), int(own_outputs.max()) + 1),
+                means=(max(1, round(own_prompts.mean())), max(1, round(own_outputs.mean()))),
                 spans={"": span, "input": span, "output": span, "share": span},
             )
         )
@@ -103,7 +103,7 @@ def _edges(call: Called, prompts: Any) -> list[int]:
 
 def _given_edges(value: Value, span: Span, prompts: Any) -> list[int]:
     if isinstance(value, Items) and not _rise(value):
-        raise problem(span, "E0402", "'edges' must rise", label="each above the one before")
+        raise problem(span, "E0402", "'edges' must increase", label="each above the one before")
     if isinstance(value, Items):  # the argument fixes the unit, as a column of a table does
         plain = [
             (Quantity(v.value) if isinstance(v, Quantity) and v.unit == "tok" else v, at)

@@ -5,13 +5,14 @@ from typing import Generic, TypeVar
 import attrs
 from attrs import Factory, define, frozen
 
+from specc.check.former import current_path
 from specc.check.modules import Module
 from specc.check.overrides import Overrides
 from specc.check.problems import ProblemError, Problems, problem
 from specc.diagnostics import Label, Span, did_you_mean
 from specc.ir import KINDS
 from specc.ir.vocabulary import Node, nested_class
-from specc.syntax import Block, Constraint, Expectation, Field, Path, Row, Statement
+from specc.syntax import Block, Constraint, Expectation, Field, Path, Statement, TableRow
 
 LONGEST_CHAIN = 64
 
@@ -144,10 +145,12 @@ class _Layer:
         for statement in block.body:
             match statement:
                 case Field() | Constraint():
-                    names = [name.text for name in statement.path.names]
-                    side = _side(merged, statement)
-                    self._check_once((type(statement).__name__, *prefix, *names, *side), statement)
-                    self._place(merged, statement, cls)
+                    path = current_path(statement.path, cls, self.problems)
+                    current = attrs.evolve(statement, path=path)
+                    names = [name.text for name in path.names]
+                    side = _side(merged, current)
+                    self._check_once((type(current).__name__, *prefix, *names, *side), current)
+                    self._place(merged, current, cls)
                 case Block():
                     key = (statement.kind.text, statement.name.text if statement.name else "")
                     inside = (*prefix, *filter(None, key))
@@ -159,9 +162,9 @@ class _Layer:
                             )
                         )
                     child = merged.children.setdefault(key, _empty(statement, self.module))
-                    if any(isinstance(inner, Row) for inner in statement.body):
+                    if any(isinstance(inner, TableRow) for inner in statement.body):
                         # A table replaces the one that it overrides: rows have no names.
-                        child.others = [o for o in child.others if not isinstance(o, Row)]
+                        child.others = [o for o in child.others if not isinstance(o, TableRow)]
                     self.overlay(child, statement, nested_class(cls, key[0]), inside)
                 case Expectation():
                     merged.claims.append(Written(statement, self.module))

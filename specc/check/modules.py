@@ -124,7 +124,7 @@ class Loader:
                 Diagnostic.at(
                     Span(source, 0, 1),
                     "W0002",
-                    f"'{source.name}' says nothing",
+                    f"'{source.name}' is empty",
                     help="a spec holds use, let and blocks; specs/README.md has examples",
                 )
             )

@@ -15,7 +15,16 @@ from specc.check.modules import Module
 from specc.check.problems import problem
 from specc.diagnostics import Label, Source, Span, did_you_mean
 from specc.ir import KINDS
-from specc.ir.vocabulary import BlocksType, BlockType, LimitType, Node, entries, repeated_blocks
+from specc.ir.vocabulary import (
+    BlocksType,
+    BlockType,
+    LimitType,
+    Node,
+    current_names,
+    entries,
+    former_names,
+    repeated_blocks,
+)
 from specc.syntax import (
     Block,
     Constraint,
@@ -50,7 +59,8 @@ class Overrides:
             ProblemError: there is no such block or field.
         """
         block, names = _target(path, module)
-        key = (id(block), ".".join(name.text for name in names))
+        written = [name.text for name in names]
+        key = (id(block), ".".join(current_names(KINDS.get(block.kind.text), written)))
         if key in self._set_at:
             raise problem(
                 path.span,
@@ -58,7 +68,7 @@ class Overrides:
                 f"'{path.text}' is set twice",
                 label="again here",
                 second=Label(self._set_at[key], "first here"),
-                help="one sweep or one --set a field",
+                help="use one sweep or one --set for each field",
             )
         self._set_at[key] = path.span
         layer = _layer(block, names, value)
@@ -93,7 +103,7 @@ _BLANK = ("SPACE", "COMMENT", "_END")
 
 
 @frozen(eq=False)
-class Setting:
+class SweepValue:
     """One value of a sweep: what is set to what, and the text that shows the value."""
 
     path: Path
@@ -103,7 +113,7 @@ class Setting:
 
 def variants(
     sweeps: list[Sweep | SweepZip], module: Module, evaluator: Evaluator
-) -> list[tuple[Setting, ...]]:
+) -> list[tuple[SweepValue, ...]]:
     """Return the settings of every variant: sweeps multiply, those in `sweep zip` advance together.
 
     Raises:
@@ -124,7 +134,7 @@ def variants(
 
 def _axis(
     sweep: Sweep | SweepZip, module: Module, evaluator: Evaluator
-) -> list[tuple[Setting, ...]]:
+) -> list[tuple[SweepValue, ...]]:
     if isinstance(sweep, Sweep):
         return [(setting,) for setting in _settings(sweep, module, evaluator)]
     columns = [_settings(inner, module, evaluator) for inner in sweep.sweeps]
@@ -133,23 +143,26 @@ def _axis(
             raise problem(
                 inner.values.span,
                 "E0477",
-                f"'sweep zip' pairs values, but here are {len(column)} and there {len(columns[0])}",
+                f"'sweep zip' pairs values: this sweep has {len(column)}, the first "
+                f"{len(columns[0])}",
                 help="give every sweep in it the same number of values",
             )
     return list(zip(*columns, strict=True))
 
 
-def _settings(sweep: Sweep, module: Module, evaluator: Evaluator) -> list[Setting]:
+def _settings(sweep: Sweep, module: Module, evaluator: Evaluator) -> list[SweepValue]:
     values = sweep.values
     if isinstance(values, List):
-        settings = [Setting(sweep.path, item, item.span.text) for item in values.items]
+        settings = [SweepValue(sweep.path, item, item.span.text) for item in values.items]
     else:
         settings = [
-            Setting(sweep.path, Given(span, value), text)
+            SweepValue(sweep.path, Given(span, value), text)
             for value, span, text in _expanded(values, module, evaluator)
         ]
     if not settings:
-        raise problem(values.span, "E0402", "a sweep over nothing", help="name at least one value")
+        raise problem(
+            values.span, "E0402", "this sweep has no values", help="name at least one value"
+        )
     return settings
 
 
@@ -229,7 +242,7 @@ def _layer(block: Block, names: list[Name], value: Expression) -> Block:
     """Return a block of the same kind that holds one statement, nested as deep as the path."""
     cls = KINDS.get(block.kind.text)
     if cls is None:
-        raise problem(block.kind.span, "E0201", f"'{block.kind.text}' is no kind of block")
+        raise problem(block.kind.span, "E0201", f"'{block.kind.text}' is not a kind of block")
     return Block(value.span, block.kind, block.name, None, (_nested(cls, names, value),))
 
 
@@ -240,7 +253,9 @@ def _nested(cls: type[Node], names: list[Name], value: Expression) -> Statement:
     if first.text in repeated and len(rest) > 1:
         inner = _nested(repeated[first.text], rest[1:], value)
         return Block(first.span, first, rest[0], None, (inner,))
-    type_ = known[first.text][1].type if first.text in known else None
+    # A former name stays here, and is reported where the layer is laid over its block.
+    current = former_names(cls).get(first.text, first.text)
+    type_ = known[current][1].type if current in known else None
     if isinstance(type_, BlocksType):
         type_ = None
     if isinstance(type_, BlockType) and rest:

@@ -40,8 +40,8 @@ def planned(span: Span, what: str) -> ProblemError:
         span,
         "E0501",
         f"{what} cannot be evaluated by this version",
-        why="nothing in a spec is ignored silently, so this stops the run",
-        help="take it out, or keep it in a comment",
+        why="nothing in a spec is ignored silently",
+        help="remove it, or make it a comment",
     )
 
 
@@ -73,7 +73,7 @@ class Problems:
             diagnostic = Diagnostic(
                 "W0006",
                 f"only the first {MOST_PROBLEMS} problems are shown",
-                help="mend these first",
+                help="fix these first",
             )
         self.found.append(diagnostic)
 

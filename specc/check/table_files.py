@@ -13,7 +13,7 @@ from specc.check.problems import ProblemError, problem
 from specc.diagnostics import Span
 from specc.ir.vocabulary import BooleanType, ChoiceType, FieldType, Node, TextType, entries
 from specc.syntax import Name, Path
-from specc.tables import Column, Schema, Table, TableError, read_table
+from specc.tables import ColumnSchema, Schema, TableError, TypedTable, read_table
 from specc.units import NumberError, UnknownUnitError, parse_quantity
 from specc.workspace import UnreadableError, Workspace
 
@@ -48,7 +48,7 @@ def text_of(call: Called, workspace: Workspace) -> tuple[str, str]:
         raise ProblemError(error.diagnostic) from None
 
 
-def table_of(name: str, text: str, span: Span, *schemas: Schema) -> Table:
+def table_of(name: str, text: str, span: Span, *schemas: Schema) -> TypedTable:
     """Read a table; what is wrong with it is said at the text that names the file.
 
     Raises:
@@ -63,13 +63,13 @@ def table_of(name: str, text: str, span: Span, *schemas: Schema) -> Table:
 def node_schema(cls: type[Node], what: str) -> Schema:
     """Return the schema of a table whose rows are nodes of a class."""
     columns = tuple(
-        Column(name, required=attribute.default is attrs.NOTHING)
+        ColumnSchema(name, required=attribute.default is attrs.NOTHING)
         for name, (attribute, _) in entries(cls).items()
     )
     return Schema(what, columns, closed=True)
 
 
-def nodes_of(cls: type[Node], table: Table, span: Span) -> tuple[Any, ...]:
+def nodes_of(cls: type[Node], table: TypedTable, span: Span) -> tuple[Any, ...]:
     """Return a node for each row of a table.
 
     Raises:

@@ -13,13 +13,13 @@ from specc.check.problems import AlreadyReportedError, ProblemError, Problems, p
 from specc.diagnostics import Label, Span, did_you_mean
 from specc.ir import LengthBin
 from specc.ir.vocabulary import Entry, Node, entries
-from specc.syntax import Heading, Path, Row
+from specc.syntax import ColumnHeading, Path, TableRow
 from specc.syntax.nodes import Cell
 
 
 def check_rows(
     cls: type[Node],
-    rows: list[Row],
+    rows: list[TableRow],
     block: Span,
     module: Module,
     evaluator: Evaluator,
@@ -55,7 +55,7 @@ def check_rows(
 
 
 def check_requests(
-    rows: list[Row], block: Span, module: Module, evaluator: Evaluator, problems: Problems
+    rows: list[TableRow], block: Span, module: Module, evaluator: Evaluator, problems: Problems
 ) -> list[LengthBin]:
     """Check the table of request lengths; return its bins, those without problems."""
     bins: list[LengthBin] = check_rows(LengthBin, rows, block, module, evaluator, problems)
@@ -66,14 +66,14 @@ def check_requests(
                 "E0414",
                 "two bins overlap",
                 label="these lengths",
-                second=Label(first.spans["input"], "and these have some in common"),
+                second=Label(first.spans["input"], "overlap with these"),
                 help="a range is half open, so the next may begin where this one ends",
             )
         )
     return bins
 
 
-def _header(row: Row, cls: type[Node], problems: Problems) -> list[tuple[str, Entry]] | None:
+def _header(row: TableRow, cls: type[Node], problems: Problems) -> list[tuple[str, Entry]] | None:
     """Return the columns in their order; None if one is unknown, doubled or missing."""
     known = entries(cls)
     columns: list[tuple[str, Entry]] = []
@@ -119,13 +119,17 @@ def _header(row: Row, cls: type[Node], problems: Problems) -> list[tuple[str, En
 
 def _column_name(cell: Cell) -> str:
     words = (
-        cell.words if isinstance(cell, Heading) else cell.names if isinstance(cell, Path) else ()
+        cell.words
+        if isinstance(cell, ColumnHeading)
+        else cell.names
+        if isinstance(cell, Path)
+        else ()
     )
     return "_".join(word.text for word in words)
 
 
 def _row(
-    row: Row,
+    row: TableRow,
     columns: list[tuple[str, Entry]],
     module: Module,
     required: set[str],
@@ -145,7 +149,7 @@ def _row(
     for cell, (name, entry) in zip(row.cells, columns, strict=True):
         title = name.replace("_", " ")
         try:
-            if isinstance(cell, Heading):
+            if isinstance(cell, ColumnHeading):
                 raise problem(cell.span, "E0301", f"'{title}' takes a value, not words")
             value = evaluator.value(cell, module)
             values[name] = convert(entry.type, value, cell.span, title)
@@ -159,7 +163,7 @@ def _row(
 
 
 def overlaps(bins: Sequence[LengthBin]) -> list[tuple[LengthBin, LengthBin]]:
-    """Return pairs of bins that share prompt lengths and answer lengths."""
+    """Return pairs of bins that share prompt lengths and output lengths."""
     return [
         (first, second)
         for first, second in combinations(bins, 2)

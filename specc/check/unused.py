@@ -20,16 +20,14 @@ def unused(module: Module) -> Iterator[Diagnostic]:
                     let.name.span,
                     "W0003",
                     f"'{name}' is not used",
-                    help=Help(
-                        "remove it, or use it where it was meant to stand", removal(let.span)
-                    ),
+                    help=Help("remove it, or use it", removal(let.span)),
                 )
     for use, used in module.uses if kinds else ():
         if id(used) not in module.found:
             yield Diagnostic.at(
                 use.span,
                 "W0004",
-                f"nothing of '{use.target.span.text}' is used",
+                f"no name from '{use.target.span.text}' is used",
                 help=Help("remove it", removal(use.span)),
             )
 

@@ -11,8 +11,8 @@ from specc._version import __version__
 _PACKAGE = Path(__file__).parents[1]  # a checkout may have the same name, and is no place in it
 _PLACE = re.compile(rf'File "{re.escape(str(_PACKAGE))}([\\/][^"\n]*)", line (\d+)')
 _SENTENCES = {
-    MemoryError: "the memory of the machine does not suffice for this plan",
-    RecursionError: "something in the input is nested deeper than specc can follow",
+    MemoryError: "the machine has not enough memory for this plan",
+    RecursionError: "the input is nested too deeply",
 }
 
 
@@ -25,7 +25,7 @@ def told(error: BaseException) -> None:
     kind = next((s for cls, s in _SENTENCES.items() if isinstance(error, cls)), None)
     places = [f"specc{file.replace(os.sep, '/')}:{line}" for file, line in _PLACE.findall(text)]
     lines = [
-        f"specc failed: {kind or 'something happened that specc does not expect'}",
+        f"specc failed: {kind or 'unexpected error'}",
         f"  = what: {type(error).__name__}{f' in {places[-1]}' if places else ''}",
     ]
     if os.environ.get("SPECC_DEBUG"):
@@ -36,7 +36,7 @@ def told(error: BaseException) -> None:
         lines.append("  = help: free memory, or make the plan smaller")
     else:
         lines.append(
-            "  = help: this is a fault of specc; please report it, with the spec and that report"
+            "  = help: this is a bug in specc; please report it, with the spec and that report"
         )
     print("\n".join(lines), file=sys.stderr)
 

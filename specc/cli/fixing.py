@@ -65,8 +65,8 @@ def _safe_fixes(
         read = {os.path.realpath(path.parent / name) for name in workspace.hashes}
         used |= read - {key}
     for key in used & safe.keys():
-        # What looks unused in a file may be there for another one.
-        safe[key] = {fix: d for fix, d in safe[key].items() if d.is_error}
+        # What looks unused in a file, and would be removed, may be there for another one.
+        safe[key] = {fix: d for fix, d in safe[key].items() if d.is_error or fix.text}
     return {
         key: [(found[fix], fix) for fix in apart(found)]
         for key, found in safe.items()
@@ -82,7 +82,7 @@ def _write(path: Path, fixes: list[Fix]) -> Diagnostic | None:
             return _unwritable(path, "it is read-only")
         data = read_bytes(path, LARGEST_FILE_BYTES)
         if decoded(data, source.name, None) != source.text:
-            return _unwritable(path, "it was changed meanwhile")
+            return _unwritable(path, "it was changed in the meantime")
         replace_spec(path, _fixed(data.decode(), fixes))
     except (UnreadableError, WriteError) as error:
         return error.diagnostic

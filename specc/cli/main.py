@@ -19,7 +19,7 @@ COMMANDS = {
     "docs": "print the reference of the language",
     "init": "write a first spec to edit",
     "lsp": "serve editors, over standard input and output",
-    "fmt": "bring specs into the one layout",
+    "fmt": "format specs",
     "plan": "show what a run would evaluate, without running it",
     "simulate": "simulate the requests of a study, one by one",
     "show": "show a model, or the operators that bound a plan",
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.disable()
     options = argparse.Namespace()
     if not _is_somewhere():
-        print("error[E0001]: the folder that this runs in is gone\n  = help: change to another one",
+        print("error[E0001]: the current folder no longer exists\n  = help: change to another one",
               file=sys.stderr)  # fmt: skip
         return Exit.WRONG_INPUT
     try:

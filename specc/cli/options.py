@@ -13,7 +13,7 @@ def add_set_option(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="PATH=VALUE",
-        help="set a field, as if it stood in the spec: --set workload.chat.output=2000tok",
+        help="set a field, as if it were in the spec: --set workload.chat.output=2000tok",
     )
 
 
@@ -24,7 +24,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--yes",
         action="store_true",
-        help="run what is estimated to take more than ten minutes or 4 GiB, too",
+        help="run even if the estimate is more than ten minutes or 4 GiB",
     )
 
 

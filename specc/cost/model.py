@@ -6,7 +6,7 @@ from attrs import evolve, frozen
 from specc.cost.layers import LAYERS, layers_of, operators
 from specc.cost.memory import MemoryModel, StepMemory
 from specc.cost.operators.base import Operator
-from specc.cost.operators.communication import Communication
+from specc.cost.operators.communication import CollectiveOperator
 from specc.cost.reference.rules import ReferenceRules
 from specc.cost.rules.calibrated import CalibratedRules
 from specc.cost.site import Site
@@ -81,7 +81,7 @@ class CostModel:
         times: list[tuple[Operator, StepTimes]] = []
         for operator in self.operators:
             time = self.rules.time(operator, steps)
-            if isinstance(operator, Communication) and operator.overlapped and times:
+            if isinstance(operator, CollectiveOperator) and operator.overlapped and times:
                 time = _hidden_behind(time, times[-1][1])
             times.append((operator, time))
         return times

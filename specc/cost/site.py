@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from attrs import frozen
 
 from specc.cost.operators.base import INT64, Operator, Rows
-from specc.cost.operators.communication import Collective, Communication
+from specc.cost.operators.communication import Collective, CollectiveOperator
 from specc.cost.operators.dense import Elementwise, Gemm
 from specc.cost.precision import HALF, Format, Precision, Precisions
-from specc.ir import Communication as CommunicationOptions
-from specc.ir import Deployment, Dispatch, Engine, ExpertPlacement, Layout, Model
+from specc.ir import Communication, Deployment, Dispatch, Engine, ExpertPlacement, Layout, Model
 
 SCALE = 4  # bytes of a quantisation scale, fp32
 NORM_FLOP = 5  # vector operations an element of RMSNorm
@@ -27,7 +26,7 @@ class Site:
     model: Model
     layout: Layout
     precisions: Precisions
-    options: CommunicationOptions
+    options: Communication
     placement: ExpertPlacement
     engine: Engine
     drafted: int = 0
@@ -232,9 +231,9 @@ def communication(
     stride: int = 1,
     share: float = 1.0,
     overlapped: bool = False,
-) -> Communication:
+) -> CollectiveOperator:
     """A collective."""
-    return Communication(
+    return CollectiveOperator(
         name=name,
         repeat=repeat,
         rows=rows,

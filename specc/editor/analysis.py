@@ -30,7 +30,7 @@ from specc.ir.written import text_of
 from specc.syntax import Block, Constraint, Field, Let, Name, Number, Statement, parse
 from specc.syntax import Path as NamePath
 from specc.syntax.formatter import format_source
-from specc.syntax.nodes import Node as SyntaxNode
+from specc.syntax.nodes import SyntaxNode
 from specc.units import Quantity, parse_quantity
 from specc.workspace import STANDARD_LIBRARY, Workspace
 
@@ -50,13 +50,13 @@ class Completion:
 
 
 @frozen
-class Symbol:
+class OutlineItem:
     """A definition of a file, with what is inside it."""
 
     name: str
     kind: str
     span: Span
-    children: tuple["Symbol", ...] = ()
+    children: tuple["OutlineItem", ...] = ()
 
 
 @define(eq=False)
@@ -99,7 +99,7 @@ class Analysis:
             Diagnostic(
                 "E0003",
                 f"'{path.name}' is larger than {LARGEST_TEXT // 2**20} MiB",
-                help="an editor gets no answers about so much; 'specc check' reads more",
+                help="the language server does not check files this large; 'specc check' does",
             )
         ]
         return found
@@ -121,7 +121,7 @@ class Analysis:
         source = Source(str(self.path), self.text)
         return None if parse(source)[1] else format_source(source)
 
-    def symbols(self) -> list[Symbol]:
+    def symbols(self) -> list[OutlineItem]:
         """Return the definitions of the file."""
         tree, _ = parse(Source(str(self.path), self.text))
         return [symbol for statement in tree.statements for symbol in _symbols(statement)]
@@ -288,15 +288,15 @@ def _parts(node: SyntaxNode) -> Iterator[SyntaxNode]:
                 yield part
 
 
-def _symbols(statement: Statement) -> Iterator[Symbol]:
+def _symbols(statement: Statement) -> Iterator[OutlineItem]:
     if isinstance(statement, Let):
-        yield Symbol(statement.name.text, "let", statement.span)
+        yield OutlineItem(statement.name.text, "let", statement.span)
     if isinstance(statement, Block):
         inner = tuple(symbol for s in statement.body for symbol in _symbols(s))
         name = statement.name.text if statement.name else statement.kind.text
-        yield Symbol(name, statement.kind.text, statement.span, inner)
+        yield OutlineItem(name, statement.kind.text, statement.span, inner)
     if isinstance(statement, Field):
-        yield Symbol(statement.path.text, "field", statement.span)
+        yield OutlineItem(statement.path.text, "field", statement.span)
 
 
 def _enclosing_classes(before: str) -> list[type[Node]] | None:

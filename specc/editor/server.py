@@ -19,7 +19,7 @@ from specc._version import __version__
 from specc.check.problems import AlreadyReportedError, ProblemError
 from specc.diagnostics import Diagnostic, Source, Span
 from specc.diagnostics.visible import message
-from specc.editor.analysis import Analysis, Symbol
+from specc.editor.analysis import Analysis, OutlineItem
 from specc.workspace import UnreadableError, Workspace
 
 _KINDS = {
@@ -254,7 +254,7 @@ def _diagnostic(server: SpecServer, diagnostic: Diagnostic) -> lsp.Diagnostic:
     )
 
 
-def _symbol(server: SpecServer, symbol: Symbol) -> lsp.DocumentSymbol:
+def _symbol(server: SpecServer, symbol: OutlineItem) -> lsp.DocumentSymbol:
     place = _range(server, symbol.span)
     return lsp.DocumentSymbol(
         symbol.name,

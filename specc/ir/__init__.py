@@ -70,7 +70,15 @@ from specc.ir.simulation import (
     Trace,
 )
 from specc.ir.study import KINDS, Document, Study
-from specc.ir.workload import Images, LengthBin, Representative, Shape, Slo, Workload, cached_tokens
+from specc.ir.workload import (
+    Images,
+    LengthBin,
+    Representative,
+    RequestShape,
+    Slo,
+    Workload,
+    cached_tokens,
+)
 
 __all__ = [
     "KINDS",
@@ -125,12 +133,12 @@ __all__ = [
     "RatePoint",
     "ReferenceCalibration",
     "Representative",
+    "RequestShape",
     "Router",
     "Routing",
     "Scheduler",
     "Search",
     "Sessions",
-    "Shape",
     "Sight",
     "Simulate",
     "SlidingWindow",

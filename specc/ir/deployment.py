@@ -184,7 +184,7 @@ class Communication(v.Node):
 
 @frozen(kw_only=True, eq=False, repr=False)
 class ExpertPlacement(v.Node):
-    """How experts lie on the devices."""
+    """How experts are placed on the devices."""
 
     imbalance: float = v.number(
         DIMENSIONLESS,
@@ -194,7 +194,7 @@ class ExpertPlacement(v.Node):
         at_most=1e3,
     )
     redundant: int = v.number_of(
-        "copies of much used experts beside the experts; what they even out is up to 'imbalance'",
+        "copies of frequently used experts; their effect on the balance is set by 'imbalance'",
         default=0,
     )
     shard_shared: bool = v.boolean(
@@ -294,7 +294,7 @@ class Engine(v.Node):
     )
     max_model_length: Tokens | None = v.number(
         TOKENS,
-        "limit of the engine on prompt and answer together; by default that of the model",
+        "limit of the engine on prompt and output together; by default that of the model",
         default=None,
         whole=True,
         at_least=2,
@@ -384,7 +384,7 @@ class Transfer(v.Node):
 
     timing: Timing = v.choice(
         Timing,
-        "after the prefill; layer by layer behind it, so that the last layer is left; or free",
+        "after the prefill; layer by layer during it, so that only the last layer remains; or free",
         default=Timing.AFTER_PREFILL,
     )
     bandwidth: BytesPerSecond | None = v.number(
@@ -410,12 +410,12 @@ class Instances(v.Node):
     quant: Quantisation | None = v.choice(
         Quantisation, "number formats; `auto` is that of the deployment", default=None
     )
-    formats: Formats | None = v.block(Formats, "exceptions from it", optional=True)
+    formats: Formats | None = v.block(Formats, "exceptions", optional=True)
     communication: Communication | None = v.block(
         Communication, "how the devices communicate", optional=True
     )
     experts: ExpertPlacement | None = v.block(
-        ExpertPlacement, "how experts lie on the devices", optional=True
+        ExpertPlacement, "how experts are placed on the devices", optional=True
     )
     parallel: Parallel | None = v.block(Parallel, "the space of layouts", optional=True)
     engine: Engine | None = v.block(Engine, "settings of the engine", optional=True)
@@ -448,7 +448,7 @@ _OWN = ("device", "quant", "formats", "communication", "experts", "parallel", "e
 class Deployment(v.Node):
     """A model served on devices of one kind."""
 
-    planned: ClassVar[Mapping[str, str]] = {"cluster": "a cluster of one's own"}
+    planned: ClassVar[Mapping[str, str]] = {"cluster": "a custom cluster"}
 
     model: Model = v.reference("model", "the model")
     quant: Quantisation | None = v.choice(
@@ -456,7 +456,7 @@ class Deployment(v.Node):
         "number formats of weights and activations; `auto` is that of the checkpoint",
         default=None,
     )
-    formats: Formats = v.block(Formats, "exceptions from it, and the KV cache")
+    formats: Formats = v.block(Formats, "exceptions, and the KV cache")
     device: Device = v.reference("device", "the device")
     devices: int | None = v.number(
         DIMENSIONLESS,
@@ -474,7 +474,7 @@ class Deployment(v.Node):
         default=None,
     )
     communication: Communication = v.block(Communication, "how the devices communicate")
-    experts: ExpertPlacement = v.block(ExpertPlacement, "how experts lie on the devices")
+    experts: ExpertPlacement = v.block(ExpertPlacement, "how experts are placed on the devices")
     parallel: Parallel = v.block(Parallel, "the space of parallel layouts")
     engine: Engine = v.block(Engine, "settings of the serving engine")
     search: Search = v.block(Search, "how the batch size is searched")
@@ -510,7 +510,7 @@ class Deployment(v.Node):
 
     @property
     def longest_request(self) -> Tokens:
-        """Tokens of prompt and answer together that an instance takes."""
+        """Tokens of prompt and output together that an instance takes."""
         return self.engine.max_model_length or self.model.max_positions
 
     @property

@@ -78,18 +78,35 @@ def pages() -> Iterator[FieldPage]:
 def page(path: str) -> FieldPage | None:
     """Return the page of a kind or a field such as `workload.slo.tpot`."""
     own = [p for kind, cls in KINDS.items() for p in _fields(kind, cls, None)]
-    return next(
-        (p for p in (*pages(), *own, *_planned_pages(), *_fact_pages()) if p.path == path), None
-    )
+    known = (*pages(), *own, *_planned_pages(), *_fact_pages(), *_former_pages())
+    return next((p for p in known if p.path == path), None)
+
+
+def _former_pages() -> Iterator[FieldPage]:
+    for path, cls in _classes():
+        for name, (_, entry) in entries(cls).items():
+            if entry.was:
+                about = f"former name of '{name}', accepted with a warning"
+                yield FieldPage(f"{path}.{entry.was}", about, "", entry.doc, example(name, entry))
+    for fact in FACTS:
+        if fact.was:
+            about = f"former name of 'best.{fact.name}', accepted with a warning"
+            yield FieldPage(f"best.{fact.was}", about, "", fact.definition, "")
 
 
 def _planned_pages() -> Iterator[FieldPage]:
     later = "known to the language, not evaluated by this version"
+    for path, cls in _classes():
+        for name, what in cls.planned.items():
+            yield FieldPage(f"{path}.{name}", later, "", what, "")
+
+
+def _classes() -> Iterator[tuple[str, type[Node]]]:
+    """Yield the classes of all blocks, with the path of each."""
     classes = [(kind, cls) for kind, cls in KINDS.items()]
     while classes:
         path, cls = classes.pop()
-        for name, what in cls.planned.items():
-            yield FieldPage(f"{path}.{name}", later, "", what, "")
+        yield path, cls
         for name, (_, entry) in entries(cls).items():
             if isinstance(entry.type, BlockType):
                 classes.append((f"{path}.{name}", entry.type.cls))

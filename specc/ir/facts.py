@@ -85,6 +85,7 @@ class Fact(Term):
             `row` is of a batch size of a layout, what `limits` judge before all else.
         phases: what instances have it.
         needs: what every device must say for it, such as its price.
+        was: its former name, accepted with a warning and a fix.
     """
 
     dimension: Dimension | None
@@ -96,6 +97,7 @@ class Fact(Term):
     simulation: Read = None
     phases: tuple[Phase, ...] = ALL_PHASES
     needs: str = ""
+    was: str = ""
 
     @property
     def is_number(self) -> bool:
@@ -171,16 +173,16 @@ METHOD = Term(
 BANDS = Term(
     name="bands",
     title="p10–p90",
-    definition="Where eight of ten measurements would lie if the residuals of the cost model were "
-    "all that is uncertain: each class of operators is off by the spread of its fit, classes "
+    definition="80 % interval of measurements, if the residuals of the cost model were the only "
+    "uncertainty: each class of operators is off by the spread of its fit, classes "
     "independently of each other, and steps by the spread of the serving software.",
 )
 LENGTHS = Term(
     name="lengths",
     title="Lengths",
-    definition="Every bin of lengths stands for one length of prompt and one of answer. Steps "
+    definition="Every bin of lengths stands for one length of prompt and one of output. Steps "
     "hold each bin in its share, fractions of requests included; those that decode are weighted "
-    "by their answers, as a request is in flight as long as its answer.",
+    "by their outputs, as a request is in flight as long as its output.",
 )
 COST = Term(
     name="cost",
@@ -190,23 +192,23 @@ COST = Term(
 )
 SIMULATION = Term(
     name="simulation",
-    title="As simulated",
+    title="Simulation",
     simulated=True,
-    definition="Every request comes at its own time, waits, and runs in the steps of an engine "
+    definition="Every request arrives at its own time, waits, and runs in the steps of an engine "
     "with a token budget, a limit on sequences and a KV cache of blocks: sequences that run decode "
     "first, prompts in order of arrival fill the rest of the step, in chunks; when blocks run out "
     "the latest admitted is preempted and computed again (as vLLM V1 does). Of each request: "
-    "TTFT = first token − arrival; TPOT = (last − first token) / (answer − 1); latency = last "
-    "token − arrival; queue = start of its first step − arrival. ITL are the gaps between tokens, "
-    "of all requests together. Percentiles interpolate between the two nearest values.",
+    "TTFT = first token − arrival; TPOT = (last − first token) / (output tokens − 1); latency = "
+    "last token − arrival; queue = start of its first step − arrival. ITL are the gaps between "
+    "tokens, of all requests together. Percentiles interpolate between the two nearest values.",
 )
 TRANSFER = Fact(
     name="transfer",
-    title="Way of the KV cache",
+    title="KV-cache transfer",
     unit="ms",
     definition="Latency plus the cache of the mean prompt on one rank over the link of a device, "
-    "between prefill and the second token. Layer by layer, what does not fit behind prefill is "
-    "left.",
+    "between prefill and the second token. Layer by layer, only the part that prefill does not "
+    "hide counts.",
     dimension=TIME,
     digits=Digits.MILLISECONDS,
     better=Better.LESS,
@@ -270,9 +272,10 @@ TPOT = Fact(
     title="TPOT",
     unit="ms",
     definition="Mean time per output token. In the step loop and where phases are apart: (last "
-    "token − first token) / (output tokens − 1), with the way of the KV cache. In the closed form "
+    "token − first token) / (output tokens − 1), including the KV-cache transfer. In the closed "
+    "form "
     "it includes prefill's share: (TTFT + decode step × output tokens) / output tokens, which is "
-    "the end-to-end time spread over the answer and larger than the gap between tokens.",
+    "the end-to-end time per output token and larger than the gap between tokens.",
     dimension=TIME,
     digits=Digits.MILLISECONDS,
     better=Better.LESS,
@@ -285,8 +288,8 @@ DECODE_STEP = Fact(
     name="decode_step",
     title="Decode step",
     unit="ms",
-    definition="One decode step of the batch at the mean context: prompt + half the answer + 1. "
-    "With speculative decoding it yields the accepted tokens as well.",
+    definition="One decode step of the batch at the mean context: prompt + half the output + 1. "
+    "With speculative decoding it also yields the accepted tokens.",
     dimension=TIME,
     digits=Digits.MILLISECONDS,
     better=Better.LESS,
@@ -327,13 +330,13 @@ AVAILABLE = _memory(
     "Available",
     "Device memory less weights, KV cache, activations and reserve, in the tightest step. The "
     "cache holds all requests in flight, decoding ones at their mean context, a cached prefix "
-    "once for each of them, and the prefixes that the engine keeps besides.",
+    "once for each of them, and the prefixes that the engine keeps.",
     row=True,
 )
 AVAILABLE_AT_END = _memory(
     "available_at_end",
     "Available at the end",
-    "The same if all requests of the batch stand at the end of their answers together. Below "
+    "The same if all requests of the batch stand at the end of their outputs together. Below "
     "zero, an engine would have to preempt requests.",
     row=True,
 )
@@ -342,7 +345,8 @@ GOODPUT = Fact(
     title="Goodput",
     unit="req/s",
     definition="Requests that meet every objective, a second, from the first arrival to the last "
-    "token. A request is judged by the widest limit on each metric; what was rejected has missed.",
+    "token. A request is judged by the widest limit on each metric; a rejected request counts as "
+    "missed.",
     dimension=REQUESTS / TIME,
     digits=Digits.QUANTITY,
     better=Better.MORE,
@@ -354,7 +358,7 @@ CAPACITY = Fact(
     title="Capacity",
     unit="req/s",
     definition="The highest rate at which the target share of the requests meets every objective, "
-    "every statistic keeps its limit and the queue does not grow, by bisection to 1 % with the "
+    "every statistic meets its limit and the queue does not grow, by bisection to 1 % with the "
     "same requests at every rate; mean over seeds.",
     dimension=REQUESTS / TIME,
     digits=Digits.QUANTITY,
@@ -447,12 +451,16 @@ FACTS: tuple[Fact, ...] = (
     ),
     CAPACITY,
     Fact(
-        name="replicas",
-        title="Replicas",
+        name="instances_needed",
+        was="replicas",
+        title="Instances needed",
+        definition="The fewest instances with which a simulation at the `rate` of the block "
+        "`capacity` reaches the target share; of a configuration with several instances, copies "
+        "of all of them.",
         dimension=DIMENSIONLESS,
         better=Better.LESS,
         simulated=True,
-        simulation="capacity.replicas",
+        simulation="capacity.instances",
     ),
 )
 
@@ -519,6 +527,11 @@ def fact(name: str) -> Fact:
 def names(*, simulated: bool) -> tuple[str, ...]:
     """Return the names of the facts of a result, those of simulations included or not."""
     return tuple(fact.name for fact in FACTS if simulated or not fact.simulated)
+
+
+def current_name(name: str) -> str:
+    """Return the name that a fact has now, for a former one."""
+    return next((fact.name for fact in FACTS if fact.was == name), name)
 
 
 def limitable() -> dict[str, Fact]:

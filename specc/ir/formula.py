@@ -63,7 +63,7 @@ class Operation(Formula):
 
 
 @frozen(kw_only=True, eq=False, repr=False)
-class Expectation(Record):
+class ExpectedCondition(Record):
     """A condition that the result must meet; `reason` says who wants it."""
 
     condition: Formula
@@ -120,7 +120,7 @@ def evaluate(formula: Formula, fact: Callable[[str], Fact]) -> Fact:
             operands = [evaluate(operand, fact) for operand in formula.operands]
             return _operated(formula, operands)
         case _:
-            raise TypeError(f"no formula: {formula!r}")
+            raise TypeError(f"not a formula: {formula!r}")
 
 
 def _operated(formula: Operation, operands: list[Fact]) -> Fact:

@@ -156,7 +156,7 @@ class Experts(v.Node):
 
     layers: int = v.count("layers with experts; the others have the dense MLP", at_most=MOST_LAYERS)
     count: int = v.count("routed experts of a layer")
-    active: int = v.count("routed experts that a token passes")
+    active: int = v.count("routed experts of a token")
     intermediate_size: int = v.count("inner width of a routed expert")
     shared_intermediate_size: int = v.number_of(
         "inner width of all shared experts together", default=0
@@ -243,7 +243,7 @@ class Model(v.Node):
     value_head_dim: int = v.number_of("width of a value head; 0 for that of the keys", default=0)
     vocab_size: int = v.count("tokens of the vocabulary", at_most=10_000_000)
     max_positions: Tokens = v.number(
-        TOKENS, "longest context, prompt and answer together", whole=True, at_least=1
+        TOKENS, "longest context, prompt and output together", whole=True, at_least=1
     )
     qk_norm: bool = v.boolean("RMSNorm on each query and key head (Qwen3)", default=False)
     qk_norm_whole: bool = v.boolean(

@@ -32,7 +32,7 @@ class Extent:
 
 
 @frozen
-class Range:
+class ValueRange:
     """The numbers that a field takes, in base units: `at_least` to `at_most`, or under `below`."""
 
     at_least: Number

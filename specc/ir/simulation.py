@@ -37,7 +37,7 @@ class Trace(Record):
         digest: SHA-256 of its text.
         requests: how many there are.
         arrival: seconds from the first request, rising.
-        input, output: tokens of prompt and answer.
+        input, output: tokens of prompt and output.
         hashes: of the prefix blocks of each, if the file has them.
     """
 
@@ -96,14 +96,14 @@ class Sessions(v.Node):
     gap: Seconds = v.number(
         TIME,
         "mean time from a request of a session to the next, exponential; a request that comes "
-        "before the answer to the last one finds less of it in the cache",
+        "before the last one is done finds less of it in the cache",
         default=60.0,
         at_least=0,
     )
     system_prompt: Tokens = v.number(
         TOKENS, "tokens at the head of every prompt", default=0, whole=True, at_least=0
     )
-    system_prompts: int = v.count("different ones, equally frequent", default=1)
+    system_prompts: int = v.count("how many system prompts there are, equally frequent", default=1)
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -117,8 +117,8 @@ class Simulate(v.Node):
     )
     rates: tuple[RatePoint, ...] = v.table(
         RatePoint,
-        "a rate that changes: a ramp, a day; it stays at the last row, and replaces the rate of "
-        "'arrival'",
+        "a rate that changes over time, such as a ramp or a day, instead of the rate of "
+        "'arrival'; after the last row it stays",
     )
     requests: int | None = v.number(
         DIMENSIONLESS,
@@ -128,7 +128,7 @@ class Simulate(v.Node):
         at_least=1,
         at_most=10_000_000,
     )
-    seed: int = v.number_of("start of the random numbers", default=1, at_most=2**53)
+    seed: int = v.number_of("seed of the random numbers", default=1, at_most=2**53)
     speed: float = v.number(
         DIMENSIONLESS,
         "factor by which a trace is replayed faster",
@@ -153,10 +153,11 @@ class Simulate(v.Node):
     sessions: Sessions | None = v.block(
         Sessions, "sessions and system prompts, served from a prefix cache", optional=True
     )
-    replicas: int = v.number(
+    instances: int = v.number(
         DIMENSIONLESS,
-        "instances behind the router; of prefill and decode apart, groups in the ratio of the "
-        "answer",
+        "instances behind the router; of a configuration with several instances, such as separate "
+        "prefill and decode, copies of all of them",
+        was="replicas",
         default=1,
         whole=True,
         at_least=1,
@@ -170,7 +171,7 @@ class Simulate(v.Node):
     )
     shortlist: int = v.number(
         DIMENSIONLESS,
-        "answers of each deployment that the simulation decides between, best first",
+        "configurations of each deployment that the simulation compares, best first",
         default=1,
         whole=True,
         at_least=1,
@@ -187,14 +188,14 @@ class Capacity(v.Node):
     )
     seeds: int = v.number(
         DIMENSIONLESS,
-        "searches with random numbers of their own; their spread is the interval",
+        "searches, each with its own random numbers; their spread is the interval",
         default=5,
         whole=True,
         at_least=1,
         at_most=100,
     )
     rate: float | None = v.number(
-        REQUESTS / TIME, "how many replicas does this rate need?", default=None, above=0
+        REQUESTS / TIME, "a rate for which to find the number of instances", default=None, above=0
     )
 
 
@@ -274,13 +275,13 @@ class MeasuredServer(v.Node):
     )
     ready_after: Seconds = v.number(
         TIME,
-        "time from the start before which the engine takes no step",
+        "start-up time, before which the engine runs no step",
         default=0.0,
         at_least=0,
     )
     max_model_length: Tokens | None = v.number(
         TOKENS,
-        "limit on prompt and answer together; `auto` is no limit",
+        "limit on prompt and output together; `auto` is no limit",
         default=None,
         whole=True,
         at_least=2,

@@ -6,7 +6,7 @@ from specc.ir import vocabulary as v
 from specc.ir.calibration import CalibrationData
 from specc.ir.deployment import Deployment, Objective
 from specc.ir.device import Device
-from specc.ir.formula import Expectation
+from specc.ir.formula import ExpectedCondition
 from specc.ir.model import Model
 from specc.ir.simulation import Capacity, MeasuredServer, Simulate
 from specc.ir.workload import Workload
@@ -16,7 +16,7 @@ from specc.ir.workload import Workload
 class Study(v.Node):
     """One question: which deployment and layout serves this workload best?"""
 
-    expectations: tuple[Expectation, ...] = ()
+    expectations: tuple[ExpectedCondition, ...] = ()
     # What a sweep set in this variant of the study: pairs of path and value.
     settings: tuple[tuple[str, str], ...] = ()
 
@@ -29,7 +29,7 @@ class Study(v.Node):
         Simulate, "a request-level simulation: queues, percentiles, goodput", optional=True
     )
     capacity: Capacity | None = v.block(
-        Capacity, "the highest rate that keeps the objectives", optional=True
+        Capacity, "the highest rate that meets the objectives", optional=True
     )
 
     @property

@@ -4,7 +4,7 @@ A class of the vocabulary derives from `Node` and builds each field with one of 
 below. The metadata that they attach is all that the checker and the documentation know.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any, ClassVar
 
@@ -12,7 +12,7 @@ import attrs
 from attrs import NOTHING, field, frozen
 
 from specc.diagnostics import Span
-from specc.ir.ranges import LARGEST_COUNT, Range, extent_of
+from specc.ir.ranges import LARGEST_COUNT, ValueRange, extent_of
 from specc.records import Record
 from specc.units import DIMENSIONLESS, Dimension
 
@@ -35,7 +35,7 @@ class NumberType:
     below: float | None = None
 
     @property
-    def range(self) -> Range:
+    def range(self) -> ValueRange:
         """The values that the field takes, in base units."""
         usual = extent_of(self.dimension)
         at_least, at_most = self.at_least, self.at_most
@@ -44,7 +44,7 @@ class NumberType:
         if at_most is None and self.below is None:
             counts = self.whole and self.dimension == DIMENSIONLESS
             at_most = LARGEST_COUNT if counts else usual.largest
-        return Range(at_least, at_most, self.below)
+        return ValueRange(at_least, at_most, self.below)
 
 
 @frozen(eq=False, repr=False)
@@ -190,10 +190,11 @@ FieldType = (
 
 @frozen(eq=False, repr=False)
 class Entry:
-    """A field of the language: its type and what it means."""
+    """A field of the language: its type, what it means, and the name it had before, if any."""
 
     type: FieldType
     doc: str
+    was: str = ""
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -223,21 +224,40 @@ def nested_class(cls: type[Node] | None, word: str) -> type[Node] | None:
     return repeated_blocks(cls).get(word)
 
 
+def former_names(cls: type[Node] | None) -> dict[str, str]:
+    """Return the names that fields of a class have now, by those they had before."""
+    known = entries(cls).items() if cls is not None else ()
+    return {entry.was: name for name, (_, entry) in known if entry.was}
+
+
+def current_names(cls: type[Node] | None, names: Iterable[str]) -> list[str]:
+    """Return the path of a field inside of a class with every former name replaced."""
+    current = []
+    for name in names:
+        current.append(former_names(cls).get(name, name))
+        cls = nested_class(cls, current[-1])
+    return current
+
+
 def repeated_blocks(cls: type[Node]) -> dict[str, type[Node]]:
     """Return the classes of the named blocks inside of a class, by the word they begin with."""
     types = (entry.type for _, entry in entries(cls).values())
     return {type_.kind: type_.cls for type_ in types if isinstance(type_, BlocksType)}
 
 
-def _declared(type_: FieldType, doc: str, default: Any, **options: Any) -> Any:
+def _declared(type_: FieldType, doc: str, default: Any, *, was: str = "", **options: Any) -> Any:
     if default is not NOTHING:
         options["default"] = default
-    return field(metadata={ENTRY: Entry(type_, doc)}, **options)
+    return field(metadata={ENTRY: Entry(type_, doc, was)}, **options)
 
 
 def number(dimension: Dimension, doc: str, *, default: Any = NOTHING, **bounds: Any) -> Any:
-    """Declare a number with a dimension; `bounds` are those of `NumberType`."""
-    return _declared(NumberType(dimension, **bounds), doc, default)
+    """Declare a number with a dimension; `bounds` are those of `NumberType`.
+
+    Beside them, `was` is a former name: it is accepted with a warning and a fix.
+    """
+    was = bounds.pop("was", "")
+    return _declared(NumberType(dimension, **bounds), doc, default, was=was)
 
 
 def count(doc: str, *, default: Any = NOTHING, at_most: int | None = None) -> Any:

@@ -49,18 +49,18 @@ class LengthBin(v.Node):
         DIMENSIONLESS, "weight of the bin; weights are normalised", above=0, at_most=1e9
     )
     input: tuple[Tokens, Tokens] = v.lengths("tokens of a prompt, [a, b) or one length")
-    output: tuple[Tokens, Tokens] = v.lengths("tokens of an answer, [a, b) or one length")
+    output: tuple[Tokens, Tokens] = v.lengths("output tokens, [a, b) or one length")
     prefix_hit: float | None = v.fraction(
         "share of the prompt found in the prefix cache; by default that of the workload",
         default=None,
         at_least=0,
         below=1,
     )
-    # Means of the samples in the bin, prompt and answer, if it was built from a trace.
+    # Means of the samples in the bin, prompt and output, if it was built from a trace.
     means: tuple[Tokens, Tokens] | None = None
 
     def lengths(self, representative: Representative) -> tuple[Tokens, Tokens]:
-        """Return the prompt and the answer that stand for the bin, at least one token each."""
+        """Return the prompt and the output that stand for the bin, at least one token each."""
         if representative is Representative.MEAN:
             assert self.means is not None
             return self.means
@@ -87,8 +87,8 @@ class Images(v.Node):
 
 
 @frozen
-class Shape:
-    """Requests of one shape: their share, tokens of prompt (and cached ones of it) and answer."""
+class RequestShape:
+    """Requests of one shape: their share, tokens of prompt (and cached ones of it) and output."""
 
     share: float
     input: Tokens
@@ -108,9 +108,7 @@ class Workload(v.Node):
     input: Tokens | None = v.number(
         TOKENS, "tokens of a prompt", whole=True, at_least=1, default=None
     )
-    output: Tokens | None = v.number(
-        TOKENS, "tokens of an answer", whole=True, at_least=1, default=None
-    )
+    output: Tokens | None = v.number(TOKENS, "output tokens", whole=True, at_least=1, default=None)
     requests: tuple[LengthBin, ...] = v.table(LengthBin, "a mixture of lengths")
     representative: Representative | None = v.choice(
         Representative,
@@ -124,7 +122,7 @@ class Workload(v.Node):
     images: Images | None = v.block(Images, "images of a request", optional=True)
     slo: Slo = v.block(Slo, "service-level objectives")
 
-    def shapes(self, image_tokens: Tokens = 0) -> tuple[Shape, ...]:
+    def shapes(self, image_tokens: Tokens = 0) -> tuple[RequestShape, ...]:
         """Return the shapes of the requests; their shares add up to 1.
 
         `image_tokens` are added to every prompt; the prefix cache holds none of them.
@@ -148,10 +146,10 @@ class Workload(v.Node):
 
     def _shape(
         self, share: float, lengths: tuple[Tokens, Tokens], hit: float | None, images: Tokens
-    ) -> Shape:
+    ) -> RequestShape:
         prompt, output = lengths
         cached = cached_tokens(prompt, self.prefix_hit if hit is None else hit)
-        return Shape(share, prompt + images, cached, output)
+        return RequestShape(share, prompt + images, cached, output)
 
 
 def cached_tokens(prompt: Tokens, hit: float) -> Tokens:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from specc.diagnostics import visible
 from specc.outputs.material import Material
-from specc.report.document import Block, Depth, Figures, Heading, Note, Table, Text
+from specc.report.document import Depth, Figures, Heading, Note, ReportBlock, Table, Text
 
 if TYPE_CHECKING:
     import rich.text
@@ -20,7 +20,7 @@ def write(material: Material) -> str:
     return shown(material.document.blocks)
 
 
-def shown(blocks: Iterable[Block]) -> str:
+def shown(blocks: Iterable[ReportBlock]) -> str:
     """Return blocks as a terminal shows them, coloured if standard output is one."""
     from rich.console import Console
 
@@ -33,7 +33,7 @@ def shown(blocks: Iterable[Block]) -> str:
     return captured.get()
 
 
-def _print(console: "Console", block: Block) -> None:
+def _print(console: "Console", block: ReportBlock) -> None:
     if isinstance(block, Heading):
         console.print()
         console.print(_text(block.text, style="bold"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from specc.report.document import Block, Depth, Note, ReportDocument
+from specc.report.document import Depth, Note, ReportBlock, ReportDocument
 from specc.report.sections import CLOSING, SECTIONS, SIMULATION_SECTIONS, Section
 from specc.report.sections.requests import statistics
 from specc.report.study import ReportedStudy
@@ -38,7 +38,7 @@ def _title(results: Results) -> str:
     return results.header.spec.removesuffix(".spec")
 
 
-def _studies(results: Results, sections: Sequence[Section]) -> Iterator[Block]:
+def _studies(results: Results, sections: Sequence[Section]) -> Iterator[ReportBlock]:
     for name in dict.fromkeys(result.study.name for result in results.studies):
         variants = tuple(result for result in results.studies if result.study.name == name)
         for result in variants:

@@ -23,7 +23,7 @@ class Depth(IntEnum):
 
 
 @frozen(kw_only=True)
-class Block:
+class ReportBlock:
     """What all blocks have.
 
     Attributes:
@@ -37,7 +37,7 @@ class Block:
 
 
 @frozen(kw_only=True)
-class Heading(Block):
+class Heading(ReportBlock):
     """A heading: level 2 for a study or a chapter, level 3 for what belongs to one."""
 
     kind = "heading"
@@ -46,7 +46,7 @@ class Heading(Block):
 
 
 @frozen(kw_only=True)
-class Text(Block):
+class Text(ReportBlock):
     """A paragraph; `lead` is one that a chapter begins with."""
 
     kind = "text"
@@ -55,7 +55,7 @@ class Text(Block):
 
 
 @frozen(kw_only=True)
-class Note(Block):
+class Note(ReportBlock):
     """A paragraph about the blocks around it."""
 
     kind = "note"
@@ -74,7 +74,7 @@ class Figure:
 
 
 @frozen(kw_only=True)
-class Figures(Block):
+class Figures(ReportBlock):
     """What a reader decides on: a sentence, its figures, and what to know about them.
 
     Attributes:
@@ -116,7 +116,7 @@ class Row:
 
 
 @frozen(kw_only=True)
-class Table(Block):
+class Table(ReportBlock):
     """A table with its caption.
 
     Attributes:
@@ -132,7 +132,7 @@ class Table(Block):
 
 
 @frozen(kw_only=True)
-class Chart(Block):
+class Chart(ReportBlock):
     """A picture: line charts, bars, or a heat map.
 
     Attributes:
@@ -151,7 +151,7 @@ class Chart(Block):
 
 
 @frozen(kw_only=True)
-class Terms(Block):
+class Terms(ReportBlock):
     """The words of the report."""
 
     kind = "terms"
@@ -170,12 +170,12 @@ class ReportDocument:
     """
 
     title: str
-    blocks: tuple[Block, ...] = field()
+    blocks: tuple[ReportBlock, ...] = field()
 
     @blocks.validator
-    def _ids_are_unique(self, _: object, blocks: tuple[Block, ...]) -> None:
+    def _ids_are_unique(self, _: object, blocks: tuple[ReportBlock, ...]) -> None:
         assert len({block.id for block in blocks}) == len(blocks)
 
-    def down_to(self, depth: Depth) -> Iterator[Block]:
+    def down_to(self, depth: Depth) -> Iterator[ReportBlock]:
         """Yield the blocks that an output shows."""
         return (block for block in self.blocks if block.depth <= depth)

@@ -68,7 +68,7 @@ class Point:
 
 
 @frozen
-class Curve:
+class BatchCurve:
     """Rows of the search by rising batch, thinned to what a picture shows."""
 
     batch: tuple[int, ...]
@@ -138,7 +138,7 @@ class EngineSettings:
         chunk_budget: new tokens of a step of a replica.
         prefill_admission: waiting requests that a step takes in; None: as many as it runs.
         scheduler: what a step takes in; None: the engine's own.
-        max_model_length: tokens of prompt and answer together.
+        max_model_length: tokens of prompt and output together.
         block_size: tokens of a KV-cache block.
         prefix_cache: tokens of prefixes that a replica keeps beside the requests in flight.
         kv_cache: number format of the KV cache.
@@ -231,7 +231,7 @@ class Candidate:
     misses: tuple[Miss, ...]
     relaxations: tuple[Miss, ...]
     probes: int
-    curve: Curve
+    curve: BatchCurve
 
     @property
     def phase(self) -> str:
@@ -289,7 +289,7 @@ class Configuration:
 
     @property
     def feasible(self) -> bool:
-        """Whether it keeps to all limits."""
+        """Whether it meets all limits."""
         return not self.misses
 
     @property

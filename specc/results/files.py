@@ -45,14 +45,14 @@ def results_from(text: str, name: str) -> Results:
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise _no_results(name, f"it is no JSON: {error}") from None
+        raise _no_results(name, f"it is not JSON: {error}") from None
     if not isinstance(data, dict) or not {"format", "studies"} & data.keys():
         raise _no_results(name, "it has no studies")
     found = data.pop("format", None)
     if type(found) is not int or found != FORMAT:
         raise ResultsError(
             f"'{name}' has format {json.dumps(found)}, this version of specc reads format {FORMAT}",
-            why="the form of result files changes between versions, and none of it is guessed",
+            why="the format of result files changes between versions",
             help=f"run the spec again: specc run {data.get('spec') or 'plan.spec'}",
         )
     studies = data.pop("studies", None)
@@ -66,7 +66,7 @@ def results_from(text: str, name: str) -> Results:
 
 def _no_results(name: str, why: str) -> ResultsError:
     return ResultsError(
-        f"'{name}' is no result file of specc",
+        f"'{name}' is not a result file of specc",
         why=why if len(why) <= 200 else f"{why[:200]} …",
         help="specc run writes one beside the spec: plan.result.json",
     )

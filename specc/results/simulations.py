@@ -1,8 +1,8 @@
 """What simulations saw, as data: statistics over requests, and what ran when.
 
-TTFT is the first token less the arrival, TPOT (last − first token) / (answer − 1), latency the
-last token less the arrival, queue the first step less the arrival, ITL the gaps between tokens of
-all requests.
+TTFT is the first token less the arrival, TPOT (last − first token) / (output tokens − 1), latency
+the last token less the arrival, queue the first step less the arrival, ITL the gaps between
+tokens of all requests.
 """
 
 from attrs import frozen
@@ -47,7 +47,7 @@ class BinMetrics:
 
 @frozen
 class Series:
-    """The state over time, at moments as far apart; sums over all engines."""
+    """The state over time, at equal intervals; sums over all engines."""
 
     time: tuple[Seconds, ...]
     waiting: tuple[int, ...]
@@ -57,7 +57,7 @@ class Series:
 
 @frozen
 class Steps:
-    """Steps of an engine around the moment at which most requests waited."""
+    """Steps of an engine around the time at which most requests waited."""
 
     start: tuple[Seconds, ...]
     end: tuple[Seconds, ...]
@@ -159,7 +159,7 @@ class CapacityFound:
         curve: what other rates lead to, with the first seed, whose own capacity is `curve_rate`.
         limiting: the objective that the most requests miss just above the capacity.
         short: whether the simulation is too short to tell of higher rates.
-        wanted: a rate that was asked for, and `replicas` that carry it, checked by simulation.
+        wanted: a rate that was asked for, and `instances` that carry it, checked by simulation.
     """
 
     target: float
@@ -174,9 +174,10 @@ class CapacityFound:
     limiting: str = ""
     short: bool = False
     wanted: float | None = None
-    replicas: int | None = None
+    instances: int | None = None
     attainment_at_wanted: float | None = None
 
+    @property
     @property
     def steepness(self) -> float | None:
         """Attainment lost by a rate 5 % above the capacity."""
@@ -198,7 +199,7 @@ class EngineLimits:
         decode_batch: sequences that a step decodes.
         capacity: KV-cache blocks.
         block: tokens of a block.
-        longest: tokens of prompt and answer together.
+        longest: tokens of prompt and output together.
         slack: decode_first_with_slack: share by which a step may exceed the budget.
         ready_at: when the first step may begin, in picoseconds.
     """
@@ -222,10 +223,10 @@ class EngineLimits:
         """Return the longest context of a step, if no request is longer than `request`."""
         return max(1, min(request, self.longest, self.capacity * self.block + 1))
 
-    def takes(self, prompt: Tokens, answer: Tokens) -> bool:
+    def takes(self, prompt: Tokens, output: Tokens) -> bool:
         """Say whether a request fits: the model's length, and the cache when all else is gone."""
-        fits = self.blocks(prompt + answer - 1) <= self.capacity
-        return fits and prompt + answer <= self.longest
+        fits = self.blocks(prompt + output - 1) <= self.capacity
+        return fits and prompt + output <= self.longest
 
 
 @frozen
@@ -251,7 +252,7 @@ class Closed:
 
 
 @frozen
-class Picture:
+class SimulationPicture:
     """What charts of a simulation show: the state over time, steps, and quantiles 0 % to 100 %."""
 
     series: Series
@@ -267,12 +268,12 @@ class Simulated:
 
     Attributes:
         place: place of the configuration in the ranking by closed form, from 1.
-        devices: of all replicas; their number for a server.
-        engines: of all replicas, of each phase.
+        devices: of all instances; their number for a server.
+        engines: of all instances, of each phase.
         settings: of the engines of each phase.
         estimates: statistics at the ends of the error band of the cost model.
         closed: means of the closed form beside those of the simulation.
-        capacity: the highest rate that keeps the objectives, if it was asked for.
+        capacity: the highest rate that meets the objectives, if it was asked for.
     """
 
     name: str
@@ -284,7 +285,7 @@ class Simulated:
     metrics: Metrics
     estimates: tuple[Estimate, ...]
     closed: tuple[Closed, ...]
-    picture: Picture
+    picture: SimulationPicture
     capacity: CapacityFound | None = None
 
     @property

@@ -74,7 +74,7 @@ class StudyResult:
 
     @property
     def feasible(self) -> bool:
-        """Whether there is a configuration that keeps to the limits, also as simulated."""
+        """Whether there is a configuration that meets the limits, also as simulated."""
         if self.best is None and not self.study.servers:
             return False
         return not self.simulations or self.simulations[0].meets
@@ -110,7 +110,7 @@ class Results:
 
     @property
     def feasible(self) -> bool:
-        """Whether every study has a configuration that keeps to its limits, also as simulated."""
+        """Whether every study has a configuration that meets its limits, also as simulated."""
         return all(study.feasible for study in self.studies)
 
     @property

@@ -150,7 +150,7 @@ def _instances(fleet: Fleet, size: int, rate: float) -> tuple[int, tuple[Miss, .
 def _pairs(
     deployment: Deployment, workload: Workload, evaluated: Sequence[Evaluated]
 ) -> Iterator[_Pair]:
-    """Yield every prefill candidate with every decode candidate that keeps to the limits."""
+    """Yield every prefill candidate with every decode candidate that meets the limits."""
     prefills = [e for e in evaluated if e.task.phase is Phase.PREFILL and e.candidate.feasible]
     decodes = [e for e in evaluated if e.decoding is not None]
     limit = workload.slo.tpot

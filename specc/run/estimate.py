@@ -16,7 +16,7 @@ from specc.run.evaluate import Prepared, prepare, server_of
 from specc.run.simulate import simulations_of
 from specc.search.batch import BESIDE, FINER, FIRST_RIGHT_EDGE, MOST_DOUBLINGS, PEAKS, scan_grid
 from specc.serving import StepLoop
-from specc.simulation.arrivals import Source
+from specc.simulation.arrivals import RequestSource
 from specc.simulation.cluster import takes_turns
 from specc.simulation.instances import measured_pool
 from specc.units import Bytes, Seconds, counted
@@ -45,7 +45,7 @@ _HASH, _HASH_BYTES = 0.6e-6, 40  # for the name of a block of a prompt, and its 
 
 
 @frozen
-class Part:
+class WorkPart:
     """A part of the work: what it is, where the spec asks for it, and what it takes."""
 
     what: str
@@ -55,10 +55,10 @@ class Part:
 
 
 @frozen
-class Estimate:
+class WorkEstimate:
     """What a plan takes."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[WorkPart, ...]
 
     @property
     def seconds(self) -> Seconds:
@@ -85,22 +85,22 @@ class Estimate:
             "E0601",
             f"this run takes about {size}",
             (Label(largest.study.spans[""], largest.what),),
-            why=f"a run of more than {bound} is not begun unasked",
+            why=f"a run of more than {bound} needs --yes",
             help="ask for fewer layouts, batch sizes, requests or seeds; or run it with --yes",
         )
 
 
-def estimate(plan: Plan) -> Estimate:
+def estimate(plan: Plan) -> WorkEstimate:
     """Return what a plan takes."""
-    parts: list[Part] = []
+    parts: list[WorkPart] = []
     for planned in plan.studies:
         parts += _of_candidates(planned)
         parts += _of_pairs(planned)
         parts += _of_simulations(planned.study)
-    return Estimate(tuple(parts))
+    return WorkEstimate(tuple(parts))
 
 
-def _of_candidates(planned: PlannedStudy) -> Iterator[Part]:
+def _of_candidates(planned: PlannedStudy) -> Iterator[WorkPart]:
     tasks = planned.tasks
     if not tasks:
         return
@@ -113,7 +113,7 @@ def _of_candidates(planned: PlannedStudy) -> Iterator[Part]:
     most = max(rows for _, rows in each)
     memory = together * most * _ROW_BYTES + len(tasks) * _CANDIDATE_BYTES
     what = f"{len(tasks):,} candidates of up to {most:,.0f} batch sizes"
-    yield Part(what, planned.study, _STUDY + seconds, int(memory))
+    yield WorkPart(what, planned.study, _STUDY + seconds, int(memory))
 
 
 def _of_task(task: Task) -> tuple[Seconds, float]:
@@ -147,7 +147,7 @@ def _looped(prepared: Prepared) -> Sequence[float]:
     return [*grid, *[high / 2] * (FINER * PEAKS // 2 + BESIDE)]
 
 
-def _of_pairs(planned: PlannedStudy) -> Iterator[Part]:
+def _of_pairs(planned: PlannedStudy) -> Iterator[WorkPart]:
     for deployment in planned.study.deployments:
         if len(deployment.mode.phases) == 1:
             continue
@@ -157,26 +157,26 @@ def _of_pairs(planned: PlannedStudy) -> Iterator[Part]:
         ]
         count = sides[0] * sides[1]
         what = f"{count:,} pairs of prefill and decode candidates of '{deployment.name}'"
-        yield Part(what, planned.study, count * _PAIR, count * _PAIR_BYTES)
+        yield WorkPart(what, planned.study, count * _PAIR, count * _PAIR_BYTES)
 
 
-def _of_simulations(study: Study) -> Iterator[Part]:
+def _of_simulations(study: Study) -> Iterator[WorkPart]:
     simulate = study.simulate
     if simulate is None:
         return
-    source = Source(simulate, study.workload)
+    source = RequestSource(simulate, study.workload)
     times, count = simulations_of(study), source.count
-    engines = simulate.replicas if simulate.router.sight is not Sight.NOTHING else 0
+    engines = simulate.instances if simulate.router.sight is not Sight.NOTHING else 0
     each = _REQUEST + engines * _ENGINE
-    prompt, answer = _mean_lengths(source)
+    prompt, output = _mean_lengths(source)
     subjects: list[MeasuredServer | Deployment] = [*study.servers, *study.deployments]
-    slowest = max((_of_request(subject, prompt, answer) for subject in subjects), default=0.0)
+    slowest = max((_of_request(subject, prompt, output) for subject in subjects), default=0.0)
     blocks = 0.0
     if simulate.sessions is not None:
-        history = (prompt + answer) * simulate.sessions.turns
+        history = (prompt + output) * simulate.sessions.turns
         blocks = (simulate.sessions.system_prompt + history) / source.block
-    turns = answer if any(map(_takes_turns, study.servers)) else 0.0
-    yield Part(
+    turns = output if any(map(_takes_turns, study.servers)) else 0.0
+    yield WorkPart(
         f"{counted(times, 'simulation')} of {counted(count, 'request')}"
         + (", most of them for the capacity" if study.capacity is not None else ""),
         study,
@@ -189,18 +189,18 @@ def _takes_turns(server: MeasuredServer) -> bool:
     return takes_turns(measured_pool(server, Routing.ROUND_ROBIN, longest=1).settings)
 
 
-def _of_request(subject: MeasuredServer | Deployment, prompt: float, answer: float) -> Seconds:
+def _of_request(subject: MeasuredServer | Deployment, prompt: float, output: float) -> Seconds:
     """Return the seconds that a request takes beyond its coming and going."""
     if isinstance(subject, MeasuredServer):
         chunks = prompt / subject.chunk_budget
         each = _TOKEN + _TURN / (subject.decode_batch or 1)
-        return chunks * _CHUNK + (answer * each if _takes_turns(subject) else 0.0)
+        return chunks * _CHUNK + (output * each if _takes_turns(subject) else 0.0)
     budget = subject.engine.chunk_budget
     return prompt / budget * _CHUNK if budget else 0.0
 
 
-def _mean_lengths(source: Source) -> tuple[float, float]:
-    """Return the tokens of the mean prompt and answer."""
+def _mean_lengths(source: RequestSource) -> tuple[float, float]:
+    """Return the tokens of the mean prompt and output."""
     trace, workload = source.simulate.arrival.trace, source.workload
     if trace is not None:
         return sum(trace.input) / len(trace.input), sum(trace.output) / len(trace.output)

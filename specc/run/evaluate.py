@@ -13,9 +13,9 @@ from specc.ir.facts import fact
 from specc.plan import Task
 from specc.results import (
     Band,
+    BatchCurve,
     BoundShares,
     Candidate,
-    Curve,
     EngineSettings,
     Instance,
     MemoryUse,
@@ -53,7 +53,7 @@ class Tradeoff:
     rate: tuple[float, ...]
 
     def place(self, limit: Seconds) -> int:
-        """Return the place with the highest rate whose TPOT keeps to a limit.
+        """Return the place with the highest rate whose TPOT meets a limit.
 
         If none does it is the one with the shortest TPOT.
         """
@@ -66,7 +66,7 @@ class Evaluated:
 
     Attributes:
         cache: the KV cache of a request on a rank.
-        mean_steps: tokens of the mean answer after the first.
+        mean_steps: tokens of the mean output after the first.
         decoding: what the instance can do besides its best, where it decodes alone; None where
             nothing is feasible.
     """
@@ -325,14 +325,14 @@ def _shares(parts: dict[str, float | None]) -> BoundShares | None:
     return BoundShares(**known) if known else None
 
 
-def _curve(found: BatchSearch) -> Curve:
+def _curve(found: BatchSearch) -> BatchCurve:
     """Thin the probed rows to a geometric series of batches, keeping the ends and the best."""
     rows = len(found.table)
     picked = np.unique(np.round(np.geomspace(1, rows, CURVE_POINTS)).astype(int) - 1)
     kept = {*picked.tolist(), *([found.best] if found.best is not None else [])}
     index = np.array(sorted(kept))
     table = found.table
-    return Curve(
+    return BatchCurve(
         batch=tuple(table.batch[index].tolist()),
         ttft=_known(table.ttft[index].tolist()),
         tpot=_known(table.tpot[index].tolist()),

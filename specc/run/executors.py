@@ -58,7 +58,7 @@ def _lost(exitcode: int | None, groups: Sequence[_Group]) -> Diagnostic:
     names = dict.fromkeys(f"'{task.deployment.name}'" for group in groups for task in group)
     why = f"it ended by itself, with code {exitcode}"
     if exitcode is not None and exitcode < 0:
-        why = f"by signal {-exitcode}; most often the memory of the machine is short"
+        why = f"by signal {-exitcode}; usually the machine is out of memory"
     return Diagnostic(
         "E0020",
         f"a worker process ended twice while it evaluated {', '.join(names)}",

@@ -2,7 +2,7 @@
 
 from specc.ir import facts
 from specc.ir.facts import MONEY, dimension_of, is_simulated, is_statistic
-from specc.ir.formula import Expectation, Fact, FormulaError, evaluate, references
+from specc.ir.formula import ExpectedCondition, Fact, FormulaError, evaluate, references
 from specc.results import Configuration, StudyResult, Verdict
 from specc.units import BYTES, TIME, Dimension, Quantity
 
@@ -10,11 +10,11 @@ _PHASES = ("prefill", "decode")
 
 
 class _MissingFactError(Exception):
-    """A fact that an answer does not have; says which."""
+    """A fact that a configuration does not have; says which."""
 
 
-def judge(expectation: Expectation, result: StudyResult) -> Verdict:
-    """Judge an expectation on the answers of a study. Without a feasible one it is not met."""
+def judge(expectation: ExpectedCondition, result: StudyResult) -> Verdict:
+    """Judge an expectation of a study. Without a feasible configuration it is not met."""
     condition = expectation.condition
     facts: dict[str, Fact] = {}
     for path in references(condition):
@@ -37,14 +37,14 @@ def _fact(path: str, result: StudyResult) -> Fact:
     *names, fact = path.split(".")
     phase = names.pop() if names[-1] in _PHASES else ""
     deployment = names[0] if len(names) > 1 else ""
-    answer = result.best_of(deployment) if deployment else result.best
-    if answer is None:
+    configuration = result.best_of(deployment) if deployment else result.best
+    if configuration is None:
         where = ".".join(names)
-        raise _MissingFactError(f"{where} does not exist: no layout keeps to the limits")
-    value = _value(answer, phase, fact, path)
+        raise _MissingFactError(f"{where} does not exist: no layout meets the limits")
+    value = _value(configuration, phase, fact, path)
     dimension = dimension_of(fact)
     if dimension == MONEY:
-        dimension = Dimension.base(answer.currency)
+        dimension = Dimension.base(configuration.currency)
     if dimension is None or isinstance(value, str):
         return str(value)
     return Quantity(value, dimension)

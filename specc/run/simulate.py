@@ -14,14 +14,14 @@ from specc.results import (
     Configuration,
     Estimate,
     Metrics,
-    Picture,
     Simulated,
+    SimulationPicture,
 )
 from specc.run.evaluate import Evaluated
 from specc.run.events import Events
 from specc.run.failure import RunError
 from specc.run.subjects import SimulationInterruptedError, Simulator, subjects
-from specc.simulation.arrivals import Source
+from specc.simulation.arrivals import RequestSource
 from specc.simulation.capacity import (
     CURVE,
     Simulation,
@@ -34,7 +34,7 @@ from specc.simulation.cluster import AT_ONCE
 from specc.simulation.requests import TooLongError
 
 ESTIMATED = ("ttft.p50", "ttft.p99", "tpot.p50", "tpot.p99", "latency.p99")
-MOST_REPLICAS = 1_000
+MOST_INSTANCES = 1_000
 ABOVE = 1.1  # times the capacity: where to look for what breaks first
 PROBES = 11  # simulations of a bisection, about
 
@@ -66,8 +66,8 @@ def _too_long(study: Study) -> Diagnostic:
         "E0402",
         f"the simulation of '{study.name}' lasts longer than {LONGEST_SIMULATION / 86400:.0f} days",
         (Label(simulate.spans[""]),),
-        why="its engines are so slow that the requests are never done",
-        help="compare the numbers of the device and the lengths of the requests with real ones",
+        why="the engines are too slow to finish the requests",
+        help="check the numbers of the device and the lengths of the requests",
     )
 
 
@@ -85,7 +85,7 @@ def simulation_work(study: Study) -> int:
     """Estimate how often the simulations of a study call for progress."""
     if study.simulate is None:
         return 0
-    count = Source(study.simulate, study.workload).count
+    count = RequestSource(study.simulate, study.workload).count
     return simulations_of(study) * -(-count // AT_ONCE)
 
 
@@ -118,13 +118,13 @@ def _run(simulator: Simulator) -> Simulated:
         name=subject.name,
         layout=subject.layout,
         place=subject.place,
-        devices=subject.devices * subject.simulate.replicas,
-        engines=tuple(count * subject.simulate.replicas for count in simulator.engines),
+        devices=subject.devices * subject.simulate.instances,
+        engines=tuple(count * subject.simulate.instances for count in simulator.engines),
         settings=simulator.limits,
         metrics=metrics,
         estimates=estimates,
         closed=_closed(subject.configuration, metrics),
-        picture=Picture(
+        picture=SimulationPicture(
             series=outcome.series(),
             steps=outcome.steps(),
             ttft=outcome.distribution("ttft"),
@@ -200,10 +200,10 @@ def _capacity(simulator: Simulator, wanted: Capacity, seen: Metrics) -> Capacity
     curve = [seen_at(share * own * base, nominal(share * own, first)) for share in CURVE]
     above = nominal(ABOVE * own, first)
     limiting = min(above.objectives, key=lambda objective: objective.share)
-    replicas = share = None
+    instances = share = None
     if wanted.rate is not None:
-        each = mean * base / subject.simulate.replicas
-        replicas, share = _replicas(simulator, wanted, each, base)
+        each = mean * base / subject.simulate.instances
+        instances, share = _instances_for(simulator, wanted, each, base)
     return CapacityFound(
         target=wanted.attainment,
         rate=mean * base,
@@ -217,15 +217,15 @@ def _capacity(simulator: Simulator, wanted: Capacity, seen: Metrics) -> Capacity
         limiting=limiting.objective,
         short=is_short(above),
         wanted=wanted.rate,
-        replicas=replicas,
+        instances=instances,
         attainment_at_wanted=share,
     )
 
 
-def _replicas(
+def _instances_for(
     simulator: Simulator, wanted: Capacity, each: float, base: float
 ) -> tuple[int | None, float | None]:
-    """Return the fewest replicas that carry the wanted rate, and the attainment they reach at it.
+    """Return the fewest instances that carry the wanted rate, and the attainment they reach at it.
 
     The latter is None where the simulation cannot tell at this rate. Begins at what the capacity
     of one says; a router may need fewer of many, or more.
@@ -237,13 +237,13 @@ def _replicas(
         return metrics.attainment if carried(metrics, wanted.attainment) else None
 
     def share_of(count: int) -> float | None:
-        return share_in(simulator.metrics(scale, replicas=count))
+        return share_in(simulator.metrics(scale, copies=count))
 
     count = max(1, math.ceil(wanted.rate / each - 1e-9))
-    if count > MOST_REPLICAS:
+    if count > MOST_INSTANCES:
         return None, None
     try:
-        metrics = simulator.metrics(scale, replicas=count)
+        metrics = simulator.metrics(scale, copies=count)
     except TooLongError:  # requests are hours apart: there is nothing to check
         return count, None
     if is_short(metrics):

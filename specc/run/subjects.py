@@ -12,7 +12,7 @@ from specc.run.configurations import cache_transfer
 from specc.run.evaluate import Evaluated, server_of
 from specc.run.events import Events
 from specc.serving.transfer import CacheTransfer
-from specc.simulation.arrivals import Source
+from specc.simulation.arrivals import RequestSource
 from specc.simulation.cluster import Cluster, Disaggregated, Pool
 from specc.simulation.instances import UNLIMITED, SimulatedInstance, measured_pool
 from specc.simulation.metrics import Outcome
@@ -57,7 +57,7 @@ class Subject:
 
     Attributes:
         place: place of the configuration in the ranking by closed form, from 1.
-        devices: of one replica.
+        devices: of the configuration, once.
         parts: its instances; of a measured server none.
         server: the measured server.
         transfer: how caches get from the first part to the second.
@@ -140,13 +140,13 @@ class Simulator:
     instances: tuple[SimulatedInstance, ...] = Factory(
         lambda self: tuple(part.instance for part in self.subject.parts), takes_self=True
     )
-    source: Source = Factory(lambda self: self._source(), takes_self=True)
+    source: RequestSource = Factory(lambda self: self._source(), takes_self=True)
     # Engines by how many standard deviations the cost model errs.
     _pools: dict[float, tuple[Pool, ...]] = Factory(dict)
 
     @property
     def engines(self) -> tuple[int, ...]:
-        """Engines of one replica, of each phase."""
+        """Engines of the configuration once, of each phase."""
         if self.subject.server is not None:
             return (1,)
         each = zip(self.subject.parts, self.instances, strict=True)
@@ -164,7 +164,7 @@ class Simulator:
         scale: float = 1.0,
         seed: int | None = None,
         deviations: float = 0.0,
-        replicas: int | None = None,
+        copies: int | None = None,
     ) -> Outcome:
         """Simulate at so many times the rate.
 
@@ -172,13 +172,13 @@ class Simulator:
             scale: factor on the rate.
             seed: of the random numbers; by default that of the spec.
             deviations: standard deviations by which the cost model errs.
-            replicas: how many; by default as many as the spec says.
+            copies: of the configuration; by default as many as the spec says.
 
         Raises:
             SimulationInterruptedError: stopped by the keyboard.
         """
         requests = self.source.requests(scale, seed)
-        cluster = self._cluster(replicas or self.subject.simulate.replicas, deviations)
+        cluster = self._cluster(copies or self.subject.simulate.instances, deviations)
         outcome = cluster.serve(requests, lambda _: self.events.advanced())
         if outcome.interrupted:
             raise SimulationInterruptedError(self.subject.name, self.judged(outcome))
@@ -189,23 +189,23 @@ class Simulator:
         scale: float = 1.0,
         seed: int | None = None,
         deviations: float = 0.0,
-        replicas: int | None = None,
+        copies: int | None = None,
     ) -> Metrics:
         """Return what a simulation says; see `outcome`."""
-        return self.judged(self.outcome(scale, seed, deviations, replicas))
+        return self.judged(self.outcome(scale, seed, deviations, copies))
 
     def judged(self, outcome: Outcome) -> Metrics:
         """Return what a simulation says by the objectives of the study."""
         workload = self.subject.study.workload
         return outcome.metrics(workload.slo, max(1, len(workload.requests)))
 
-    def _source(self) -> Source:
+    def _source(self) -> RequestSource:
         simulate, workload = self.subject.simulate, self.subject.study.workload
         server = self.subject.server
         if server is not None:
             longest = server.max_model_length or UNLIMITED
-            return Source(simulate, workload, block=server.block_size, longest=longest)
-        return Source(
+            return RequestSource(simulate, workload, block=server.block_size, longest=longest)
+        return RequestSource(
             simulate,
             workload,
             image_tokens=image_tokens(workload, self.subject.parts[0].task.deployment.model),
@@ -224,11 +224,11 @@ class Simulator:
             )
         return self._pools[deviations]
 
-    def _cluster(self, replicas: int, deviations: float) -> Cluster:
+    def _cluster(self, copies: int, deviations: float) -> Cluster:
         # The costs of a measured server have no error of ours.
         known = 0.0 if self.subject.server is not None else deviations
         sized = [
-            evolve(pool, engines=count * replicas)
+            evolve(pool, engines=count * copies)
             for pool, count in zip(self._pools_at(known), self.engines, strict=True)
         ]
         return sized[0] if len(sized) == 1 else self._disaggregated(*sized)

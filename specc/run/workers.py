@@ -53,7 +53,7 @@ class _Worker:
         with contextlib.suppress(OSError):
             self.pipe.send(order)
 
-    def answer(self) -> list[Any] | None:
+    def result(self) -> list[Any] | None:
         """Return what it made of its chunk, or None if it died; raise what its function raised."""
         try:
             found: list[Any] | Exception = ForkingPickler.loads(self.pipe.recv_bytes())
@@ -101,7 +101,7 @@ def worked(
                     tried[waiting[0]] += 1
                     worker.give(waiting[0], (function, chunks[waiting.popleft()]))
             for worker in _with_news(workers):
-                place, results = worker.place, worker.answer()
+                place, results = worker.place, worker.result()
                 if results is not None and place is not None:
                     yield place, results
                     continue
@@ -173,11 +173,11 @@ def _serve(pipe: "Connection[Any, Any]") -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(EOFError, OSError):
         while True:
-            pipe.send_bytes(_answer(pipe.recv_bytes()))
+            pipe.send_bytes(_done(pipe.recv_bytes()))
     os._exit(0)
 
 
-def _answer(order: bytes) -> "memoryview[int]":
+def _done(order: bytes) -> "memoryview[int]":
     try:
         function, chunk = ForkingPickler.loads(order)
         return ForkingPickler.dumps([function(part) for part in chunk])

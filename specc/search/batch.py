@@ -12,7 +12,7 @@ from specc.results import Miss
 from specc.search.goals import Goals
 from specc.serving import ServingTable
 
-PEAK = "peak"  # larger batches keep to the limits, and serve less
+PEAK = "peak"  # larger batches meet the limits, and serve less
 Integers = NDArray[np.int64]
 Evaluate = Callable[[Integers], ServingTable]
 
@@ -30,13 +30,13 @@ class BatchSearch:
 
     Attributes:
         table: every row that was probed, by rising batch.
-        feasible: which of them keep to all limits.
+        feasible: which of them meet all limits.
         best: the row with the highest objective among these; None if there is none.
         stopped_by: what the next larger batch breaks, the worst first; `range` if the range of
             batch sizes ends there, `peak` if larger ones serve less, `unknown` if not probed.
         misses: if nothing is feasible, the limits that the row nearest to it breaks.
         nearest: that row.
-        relaxations: per limit, the row that comes nearest to it and keeps to all the others.
+        relaxations: per limit, the row that comes nearest to it and meets all the others.
         probes: batch sizes evaluated.
     """
 

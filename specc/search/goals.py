@@ -1,4 +1,4 @@
-"""What a batch size must keep to, and how far it is from that."""
+"""What a batch size must meet, and how far it is from that."""
 
 import operator
 from typing import Any
@@ -21,7 +21,7 @@ OPERATORS = {"<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operat
 
 @frozen
 class Goals:
-    """The limits that a batch size of a layout keeps to.
+    """The limits that a batch size of a layout meets.
 
     Attributes:
         slo: limits of the workload; one on what a phase does not have is no limit there.
@@ -36,7 +36,7 @@ class Goals:
     layout: Layout | None = None
 
     def excess(self, table: ServingTable) -> dict[str, Column]:
-        """Return, per limit, how far each row is above it, relative to it; ≤ 0 keeps to it."""
+        """Return, per limit, how far each row is above it, relative to it; ≤ 0 meets it."""
         excess: dict[str, Column] = {MEMORY: -table.memory.available / self.memory}
         for name in ("ttft", "tpot"):
             limit, column = getattr(self.slo, name), getattr(table, name)
@@ -50,7 +50,7 @@ class Goals:
         return excess
 
     def feasible(self, table: ServingTable) -> NDArray[np.bool_]:
-        """Return which rows keep to every limit."""
+        """Return which rows meet every limit."""
         worst: Column = np.max(list(self.excess(table).values()), axis=0)
         return worst <= 0
 
@@ -64,7 +64,7 @@ class Goals:
         return tuple(sorted(found, key=lambda miss: (miss.limit != MEMORY, -miss.excess)))
 
     def relaxations(self, table: ServingTable) -> tuple[Miss, ...]:
-        """Return, per limit, the row that breaks it least and keeps to all the others."""
+        """Return, per limit, the row that breaks it least and meets all the others."""
         excess = self.excess(table)
         found = []
         for limit, column in excess.items():
@@ -103,7 +103,7 @@ class Goals:
 
 
 def bound_excess(bound: Bound, values: Column) -> Column:
-    """Return how far values are beyond a bound, relative to it; ≤ 0 keeps to it."""
+    """Return how far values are beyond a bound, relative to it; ≤ 0 meets it."""
     scale = abs(bound.value) or 1.0
     above = (values - bound.value) / scale
     if bound.operator in (">=", ">"):

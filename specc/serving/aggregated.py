@@ -37,7 +37,7 @@ class Aggregated(ClosedForm):
 
     def steps(self, batch: Integers) -> StepTable:
         """Return the steps whose times `table` takes: waves of rising size, then decode steps."""
-        prefill = wave_steps(self.server, self.budget, batch * self.server.replicas)
+        prefill = wave_steps(self.server, self.budget, batch * self.server.batches)
         return StepTable.joined([prefill, self._decode(batch)])
 
     def _decode(self, batch: Integers) -> StepTable:
@@ -46,7 +46,7 @@ class Aggregated(ClosedForm):
     def table(self, batch: Integers, times: StepTimes) -> ServingTable:
         """Return a row for each batch size from the times of its `steps`."""
         server, output = self.server, self.server.mixture.mean_output
-        concurrency = batch * server.replicas
+        concurrency = batch * server.batches
         steps = self._decode(batch)
         split = len(times.total) - len(batch)
         decode = times.rows(np.arange(split, len(times.total)))
@@ -95,5 +95,5 @@ class Aggregated(ClosedForm):
 
 
 def _tpot(ttft: Seconds, step: Seconds, output: Tokens) -> Seconds | None:
-    """Return the end-to-end time over the answer; answers of one token have no TPOT."""
+    """Return the end-to-end time per output token; outputs of one token have no TPOT."""
     return ttft / output + step if output > 1 else None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from attrs import frozen
 
 from specc.cost import StepTable, StepTimes
-from specc.ir import Shape
+from specc.ir import RequestShape
 from specc.results import BinRow
 from specc.serving.mixture import allocate
 from specc.serving.server import Server
@@ -42,10 +42,12 @@ class ClosedForm(ABC):
     def bins(self, batch: int) -> tuple[BinRow, ...]:
         """Return what each shape sees, with the integers of one batch size."""
 
-    def _rows(self, batch: int, latencies: Callable[[Shape], Latencies]) -> tuple[BinRow, ...]:
+    def _rows(
+        self, batch: int, latencies: Callable[[RequestShape], Latencies]
+    ) -> tuple[BinRow, ...]:
         """Return a row for each shape with its TTFT and TPOT."""
         shapes = self.server.mixture.shapes
-        samples = allocate(batch * self.server.replicas, shapes)
+        samples = allocate(batch * self.server.batches, shapes)
         return tuple(
             BinRow(s.share, n, s.input, s.cached, s.output, *latencies(s))
             for s, n in zip(shapes, samples, strict=True)

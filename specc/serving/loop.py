@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from specc.cost import Sequences, StepTable, StepTimes
 from specc.cost.times import P10, P90
-from specc.ir import Loop, Scheduler, Shape, StepLatency
+from specc.ir import Loop, RequestShape, Scheduler, StepLatency
 from specc.ir.deployment import USUAL_SLACK
 from specc.results import BinRow, Timeline
 from specc.serving.mixture import allocate
@@ -47,18 +47,18 @@ class Schedule:
 
 
 @define
-class _Engine:
+class _LoopEngine:
     """The state between steps. Sequences that decode are not touched one by one.
 
     `turn` counts decode steps; a group that began to decode at turn b has context
     prompt + (turn - b) · yield + 1 and finishes at a turn known in advance.
     """
 
-    shapes: tuple[Shape, ...]
+    shapes: tuple[RequestShape, ...]
     budget: Budget
     loop: Loop
     per_step: float
-    answers: bool
+    decodes: bool
     waiting: "deque[Waiting]" = Factory(deque)
     schedule: Schedule = Factory(Schedule)
     turn: int = 0
@@ -118,7 +118,7 @@ class _Engine:
         s.batch.append(len(s.begins) - 1)
         s.first.append(len(s.steps) - 1)
         s.last.append(len(s.steps) - 1)
-        if shape.output == 1 or not self.answers:
+        if shape.output == 1 or not self.decodes:
             return
         turns = int(np.ceil((shape.output - 1) / self.per_step - 1e-9))
         heapq.heappush(self.finishing, (self.turn + turns, len(s.shape) - 1))
@@ -177,7 +177,7 @@ class StepLoop:
     A batch of fewer requests than `POOL` cannot hold each shape in its share, so as many batches
     as deal out a pool of that size run one after the other, and the means are over all of them.
 
-    Without `answers` the first token is the last: an instance that prefills alone.
+    Without `decodes` the first token is the last: an instance that prefills alone.
 
     Attributes:
         server: the instance.
@@ -185,7 +185,7 @@ class StepLoop:
         scheduler: what a step takes in.
         slack: share by which a step may exceed the budget, if the scheduler takes slack.
         latency: how long a step takes that prefills and decodes.
-        answers: whether requests decode here.
+        decodes: whether requests decode here.
     """
 
     server: Server
@@ -193,7 +193,7 @@ class StepLoop:
     scheduler: Scheduler = Scheduler.DECODE_FIRST_WITH_SLACK
     slack: float = USUAL_SLACK
     latency: StepLatency = StepLatency.MIXED
-    answers: bool = True
+    decodes: bool = True
 
     def evaluate(self, batch: Integers) -> ServingTable:
         """Return a row for each batch size (requests a replica), shape (N,)."""
@@ -240,12 +240,12 @@ class Trajectory:
             loop.slack if forms.slack else 0.0,
             1 + loop.server.drafted,
         )
-        engine = _Engine(
+        engine = _LoopEngine(
             loop.server.mixture.shapes,
             budget,
             forms,
             loop.server.tokens_per_step,
-            loop.answers,
+            loop.decodes,
         )
         return engine.run(interleaved(self.counts, self.size))
 
@@ -363,7 +363,7 @@ class Trajectory:
 
     @cached_property
     def tpot(self) -> Column:
-        """Time per output token of each group; NaN for answers of one token."""
+        """Time per output token of each group; NaN for outputs of one token."""
         outputs = np.array([s.output for s in self.loop.server.mixture.shapes])[self.shape]
         gaps = np.where(outputs > 1, outputs - 1, np.nan)
         between = self.ends[self.schedule.last] - self.ends[self.schedule.first]
@@ -383,7 +383,7 @@ class Trajectory:
         both = np.concatenate([prefills, prefills])
         prefill_step = np.array([float(self.times.total[both].max())])
         shares, spread = self._shares(prefills)
-        if not loop.answers:
+        if not loop.decodes:
             from specc.serving.phases import prefill_table
 
             return prefill_table(
@@ -404,7 +404,7 @@ class Trajectory:
         low, high = (np.exp(deviations * spread) for deviations in (P10, P90))
         return ServingTable(
             batch=batch,
-            concurrency=batch * server.replicas,
+            concurrency=batch * server.batches,
             ttft=ttft,
             tpot=tpot,
             throughput=throughput,
@@ -434,7 +434,7 @@ class Trajectory:
         ends = self.ends[self.schedule.last] - self.arrivals[self.of_batch]
         batches, shapes = len(self.arrivals), len(self.counts)
         own = self.of_batch * shapes + self.shape
-        if not self.loop.answers:  # an instance that prefills alone is done with a batch at once
+        if not self.loop.decodes:  # an instance that prefills alone is done with a batch at once
             own = self.of_batch * shapes
         last = np.zeros(batches * shapes)
         np.maximum.at(last, own, ends)
@@ -450,7 +450,7 @@ class Trajectory:
             kv_cache=memory.kv_cache[tightest : tightest + 1],
             activations=memory.activations[tightest : tightest + 1],
         )
-        return server.parts(batch, row, answers=self.loop.answers)
+        return server.parts(batch, row, decodes=self.loop.decodes)
 
     def _shares(self, prefills: NDArray[np.bool_]) -> tuple[Shares, Column]:
         """Return what bounds the steps that prefill, and the deviation of the mean step."""
@@ -469,7 +469,7 @@ class Trajectory:
         for index, (shape, samples) in enumerate(zip(shapes, in_flight, strict=True)):
             own = self.shape == index
             ttft = _mean(self.ttft[own], self.count[own]) if own.any() else None
-            decodes = own.any() and self.loop.answers and shape.output > 1
+            decodes = own.any() and self.loop.decodes and shape.output > 1
             tpot = _mean(self.tpot[own], self.count[own]) if decodes else None
             rows.append(
                 BinRow(shape.share, samples, shape.input, shape.cached, shape.output, ttft, tpot)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from specc.cost import Sequences, StepTable
 from specc.cost.steps import Column
-from specc.ir import Model, Shape, Workload
+from specc.ir import Model, RequestShape, Workload
 from specc.ir.images import image_patches, image_tokens
 from specc.units import Tokens
 
@@ -20,7 +20,7 @@ class Mixture:
 
     A step of n requests holds every shape in its share, fractions of requests included, so that
     the mixture is the same at every batch size; `allocate` deals whole requests. Decoding, a
-    request is in flight as long as its answer, so the shares there are weighted by its length.
+    request is in flight as long as its output, so the shares there are weighted by its length.
 
     Attributes:
         shapes: the shapes; their shares add up to 1.
@@ -28,7 +28,7 @@ class Mixture:
         patch_pairs: sum of their squares over its images.
     """
 
-    shapes: tuple[Shape, ...]
+    shapes: tuple[RequestShape, ...]
     patches: float = 0.0
     patch_pairs: float = 0.0
 
@@ -54,12 +54,12 @@ class Mixture:
 
     @property
     def mean_output(self) -> float:
-        """Tokens of the mean answer."""
+        """Tokens of the mean output."""
         return math.fsum(s.share * s.output for s in self.shapes)
 
     @property
     def mean_steps(self) -> float:
-        """Tokens of the mean answer after the first, at least one."""
+        """Tokens of the mean output after the first, at least one."""
         return math.fsum(s.share * max(s.output - 1, 1) for s in self.shapes)
 
     @property
@@ -79,7 +79,7 @@ class Mixture:
 
     @property
     def mean_context(self) -> float:
-        """Context of the mean request that decodes: its prompt, half its answer, and one."""
+        """Context of the mean request that decodes: its prompt, half its output, and one."""
         return math.fsum(
             weight * (s.input + s.output // 2 + 1)
             for weight, s in zip(self.in_flight, self.shapes, strict=True)
@@ -129,7 +129,7 @@ class Mixture:
         return np.asarray(requests * each)
 
 
-def allocate(total: int, shapes: Sequence[Shape]) -> tuple[int, ...]:
+def allocate(total: int, shapes: Sequence[RequestShape]) -> tuple[int, ...]:
     """Deal whole requests to shapes by largest remainder, ties to the longer prompt."""
     exact = [total * s.share for s in shapes]
     # Shares are quotients: a count may come out a last digit below the whole number it is.

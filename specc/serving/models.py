@@ -24,7 +24,7 @@ def serving_model(server: Server, engine: Engine, phase: Phase, budget: Tokens) 
     if phase is Phase.PREFILL:
         if fits:
             return Prefill(server, budget)
-        return StepLoop(server, budget, slack=0.0, answers=False)
+        return StepLoop(server, budget, slack=0.0, decodes=False)
     if fits and engine.scheduler is None:
         return Aggregated(server, budget)
     scheduler = engine.scheduler or Scheduler.DECODE_FIRST_WITH_SLACK

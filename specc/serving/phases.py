@@ -30,12 +30,12 @@ class Prefill(ClosedForm):
 
     def steps(self, batch: Integers) -> StepTable:
         """Return the steps whose times `table` takes: waves of rising size."""
-        return wave_steps(self.server, self.budget, batch * self.server.replicas)
+        return wave_steps(self.server, self.budget, batch * self.server.batches)
 
     def table(self, batch: Integers, times: StepTimes) -> ServingTable:
         """Return a row for each batch size from the times of its `steps`."""
         server = self.server
-        concurrency = batch * server.replicas
+        concurrency = batch * server.batches
         waves = Waves.timed(server, self.budget, concurrency, times)
         ttft = waves.ttft + server.serving_cost
         rate = concurrency / (waves.makespan + server.serving_cost)
@@ -50,7 +50,7 @@ class Prefill(ClosedForm):
             step=waves.latency,
             requests=waves.requests,
             deviation=deviation,
-            memory=server.parts(batch, server.memory_of(waves.steps(resident)), answers=False),
+            memory=server.parts(batch, server.memory_of(waves.steps(resident)), decodes=False),
             shares=Shares.of(waves.times),
         )
 
@@ -76,7 +76,7 @@ class Decode(ClosedForm):
     def table(self, batch: Integers, times: StepTimes) -> ServingTable:
         """Return a row for each batch size from the times of its `steps`."""
         server = self.server
-        concurrency = batch * server.replicas
+        concurrency = batch * server.batches
         steps = self.steps(batch)
         tpot = (times.total + server.serving_cost) / server.tokens_per_step
         throughput = concurrency / tpot
@@ -126,7 +126,7 @@ def prefill_table(
     low, high = (np.exp(deviations * deviation) for deviations in (P10, P90))
     return ServingTable(
         batch=batch,
-        concurrency=batch * server.replicas,
+        concurrency=batch * server.batches,
         ttft=ttft,
         tpot=none,
         throughput=throughput,

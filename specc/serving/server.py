@@ -83,7 +83,7 @@ class Server:
         return self.cost.memory_model.block
 
     @property
-    def replicas(self) -> int:
+    def batches(self) -> int:
         """Batches in flight: data-parallel replicas, each with one for every pipeline stage."""
         return self.layout.dp * self.layout.pp
 
@@ -156,8 +156,8 @@ class Server:
         waves = budget / max(1.0, self.mixture.mean_new)
         return max(1, math.ceil(MOST_WAVES * max(1.0, waves)))
 
-    def parts(self, batch: Integers, *phases: StepMemory, answers: bool = True) -> MemoryParts:
-        """Return the memory of the tightest of some steps, and at the end of all `answers`."""
+    def parts(self, batch: Integers, *phases: StepMemory, decodes: bool = True) -> MemoryParts:
+        """Return the memory of the tightest of some steps, and at the end of outputs if any."""
         totals = np.array([phase.total for phase in phases])
         tightest = np.argmax(totals, axis=0)
         rows = np.arange(len(batch))
@@ -171,7 +171,7 @@ class Server:
         limit = float(self.memory - self.reserved)
         available = limit - weights - kv - activations
         at_end = available
-        if answers:
+        if decodes:
             at_end = limit - weights - self._kv_at_end(batch) - phases[-1].activations
         return MemoryParts(
             weights=weights,

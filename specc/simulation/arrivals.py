@@ -28,7 +28,7 @@ _UNTIMED: Integers = np.zeros(0, np.int64)  # set by the rate
 
 
 @frozen
-class Source:
+class RequestSource:
     """What requests are made from.
 
     Attributes:

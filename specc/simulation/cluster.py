@@ -12,7 +12,7 @@ from specc.ir import Routing, Sight
 from specc.results import EngineLimits
 from specc.simulation.blocks import BlockCache
 from specc.simulation.costs import StepCosts, picoseconds
-from specc.simulation.engine import NEVER, Continuous, Engine, Lives, RoundRobin
+from specc.simulation.engine import NEVER, Continuous, Lives, RoundRobin, SimulatedEngine
 from specc.simulation.metrics import Outcome
 from specc.simulation.policies.routers import router_of
 from specc.simulation.policies.schedulers import scheduler_of
@@ -67,7 +67,7 @@ class Pool:
             interrupted=interrupted,
         )
 
-    def _engine(self, lives: Lives) -> Engine:
+    def _engine(self, lives: Lives) -> SimulatedEngine:
         settings = self.settings
         cache = None
         if lives.hashes is not None:
@@ -76,7 +76,9 @@ class Pool:
             return RoundRobin(settings, self.costs, lives, cache)
         return Continuous(settings, self.costs, lives, cache)
 
-    def _in_turn(self, engines: Sequence[Engine], requests: Requests, progress: Progress) -> None:
+    def _in_turn(
+        self, engines: Sequence[SimulatedEngine], requests: Requests, progress: Progress
+    ) -> None:
         arrival, count, choose = requests.arrival, len(requests), router_of(self.routing).choose
         unseen = [0] * self.engines
         for number in range(count):
@@ -89,7 +91,9 @@ class Pool:
                 engine.advance(until)
             progress(last - first)
 
-    def _by_state(self, engines: Sequence[Engine], requests: Requests, progress: Progress) -> None:
+    def _by_state(
+        self, engines: Sequence[SimulatedEngine], requests: Requests, progress: Progress
+    ) -> None:
         for number, time in enumerate(requests.arrival.tolist()):
             for engine in engines:
                 engine.advance(time)
@@ -100,7 +104,9 @@ class Pool:
             engine.advance()
         progress(len(requests) % AT_ONCE)
 
-    def _choose(self, engines: Sequence[Engine], requests: Requests, number: int) -> Engine:
+    def _choose(
+        self, engines: Sequence[SimulatedEngine], requests: Requests, number: int
+    ) -> SimulatedEngine:
         loads, matches = [engine.load for engine in engines], [0] * len(engines)
         if self.routing.sight is Sight.PREFIXES and requests.blocks is not None:
             hashes = requests.blocks[number]

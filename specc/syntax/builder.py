@@ -60,17 +60,17 @@ class TreeBuilder(Transformer[Token, Any]):
         path, operator, bound = children
         return nodes.Constraint(path.span.to(bound.span), path, str(operator), bound)
 
-    def row(self, children: Children) -> nodes.Row:
+    def row(self, children: Children) -> nodes.TableRow:
         span = self._token_span(children[0]).to(self._token_span(children[-1]))
-        return nodes.Row(span, tuple(c for c in children if not isinstance(c, Token)))
+        return nodes.TableRow(span, tuple(c for c in children if not isinstance(c, Token)))
 
     def cell(self, children: Children) -> nodes.Cell:
         expression: nodes.Cell = children[0]
         return expression
 
-    def heading(self, children: Children) -> nodes.Heading:
+    def heading(self, children: Children) -> nodes.ColumnHeading:
         words = tuple(self._name(token) for token in children)
-        return nodes.Heading(words[0].span.to(words[-1].span), words)
+        return nodes.ColumnHeading(words[0].span.to(words[-1].span), words)
 
     def sweep(self, children: Children) -> nodes.Sweep:
         keyword, path, values = children

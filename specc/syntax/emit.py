@@ -5,7 +5,7 @@ from typing import Any
 from attrs import fields
 
 from specc.diagnostics import Source
-from specc.syntax.nodes import File, Node
+from specc.syntax.nodes import File, SyntaxNode
 from specc.syntax.parser import all_tokens
 
 
@@ -26,7 +26,7 @@ def tree_json(tree: File) -> list[Any]:
 def _node(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_node(item) for item in value]
-    if not isinstance(value, Node):
+    if not isinstance(value, SyntaxNode):
         return value
     parts = {a.name: _node(getattr(value, a.name)) for a in fields(type(value)) if a.name != "span"}
     place = {"line": value.span.line, "column": value.span.column}

@@ -13,7 +13,7 @@ from specc import cache
 from specc._version import __version__
 from specc.diagnostics import Diagnostic, Source, Span
 from specc.syntax import nodes
-from specc.syntax.nodes import File, Node
+from specc.syntax.nodes import File, SyntaxNode
 from specc.syntax.parser import parse
 
 
@@ -33,10 +33,10 @@ def parse_library(source: Source) -> tuple[File, list[Diagnostic]]:
     return tree, diagnostics
 
 
-_KINDS: list[type[Node]] = [
+_KINDS: list[type[SyntaxNode]] = [
     kind
     for kind in vars(nodes).values()
-    if isinstance(kind, type) and issubclass(kind, Node) and kind is not Node
+    if isinstance(kind, type) and issubclass(kind, SyntaxNode) and kind is not SyntaxNode
 ]
 _NUMBERS = {kind: number for number, kind in enumerate(_KINDS)}
 _PARTS = {kind: [part.name for part in fields(kind)[1:]] for kind in _KINDS}
@@ -47,7 +47,7 @@ _TUPLE = -1
 
 def _packed(part: Any) -> Any:
     """Return a part of a tree as plain data: a list that begins with the number of its kind."""
-    if isinstance(part, Node):
+    if isinstance(part, SyntaxNode):
         parts = [_packed(getattr(part, name)) for name in _PARTS[type(part)]]
         return [_NUMBERS[type(part)], part.span.start, part.span.end, *parts]
     if isinstance(part, tuple):

@@ -9,21 +9,21 @@ from specc.records import Record
 
 
 @frozen(eq=False, repr=False)
-class Node(Record):
+class SyntaxNode(Record):
     """What all nodes have: the text they came from."""
 
     span: Span = field(eq=False)
 
 
 @frozen(eq=False, repr=False)
-class Name(Node):
+class Name(SyntaxNode):
     """An identifier."""
 
     text: str
 
 
 @frozen(eq=False, repr=False)
-class Path(Node):
+class Path(SyntaxNode):
     """Names joined by dots: `chat.slo.tpot`."""
 
     names: tuple[Name, ...]
@@ -35,35 +35,35 @@ class Path(Node):
 
 
 @frozen(eq=False, repr=False)
-class Number(Node):
+class Number(SyntaxNode):
     """A number with its multiplier and unit, as written."""
 
     text: str
 
 
 @frozen(eq=False, repr=False)
-class String(Node):
+class String(SyntaxNode):
     """A text in quotes; `value` is without them, escapes resolved."""
 
     value: str
 
 
 @frozen(eq=False, repr=False)
-class Boolean(Node):
+class Boolean(SyntaxNode):
     """`true` or `false`."""
 
     value: bool
 
 
 @frozen(eq=False, repr=False)
-class List(Node):
+class List(SyntaxNode):
     """`[a, b, c]`."""
 
     items: tuple["Expression", ...]
 
 
 @frozen(eq=False, repr=False)
-class Range(Node):
+class Range(SyntaxNode):
     """`low .. high`, `low .. high by step`, or `low .. high by *factor` (geometric)."""
 
     low: "Expression"
@@ -73,7 +73,7 @@ class Range(Node):
 
 
 @frozen(eq=False, repr=False)
-class Unary(Node):
+class Unary(SyntaxNode):
     """`-x` or `not x`."""
 
     operator: str
@@ -81,7 +81,7 @@ class Unary(Node):
 
 
 @frozen(eq=False, repr=False)
-class Binary(Node):
+class Binary(SyntaxNode):
     """`x operator y`; operators are + - * / == != < <= > >= and or."""
 
     operator: str
@@ -90,7 +90,7 @@ class Binary(Node):
 
 
 @frozen(eq=False, repr=False)
-class Argument(Node):
+class Argument(SyntaxNode):
     """One argument of a call, with its name if it has one."""
 
     name: Name | None
@@ -98,7 +98,7 @@ class Argument(Node):
 
 
 @frozen(eq=False, repr=False)
-class Call(Node):
+class Call(SyntaxNode):
     """`poisson(12 req/s)`."""
 
     function: Path
@@ -106,25 +106,25 @@ class Call(Node):
 
 
 @frozen(eq=False, repr=False)
-class Given(Node):
+class Given(SyntaxNode):
     """A value that was computed, not written: one step of a sweep over a range."""
 
     value: Any
 
 
 @frozen(eq=False, repr=False)
-class Heading(Node):
+class ColumnHeading(SyntaxNode):
     """Words in a table cell that are no expression: `prefix hit`."""
 
     words: tuple[Name, ...]
 
 
 Expression = Path | Number | String | Boolean | List | Range | Unary | Binary | Call | Given
-Cell = Expression | Heading
+Cell = Expression | ColumnHeading
 
 
 @frozen(eq=False, repr=False)
-class Use(Node):
+class Use(SyntaxNode):
     """`use std.devices`, `use "./common.spec" as common`."""
 
     target: Path | String
@@ -132,7 +132,7 @@ class Use(Node):
 
 
 @frozen(eq=False, repr=False)
-class Let(Node):
+class Let(SyntaxNode):
     """`let nodes = 2`."""
 
     name: Name
@@ -140,7 +140,7 @@ class Let(Node):
 
 
 @frozen(eq=False, repr=False)
-class Block(Node):
+class Block(SyntaxNode):
     """`kind name extends base { body }`. `doc` is the `##` comment above it."""
 
     kind: Name
@@ -151,7 +151,7 @@ class Block(Node):
 
 
 @frozen(eq=False, repr=False)
-class Field(Node):
+class Field(SyntaxNode):
     """`path = value`."""
 
     path: Path
@@ -159,7 +159,7 @@ class Field(Node):
 
 
 @frozen(eq=False, repr=False)
-class Constraint(Node):
+class Constraint(SyntaxNode):
     """`ttft.p90 <= 2 s`."""
 
     path: Path
@@ -168,14 +168,14 @@ class Constraint(Node):
 
 
 @frozen(eq=False, repr=False)
-class Row(Node):
+class TableRow(SyntaxNode):
     """One line of a table."""
 
     cells: tuple[Cell, ...]
 
 
 @frozen(eq=False, repr=False)
-class Sweep(Node):
+class Sweep(SyntaxNode):
     """`sweep chat.slo.tpot in [30 ms, 50 ms]`."""
 
     path: Path
@@ -183,14 +183,14 @@ class Sweep(Node):
 
 
 @frozen(eq=False, repr=False)
-class SweepZip(Node):
+class SweepZip(SyntaxNode):
     """`sweep zip { … }`: sweeps that advance together."""
 
     sweeps: tuple[Sweep, ...]
 
 
 @frozen(eq=False, repr=False)
-class Assertion(Node):
+class Assertion(SyntaxNode):
     """`assert condition else "why"`: a fact of the spec."""
 
     condition: Expression
@@ -198,7 +198,7 @@ class Assertion(Node):
 
 
 @frozen(eq=False, repr=False)
-class Expectation(Node):
+class Expectation(SyntaxNode):
     """`expect condition else "why"`: a fact of the result."""
 
     condition: Expression
@@ -206,7 +206,7 @@ class Expectation(Node):
 
 
 Statement = (
-    Use | Let | Block | Field | Constraint | Row | Sweep | SweepZip | Assertion | Expectation
+    Use | Let | Block | Field | Constraint | TableRow | Sweep | SweepZip | Assertion | Expectation
 )
 
 

@@ -45,9 +45,9 @@ def all_tokens(source: Source) -> list[Token]:
         tables.line_ends.keeps_all = False
 
 
-def _tables() -> "_Engine":
+def _tables() -> "_ParserEngine":
     global _engine  # noqa: PLW0603 - the tables take 300 ms to build; one copy serves all
-    _engine = _engine or _Engine()
+    _engine = _engine or _ParserEngine()
     return _engine
 
 
@@ -74,7 +74,7 @@ class _LineEnds(PostLex):
             yield token
 
 
-class _Engine:
+class _ParserEngine:
     """Lark's tables with the builder and the filter they call; made once."""
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class _Engine:
         self.lark = parser_of(self.builder, self.line_ends)
 
 
-_engine: _Engine | None = None
+_engine: _ParserEngine | None = None
 
 
 class _Parse:

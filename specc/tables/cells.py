@@ -43,7 +43,7 @@ class Kind:
 
 
 @frozen
-class Text(Kind):
+class TextCells(Kind):
     """Any text; numbers of JSON are written out, and a cell that is not there is empty."""
 
     expected = "single value"
@@ -70,7 +70,7 @@ class Text(Kind):
 
 
 @frozen
-class Number(Kind):
+class Real(Kind):
     """A finite number within bounds, multiplied by `scale` into the unit that is kept."""
 
     expected: str = "number"

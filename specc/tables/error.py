@@ -57,7 +57,7 @@ def in_cell(file: str, line: int, column: str, expected: str, found: Any) -> Tab
     """Return the error for a cell that is not what its column holds."""
     return TableError(
         file,
-        f"line {line} of '{file}': '{shortened(column)}' is no {expected}",
+        f"line {line} of '{file}': '{shortened(column)}' is not a {expected}",
         line=line,
         column=column,
         why=f"it is {shown(found)}",

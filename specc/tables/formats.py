@@ -3,18 +3,18 @@
 from collections.abc import Callable
 
 from specc.tables.objects import json_rows
-from specc.tables.rows import Rows
+from specc.tables.rows import RawRows
 from specc.tables.separated import separated_rows
 from specc.tables.yaml_rows import yaml_rows
 
-Format = Callable[[str, str], Rows]
+Format = Callable[[str, str], RawRows]
 
 
-def _csv(name: str, text: str) -> Rows:
+def _csv(name: str, text: str) -> RawRows:
     return separated_rows(name, text, ",")
 
 
-def _tsv(name: str, text: str) -> Rows:
+def _tsv(name: str, text: str) -> RawRows:
     return separated_rows(name, text, "\t")
 
 

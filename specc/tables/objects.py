@@ -24,7 +24,7 @@ def json_rows(name: str, text: str) -> ObjectRows:
     lines, objects = [], []
     for line, found in read(name, text):
         if type(found) is not dict:
-            raise in_line(name, line, "is no JSON object", why=f"it is {shown(found)}")
+            raise in_line(name, line, "is not a JSON object", why=f"it is {shown(found)}")
         lines.append(line)
         objects.append(found)
     return ObjectRows(lines, objects)
@@ -35,7 +35,7 @@ def _by_line(name: str, text: str) -> Iterator[tuple[int, Any]]:
         if line and not line.isspace():
             found, end = _decoded(name, number, line, _after_blanks(line, 0))
             if _after_blanks(line, end) != len(line):
-                raise in_line(name, number, "is no JSON", why="something follows the object")
+                raise in_line(name, number, "is not JSON", why="something follows the object")
             yield number, found
 
 
@@ -52,12 +52,12 @@ def _listed(name: str, text: str) -> Iterator[tuple[int, Any]]:
         line += text.count("\n", start, place)
         more = text.startswith(",", place)
         if not more and not text.startswith("]", place):
-            raise in_line(name, line, "is no JSON", why="a comma or ']' is missing")
+            raise in_line(name, line, "is not JSON", why="a comma or ']' is missing")
         start = _after_blanks(text, place + 1) if more else place
     rest = _after_blanks(text, start + 1)
     if rest != len(text):
         line = text.count("\n", 0, rest) + 1
-        raise in_line(name, line, "is no JSON", why="something follows the list")
+        raise in_line(name, line, "is not JSON", why="something follows the list")
 
 
 def _after_blanks(text: str, place: int) -> int:
@@ -95,7 +95,7 @@ def _decoded(name: str, line: int, text: str, place: int) -> tuple[Any, int]:
     except json.JSONDecodeError as error:
         line += text.count("\n", place, error.pos)
         reason = error.msg[:1].lower() + error.msg[1:]
-        raise in_line(name, line, "is no JSON", why=reason) from None
+        raise in_line(name, line, "is not JSON", why=reason) from None
     except _TwiceError as error:
         key = str(error)
         raise TableError(

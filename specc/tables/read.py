@@ -5,15 +5,15 @@ from typing import Any
 
 from attrs import frozen
 
-from specc.tables.cells import Cell, Kind, Text
+from specc.tables.cells import Cell, Kind, TextCells
 from specc.tables.error import TableError, in_cell, listed, shortened
 from specc.tables.formats import format_of
-from specc.tables.rows import Rows
-from specc.tables.schema import Column, Schema, folded
+from specc.tables.rows import RawRows
+from specc.tables.schema import ColumnSchema, Schema, folded
 
 
 @frozen(eq=False)
-class Table:
+class TypedTable:
     """What was read.
 
     Attributes:
@@ -40,7 +40,7 @@ class Table:
             yield line, dict(zip(names, values, strict=True))
 
 
-def read_table(name: str, text: str, *schemas: Schema) -> Table:
+def read_table(name: str, text: str, *schemas: Schema) -> TypedTable:
     """Read a table that follows the first schema whose required columns it has.
 
     Args:
@@ -54,7 +54,7 @@ def read_table(name: str, text: str, *schemas: Schema) -> Table:
     """
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise TableError(name, f"line {line} of '{name}' is binary, no text", line=line)
+        raise TableError(name, f"line {line} of '{name}' is binary, not text", line=line)
     if not text.strip():
         raise TableError(name, f"'{name}' is empty")
     if "\r" in text:
@@ -69,7 +69,7 @@ def read_table(name: str, text: str, *schemas: Schema) -> Table:
     return _typed(name, rows, schema, header)
 
 
-def _header(name: str, rows: Rows) -> dict[str, str]:
+def _header(name: str, rows: RawRows) -> dict[str, str]:
     """Return the columns by their folded names; columns without a name are none."""
     header: dict[str, str] = {}
     for column in rows.header:
@@ -106,7 +106,7 @@ def _lacking(
     )
 
 
-def _typed(name: str, rows: Rows, schema: Schema, header: Mapping[str, str]) -> Table:
+def _typed(name: str, rows: RawRows, schema: Schema, header: Mapping[str, str]) -> TypedTable:
     columns: dict[str, Sequence[Any]] = {}
     written: dict[str, str] = {}
     for column in schema.columns:
@@ -126,11 +126,11 @@ def _typed(name: str, rows: Rows, schema: Schema, header: Mapping[str, str]) -> 
     if schema.others is not None:
         for title in rest:
             written[title] = title
-            columns[title] = _values(name, rows, Column(title, schema.others), title)
-    return Table(name, schema, rows.lines, columns, written)
+            columns[title] = _values(name, rows, ColumnSchema(title, schema.others), title)
+    return TypedTable(name, schema, rows.lines, columns, written)
 
 
-def _values(name: str, rows: Rows, column: Column, title: str) -> Sequence[Any]:
+def _values(name: str, rows: RawRows, column: ColumnSchema, title: str) -> Sequence[Any]:
     """Return the values of a column; None where a cell of an optional one is empty or missing."""
     cells = rows.column(title)
     blank = None in cells or "" in cells
@@ -148,7 +148,7 @@ def _values(name: str, rows: Rows, column: Column, title: str) -> Sequence[Any]:
 
 
 def _value(name: str, line: int, kind: Kind, title: str, cell: Cell) -> Any:
-    if cell is None and not isinstance(kind, Text):
+    if cell is None and not isinstance(kind, TextCells):
         raise TableError(
             name,
             f"line {line} of '{name}' lacks '{shortened(title)}'",

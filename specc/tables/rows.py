@@ -9,7 +9,7 @@ from attrs import field, frozen
 from specc.tables.cells import Cell
 
 
-class Rows(Protocol):
+class RawRows(Protocol):
     """The rows of a file.
 
     Attributes:

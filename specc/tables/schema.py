@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 
 from attrs import Factory, field, frozen
 
-from specc.tables.cells import Kind, Text
+from specc.tables.cells import Kind, TextCells
 
 
 @frozen
-class Column:
+class ColumnSchema:
     """A column.
 
     Attributes:
@@ -20,7 +20,7 @@ class Column:
     """
 
     name: str
-    kind: Kind = Text()
+    kind: Kind = TextCells()
     names: tuple[str, ...] = ()
     required: bool = True
     key: str = field(default=Factory(lambda self: self.name, takes_self=True))
@@ -44,7 +44,7 @@ class Schema:
     """
 
     what: str
-    columns: tuple[Column, ...]
+    columns: tuple[ColumnSchema, ...]
     others: Kind | None = None
     closed: bool = False
 

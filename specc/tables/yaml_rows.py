@@ -36,8 +36,8 @@ def yaml_rows(name: str, text: str) -> ObjectRows:
         mark = getattr(error, "problem_mark", None)
         reason = getattr(error, "problem", None) or str(error).splitlines()[0]
         if mark is None:
-            raise TableError(name, f"'{name}' is no YAML", why=reason) from None
-        raise in_line(name, mark.line + 1, "is no YAML", why=reason) from None
+            raise TableError(name, f"'{name}' is not YAML", why=reason) from None
+        raise in_line(name, mark.line + 1, "is not YAML", why=reason) from None
 
 
 def _line(event: "yaml.Event") -> int:
@@ -61,11 +61,11 @@ class _Reader:
         if isinstance(next(self.events), yaml.StreamEndEvent):
             raise TableError(self.name, f"'{self.name}' is empty")
         if not isinstance(next(self.events), yaml.SequenceStartEvent):
-            raise TableError(self.name, f"'{self.name}' is no list of rows", help=_HELP)
+            raise TableError(self.name, f"'{self.name}' is not a list of rows", help=_HELP)
         while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
             line = _line(event)
             if not isinstance(event, yaml.MappingStartEvent):
-                raise in_line(self.name, line, "is no row", help=_HELP)
+                raise in_line(self.name, line, "is not a row", help=_HELP)
             lines.append(line)
             objects.append(self._row())
         next(self.events)  # the end of the document
@@ -80,7 +80,7 @@ class _Reader:
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             line = _line(event)
             if not isinstance(event, yaml.ScalarEvent):
-                raise in_line(self.name, line, "has a name of a column that is no text")
+                raise in_line(self.name, line, "has a name of a column that is not text")
             column = event.value
             if column in row:
                 raise self._problem(column, line, "is given twice")
@@ -101,17 +101,17 @@ class _Reader:
             case yaml.AliasEvent() if event.anchor in self.anchors:
                 return self.anchors[event.anchor]
             case yaml.AliasEvent():
-                raise self._problem(column, line, f"repeats '*{event.anchor}', no plain value")
+                raise self._problem(column, line, f"repeats '*{event.anchor}', not a plain value")
             case yaml.SequenceStartEvent():
                 return list(self._items(column, line))
-        raise self._problem(column, line, "is a mapping, no plain value")
+        raise self._problem(column, line, "is a mapping, not a plain value")
 
     def _items(self, column: str, line: int) -> Iterator[Cell]:
         import yaml
 
         while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
             if not isinstance(event, yaml.ScalarEvent):
-                raise self._problem(column, line, "is nested, no list of plain values")
+                raise self._problem(column, line, "is nested, not a list of plain values")
             yield self._scalar(column, event, line)
 
     def _scalar(self, column: str, event: Any, line: int) -> Cell:

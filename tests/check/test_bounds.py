@@ -126,7 +126,7 @@ def test_dense_layers_of_a_configuration_are_some_of_the_layers(tmp_path: Path) 
     (tmp_path / "plan.spec").write_text('model m { config = "c.json" }')
     _, found = check(Workspace(tmp_path), tmp_path / "plan.spec")
     assert found[0].message == "'experts.layers' is out of its range"
-    assert found[0].why == "it follows from 'c.json' and is -32"
+    assert found[0].why == "computed from 'c.json': -32"
     config["first_k_dense_replace"] = 3
     (tmp_path / "c.json").write_text(json.dumps(config))
     assert not check(Workspace(tmp_path), tmp_path / "plan.spec")[1]

@@ -28,6 +28,7 @@ CASES = [
     "experts",
     "modes",
     "contradictions",
+    "former",
 ]
 
 

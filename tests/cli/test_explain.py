@@ -10,7 +10,7 @@ def test_a_retired_code_names_those_that_took_its_place(capsys) -> None:
     assert main(["explain", "e0406"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("E0406, retired: values contradict each other")
-    assert "    E0431  more devices than the interconnect joins\n" in out
+    assert "    E0431  more devices than the interconnect connects\n" in out
     assert "Wrong" not in out
 
 

@@ -12,6 +12,7 @@ HEAD = "use std.devices\nuse std.models\n"
 CHAT = "workload chat { input = 3500 tok; output = 1500 tok; slo { tpot <= 50 ms } }\n"
 A3 = "deployment a3 { model = qwen3_8b; device = test_device; devices = 8 }\n"
 STUDY = "study s { workload = chat; deployments = a3 }\n"
+SIMULATED = STUDY.replace("}", "; simulate { arrival = burst; instances = 2 } }")
 GOOD = HEAD + CHAT + A3 + STUDY
 
 
@@ -49,6 +50,8 @@ SAFE = {
     "no end of line": (GOOD + "let a = 2", GOOD),
     "line ends of Windows": (GOOD.replace("tpot", "TPOT").replace("\n", "\r\n"),
                              GOOD.replace("\n", "\r\n")),
+    "a former name": (GOOD + SIMULATED.replace("s {", "t {").replace("instances", "replicas"),
+                      GOOD + SIMULATED.replace("s {", "t {")),
     "a byte order mark": ("\ufefflet a = 2\r\n" + GOOD, "\ufeff" + GOOD),
 }  # fmt: skip
 
@@ -162,3 +165,15 @@ def test_a_missing_file(fix, capsys) -> None:
     assert main(["check", "--fix", "none.spec"]) == 2
     assert "E0001" in capsys.readouterr().err
     assert not os.path.exists("none.spec")
+
+
+def test_a_former_name_in_a_file_that_is_used(tmp_path: Path, monkeypatch, capsys) -> None:
+    """What is only renamed is fixed there too: nobody else can need the old name."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "common.spec").write_text(
+        HEAD + CHAT + A3 + SIMULATED.replace("instances", "replicas")
+    )
+    (tmp_path / "plan.spec").write_text('use "common.spec"\n' + STUDY.replace("s {", "other {"))
+    assert main(["check", "--fix", "plan.spec", "common.spec"]) == 0
+    assert (tmp_path / "common.spec").read_text() == HEAD + CHAT + A3 + SIMULATED
+    capsys.readouterr()

@@ -88,7 +88,7 @@ def test_the_current_folder_is_gone(tmp_path: Path) -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.stdout == "2\n"
-    assert "the folder that this runs in is gone" in done.stderr
+    assert "the current folder no longer exists" in done.stderr
 
 
 @pytest.mark.skipif(not hasattr(os, "set_blocking"), reason="pipes of this system always block")

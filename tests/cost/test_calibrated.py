@@ -15,7 +15,7 @@ from specc.calibration.setting import Setting, deployment
 from specc.cost import CostModel, StepTable
 from specc.cost import operators as operators_package
 from specc.cost.layers import layers_of, operators
-from specc.cost.operators.attention import Attention, Phase
+from specc.cost.operators.attention import Attention, AttentionPhase
 from specc.cost.operators.base import Operator, OperatorClass, Work
 from specc.cost.operators.communication import Collective
 from specc.cost.rules.calibrated import CalibratedRules
@@ -24,7 +24,7 @@ from specc.cost.site import Site
 from specc.cost.steps import Sequences
 from specc.ir import (
     Calibration,
-    Communication,
+    CollectiveOperator,
     Deployment,
     Dispatch,
     Engine,
@@ -97,7 +97,9 @@ def test_pairs_of_limited_attention_by_counting(new: int, cached: int, limit: in
     steps = StepTable.of(prefill=Sequences.of(1, new, new + cached, 128))
     for kind in ({"window": limit}, {"top_k": limit}, {"compression": 4, "top_k": limit}):
         ratio = kind.get("compression", 1)
-        attention = Attention(name="a", repeat=1, phase=Phase.PREFILL, kv_bytes=2, **shape, **kind)
+        attention = Attention(
+            name="a", repeat=1, phase=AttentionPhase.PREFILL, kv_bytes=2, **shape, **kind
+        )
         seen = [min(limit, (cached + i + 1) / ratio) for i in range(new)]
         found = attention.demand(steps).causal_pairs[0]
         # The closed form puts the bend between two queries.
@@ -178,7 +180,7 @@ def test_imbalance_costs_time_in_the_experts_and_their_exchange_alone() -> None:
 def test_two_streams_hide_the_shorter_of_computing_and_exchanging() -> None:
     layout, quant = Layout(1, 1, 64, ep=64), "w8a8_dynamic"
     plain = _cost("deepseek_v3", layout, quant)
-    both = _cost("deepseek_v3", layout, quant, communication=Communication(two_streams=True))
+    both = _cost("deepseek_v3", layout, quant, communication=CollectiveOperator(two_streams=True))
     assert _prefill(both, 8192, 8192) < _prefill(plain, 8192, 8192)
     # A small decode step reads its weights twice, which costs more than the exchange it hides.
     assert _decode(both, 1) > _decode(plain, 1)
@@ -186,7 +188,7 @@ def test_two_streams_hide_the_shorter_of_computing_and_exchanging() -> None:
 
 def test_a_fused_exchange_beats_an_all_to_all_at_small_batches() -> None:
     layout, quant = Layout(1, 1, 64, ep=64), "w8a8_dynamic"
-    fused = Communication(dispatch=Dispatch.FUSED)
+    fused = CollectiveOperator(dispatch=Dispatch.FUSED)
     assert _decode(_cost("deepseek_v3", layout, quant, communication=fused), 8) < _decode(
         _cost("deepseek_v3", layout, quant), 8
     )
@@ -194,9 +196,9 @@ def test_a_fused_exchange_beats_an_all_to_all_at_small_batches() -> None:
 
 def test_an_all_reduce_behind_its_gemm_costs_less_and_sequence_parallelism_no_more_bytes() -> None:
     plain = _prefill(_cost("qwen3_32b", Layout(8, 1, 1)))
-    hidden = Communication(fuse_all_reduce=True)
+    hidden = CollectiveOperator(fuse_all_reduce=True)
     assert _prefill(_cost("qwen3_32b", Layout(8, 1, 1), communication=hidden)) < plain
-    halves = Communication(sequence_parallel=True)
+    halves = CollectiveOperator(sequence_parallel=True)
     split = _prefill(_cost("qwen3_32b", Layout(8, 1, 1), communication=halves))
     assert 0.9 * plain < split < plain  # the ranks share the norms
 

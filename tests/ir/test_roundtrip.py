@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from specc.check import check
 from specc.ir import Document
-from specc.ir.formula import Constant, Expectation, Formula, Operation, Reference, Truth, Word
+from specc.ir.formula import Constant, ExpectedCondition, Formula, Operation, Reference, Truth, Word
 from specc.ir.json import from_json, to_json
 from specc.plan import Plan, lower
 from specc.results.files import results_from
@@ -65,10 +65,10 @@ formulas = st.recursive(
 
 @given(formulas, texts)
 def test_any_condition_survives_in_an_expectation(formula: Formula, reason: str) -> None:
-    expectation = Expectation(condition=formula, reason=reason)
-    back = again(expectation, Expectation)
+    expectation = ExpectedCondition(condition=formula, reason=reason)
+    back = again(expectation, ExpectedCondition)
     assert back == expectation
-    assert isinstance(back, Expectation)
+    assert isinstance(back, ExpectedCondition)
     assert back.condition.text == formula.text
 
 

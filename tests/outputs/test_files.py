@@ -177,7 +177,7 @@ def test_inputs_are_never_outputs(tmp_path: Path) -> None:
 def test_folders_are_made_for_the_report_alone(tmp_path: Path) -> None:
     with pytest.raises(WriteError, match="no such file") as caught:
         write_files(_report(), tmp_path / "new/folder", {tmp_path / "none/table.csv": "table"})
-    assert "make it first" in caught.value.remedy
+    assert "create it first" in caught.value.remedy
     assert _names(tmp_path) == []
     write_files(_report(), tmp_path / "new/folder", {tmp_path / "table.csv": "table"})
     assert _names(tmp_path) == ["new", "new/folder", "new/folder/a.md", "table.csv"]

@@ -88,7 +88,7 @@ def test_another_format_is_refused_by_name(saved: Path, format_: object) -> None
 )
 def test_what_is_no_result_file_is_refused(saved: Path, text: str) -> None:
     saved.write_text(text)
-    assert "is no result file" in refused(saved)[0]
+    assert "is not a result file" in refused(saved)[0]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_what_is_no_result_file_is_refused(saved: Path, text: str) -> None:
 def test_a_damaged_file_is_refused(saved: Path, change) -> None:
     changed(saved, change)
     message, why, _ = refused(saved)
-    assert "is no result file" in message
+    assert "is not a result file" in message
     assert why
 
 

@@ -70,18 +70,18 @@ def test_pd_ratio_by_hand(solve) -> None:
     (result,) = solve(
         BASE + "devices = 8; mode = pd_ratio; fleet { devices = 64 }; parallel { tp = 8 } }"
     )
-    answer = result.best
-    prefill, decode = answer.instances
+    best = result.best
+    prefill, decode = best.instances
     assert (prefill.phase, decode.phase) == ("prefill", "decode")
     assert prefill.point.ttft <= 20
     assert decode.point.tpot <= 0.05
     assert decode.point.rate == pytest.approx(decode.point.concurrency / (decode.point.tpot * 1499))
     split = best_split(64, (8, 8), (prefill.point.rate, decode.point.rate))
     assert (prefill.count, decode.count) == (split.prefill, split.decode)
-    assert answer.devices == 8 * (prefill.count + decode.count)
-    assert answer.rate == pytest.approx(split.rate)
-    assert answer.throughput == pytest.approx(answer.rate * 1500)
-    assert answer.tpot == pytest.approx(decode.point.tpot + answer.transfer / 1499)
+    assert best.devices == 8 * (prefill.count + decode.count)
+    assert best.rate == pytest.approx(split.rate)
+    assert best.throughput == pytest.approx(best.rate * 1500)
+    assert best.tpot == pytest.approx(decode.point.tpot + best.transfer / 1499)
     candidates = {c.phase: c for c in result.candidates}
     assert candidates["prefill"].point.tpot is None
     assert candidates["decode"].point.ttft is None
@@ -347,7 +347,7 @@ def test_a_scan_is_near_exhaustive_search(solve) -> None:
 
 
 def test_a_wider_range_of_batches_finds_what_a_narrower_one_did(solve) -> None:
-    """Short answers saw the throughput by waves: peaks lie close together, far from the grid."""
+    """Short outputs saw the throughput by waves: peaks lie close together, far from the grid."""
     short = "workload w { input = 777 tok; output = 2 tok; prefix_hit = 0.3; slo { SLO } }\n"
     body = BASE.replace("qwen3_32b", "gpt_oss_20b").replace("test_device", "h100") + (
         "devices = 4; parallel { tp = [2, 1] }\n"

@@ -52,7 +52,7 @@ def test_a_run_repeats_to_the_byte(tmp_path: Path) -> None:
 
 
 def test_the_simulation_chooses_from_the_shortlist(tmp_path: Path) -> None:
-    """Two layouts of the same devices: what meets its objectives comes first, as the answer."""
+    """Two layouts of the same devices: what meets its objectives is recommended."""
     text = """
     study s {
         workload = chat; deployments = a3
@@ -121,13 +121,13 @@ def test_what_misses_its_objectives_is_not_feasible(tmp_path: Path) -> None:
     assert found.studies[0].simulations[0].metrics.growing
 
 
-def test_a_sweep_over_the_replicas(tmp_path: Path) -> None:
-    """The more replicas, the shorter the queue."""
+def test_a_sweep_over_the_instances(tmp_path: Path) -> None:
+    """The more instances, the shorter the queue."""
     text = """
     study s {
         workload = chat; deployments = a3
         simulate { arrival = poisson(40 req/s); requests = 1500; router = least_load }
-        sweep s.simulate.replicas in [1, 2, 4]
+        sweep s.simulate.instances in [1, 2, 4]
     }"""
     waits = [s.simulations[0].metrics.ttft.p99 for s in results(text, tmp_path).studies]
     assert waits[0] > waits[1] > waits[2]

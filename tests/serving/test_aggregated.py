@@ -50,19 +50,19 @@ def _by_waves(serving: Aggregated, batch: int) -> tuple[float, float]:
     st.lists(st.integers(1, 200), min_size=1, max_size=4),
 )
 def test_the_closed_form_equals_counting(
-    prompt: int, answer: int, hit: float, dp: int, factor: int, batches: list[int]
+    prompt: int, output: int, hit: float, dp: int, factor: int, batches: list[int]
 ) -> None:
-    workload = Workload(name="w", input=prompt, output=answer, prefix_hit=hit)
+    workload = Workload(name="w", input=prompt, output=output, prefix_hit=hit)
     serving = _serving(workload, dp, factor * prompt)
     table = serving.evaluate(np.array(batches))
     for row, batch in enumerate(batches):
         ttft, end_to_end = _by_waves(serving, batch)
         assert table.ttft[row] == pytest.approx(ttft, rel=1e-9)
-        if answer > 1:
-            assert table.tpot[row] == pytest.approx(end_to_end / answer, rel=1e-9)
+        if output > 1:
+            assert table.tpot[row] == pytest.approx(end_to_end / output, rel=1e-9)
         else:
             assert np.isnan(table.tpot[row])
-        assert table.throughput[row] == pytest.approx(batch * dp * answer / end_to_end, rel=1e-9)
+        assert table.throughput[row] == pytest.approx(batch * dp * output / end_to_end, rel=1e-9)
 
 
 def test_all_requests_in_one_partial_wave() -> None:

@@ -170,15 +170,15 @@ def _step_time(loop: StepLoop, prefills: int, done: int | None, decoding, contex
     st.sampled_from(list(StepLatency)),
 )
 def test_groups_equal_requests_one_by_one(
-    prompt: int, answer: int, hit: float, batch: int, dp: int, budget: int, latency: StepLatency
+    prompt: int, output: int, hit: float, batch: int, dp: int, budget: int, latency: StepLatency
 ) -> None:
     """The reference planner's loop, as written down here from its description."""
-    workload = Workload(input=prompt, output=answer, prefix_hit=hit)
+    workload = Workload(input=prompt, output=output, prefix_hit=hit)
     loop = StepLoop(_server(workload, dp), budget, latency=latency)
     row = loop.evaluate(np.array([batch])).row(0)
     wanted = _one_by_one(loop, batch)
     for name, value in wanted.items():
-        if name == "tpot" and answer == 1:
+        if name == "tpot" and output == 1:
             continue
         # Runs of steps are summed as if their cost grew evenly; block counts round up.
         assert row[name] == pytest.approx(value, rel=2e-3), name
@@ -221,7 +221,7 @@ def test_no_token_is_lost(rows, scheduler: Scheduler, budget: int, batch: int, d
 
 
 def test_long_answers_decode_at_their_true_contexts() -> None:
-    """Contexts of a mixed step grow with the answer; overlapped, all decode at the mean."""
+    """Contexts of a mixed step grow with the output; overlapped, all decode at the mean."""
     server = _server(Workload(input=100, output=2001))
     mixed = StepLoop(server, 200).evaluate(np.array([1])).row(0)
     steps = StepTable.decoding(1, np.arange(101, 2101), 128)
@@ -276,10 +276,10 @@ def test_a_batch_too_small_for_every_shape_still_sees_each_in_its_share() -> Non
         LengthBin(share=share, input=(n, n + 1), output=(5, 6))
         for share, n in ((7, 500), (2, 3000), (1, 9000))
     )
-    loop = StepLoop(_server(Workload(requests=rows)), 1000, slack=0.0, answers=False)
+    loop = StepLoop(_server(Workload(requests=rows)), 1000, slack=0.0, decodes=False)
     row = loop.evaluate(np.array([1])).row(0)
     alone = [
-        StepLoop(_server(Workload(input=n, output=5)), 1000, slack=0.0, answers=False)
+        StepLoop(_server(Workload(input=n, output=5)), 1000, slack=0.0, decodes=False)
         .evaluate(np.array([1]))
         .row(0)["ttft"]
         for n in (500, 3000, 9000)

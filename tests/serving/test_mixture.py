@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from specc.ir import Deployment, Layout, LengthBin, Phase, Representative, Shape, Workload
+from specc.ir import Deployment, Layout, LengthBin, Phase, Representative, RequestShape, Workload
 from specc.serving import Aggregated, Decode, Prefill, Server, StepLoop, allocate
 from tests.cost.test_rules import DEVICE, MODEL
 
 
-def _shapes(shares: list[float], lengths: list[int]) -> list[Shape]:
+def _shapes(shares: list[float], lengths: list[int]) -> list[RequestShape]:
     total = sum(shares)
-    return [Shape(s / total, n, 0, 10) for s, n in zip(shares, lengths, strict=True)]
+    return [RequestShape(s / total, n, 0, 10) for s, n in zip(shares, lengths, strict=True)]
 
 
 def test_ten_requests_over_five_three_two() -> None:
@@ -56,7 +56,7 @@ def test_a_bin_has_the_hit_rate_of_the_workload_unless_it_has_its_own() -> None:
         LengthBin(share=3.0, input=(200, 201), output=(5, 6), prefix_hit=0.0),
     )
     shapes = Workload(requests=rows, prefix_hit=0.25).shapes()
-    assert shapes == (Shape(0.25, 100, 25, 5), Shape(0.75, 200, 0, 5))
+    assert shapes == (RequestShape(0.25, 100, 25, 5), RequestShape(0.75, 200, 0, 5))
 
 
 PLAIN = Workload(input=3000, output=400, prefix_hit=0.2)
@@ -74,7 +74,7 @@ MODELS = {
     "aggregated": lambda server: Aggregated(server, 9000),
     "chunked": lambda server: StepLoop(server, 1000),
     "prefill": lambda server: Prefill(server, 9000),
-    "chunked prefill": lambda server: StepLoop(server, 1000, slack=0.0, answers=False),
+    "chunked prefill": lambda server: StepLoop(server, 1000, slack=0.0, decodes=False),
     "decode": Decode,
 }
 
@@ -109,7 +109,7 @@ def test_bins_of_a_mixture_average_to_the_whole(name: str) -> None:
 
 
 def test_decoding_requests_are_weighted_by_their_time_in_flight() -> None:
-    """Of two shapes with answers of 100 and 300, three in four that decode are of the second."""
+    """Of two shapes with outputs of 100 and 300, three in four that decode are of the second."""
     shapes = (
         LengthBin(share=1.0, input=(10, 11), output=(100, 101)),
         LengthBin(share=1.0, input=(90, 91), output=(300, 301)),

@@ -64,7 +64,7 @@ def test_prefill_alone_counted_wave_by_wave(
 def test_a_prompt_in_chunks_counts_every_chunk_for_all_before_the_next() -> None:
     """As the reference planner: for each chunk, ⌈C / ⌊budget / q⌋⌉ steps, one after the other."""
     server = _server(Workload(input=5000, output=300))
-    row = StepLoop(server, 2048, slack=0.0, answers=False).evaluate(np.array([5])).row(0)
+    row = StepLoop(server, 2048, slack=0.0, decodes=False).evaluate(np.array([5])).row(0)
     clock, last = 0.0, []
     for query, attended in ((2048, 2048), (2048, 4096), (904, 5000)):
         left, room = 5, max(2048 // query, 1)

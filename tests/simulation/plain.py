@@ -49,7 +49,7 @@ class Sequence:
 
 @define
 class PlainEngine:
-    """As `Engine`, without its shortcuts."""
+    """As `SimulatedEngine`, without its shortcuts."""
 
     settings: EngineLimits
     costs: StepCosts

@@ -21,7 +21,7 @@ from specc.ir import (
 )
 from specc.ir.deployment import Phase
 from specc.serving import Server
-from specc.simulation.arrivals import Source
+from specc.simulation.arrivals import RequestSource
 from specc.simulation.blocks import BlockCache
 from specc.simulation.capacity import highest_scale
 from specc.simulation.cluster import Disaggregated, Pool
@@ -124,12 +124,12 @@ def test_blocks_are_shared_and_the_oldest_go_first() -> None:
     assert cache.match([10], 9) == 0
 
 
-def source(turns: float, system: int, count: int = 300) -> Source:
+def source(turns: float, system: int, count: int = 300) -> RequestSource:
     sessions = Sessions(turns=turns, gap=20.0, system_prompt=system, system_prompts=2)
     simulate = Simulate(
         arrival=Arrival(Process.POISSON, 2.0), requests=count, sessions=sessions, seed=5
     )
-    return Source(simulate, Workload(input=100, output=30), block=16, longest=4096)
+    return RequestSource(simulate, Workload(input=100, output=30), block=16, longest=4096)
 
 
 def test_sessions_continue_their_prompts() -> None:
@@ -242,7 +242,7 @@ def test_capacity_of_a_queue_that_is_known() -> None:
 
     def at(scale: float, seed: int):
         simulate = Simulate(arrival=Arrival(Process.CONSTANT, 1.0), requests=2000, seed=seed)
-        requests = Source(simulate, Workload(input=100, output=1)).requests(scale)
+        requests = RequestSource(simulate, Workload(input=100, output=1)).requests(scale)
         return Pool(limits, costs).serve(requests).metrics(Slo(ttft=0.11))
 
     for start in (0.01, 1.0, 300.0):
@@ -286,10 +286,10 @@ def test_another_rate_is_the_same_requests_sooner() -> None:
         assert np.allclose(slow.arrival, 1.7 * fast.arrival, atol=4)
 
 
-def _ramp() -> Source:
+def _ramp() -> RequestSource:
     rates = (RatePoint(at=0.0, rate=1.0), RatePoint(at=60.0, rate=9.0))
     simulate = Simulate(arrival=Arrival(Process.POISSON), rates=rates, requests=400)
-    return Source(simulate, Workload(input=100, output=10))
+    return RequestSource(simulate, Workload(input=100, output=10))
 
 
 def _carried(tail: Bound, count: int = 2000):
@@ -297,7 +297,7 @@ def _carried(tail: Bound, count: int = 2000):
 
     def at(scale: float, seed: int):
         simulate = Simulate(arrival=Arrival(Process.POISSON, 1.0), requests=count, seed=seed)
-        requests = Source(simulate, Workload(input=100, output=10)).requests(scale)
+        requests = RequestSource(simulate, Workload(input=100, output=10)).requests(scale)
         return Pool(engine(), costs).serve(requests).metrics(Slo(tails=(tail,)))
 
     return highest_scale(at, 0.99, 1, 1.0), at

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from specc.ir import Arrival, Process, RatePoint, Routing, Scheduler, Simulate, Slo, Workload
 from specc.results import EngineLimits
-from specc.simulation.arrivals import Source, at_rates, unit_gaps, weibull_shape
+from specc.simulation.arrivals import RequestSource, at_rates, unit_gaps, weibull_shape
 from specc.simulation.cluster import Disaggregated, Pool
 from specc.simulation.costs import PICOSECONDS, MeasuredCosts
 from specc.simulation.policies.schedulers import scheduler_of
@@ -47,7 +47,7 @@ class Moving:
 def some(seed: int, count: int = 400, rate: float = 2.0) -> Requests:
     workload = Workload(input=200, output=40)
     arrival = Arrival(Process.GAMMA, rate, 1.5)
-    source = Source(Simulate(arrival=arrival, requests=count, seed=seed), workload)
+    source = RequestSource(Simulate(arrival=arrival, requests=count, seed=seed), workload)
     generator = np.random.default_rng(seed)
     requests = source.requests()
     return Requests(
@@ -226,7 +226,7 @@ def test_rates_that_change() -> None:
 
 def test_runs_repeat_and_rates_share_their_numbers() -> None:
     simulate = Simulate(arrival=Arrival(Process.WEIBULL, 5.0, 2.0), requests=1000, seed=3)
-    source = Source(simulate, Workload(input=100, output=10))
+    source = RequestSource(simulate, Workload(input=100, output=10))
     first, again, faster = source.requests(), source.requests(), source.requests(scale=2.0)
     assert (first.arrival == again.arrival).all()
     assert np.allclose(first.arrival, 2 * faster.arrival, atol=2)

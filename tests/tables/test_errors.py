@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from specc.tables import (
-    Column,
+    ColumnSchema,
     Date,
-    Number,
+    Real,
     Schema,
-    Table,
     TableError,
     Text,
+    TypedTable,
     Whole,
     Wholes,
     read_table,
@@ -22,10 +22,10 @@ from specc.tables import (
 SCHEMA = Schema(
     "a trace",
     (
-        Column("at", Number("time", at_least=0, below=1e12)),
-        Column("size", Whole()),
-        Column("ids", Wholes(), required=False),
-        Column("day", Date(), required=False),
+        ColumnSchema("at", Real("time", at_least=0, below=1e12)),
+        ColumnSchema("size", Whole()),
+        ColumnSchema("ids", Wholes(), required=False),
+        ColumnSchema("day", Date(), required=False),
     ),
 )
 HEAD = "at,size\n"
@@ -57,22 +57,22 @@ BOMB = "- {{at: 1, size: 2}}\n- {{at: &a0 [1, 1], size: 1}}\n" + "".join(
         ("t.csv", HEAD + '1,"2\n', 2, "", "is not a CSV table"),
         ("t.tsv", "at\tsize\n1\t\"2\n", 2, "", "is not a TSV table"),
         ("t.csv", HEAD + "1," + "9" * 200_000, 2, "", "is not a CSV table"),
-        ("t.jsonl", '{"at": 1, "size": 2}\n{"at": 1', 2, "", "is no JSON"),
-        ("t.jsonl", '{"at": 1, "size": 2} {"at": 1, "size": 2}', 1, "", "is no JSON"),
-        ("t.jsonl", '{"at": 1, "size": 2}\n[1]', 2, "", "is no JSON object"),
+        ("t.jsonl", '{"at": 1, "size": 2}\n{"at": 1', 2, "", "is not JSON"),
+        ("t.jsonl", '{"at": 1, "size": 2} {"at": 1, "size": 2}', 1, "", "is not JSON"),
+        ("t.jsonl", '{"at": 1, "size": 2}\n[1]', 2, "", "is not a JSON object"),
         ("t.jsonl", "[" * 100_000, 1, "", "nested too deep"),
-        ("t.json", '[{"at": 1, "size": 2},\n7]', 2, "", "is no JSON object"),
-        ("t.json", '[{"at": 1, "size": 2}\n{}]', 2, "", "is no JSON"),
-        ("t.json", '[{"at": 1, "size": 2},\n]', 2, "", "is no JSON"),
-        ("t.json", '[{"at": 1, "size": 2}]\n]', 2, "", "is no JSON"),
+        ("t.json", '[{"at": 1, "size": 2},\n7]', 2, "", "is not a JSON object"),
+        ("t.json", '[{"at": 1, "size": 2}\n{}]', 2, "", "is not JSON"),
+        ("t.json", '[{"at": 1, "size": 2},\n]', 2, "", "is not JSON"),
+        ("t.json", '[{"at": 1, "size": 2}]\n]', 2, "", "is not JSON"),
         ("t.jsonl", '{"at": 1, "size": 2}\n{"at": 1, "at": 1, "size": 3}', 2, "at", "given twice"),
         ("t.jsonl", '{"at": 1, "size": 2}\n{"at": 1}', 2, "size", "lacks 'size'"),
-        ("t.yaml", "- at: 1\n  size: 2\n- 7\n", 3, "", "is no row"),
-        ("t.yaml", "at: 1", None, "", "is no list of rows"),
-        ("t.yaml", "- {at: 1, size: 2}\n- {at: 1,, size: ]\n", 2, "", "is no YAML"),
+        ("t.yaml", "- at: 1\n  size: 2\n- 7\n", 3, "", "is not a row"),
+        ("t.yaml", "at: 1", None, "", "is not a list of rows"),
+        ("t.yaml", "- {at: 1, size: 2}\n- {at: 1,, size: ]\n", 2, "", "is not YAML"),
         ("t.yaml", "- {at: 1, size: 2}\n- {at: 1, at: 1}", 2, "at", "given twice"),
         ("t.yaml", "- {at: 1, size: 2}\n---\n- {}\n", 2, "", "begins a second document"),
-        ("t.yaml", "- {[1]: 1}", 1, "", "no text"),
+        ("t.yaml", "- {[1]: 1}", 1, "", "not text"),
         ("t.yaml", "[" * 3_000, 1, "", "line 1 of"),
         ("t.yaml", "- {at: 1, size: [[1]]}", 1, "size", "is nested"),
         ("t.yaml", "- {at: 1, size: 2}\n- {at: 1, size: " + "[" * 3_000, 2, None, "line 2 of"),
@@ -82,36 +82,36 @@ BOMB = "- {{at: 1, size: 2}}\n- {{at: &a0 [1, 1], size: 1}}\n" + "".join(
         ("t.yaml", "- {at: 1, size: *none}", 1, "size", "repeats '*none'"),
         ("t.yaml", BOMB.format(), 3, "at", "is nested"),
         # cells
-        ("t.csv", HEAD + "1,2\n1,x\n", 3, "size", "is no positive whole number"),
-        ("t.csv", HEAD + "1,0\n", 2, "size", "is no positive whole number"),
-        ("t.csv", HEAD + "1,\n", 2, "size", "is no positive whole number"),
-        ("t.csv", HEAD + "1,2.5\n", 2, "size", "is no positive whole number"),
-        ("t.csv", HEAD + "1,1_0\n", 2, "size", "is no positive whole number"),
-        ("t.csv", HEAD + "1,٣\n", 2, "size", "is no positive whole number"),
-        ("t.csv", HEAD + "1," + "9" * 310, 2, "size", "is no positive whole number"),
-        ("t.csv", HEAD + "1," + "9" * 5_000, 2, "size", "is no positive whole number"),
-        ("t.csv", HEAD + "1,1e400", 2, "size", "is no positive whole number"),
-        ("t.csv", HEAD + "1,nan", 2, "size", "is no positive whole number"),
-        ("t.csv", HEAD + "1,2\nnan,2\n", 3, "at", "is no time"),
-        ("t.csv", HEAD + "inf,2\n", 2, "at", "is no time"),
-        ("t.csv", HEAD + "-1,2\n", 2, "at", "is no time"),
-        ("t.csv", HEAD + "9" * 310 + ",2\n", 2, "at", "is no time"),
-        ("t.csv", 'at,size,ids\n1,2,"[1, true]"\n', 2, "ids", "is no list of whole numbers"),
-        ("t.csv", "at,size,ids\n1,2," + "[" * 100_000, 2, "ids", "is no list"),
-        ("t.csv", "at,size,day\n1,2,monday\n", 2, "day", "is no date"),
+        ("t.csv", HEAD + "1,2\n1,x\n", 3, "size", "is not a positive whole number"),
+        ("t.csv", HEAD + "1,0\n", 2, "size", "is not a positive whole number"),
+        ("t.csv", HEAD + "1,\n", 2, "size", "is not a positive whole number"),
+        ("t.csv", HEAD + "1,2.5\n", 2, "size", "is not a positive whole number"),
+        ("t.csv", HEAD + "1,1_0\n", 2, "size", "is not a positive whole number"),
+        ("t.csv", HEAD + "1,٣\n", 2, "size", "is not a positive whole number"),
+        ("t.csv", HEAD + "1," + "9" * 310, 2, "size", "is not a positive whole number"),
+        ("t.csv", HEAD + "1," + "9" * 5_000, 2, "size", "is not a positive whole number"),
+        ("t.csv", HEAD + "1,1e400", 2, "size", "is not a positive whole number"),
+        ("t.csv", HEAD + "1,nan", 2, "size", "is not a positive whole number"),
+        ("t.csv", HEAD + "1,2\nnan,2\n", 3, "at", "is not a time"),
+        ("t.csv", HEAD + "inf,2\n", 2, "at", "is not a time"),
+        ("t.csv", HEAD + "-1,2\n", 2, "at", "is not a time"),
+        ("t.csv", HEAD + "9" * 310 + ",2\n", 2, "at", "is not a time"),
+        ("t.csv", 'at,size,ids\n1,2,"[1, true]"\n', 2, "ids", "is not a list of whole numbers"),
+        ("t.csv", "at,size,ids\n1,2," + "[" * 100_000, 2, "ids", "is not a list"),
+        ("t.csv", "at,size,day\n1,2,monday\n", 2, "day", "is not a date"),
         *(
-            ("t.jsonl", '{"at": 1, "size": 2}\n' + JSON.format(cell), 2, "size", "is no positive")
+            ("t.jsonl", '{"at": 1, "size": 2}\n' + JSON.format(cell), 2, "size", "not a positive")
             for cell in ("true", "null", "NaN", "Infinity", "[1]", "{}", '"x"', "2.5", "-3",
                          "1" * 310, "1" * 5_000, "1e999")
             if cell != "null"
         ),
         ("t.jsonl", JSON.format("null"), 1, "size", "lacks 'size'"),
-        ("t.jsonl", '{"at": ' + "1" * 310 + ', "size": 2}', 1, "at", "is no time"),
-        ("t.jsonl", '{"at": true, "size": 2}', 1, "at", "is no time"),
-        ("t.jsonl", '{"at": 1, "size": 2, "ids": [1.5]}', 1, "ids", "is no list"),
-        ("t.jsonl", '{"at": 1, "size": 2, "ids": [' + "1" * 310 + "]}", 1, "ids", "is no list"),
-        ("t.yaml", "- {at: true, size: 2}", 1, "at", "is no time"),
-        ("t.yaml", "- {at: 1, size: [2]}", 1, "size", "is no positive whole number"),
+        ("t.jsonl", '{"at": ' + "1" * 310 + ', "size": 2}', 1, "at", "is not a time"),
+        ("t.jsonl", '{"at": true, "size": 2}', 1, "at", "is not a time"),
+        ("t.jsonl", '{"at": 1, "size": 2, "ids": [1.5]}', 1, "ids", "is not a list"),
+        ("t.jsonl", '{"at": 1, "size": 2, "ids": [' + "1" * 310 + "]}", 1, "ids", "is not a list"),
+        ("t.yaml", "- {at: true, size: 2}", 1, "at", "is not a time"),
+        ("t.yaml", "- {at: 1, size: [2]}", 1, "size", "is not a positive whole number"),
         ("t.yaml", "- {at: 1, size: ~}", 1, "size", "lacks 'size'"),
     ],
     ids=lambda value: repr(value)[:40],
@@ -137,7 +137,7 @@ def test_the_diagnostic_of_an_error() -> None:
 
 
 def test_columns_that_are_not_known() -> None:
-    closed = Schema("a table of bins", (Column("share"), Column("input")), closed=True)
+    closed = Schema("a table of bins", (ColumnSchema("share"), ColumnSchema("input")), closed=True)
     with pytest.raises(TableError, match="a column 'inptu' that is not known") as caught:
         read_table("t.csv", "share,input,inptu\n1,2,3\n", closed)
     assert caught.value.column == "inptu"
@@ -159,7 +159,7 @@ PIECES = st.sampled_from(
 
 @given(ENDINGS, st.lists(PIECES, max_size=12).map("".join))
 def test_any_text_is_a_table_or_an_error(ending: str, text: str) -> None:
-    table: Table | None = None
+    table: TypedTable | None = None
     with contextlib.suppress(TableError):
         table = read_table(f"t.{ending}", text, SCHEMA)
     assert table is None or len(table) == len(table.columns["size"]) > 0
@@ -167,7 +167,7 @@ def test_any_text_is_a_table_or_an_error(ending: str, text: str) -> None:
 
 @given(st.one_of(st.floats(), st.integers(), st.text(max_size=8), st.booleans(), st.none()))
 def test_the_fast_way_reads_what_the_slow_one_reads(cell) -> None:
-    for kind in (Number(), Whole(), Text(), Number(at_least=0, below=5, scale=2)):
+    for kind in (Real(), Whole(), Text(), Real(at_least=0, below=5, scale=2)):
         try:
             expected = kind.one(cell)
         except ValueError:

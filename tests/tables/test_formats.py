@@ -11,16 +11,16 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from specc.tables import Column, Number, Schema, Text, Whole, read_table
+from specc.tables import ColumnSchema, Real, Schema, TextCells, Whole, read_table
 from specc.workspace import Workspace
 
 SCHEMA = Schema(
     "a table of tests",
     (
-        Column("name"),
-        Column("size", Whole()),
-        Column("time", Number(), ("duration",)),
-        Column("note", required=False),
+        ColumnSchema("name"),
+        ColumnSchema("size", Whole()),
+        ColumnSchema("time", Real(), ("duration",)),
+        ColumnSchema("note", required=False),
     ),
 )
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")))
@@ -92,13 +92,13 @@ def test_names_of_columns() -> None:
     text = "  name ,size, duration \na,1,2\n"
     table = read_table("t.csv", text, SCHEMA)
     assert table.written == {"name": "name", "size": "size", "time": "duration"}
-    spaced = Schema("rows", (Column("prefix_hit", Number()),), others=Text())
+    spaced = Schema("rows", (ColumnSchema("prefix_hit", Real()),), others=TextCells())
     table = read_table("t.csv", "a b,prefix hit,\n1,2,\n", spaced)
     assert [row for _, row in table.rows()] == [{"prefix_hit": 2.0, "a b": "1"}]
 
 
 def test_the_first_schema_that_fits_is_taken() -> None:
-    one, two = (Schema(n, (Column(n), Column("x", Whole()))) for n in ("one", "two"))
+    one, two = (Schema(n, (ColumnSchema(n), ColumnSchema("x", Whole()))) for n in ("one", "two"))
     assert read_table("t.csv", "two,x\na,1\n", one, two).schema is two
     assert read_table("t.csv", "two,one,x\na,b,1\n", one, two).schema is one
 

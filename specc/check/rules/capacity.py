@@ -11,7 +11,7 @@ FEWEST_REQUESTS = 100
 
 
 def objectives(study: Study, _simulate: Simulate, capacity: Capacity) -> Iterator[Diagnostic]:
-    """A capacity is the highest rate that keeps the objectives."""
+    """A capacity is the highest rate that meets the objectives."""
     at = label_of(capacity, "", "", study)
     if not study.workload.slo.objectives:
         yield Diagnostic(
@@ -29,9 +29,9 @@ def seeds(study: Study, simulate: Simulate, capacity: Capacity) -> Iterator[Diag
     if trace is not None and "seeds" in capacity.spans:
         yield Diagnostic(
             "E0486",
-            "'seeds' has no use here",
+            "'seeds' has no effect here",
             (label_of(capacity, "seeds", "", study),),
-            why="a trace has no chance in it",
+            why="a trace is deterministic",
         )
 
 
@@ -42,7 +42,7 @@ def rate_of_a_trace(study: Study, simulate: Simulate, capacity: Capacity) -> Ite
     if trace is not None and not trace.arrival[-1]:
         yield Diagnostic(
             "E0498",
-            f"the requests of '{trace.file}' come all at once, and have no rate to raise",
+            f"the requests of '{trace.file}' arrive all at once, so there is no rate to raise",
             (label_of(simulate, "arrival", ""), at),
         )
 
@@ -55,7 +55,7 @@ def requests(study: Study, simulate: Simulate, capacity: Capacity) -> Iterator[D
             "E0402",
             f"{simulate.requests} requests are too few to search a capacity",
             (label_of(simulate, "requests", ""), at),
-            help=f"simulate {FEWEST_REQUESTS} at least; thousands tell more",
+            help=f"simulate at least {FEWEST_REQUESTS}; thousands are better",
         )
 
 

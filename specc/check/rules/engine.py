@@ -13,8 +13,8 @@ def steps_without_scheduler(_deployment: Deployment, engine: Engine) -> Iterator
         if name in engine.spans and engine.scheduler is None:
             yield Diagnostic(
                 "E0453",
-                f"'{name}' is about the steps of a scheduler, and none is named",
-                (label_of(engine, name, "no use without a scheduler"),),
+                f"'{name}' needs a scheduler, and none is set",
+                (label_of(engine, name, "no effect without a scheduler"),),
                 why="prompts that fit the chunk budget are served in closed form, without steps",
                 help="write scheduler = decode_first_with_slack",
             )
@@ -25,9 +25,9 @@ def turns(_deployment: Deployment, engine: Engine) -> Iterator[Diagnostic]:
     if engine.scheduler is not None and engine.scheduler.loop is None:
         yield Diagnostic(
             "E0454",
-            "no loop over steps prefills and decodes by turns",
+            "a deployment cannot use the scheduler 'prefill_then_decode'",
             (label_of(engine, "scheduler", ""),),
-            help="write scheduler = decode_first; a measured server may name this one",
+            help="write scheduler = decode_first; only a measured server takes this one",
         )
 
 
@@ -40,8 +40,11 @@ def slack(_deployment: Deployment, engine: Engine) -> Iterator[Diagnostic]:
         yield Diagnostic(
             "E0455",
             f"'{scheduler.value}' takes no slack",
-            (label_of(engine, "slack", "no use here"), label_of(engine, "scheduler", "with this")),
-            help="write scheduler = decode_first_with_slack, or take 'slack' out",
+            (
+                label_of(engine, "slack", "no effect here"),
+                label_of(engine, "scheduler", "with this"),
+            ),
+            help="write scheduler = decode_first_with_slack, or remove 'slack'",
         )
 
 
@@ -57,7 +60,8 @@ def chunk_budget(_deployment: Deployment, engine: Engine) -> Iterator[Diagnostic
                 label_of(engine, "chunk_budget", f"at least {least} are needed"),
                 label_of(engine, "decode_batch", "for these batches"),
             ),
-            why="every sequence that decodes takes a token of a step, and one more for each draft",
+            why="each decoding sequence takes one token of the step, and one more for each "
+            "drafted token",
         )
 
 
@@ -66,7 +70,7 @@ def memory(_deployment: Deployment, engine: Engine) -> Iterator[Diagnostic]:
     if engine.memory_utilization is not None and "reserved_memory" in engine.spans:
         yield Diagnostic(
             "E0451",
-            "'memory_utilization' and 'reserved_memory' both say what the engine may use",
+            "'memory_utilization' and 'reserved_memory' both set the memory of the engine",
             (
                 label_of(engine, "memory_utilization", "a share"),
                 label_of(engine, "reserved_memory", "and bytes"),

@@ -15,7 +15,8 @@ def aimless(deployment: Deployment) -> Iterator[Diagnostic]:
             "E0401",
             "the fleet has neither a size nor a rate",
             (label_of(fleet, "", "", deployment),),
-            help="write devices = 64 for what it serves, or rate = 20 req/s for what that needs",
+            help="write devices = 64 to find what it serves, or rate = 20 req/s to find what it "
+            "needs",
         )
 
 
@@ -31,7 +32,7 @@ def too_small(deployment: Deployment) -> Iterator[Diagnostic]:
     least = sum(sizes) * (1 + fleet.spare)
     if fleet.devices is not None and fleet.devices < least:
         each = " and ".join(str(size) for size in sizes)
-        with_spare = f", {1 + fleet.spare} times with the spares" if fleet.spare else ""
+        with_spare = f", times {1 + fleet.spare} with the spares" if fleet.spare else ""
         yield Diagnostic(
             "E0442",
             f"a fleet of {fleet.devices} devices is smaller than one "

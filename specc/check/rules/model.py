@@ -52,7 +52,7 @@ def dense_layers(model: Model) -> Iterator[Diagnostic]:
     if model.dense_layers > 0 and not model.intermediate_size:
         yield Diagnostic(
             "E0424",
-            f"{model.dense_layers} layers have a dense MLP without a width",
+            f"{model.dense_layers} dense layers have no MLP width",
             (label_of(model, "layers", "all layers"),),
             help="give 'intermediate_size', or experts for every layer",
         )
@@ -63,7 +63,7 @@ def active_experts(model: Model) -> Iterator[Diagnostic]:
     if model.experts and model.experts.active > model.experts.count:
         yield Diagnostic(
             "E0425",
-            f"a token cannot pass {model.experts.active} of {model.experts.count} experts",
+            f"a token cannot use {model.experts.active} of {model.experts.count} experts",
             (label_of(model.experts, "active", "more than there are", model),),
         )
 

@@ -47,7 +47,7 @@ def useless_blocks(deployment: Deployment) -> Iterator[Diagnostic]:
         if name in deployment.spans:
             yield Diagnostic(
                 "E0441",
-                f"'{name}' has no use in mode {deployment.mode.value}",
+                f"'{name}' has no effect in mode {deployment.mode.value}",
                 (
                     Label(deployment.spans[name], "this block"),
                     label_of(deployment, "mode", "this mode"),
@@ -75,17 +75,17 @@ def useless_settings(deployment: Deployment, engine: Engine) -> Iterator[Diagnos
         block = engine.speculative
         yield Diagnostic(
             "E0441",
-            "prefill alone decodes nothing to speculate on",
-            (label_of(block, "", "no use here"), label_of(deployment, "mode", "this mode")),
+            "speculation does not apply to prefill-only instances",
+            (label_of(block, "", "no effect here"), label_of(deployment, "mode", "this mode")),
         )
 
 
 def _useless(deployment: Deployment, engine: Engine, name: str, place: str) -> Diagnostic:
     return Diagnostic(
         "E0441",
-        f"'{name}' is about {place}",
+        f"'{name}' applies only to {place}",
         (
-            label_of(engine, name, "no use here", deployment),
+            label_of(engine, name, "no effect here", deployment),
             label_of(deployment, "mode", "in this mode"),
         ),
     )

@@ -16,9 +16,9 @@ def devices(deployment: Deployment) -> Iterator[Diagnostic]:
     if deployment.devices is not None and deployment.devices > device.largest_group:
         yield Diagnostic(
             "E0431",
-            f"{deployment.devices} devices are more than '{device.name}' can join",
+            f"{deployment.devices} devices are more than '{device.name}' can connect",
             (label_of(deployment, "devices", f"at most {device.largest_group}"),),
-            why="its interconnect levels join "
+            why="its interconnect levels connect "
             + " × ".join(str(level.size) for level in reversed(device.levels)),
         )
 
@@ -80,7 +80,7 @@ def micro_batches(deployment: Deployment) -> Iterator[Diagnostic]:
             "'micro_batches' and 'two_streams' both cut a step into parts"
             if staged
             else "'micro_batches' are for pipeline stages, and there are none",
-            (label_of(engine, "micro_batches", "no use here", deployment),),
+            (label_of(engine, "micro_batches", "no effect here", deployment),),
         )
 
 
@@ -91,9 +91,9 @@ def generation(deployment: Deployment) -> Iterator[Diagnostic]:
     if "generation" in engine.spans and deployment.fitted is None:
         yield Diagnostic(
             "E0434",
-            "'generation' is known to the calibrated cost model alone",
+            "'generation' needs the calibrated cost model",
             (
-                label_of(engine, "generation", "no use here"),
+                label_of(engine, "generation", "no effect here"),
                 label_of(deployment, "calibration" if reference else "device", "no calibration"),
             ),
         )
@@ -120,9 +120,9 @@ def settings_of_experts(deployment: Deployment) -> Iterator[Diagnostic]:
         if used:
             yield Diagnostic(
                 "E0436",
-                f"'{field}' is about experts, and '{model.name}' has none",
+                f"'{field}' applies to experts, and '{model.name}' has none",
                 (
-                    label_of(node, field, "no use here", deployment),
+                    label_of(node, field, "no effect here", deployment),
                     label_of(deployment, "model", "this model"),
                 ),
             )

@@ -52,7 +52,7 @@ def rate_of_fewest_devices(deployment: Deployment) -> Iterator[Diagnostic]:
         yield Diagnostic(
             "E0443",
             "'fewest_devices' needs a rate to serve",
-            (label_of(deployment.search, "maximize", "for which rate?", deployment),),
+            (label_of(deployment.search, "maximize", "without a rate", deployment),),
             help="write fleet { rate = 20 req/s }",
         )
 
@@ -64,8 +64,8 @@ def relaxation(deployment: Deployment) -> Iterator[Diagnostic]:
         yield Diagnostic(
             "E0446",
             "'slo_relax' is a setting of linear_exponential",
-            (label_of(search, "slo_relax", "no use with another strategy"),),
-            help="write strategy = linear_exponential, or take it out",
+            (label_of(search, "slo_relax", "no effect with another strategy"),),
+            help="write strategy = linear_exponential, or remove it",
         )
 
 

@@ -16,7 +16,7 @@ def missing_kind(server: MeasuredServer) -> Iterator[Diagnostic]:
         missing = "prefill" if StepKind.PREFILL not in kinds else "decode"
         yield Diagnostic(
             "E0401",
-            f"'step_cost' has no step that is {missing}",
+            f"'step_cost' has no {missing} step",
             (label_of(server, "step_cost" if server.step_cost else "", ""),),
             help=f"measure one: | {missing} | 1 | 25 ms |",
         )
@@ -30,7 +30,7 @@ def same_step(server: MeasuredServer) -> Iterator[Diagnostic]:
             if first.size == second.size:
                 yield Diagnostic(
                     "E0495",
-                    f"two times of a {kind.value} step of size {first.size}",
+                    f"two times for a {kind.value} step of size {first.size}",
                     (label_of(second, "", "this time"), label_of(first, "", "and this")),
                     help="write their mean",
                 )

@@ -23,17 +23,20 @@ def not_simulated(study: Study) -> Iterator[Diagnostic]:
                 Label(tail.spans[""], "a statistic over requests"),
                 label_of(study, "", "not simulated"),
             ),
-            why="closed forms and step loops know means",
+            why="closed forms and step loops compute only means",
             help=how,
         )
     if study.servers:
         yield Diagnostic(
-            "E0481", "measured servers are simulated", (label_of(study, "servers", ""),), help=how
+            "E0481",
+            "measured servers need a simulation",
+            (label_of(study, "servers", ""),),
+            help=how,
         )
     if study.capacity is not None:
         yield Diagnostic(
             "E0481",
-            "the capacity is searched with a simulation",
+            "a capacity search needs a simulation",
             (label_of(study.capacity, "", "", study),),
             help=how,
         )
@@ -58,7 +61,7 @@ def rate_given_twice(_study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
     if rates and (arrival.process not in _RANDOM or arrival.rate is not None):
         yield Diagnostic(
             "E0483",
-            "the table 'rates' and 'arrival' both say when requests come",
+            "the table 'rates' and 'arrival' both set the rate",
             (label_of(simulate, "arrival", ""), label_of(simulate, "rates", "the table")),
             help="write arrival = poisson with a table of rates",
         )
@@ -70,7 +73,7 @@ def times_of_rates(_study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
         if second.at <= first.at:
             yield Diagnostic(
                 "E0484",
-                "the times of 'rates' rise",
+                "times in 'rates' must increase",
                 (label_of(second, "at", "not later"), label_of(first, "at", "than this")),
             )
 
@@ -88,9 +91,9 @@ def duration(_study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
     if lasts > LONGEST_SIMULATION / 2:
         yield Diagnostic(
             "E0402",
-            f"the requests take {lasts / 86400:,.0f} days to come",
+            f"the requests take {lasts / 86400:,.0f} days to arrive",
             (label_of(simulate, "arrival", ""),),
-            why=f"a simulation lasts {LONGEST_SIMULATION / 2 / 86400:.0f} days at most",
+            why=f"a simulation lasts at most {LONGEST_SIMULATION / 2 / 86400:.0f} days",
             help="simulate fewer requests, or at a higher rate",
         )
 
@@ -101,9 +104,9 @@ def last_rate(_study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
     if rates and rates[-1].rate <= 0:
         yield Diagnostic(
             "E0485",
-            "the last rate is 0, so that not all requests come",
+            "the last rate is 0, so not all requests arrive",
             (label_of(rates[-1], "rate", ""),),
-            help="end with the rate that goes on",
+            help="end with a rate above 0",
         )
 
 
@@ -114,9 +117,9 @@ def idle(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
     at = label_of(simulate, "arrival", "")
     for field in ("speed", "block_tokens"):
         if field in simulate.spans and not trace:
-            yield _of_no_use(simulate, field, "it belongs to a trace")
+            yield _of_no_use(simulate, field, "it applies only to a trace")
     if trace and "seed" in simulate.spans:
-        yield _of_no_use(simulate, "seed", "a trace has no chance in it")
+        yield _of_no_use(simulate, "seed", "a trace is deterministic")
     if arrival.trace is not None and (simulate.requests or 0) > arrival.trace.requests:
         yield Diagnostic(
             "E0402",
@@ -127,7 +130,7 @@ def idle(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
     if sessions and "system_prompts" in sessions.spans and not sessions.system_prompt:
         yield Diagnostic(
             "E0486",
-            "'system_prompts' has no use here",
+            "'system_prompts' has no effect here",
             (label_of(sessions, "system_prompts", ""),),
             help="say how long they are: system_prompt = 1Ki tok",
         )
@@ -150,7 +153,7 @@ def prefixes(_study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
     if simulate.router.sight is Sight.PREFIXES and not hashed:
         yield Diagnostic(
             "E0487",
-            "no prefix can be told from another",
+            "no two requests share a prefix",
             (label_of(simulate, "router", "routes by prefixes"),),
             help="add sessions { … }, or a trace with hash_ids",
         )
@@ -161,19 +164,19 @@ def hit_rate(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
     if simulate.sessions is not None and any(s.cached for s in study.workload.shapes()):
         yield Diagnostic(
             "E0488",
-            "a hit rate, and sessions that make one",
+            "a hit rate together with sessions",
             (
-                label_of(simulate.sessions, "", "these share prefixes", simulate),
-                label_of(study.workload, _hits_of(study.workload), "a rate of its own"),
+                label_of(simulate.sessions, "", "the hit rate follows from these", simulate),
+                label_of(study.workload, _hits_of(study.workload), "a fixed hit rate"),
             ),
             help="keep one of them",
         )
 
 
 def shortlist(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
-    """All measured servers are simulated."""
+    """All measured servers need a simulation."""
     if study.servers and "shortlist" in simulate.spans:
-        yield _of_no_use(simulate, "shortlist", "measured servers are all simulated")
+        yield _of_no_use(simulate, "shortlist", "all measured servers are simulated")
 
 
 def images_of_servers(study: Study, _simulate: Simulate) -> Iterator[Diagnostic]:
@@ -181,7 +184,7 @@ def images_of_servers(study: Study, _simulate: Simulate) -> Iterator[Diagnostic]
     if study.servers and study.workload.images is not None:
         yield Diagnostic(
             "E0491",
-            "the step costs of a server know no images",
+            "a measured server has no times for images",
             (label_of(study.workload.images, "", "images", study.workload),),
         )
 
@@ -194,7 +197,7 @@ def engines(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
         if deployment.mode in (Mode.PREFILL_ONLY, Mode.DECODE_ONLY):
             yield Diagnostic(
                 "E0492",
-                f"'{deployment.name}' serves no whole requests",
+                f"'{deployment.name}' does not serve whole requests",
                 (
                     label_of(deployment, "mode", deployment.mode.value),
                     label_of(simulate, "", "simulated here", study),
@@ -211,7 +214,7 @@ def engines(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
                             label_of(instance.engine, "step", "overlapped"),
                             label_of(simulate, "", "simulated here", study),
                         ),
-                        help="write step = mixed, or take the simulation out",
+                        help="write step = mixed, or remove the simulation",
                     )
                     return
                 speculative = instance.engine.speculative
@@ -223,7 +226,7 @@ def engines(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
                             label_of(instance.engine, "speculative", "speculative decoding"),
                             label_of(simulate, "", "simulated here", study),
                         ),
-                        help="write speculative.tokens = 0, or take the simulation out",
+                        help="write speculative.tokens = 0, or remove the simulation",
                     )
                     return
 
@@ -283,5 +286,5 @@ def _hits_of(workload: Workload) -> str:
 
 def _of_no_use(simulate: Simulate, field: str, why: str) -> Diagnostic:
     return Diagnostic(
-        "E0486", f"'{field}' has no use here", (label_of(simulate, field, ""),), why=why
+        "E0486", f"'{field}' has no effect here", (label_of(simulate, field, ""),), why=why
     )

@@ -41,7 +41,7 @@ def shares(_deployment: Deployment, block: Speculative) -> Iterator[Diagnostic]:
         if not 0 <= rate <= 1:
             yield Diagnostic(
                 "E0402",
-                f"an acceptance rate of {rate:g} is no share",
+                f"an acceptance rate of {rate:g} is out of range",
                 (label_of(block, "acceptance", "each is from 0 to 1"),),
             )
 
@@ -51,7 +51,7 @@ def rising_rates(_deployment: Deployment, block: Speculative) -> Iterator[Diagno
     if list(block.acceptance) != sorted(block.acceptance, reverse=True):
         yield Diagnostic(
             "E0462",
-            "acceptance rates rise from one drafted token to the next",
+            "acceptance rates increase from one drafted token to the next",
             (label_of(block, "acceptance", "these rates"),),
             why="a token counts only if all before it were accepted, so rates are cumulative",
         )
@@ -75,7 +75,7 @@ def draft_layers(deployment: Deployment, block: Speculative) -> Iterator[Diagnos
             "E0463",
             f"'{deployment.model.name}' has no draft layers (MTP) to speculate with",
             (label_of(block, "", "asked for here"), label_of(deployment, "model", "this model")),
-            help="name a draft model: draft = qwen3_0_6b, or take the block out",
+            help="name a draft model: draft = qwen3_0_6b, or remove the block",
         )
 
 

@@ -47,7 +47,7 @@ def two_kinds(study: Study) -> Iterator[Diagnostic]:
                 label_of(study, "deployments", "deployments"),
                 label_of(study, "servers", "and servers"),
             ),
-            help="put them into studies of their own",
+            help="write a study for each",
         )
 
 
@@ -82,8 +82,8 @@ def comparable(study: Study) -> Iterator[Diagnostic]:
                     label_of(first, "mode", f"{first.mode.value}"),
                     label_of(deployment, "mode", f"{deployment.mode.value}"),
                 ),
-                why="prefill alone counts tokens of prompts, decode alone knows no first token",
-                help="put them into studies of their own",
+                why="prefill_only counts tokens of prompts, decode_only has no first token",
+                help="write a study for each",
             )
 
 
@@ -106,13 +106,13 @@ def images(study: Study, deployment: Deployment) -> Iterator[Diagnostic]:
     if workload.images is not None and deployment.model.vision is None:
         yield Diagnostic(
             "E0474",
-            f"'{deployment.model.name}' reads no images",
+            f"'{deployment.model.name}' does not take images",
             (
                 label_of(workload.images, "", "images of a request", workload),
-                label_of(deployment, "model", "a model of text"),
+                label_of(deployment, "model", "a text model"),
                 label_of(study, "deployments", "together here"),
             ),
-            help="choose a model with a vision encoder, or take the images out",
+            help="choose a model with a vision encoder, or remove the images",
         )
 
 
@@ -122,9 +122,9 @@ def contexts(study: Study, deployment: Deployment) -> Iterator[Diagnostic]:
     images = image_tokens(workload, deployment.model)
     for instance in _phases(deployment):
         longest = instance.longest_request
-        for prompt, answer, labels in _longest(workload, images):
-            if prompt + answer > longest:
-                context = prompt + answer
+        for prompt, output, labels in _longest(workload, images):
+            if prompt + output > longest:
+                context = prompt + output
                 yield _too_long(workload, instance, study, context, labels)
 
 
@@ -180,7 +180,7 @@ def _phases(deployment: Deployment) -> list[Deployment]:
 
 
 def _longest(workload: Workload, images: int) -> Iterator[tuple[int, int, tuple[Label, ...]]]:
-    """Yield the longest prompt and answer of the workload, or of each bin, with their labels."""
+    """Yield the longest prompt and output of the workload, or of each bin, with their labels."""
     with_images = " with its images" if images else ""
     if workload.input is not None and workload.output is not None:
         prompt = workload.input + images
@@ -189,17 +189,17 @@ def _longest(workload: Workload, images: int) -> Iterator[tuple[int, int, tuple[
             workload.output,
             (
                 label_of(workload, "input", f"{prompt} tokens of prompt{with_images}"),
-                label_of(workload, "output", f"and {workload.output} of answer"),
+                label_of(workload, "output", f"and {workload.output} of output"),
             ),
         )
     for row in workload.requests:
-        prompt, answer = row.input[1] - 1 + images, row.output[1] - 1
+        prompt, output = row.input[1] - 1 + images, row.output[1] - 1
         yield (
             prompt,
-            answer,
+            output,
             (
                 label_of(row, "input", f"up to {prompt} tokens of prompt{with_images}", workload),
-                label_of(row, "output", f"and up to {answer} of answer", workload),
+                label_of(row, "output", f"and up to {output} of output", workload),
             ),
         )
 
@@ -212,7 +212,7 @@ def outputs(study: Study, deployment: Deployment) -> Iterator[Diagnostic]:
         field = "requests" if workload.requests else "output"
         yield Diagnostic(
             "E0475",
-            "answers of one token leave nothing to decode",
+            "outputs of one token leave nothing to decode",
             (
                 label_of(workload, field, "one token, which prefill brings"),
                 label_of(deployment, "mode", "instances that decode"),
@@ -233,6 +233,6 @@ def limits(_study: Study, deployment: Deployment) -> Iterator[Diagnostic]:
         if len(phases) == 1 and phases[0] not in fact(bound.fact).phases:
             yield Diagnostic(
                 "E0445",
-                f"'{bound.fact}' is no matter of {phases[0].value} alone",
+                f"'{bound.fact}' does not apply to {phases[0].value}-only",
                 (Label(bound.spans[""], "this limit"), label_of(deployment, "mode", "this mode")),
             )

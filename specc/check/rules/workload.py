@@ -13,7 +13,7 @@ def given_twice(workload: Workload) -> Iterator[Diagnostic]:
     if workload.requests and lengths:
         yield Diagnostic(
             "E0411",
-            f"'{lengths[0]}' and the table 'requests' both say how long requests are",
+            f"'{lengths[0]}' and the table 'requests' both set the lengths of requests",
             (
                 label_of(workload, lengths[0], "one length"),
                 label_of(workload, "requests", "a mixture"),
@@ -43,7 +43,7 @@ def representative_without_bins(workload: Workload) -> Iterator[Diagnostic]:
         yield Diagnostic(
             "E0412",
             "'representative' picks a length of a bin, and there are no bins",
-            (label_of(workload, "representative", "no use here"),),
+            (label_of(workload, "representative", "no effect here"),),
         )
 
 
@@ -53,7 +53,7 @@ def mean_without_samples(workload: Workload) -> Iterator[Diagnostic]:
     if is_mean and any(row.means is None for row in workload.requests):
         yield Diagnostic(
             "E0413",
-            "a range has no mean of its samples",
+            "a bin without samples has no mean",
             (
                 label_of(workload, "representative", "asked for here"),
                 label_of(workload, "requests", "bins without samples"),

@@ -121,7 +121,7 @@ def _calibrate(options: argparse.Namespace) -> int:
 def _check_output(path: Path) -> None:
     """Refuse to replace a file unless this command made it."""
     if not _is_ours(path):
-        reason = "it is there, and specc calibrate did not make it"
+        reason = "it exists, and specc calibrate did not write it"
         raise WrongInputError(WriteError(path, reason, _ANOTHER).diagnostic)
 
 

@@ -22,8 +22,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fix",
         action="store_true",
-        help="change these specs where only one thing can be meant: remove what is not used, write "
-        "names and units in their own case; other fixes are left to you and your editor",
+        help="apply the safe fixes: remove what is not used, correct the case of names and units, "
+        "replace former names; other fixes are left to you and your editor",
     )
     add_set_option(parser)
     add_allow_path_option(parser)

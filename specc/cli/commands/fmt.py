@@ -18,7 +18,7 @@ from specc.writing import WriteError, replace_spec
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.description = "Bring specs into the one layout. Only white space changes."
+    parser.description = "Format specs. Only white space changes."
     parser.epilog = "example: specc fmt specs/*.spec; cat a.spec | specc fmt -"
     parser.add_argument(
         "specs",

@@ -12,11 +12,11 @@ from specc.writing import WriteError, write_texts
 
 _SPEC = """\
 # Which parallel layout and batch size serve this workload best on these devices?
-# Change what is yours and run:  specc run {name}
+# Adapt it, then run:  specc run {name}
 use std.devices
 use std.models
 
-## What the requests look like, and what they are promised
+## The requests, and their objectives
 workload chat {{
     input      = 3500 tok
     output     = 1500 tok
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     """Write what is missing; a spec that is there stays."""
     path: Path = options.spec
     if os.path.lexists(path):
-        problem = Diagnostic("E0006", f"'{path}' is there already", help="choose another name")
+        problem = Diagnostic("E0006", f"'{path}' already exists", help="choose another name")
         print_diagnostics([problem], "text")
         return Exit.WRONG_INPUT
     from specc.diagnostics import Source

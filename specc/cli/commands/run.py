@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     kind.add_argument(
         "--check",
         action="store_true",
-        help="write nothing; fail if the files on disk are not what a run would write",
+        help="write nothing; fail if the files on disk are out of date",
     )
     add_output_options(kind, "run")
     add_run_options(parser)
@@ -84,7 +84,7 @@ def _check(report: Report, folder: Path, format_: str) -> Exit:
     elif stale:
         names = ", ".join(f"'{path}'" for path in stale)
         problem = Diagnostic(
-            "E0007", f"not what a run would write: {names}", help="run the spec again, and commit"
+            "E0007", f"out of date: {names}", help="run the spec again, and commit the files"
         )
         print_diagnostics([problem], "text")
     else:

@@ -29,13 +29,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = (
         "Simulate the studies of a spec that have a block 'simulate': queues, percentiles, "
-        "goodput, and with --capacity the highest rate that keeps the objectives. Writes no report."
+        "goodput, and with --capacity the highest rate that meets the objectives. Writes no report."
     )
     parser.epilog = (
         "example: specc simulate specs/admission-experiment.spec --perfetto admission.json"
     )
     parser.add_argument("spec", type=Path, metavar="SPEC", help="the spec")
-    parser.add_argument("--study", metavar="NAME", help="simulate this study alone")
+    parser.add_argument("--study", metavar="NAME", help="simulate only this study")
     parser.add_argument(
         "--capacity",
         action="store_true",

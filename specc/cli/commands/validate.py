@@ -17,7 +17,9 @@ _GENERATIONS = ("eager", "graph", "tuned")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.description = "Compare the calibrated cost model, and the flat one, with measurements."
+    parser.description = (
+        "Compare the calibrated cost model, and the reference one, with measurements."
+    )
     parser.epilog = "example: specc validate ops MatMulV2.csv --device atlas_800_a2_376t"
     kinds = parser.add_subparsers(metavar="what", dest="what", required=True)
     ops = kinds.add_parser("ops", help="kernels, by class of operators")
@@ -101,7 +103,7 @@ def _ops(options: argparse.Namespace) -> int:
         for e in found
     ]
     print_table(header, rows)
-    print("in band: measured within the 10th to 90th percentile of the fit; 80 % is right")
+    print("in band: measured within the 10th to 90th percentile of the fit; 80 % is expected")
     for e in found:
         print()
         say(f"worst of {e.kind}:")

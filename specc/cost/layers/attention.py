@@ -2,20 +2,22 @@
 
 from collections.abc import Iterator
 
-from specc.cost.operators.attention import Attention, Phase
+from specc.cost.operators.attention import Attention, AttentionPhase
 from specc.cost.operators.base import Operator, Rows
 from specc.cost.operators.communication import Collective
 from specc.cost.precision import HALF
 from specc.cost.site import Site, communication
 
 
-def attention_of(site: Site, phase: Phase, name: str, layers: float, **shape: int) -> Attention:
+def attention_of(
+    site: Site, phase: AttentionPhase, name: str, layers: float, **shape: int
+) -> Attention:
     """One phase of attention; context parallelism gives a device a share of the decode context.
 
     Ranks that share a context exchange queries, so each has the heads of all of them.
     """
-    shared = site.layout.dcp * site.layout.cp if phase is Phase.DECODE else 1
-    heads = shape.pop("heads") * (site.layout.dcp if phase is Phase.DECODE else 1)
+    shared = site.layout.dcp * site.layout.cp if phase is AttentionPhase.DECODE else 1
+    heads = shape.pop("heads") * (site.layout.dcp if phase is AttentionPhase.DECODE else 1)
     return Attention(
         name=name,
         repeat=layers,

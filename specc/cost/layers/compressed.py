@@ -8,7 +8,7 @@ from attrs import frozen
 from specc.cost.layers.attention import attention_of, query_exchange, result_exchange
 from specc.cost.layers.base import FullAttention, shared_heads_problem
 from specc.cost.layers.indexer import index_elements, index_scores
-from specc.cost.operators.attention import Phase
+from specc.cost.operators.attention import AttentionPhase
 from specc.cost.operators.base import Operator
 from specc.cost.precision import PLAIN
 from specc.cost.site import Site, all_reduce, head_norm, kv_write, linear, norm, rope
@@ -59,7 +59,7 @@ class WindowedCompressedAttention(FullAttention):
             yield from index_scores(site, i, indexed, c.sparse_ratio)
         yield from query_exchange(site, "", heads * d, d, layers)
         shape = {"heads": heads, "kv_heads": 1, "key_dim": d, "value_dim": d, "cached_width": d}
-        for phase in Phase:
+        for phase in AttentionPhase:
             yield attention_of(
                 site, phase, f"window_{phase.value}_attention", layers, window=c.window, **shape
             )

@@ -7,7 +7,7 @@ from attrs import frozen
 
 from specc.cost.layers.base import Layers
 from specc.cost.operators.base import Operator, Rows
-from specc.cost.operators.communication import Collective, Communication
+from specc.cost.operators.communication import Collective, CollectiveOperator
 from specc.cost.operators.experts import RoutedExperts
 from specc.cost.precision import HALF, PLAIN
 from specc.cost.site import (
@@ -151,7 +151,7 @@ class ExpertMlp(Layers):
             return
         replicas, group = layout.replicas_per_experts, layout.ep * layout.moe_tp
         if group > 1:
-            yield Communication(
+            yield CollectiveOperator(
                 name="expert_reduce",
                 repeat=layers,
                 rows=Rows.TOKENS,

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from specc.cost.layers.attention import attention_of, query_exchange, result_exchange
 from specc.cost.layers.base import FullAttention, shared_heads_problem
-from specc.cost.operators.attention import Phase
+from specc.cost.operators.attention import AttentionPhase
 from specc.cost.operators.base import Operator
 from specc.cost.precision import HALF
 from specc.cost.site import (
@@ -79,7 +79,7 @@ def grouped(site: Site, m: Model, layers: float, window: int = 0) -> Iterator[Op
     yield rope(f"{prefix}rope", query + key, d, layers)
     yield kv_write(f"{prefix}kv_write", key + value, layers, site.precisions.kv_bytes)
     yield from query_exchange(site, prefix, query, key + value, layers)
-    for phase in Phase:
+    for phase in AttentionPhase:
         yield attention_of(
             site,
             phase,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from specc.cost.layers.attention import attention_of
-from specc.cost.operators.attention import Phase
+from specc.cost.operators.attention import AttentionPhase
 from specc.cost.operators.base import Operator
 from specc.cost.site import Site
 from specc.ir.model import Indexer, Model
@@ -17,7 +17,7 @@ def index_elements(model: Model) -> int:
 def index_scores(site: Site, i: Indexer, layers: float, compression: int = 1) -> Iterator[Operator]:
     """Yield the scores of all cached entries, one for `compression` tokens, for each query."""
     shape = {"heads": i.heads, "kv_heads": 1, "key_dim": i.head_dim, "value_dim": 0}
-    for phase in Phase:
+    for phase in AttentionPhase:
         yield attention_of(
             site,
             phase,

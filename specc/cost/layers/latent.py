@@ -8,7 +8,7 @@ from attrs import evolve, frozen
 from specc.cost.layers.attention import attention_of, query_exchange, result_exchange
 from specc.cost.layers.base import FullAttention
 from specc.cost.layers.indexer import index_elements, index_scores
-from specc.cost.operators.attention import Phase
+from specc.cost.operators.attention import AttentionPhase
 from specc.cost.operators.base import Operator, Rows
 from specc.cost.precision import HALF, PLAIN
 from specc.cost.site import (
@@ -100,8 +100,8 @@ class MultiHeadLatentAttention(FullAttention):
         yield linear(
             "key_up", a.nope_head_dim, a.kv_rank, layers, stored, batch=heads, rows=unpacked
         )
-        for phase in Phase:
-            absorbed = phase is Phase.DECODE or bool(top_k)
+        for phase in AttentionPhase:
+            absorbed = phase is AttentionPhase.DECODE or bool(top_k)
             width = a.nope_head_dim + a.rope_head_dim
             yield attention_of(
                 site,

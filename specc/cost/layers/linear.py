@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 from attrs import frozen
 
 from specc.cost.layers.base import Layers, unshared_problem
-from specc.cost.operators.attention import LinearAttentionScan, Phase
+from specc.cost.operators.attention import AttentionPhase, LinearAttentionScan
 from specc.cost.operators.base import Operator, OperatorClass
 from specc.cost.precision import HALF, PLAIN
 from specc.cost.site import Site, all_reduce, head_norm, linear, norm, quantise
@@ -40,12 +40,12 @@ class GatedLinearAttention(Layers):
         yield linear("linear_qkvz", h, convolved + value, layers, p)
         yield linear("linear_decay", h, 2 * value_heads, layers, PLAIN)
         yield head_norm("linear_convolution", convolved, a.convolution * convolved, layers)
-        for phase in Phase:
+        for phase in AttentionPhase:
             yield LinearAttentionScan(
                 name=f"{phase.value}_linear_attention",
                 repeat=layers,
                 kind=OperatorClass.VECTOR
-                if phase is Phase.DECODE
+                if phase is AttentionPhase.DECODE
                 else OperatorClass.PREFILL_ATTENTION,
                 phase=phase,
                 value_heads=value_heads,

@@ -11,7 +11,7 @@ from specc.cost.precision import HALF
 from specc.cost.steps import Column, Sequences, StepTable
 
 
-class Phase(Enum):
+class AttentionPhase(Enum):
     """Which sequences an attention operator works on."""
 
     PREFILL = "prefill"
@@ -25,7 +25,7 @@ class Phase(Enum):
     @property
     def kind(self) -> OperatorClass:
         """The class of attention operators of this phase."""
-        if self is Phase.PREFILL:
+        if self is AttentionPhase.PREFILL:
             return OperatorClass.PREFILL_ATTENTION
         return OperatorClass.DECODE_ATTENTION
 
@@ -69,7 +69,7 @@ class Attention(Operator):
         context_share: share of the context that lies on this device (context parallelism).
     """
 
-    phase: Phase
+    phase: AttentionPhase
     heads: int
     kv_heads: int
     key_dim: int
@@ -171,7 +171,7 @@ class LinearAttentionScan(Operator):
     state of each sequence once (fp32).
     """
 
-    phase: Phase
+    phase: AttentionPhase
     value_heads: int
     key_dim: int
     value_dim: int
@@ -182,7 +182,7 @@ class LinearAttentionScan(Operator):
         s = self.phase.of(steps)
         state = self.value_heads * self.key_dim * self.value_dim
         moved = 2 * 4 * state * s.requests + s.tokens * self.row_bytes
-        if self.phase is Phase.DECODE:
+        if self.phase is AttentionPhase.DECODE:
             return Work(np.zeros_like(moved), 6 * state * s.tokens, moved * (s.tokens > 0))
         # A token: its row of the chunk's two triangular products, and three with the state.
         inside = self.value_heads * self.chunk * (2 * self.key_dim + 2 * self.value_dim)

@@ -22,7 +22,7 @@ class Collective(Enum):
 
 
 @frozen(kw_only=True)
-class Communication(Operator):
+class CollectiveOperator(Operator):
     """A collective over `group` ranks that lie `stride` apart.
 
     `row_bytes` is what a rank holds per row (an all-to-all: what it sends), `share` the part of

@@ -10,7 +10,7 @@ from specc.cost.layers.embedding import Embedding
 from specc.cost.layers.experts import ExpertMlp
 from specc.cost.layers.head import Head
 from specc.cost.layers.latent import MultiHeadLatentAttention
-from specc.cost.operators.attention import Phase
+from specc.cost.operators.attention import AttentionPhase
 from specc.cost.operators.base import INT64, Operator
 from specc.cost.operators.communication import Collective
 from specc.cost.precision import FULL, HALF, PLAIN
@@ -69,7 +69,7 @@ class PlannerLatent(MultiHeadLatentAttention):
 
     def attention(self, site: Site) -> Iterator[Operator]:
         """Attention with its up-projections."""
-        for phase in Phase:
+        for phase in AttentionPhase:
             yield PlannerLatentAttention(
                 name=f"{phase.value}_attention",
                 repeat=self.count,

@@ -7,7 +7,7 @@ commit 84fec85) on the same step; formulas from its operator tables, to rounding
 import numpy as np
 from attrs import frozen
 
-from specc.cost.operators.attention import Phase
+from specc.cost.operators.attention import AttentionPhase
 from specc.cost.operators.base import INT64, Operator, OperatorClass, Work
 from specc.cost.operators.experts import RoutedExperts
 from specc.cost.precision import HALF, Format
@@ -69,7 +69,7 @@ class PlannerLatentAttention(Operator):
     derives from the number of pages.
     """
 
-    phase: Phase
+    phase: AttentionPhase
     heads: int
     shape: LatentAttention
     top_k: int
@@ -87,7 +87,7 @@ class PlannerLatentAttention(Operator):
         up = 2 * tokens * h * a.kv_rank * (a.nope_head_dim + a.value_head_dim)
         width = a.nope_head_dim + a.rope_head_dim + a.value_head_dim
         absorbed = 2 * a.kv_rank + a.rope_head_dim
-        scores = 2 * pairs * h * (absorbed if self.phase is Phase.DECODE else width)
+        scores = 2 * pairs * h * (absorbed if self.phase is AttentionPhase.DECODE else width)
         moved = (
             2 * tokens * h * width
             + cached * a.cached_width * HALF
@@ -98,7 +98,7 @@ class PlannerLatentAttention(Operator):
         return Work(up + scores, 4 * pairs * h, moved * (tokens > 0))
 
     def _reach(self, pages: Column) -> Column:
-        if self.phase is Phase.PREFILL:
+        if self.phase is AttentionPhase.PREFILL:
             return np.full_like(pages, 0.92)
         reach: Column = np.clip(0.025 + 0.006 * np.log2(pages / 16), 0.015, 0.08)
         return reach

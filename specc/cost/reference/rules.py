@@ -19,7 +19,7 @@ from attrs import frozen
 from specc.cost.layers.base import Layers
 from specc.cost.operators.attention import EncoderAttention
 from specc.cost.operators.base import Operator, OperatorClass
-from specc.cost.operators.communication import Communication
+from specc.cost.operators.communication import CollectiveOperator
 from specc.cost.operators.dense import Elementwise
 from specc.cost.precision import Format, peak
 from specc.cost.reference.layers import PLANNER_LAYERS
@@ -53,7 +53,7 @@ class ReferenceRules:
 
     def time(self, operator: Operator, steps: StepTable) -> StepTimes:
         """Return the time of one run of an operator in each step."""
-        if isinstance(operator, Communication):
+        if isinstance(operator, CollectiveOperator):
             return self._communication(operator, steps)
         work = operator.work(steps)
         efficiency = self.device.reference.compute_efficiency
@@ -80,7 +80,7 @@ class ReferenceRules:
         """Return the times as they are: these rules know no host."""
         return times
 
-    def _communication(self, operator: Communication, steps: StepTable) -> StepTimes:
+    def _communication(self, operator: CollectiveOperator, steps: StepTable) -> StepTimes:
         held = operator.held_bytes(steps)
         path = link(self.device, operator.span)
         sent = collective_time(operator.collective, held, operator.group, path)

@@ -11,9 +11,14 @@ from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from specc.cost.layers import LAYERS, Layers
-from specc.cost.operators.attention import Attention, EncoderAttention, LinearAttentionScan, Phase
+from specc.cost.operators.attention import (
+    Attention,
+    AttentionPhase,
+    EncoderAttention,
+    LinearAttentionScan,
+)
 from specc.cost.operators.base import Operator, OperatorClass
-from specc.cost.operators.communication import Communication
+from specc.cost.operators.communication import CollectiveOperator
 from specc.cost.operators.dense import Elementwise, Gather, Gemm
 from specc.cost.operators.experts import RoutedExperts
 from specc.cost.precision import Precision
@@ -200,7 +205,7 @@ class CalibratedRules:
         width = (operator.key_dim + operator.value_dim) / _MEASURED_HEAD
         row = operator.cached_width * operator.kv_bytes / 2
         heads = Heads(operator.heads, operator.kv_heads, width, row)
-        if operator.phase is Phase.PREFILL:
+        if operator.phase is AttentionPhase.PREFILL:
             rule = self.data.prefill_attention
             time = prefill_time(
                 rule,
@@ -246,7 +251,7 @@ class CalibratedRules:
         work, vector = operator.work(steps), self.data.vector
         reading = work.moved_bytes / (vector.rate * self.machine.memory)
         launch = vector.launch * (work.moved_bytes > 0)
-        if operator.phase is Phase.DECODE:
+        if operator.phase is AttentionPhase.DECODE:
             turns = steps.decode.mean_new * self.data.linear_attention.turn_time
             return StepTimes.of(memory=reading, vector=turns, launch=launch, rows=len(steps))
         rule = self.data.linear_attention
@@ -255,7 +260,7 @@ class CalibratedRules:
         return StepTimes.of(vector=np.maximum(scan, reading), launch=launch, rows=len(steps))
 
     @kernel_time.register
-    def _(self, operator: Communication, steps: StepTable) -> StepTimes:
+    def _(self, operator: CollectiveOperator, steps: StepTable) -> StepTimes:
         held = operator.held_bytes(steps)
         path = tuple(hops(self.device, operator.group, operator.stride))
         time = hierarchical_time(self.data.collectives, operator.collective, held, path)

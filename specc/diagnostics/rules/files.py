@@ -6,8 +6,9 @@ RULES = (
     Rule(
         "E0001",
         "a file cannot be read",
-        "The file is missing, may not be read, or is no regular file but a folder, a FIFO, a device or "
-        "a socket. A path in a spec is relative to the file that names it, not to where specc is run.",
+        "The file is missing, may not be read, or is not a regular file but a folder, a FIFO, a "
+        "device or a socket. A path in a spec is relative to the file that names it, not to where "
+        "specc is run.",
         'use "no_such_file.spec"',
         "use std.devices",
     ),
@@ -29,10 +30,11 @@ RULES = (
     Rule(
         "E0004",
         "the content of a file cannot be understood",
-        "A Hugging Face config.json is read into a model. Its architecture must be one that the cost "
-        "model has rules for, and the sizes must be there; nothing is guessed. A table is read by the "
-        "ending of its name (.csv, .tsv, .jsonl, .json, .yaml, each also with .gz); the message names "
-        "the line and the column, and what stands there.",
+        "A Hugging Face config.json is read into a model. The cost model must support its "
+        "architecture, and all sizes must be given; nothing is guessed. A table is read by the "
+        "ending of its name (.csv, .tsv, .jsonl, .json, .yaml, each also with .gz); the message "
+        "names "
+        "the line and the column, and the value.",
         'model mine { config = "bamba.json" }',
         "use std.models",
     ),
@@ -46,17 +48,18 @@ RULES = (
     Rule(
         "E0006",
         "a file cannot be written",
-        "A command writes its files whole or not at all: first all beside their targets, then all "
-        "renamed. One of them could not be written, so the old files are still there. Refused are also: a "
-        "target that the run reads, or that is a spec; one that is no regular file; a link, wherever it "
-        "leads. Only --out makes folders. The same holds for a spec that 'specc fmt' "
+        "A command writes all of its files or none: temporary files first, renamed at the end. "
+        "One of them could not be written, so the old files are still there. specc also refuses "
+        "to write to a file that the run reads, to a spec, to anything but a regular file, and "
+        "through a link. Only --out creates folders. The same holds for a spec that 'specc fmt' "
         "or 'specc check --fix' would change; where that is a link, its target is changed.",
         session="specc run plan.spec --out /proc",
     ),
     Rule(
         "E0007",
         "a results file is stale",
-        "`specc run --check` compares the report on disk with what a run would write. They differ: the "
+        "`specc run --check` compares the report on disk with what a run would write. They "
+        "differ: the "
         "spec, a file it uses, or specc has changed. Run it again and commit the report.",
         session="specc run plan.spec --check",
     ),
@@ -70,8 +73,8 @@ RULES = (
     Rule(
         "E0009",
         "the formatter failed its own check",
-        "`specc fmt` changes white space alone and verifies that. It found that it would have "
-        "changed more, so the file was left as it is. This is a fault of specc.",
+        "`specc fmt` changes only white space and verifies that. It found that it would have "
+        "changed more, so the file was left as it is. This is a bug in specc.",
         session="specc fmt plan.spec",
     ),
     Rule(
@@ -96,19 +99,20 @@ RULES = (
     Rule(
         "E0012",
         "a result file cannot be loaded",
-        "The file is no result file of specc, or another version wrote it in another format. Result "
+        "The file is not a result file of specc, or another version wrote it in another format. "
+        "Result "
         "files of this version have format 4; run the spec again to write one.",
         session="python -c \"import specc; specc.load_results('plan.result.json')\"",
     ),
     Rule(
         "E0013",
         "a file outside of the repository",
-        "A spec in a git repository reads files of that repository alone, after links are followed; "
-        "git's own folder is not part of it. So a merge request of a stranger can be checked: neither "
-        "a link nor a path in it shows what else the machine holds, not even whether it is there. Move "
-        "the file into the repository, or allow the folder that it lies in: --allow-path DIR on the "
-        "command line, allow_paths in Python. Installed packages of specs may be used as ever, and "
-        "outside of repositories nothing is refused.",
+        "A spec in a git repository may read only files of that repository, after links are "
+        "followed; git's own folder is not part of it. This makes it safe to check a merge "
+        "request from a stranger: it cannot find out which other files the machine has. Move the "
+        "file into the repository, or allow its folder: --allow-path DIR on the "
+        "command line, allow_paths in Python. Installed packages of specs are not affected; "
+        "neither are specs outside of a git repository.",
         session="specc check plan.spec --allow-path ../traces",
     ),
 )

@@ -15,7 +15,8 @@ RULES = (
     Rule(
         "E0202",
         "an unknown field",
-        "The block has no such field, constraint or block, or the statement stands where it cannot.",
+        "The block has no such field, constraint or block, or the statement stands where it "
+        "cannot.",
         "workload chat { inputs = 3500 tok; input = 3500 tok; output = 1500 tok }",
         "workload chat { input = 3500 tok; output = 1500 tok }",
         remedy=NEAR_MISS,
@@ -63,8 +64,9 @@ RULES = (
     Rule(
         "E0208",
         "an unknown module",
-        "`use` takes a module of the standard library, one of an installed package of specs, or the "
-        "path of a file in quotes. grammar/README.md tells how to publish a package.",
+        "`use` takes a module of the standard library, one of an installed package of specs, or "
+        "the "
+        "path of a file in quotes. grammar/README.md says how to publish a package.",
         "use std.device",
         "use std.devices",
         remedy=NEAR_MISS,

@@ -5,10 +5,10 @@ from specc.diagnostics.rule import Rule
 RULES = (
     Rule(
         "E0020",
-        "a worker process was ended from outside",
-        "A plan of many candidates is evaluated by several processes. The system, or somebody, ended "
-        "one of them twice while it had the same candidates; the first time they were given to "
-        "another one. Most often the memory of the machine is short and the system made room. The "
+        "a worker process was killed",
+        "A plan of many candidates is evaluated by several processes. The system, or somebody, "
+        "killed one of them twice at the same candidates; after the first time they were given to "
+        "another process. The usual reason is that the machine ran out of memory. The "
         "message names the deployments. No file was written. The exit code is 71.",
         session="specc run plan.spec",
     ),

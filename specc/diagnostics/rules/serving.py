@@ -22,9 +22,10 @@ def _limited(limit: str) -> str:
 RULES = (
     Rule(
         "E0441",
-        "a setting has no use in this mode",
+        "a setting has no effect in this mode",
         "The field or block belongs to another mode of serving, and would change nothing here. For "
-        "example, 'prefill' and 'decode' describe separate instances (modes disaggregated and pd_ratio), "
+        "example, 'prefill' and 'decode' describe separate instances (modes disaggregated and "
+        "pd_ratio), "
         "and a scheduler belongs to mode aggregated. Change the mode or remove the setting.",
         deployment("prefill { devices = 4 }"),
         deployment("mode = disaggregated; prefill { devices = 4 }"),
@@ -32,15 +33,18 @@ RULES = (
     Rule(
         "E0442",
         "a fleet is smaller than one instance",
-        "A fleet consists of whole instances; in mode pd_ratio it needs at least one for prefill and "
-        "one for decode, and spares on top. Give the fleet more devices, or make the instances smaller.",
+        "A fleet consists of whole instances; in mode pd_ratio it needs at least one for prefill "
+        "and "
+        "one for decode, and spares on top. Give the fleet more devices, or make the instances "
+        "smaller.",
         deployment("mode = pd_ratio; fleet { devices = 12 }"),
         deployment("mode = pd_ratio; fleet { devices = 16 }"),
     ),
     Rule(
         "E0443",
         "'fewest_devices' without a rate",
-        "To find the fewest devices, specc must know how many requests per second they have to serve. "
+        "To find the fewest devices, specc must know how many requests per second they have to "
+        "serve. "
         "Write fleet { rate = 20 req/s }.",
         deployment("search { maximize = fewest_devices }"),
         deployment("search { maximize = fewest_devices }; fleet { rate = 20 req/s }"),
@@ -48,7 +52,8 @@ RULES = (
     Rule(
         "E0444",
         "a limit and the prices are in different currencies",
-        "specc knows no exchange rates, so it cannot compare the cost with the limit. Write the limit "
+        "specc knows no exchange rates, so it cannot compare the cost with the limit. Write the "
+        "limit "
         "in the currency of the device's price.",
         _limited("5 USD"),
         _limited("5 CNY"),
@@ -56,8 +61,8 @@ RULES = (
     Rule(
         "E0445",
         "a limit on a metric that the mode does not have",
-        "Prefill alone decodes nothing and has no TPOT; decode alone has no TTFT. The limit would never "
-        "be broken, so it would look as if it were kept. Remove it, or change the mode.",
+        "Prefill alone decodes nothing and has no TPOT; decode alone has no TTFT. The limit could "
+        "never be exceeded. Remove it, or change the mode.",
         deployment("mode = decode_only; search { limits { ttft <= 1 s } }")
         + "workload chat { input = 3500 tok; output = 1500 tok }\n"
         "study s { workload = chat; deployments = a3 }\n",
@@ -68,7 +73,7 @@ RULES = (
     Rule(
         "E0446",
         "'slo_relax' with another search strategy",
-        "Only the strategy linear_exponential reads 'slo_relax'. With another one it would change "
+        "Only the strategy linear_exponential uses 'slo_relax'. With another one it would change "
         "nothing. Remove it, or write strategy = linear_exponential.",
         deployment("search { strategy = binary; slo_relax = 3 }"),
         deployment("search { strategy = linear_exponential; slo_relax = 3 }"),
@@ -76,7 +81,8 @@ RULES = (
     Rule(
         "E0451",
         "the memory of the engine is given twice",
-        "'memory_utilization' is the share of the memory that the engine may use; 'reserved_memory' is "
+        "'memory_utilization' is the share of the memory that the engine may use; "
+        "'reserved_memory' is "
         "what it must leave free, in bytes. Both set the same limit. Keep one of them.",
         deployment("engine { memory_utilization = 90%; reserved_memory = 4 GiB }"),
         deployment("engine { memory_utilization = 90% }"),
@@ -84,7 +90,8 @@ RULES = (
     Rule(
         "E0452",
         "the smallest batch is larger than the engine allows",
-        "'decode_batch' starts above 'max_sequences', the most sequences that the engine runs at once. "
+        "'decode_batch' starts above 'max_sequences', the most sequences that the engine runs at "
+        "once. "
         "No batch size is left to try. Lower the one or raise the other.",
         deployment("engine { decode_batch = 64 .. 128; max_sequences = 32 }"),
         deployment("engine { decode_batch = 1 .. 128; max_sequences = 32 }"),
@@ -92,8 +99,10 @@ RULES = (
     Rule(
         "E0453",
         "a setting of the step loop, and no scheduler",
-        "'step' and 'slack' describe the steps that a scheduler forms. Without 'scheduler', prompts "
-        "that fit the chunk budget are served in closed form, which has no steps. Name a scheduler, or "
+        "'step' and 'slack' describe the steps that a scheduler forms. Without 'scheduler', "
+        "prompts "
+        "that fit the chunk budget are served in closed form, which has no steps. Name a "
+        "scheduler, or "
         "remove the setting.",
         deployment("engine { step = overlapped }"),
         deployment("engine { scheduler = decode_first; step = overlapped }"),
@@ -109,7 +118,8 @@ RULES = (
     Rule(
         "E0455",
         "the scheduler takes no slack",
-        "Only decode_first_with_slack lets prefill use the slack between a step and the TPOT limit. "
+        "Only decode_first_with_slack lets prefill use the slack between a step and the TPOT "
+        "limit. "
         "Choose this scheduler, or remove 'slack'.",
         deployment("engine { scheduler = prefill_first; slack = 30% }"),
         deployment("engine { scheduler = decode_first_with_slack; slack = 30% }"),
@@ -117,7 +127,8 @@ RULES = (
     Rule(
         "E0456",
         "the chunk budget is smaller than the smallest batch",
-        "In a step, each sequence that decodes takes one token of the chunk budget, and one more for "
+        "In a step, each sequence that decodes takes one token of the chunk budget, and one more "
+        "for "
         "each drafted token. This budget cannot hold the smallest batch of 'decode_batch'. Raise "
         "'chunk_budget', or start 'decode_batch' lower.",
         deployment("engine { chunk_budget = 32 tok; decode_batch = 64 .. 128 }"),
@@ -135,7 +146,8 @@ RULES = (
     Rule(
         "E0461",
         "fewer acceptance rates than drafted tokens",
-        "Each drafted token needs its own acceptance rate, because the second one is accepted less often "
+        "Each drafted token needs its own acceptance rate, because the second one is accepted "
+        "less often "
         "than the first. Give as many rates as the largest value of 'tokens'.",
         deployment(
             f"engine {{ speculative {{ tokens = 2; acceptance = [0.7]; {_RATES} }} }}", _DEEPSEEK
@@ -147,9 +159,10 @@ RULES = (
     ),
     Rule(
         "E0462",
-        "acceptance rates rise",
-        "A drafted token counts only if all tokens before it were accepted. The rates are cumulative, so "
-        "they cannot rise. If you measured conditional rates, multiply them: 0.7 and 0.8 become 0.7 and "
+        "acceptance rates increase",
+        "A drafted token counts only if all tokens before it were accepted. The rates are "
+        "cumulative, so they cannot increase. If you measured conditional rates, multiply them: "
+        "0.7 and 0.8 become 0.7 and "
         "0.56.",
         deployment(f"engine {{ speculative {{ acceptance = [0.5, 0.7]; {_RATES} }} }}", _DEEPSEEK),
         deployment(f"engine {{ speculative {{ acceptance = [0.7, 0.5]; {_RATES} }} }}", _DEEPSEEK),
@@ -157,8 +170,10 @@ RULES = (
     Rule(
         "E0463",
         "speculation without draft layers or a draft model",
-        "Tokens are drafted by draft layers of the model (MTP) or by a small draft model. This model has "
-        "no draft layers, and no draft model is named. Write draft = qwen3_0_6b, or remove the block.",
+        "Tokens are drafted by draft layers of the model (MTP) or by a small draft model. This "
+        "model has "
+        "no draft layers, and no draft model is named. Write draft = qwen3_0_6b, or remove the "
+        "block.",
         deployment(f"engine {{ speculative {{ acceptance = [0.7]; {_RATES} }} }}"),
         deployment(
             f"engine {{ speculative {{ draft = qwen3_0_6b; acceptance = [0.7]; {_RATES} }} }}"
@@ -167,7 +182,8 @@ RULES = (
     Rule(
         "E0464",
         "the draft model has another vocabulary",
-        "A drafted token must be a token of the model that checks it, so both need the same vocabulary. "
+        "A drafted token must be a token of the model that checks it, so both need the same "
+        "vocabulary. "
         "Choose a draft model of the same family.",
         deployment(
             f"engine {{ speculative {{ draft = llama3_2_1b; acceptance = [0.7]; {_RATES} }} }}"

@@ -20,7 +20,8 @@ RULES = (
     Rule(
         "E0482",
         "a study has deployments and measured servers",
-        "Steps of a deployment are computed, steps of a measured server were measured. One ranking of "
+        "Steps of a deployment are computed, steps of a measured server were measured. One "
+        "ranking of "
         "both would compare two kinds of numbers. Write a study for each.",
         measured(f"deployments = a3; {_POISSON}")
         + "use std.devices\nuse std.models\n"
@@ -30,53 +31,66 @@ RULES = (
     Rule(
         "E0483",
         "the rate of requests is given twice",
-        "The table 'rates' and the argument of 'arrival' both say how many requests come. A burst and a "
+        "The table 'rates' and the argument of 'arrival' both say how many requests come. A burst "
+        "and a "
         "trace have no rate at all. With a table, write arrival = poisson without a rate.",
         measured(
-            "simulate { arrival = poisson(3 req/s); rates {\n    | at  | rate    |\n    | 0 s | 3 req/s |\n} }"
+            "simulate { arrival = poisson(3 req/s); rates {\n    | at  | rate    |\n    | 0 s | 3 "
+            "req/s |\n} }"
         ),
         measured(
-            "simulate { arrival = poisson; rates {\n    | at  | rate    |\n    | 0 s | 3 req/s |\n} }"
+            "simulate { arrival = poisson; rates {\n    | at  | rate    |\n    | 0 s | 3 req/s "
+            "|\n} }"
         ),
     ),
     Rule(
         "E0484",
         "times in 'rates' do not increase",
-        "Each row of 'rates' says from when on a rate holds. Rows must be in order of time, and each "
+        "Each row of 'rates' says from when on a rate holds. Rows must be in order of time, and "
+        "each "
         "time once.",
         measured(
-            "simulate { arrival = poisson; rates {\n    | at  | rate    |\n    | 5 s | 3 req/s |\n    | 4 s | 2 req/s |\n} }"
+            "simulate { arrival = poisson; rates {\n    | at  | rate    |\n    | 5 s | 3 req/s "
+            "|\n    | 4 s | 2 req/s |\n} }"
         ),
         measured(
-            "simulate { arrival = poisson; rates {\n    | at  | rate    |\n    | 4 s | 3 req/s |\n    | 5 s | 2 req/s |\n} }"
+            "simulate { arrival = poisson; rates {\n    | at  | rate    |\n    | 4 s | 3 req/s "
+            "|\n    | 5 s | 2 req/s |\n} }"
         ),
     ),
     Rule(
         "E0485",
         "the last rate is 0",
-        "The last rate of the table 'rates' holds until all requests have come. If it is 0, the rest "
+        "The last rate of the table 'rates' holds until all requests have come. If it is 0, the "
+        "rest "
         "never comes and the simulation would not end. End the table with a rate above 0.",
         measured(
-            "simulate { arrival = poisson; rates {\n    | at   | rate    |\n    | 0 s  | 3 req/s |\n    | 60 s | 0 req/s |\n} }"
+            "simulate { arrival = poisson; rates {\n    | at   | rate    |\n    | 0 s  | 3 req/s "
+            "|\n    | 60 s | 0 req/s |\n} }"
         ),
         measured(
-            "simulate { arrival = poisson; rates {\n    | at   | rate    |\n    | 0 s  | 3 req/s |\n    | 60 s | 1 req/s |\n} }"
+            "simulate { arrival = poisson; rates {\n    | at   | rate    |\n    | 0 s  | 3 req/s "
+            "|\n    | 60 s | 1 req/s |\n} }"
         ),
     ),
     Rule(
         "E0486",
-        "a setting has no use in this simulation",
-        "The setting would change nothing. 'speed' and 'block_tokens' belong to a trace; a trace is "
-        "replayed as it is, so it takes no seed and no sessions; 'lengths' needs bins to draw from; "
-        "'system_prompts' needs a length of system prompts. The message says which it is. Remove the "
+        "a setting has no effect in this simulation",
+        "The setting would change nothing. 'speed' and 'block_tokens' belong to a trace; a trace "
+        "is "
+        "replayed as it is, so it takes no seed and no sessions; 'lengths' needs bins to draw "
+        "from; "
+        "'system_prompts' needs a length of system prompts. The message says which it is. Remove "
+        "the "
         "setting, or add what it needs.",
         measured("simulate { arrival = poisson(2 req/s); speed = 2 }"),
         measured('simulate { arrival = trace("trace.csv"); speed = 2 }'),
     ),
     Rule(
         "E0487",
-        "the router looks at prefixes, and there are none",
-        "prefix_aware sends a request to the engine that has its prefix in the cache. Without sessions, "
+        "a prefix-aware router, and no shared prefixes",
+        "prefix_aware sends a request to the engine that has its prefix in the cache. Without "
+        "sessions, "
         "or hash_ids in the trace, no two requests share a prefix. Add sessions { ... }, or choose "
         "another router.",
         measured("simulate { arrival = poisson(2 req/s); router = prefix_aware }"),
@@ -87,7 +101,8 @@ RULES = (
     Rule(
         "E0488",
         "a hit rate together with sessions",
-        "'prefix_hit' of the workload fixes the share of the prompt that is found in the prefix cache. "
+        "'prefix_hit' of the workload fixes the share of the prompt that is found in the prefix "
+        "cache. "
         "With sessions, the simulation computes this share itself. Remove one of them.",
         measured(
             "simulate { arrival = poisson(2 req/s); sessions { turns = 3 } }", "prefix_hit = 50%"
@@ -96,8 +111,9 @@ RULES = (
     ),
     Rule(
         "E0489",
-        "blocks of the trace do not consist of blocks of the KV cache",
-        "A trace with hash_ids names shared prefixes in blocks of 'block_tokens'. Each of them must be a "
+        "blocks of the trace are not a multiple of the KV-cache blocks",
+        "A trace with hash_ids names shared prefixes in blocks of 'block_tokens'. Each of them "
+        "must be a "
         "whole number of blocks of the KV cache ('block_size'). Choose a block size that divides "
         "'block_tokens'.",
         measured('simulate { arrival = trace("hashed.jsonl"); block_tokens = 40 tok }'),
@@ -105,8 +121,9 @@ RULES = (
     ),
     Rule(
         "E0491",
-        "a measured server has no costs of images",
-        "The table 'step_cost' has times of prefill and decode steps, and none of a vision encoder. "
+        "a measured server has no times for images",
+        "The table 'step_cost' has times of prefill and decode steps, and none of a vision "
+        "encoder. "
         "Remove 'images', or compare deployments instead of measured servers.",
         measured(_POISSON, "images { count = 2; width = 640; height = 480 }"),
         measured(_POISSON),
@@ -114,7 +131,8 @@ RULES = (
     Rule(
         "E0492",
         "a simulated deployment does not serve whole requests",
-        "A simulation follows each request from its arrival to its last token. Modes prefill_only and "
+        "A simulation follows each request from its arrival to its last token. Modes prefill_only "
+        "and "
         "decode_only do only one half of that. Use mode aggregated, disaggregated or pd_ratio.",
         study(f"deployments = a3; {_POISSON}", a3="mode = decode_only"),
         study(f"deployments = a3; {_POISSON}", a3="mode = disaggregated"),
@@ -123,7 +141,8 @@ RULES = (
         "E0493",
         "a simulated step cannot be overlapped",
         "In the simulation a step is one batch of prefill and decode together. 'step = overlapped' "
-        "describes an engine that runs the two side by side, which is not simulated. Write step = mixed, "
+        "describes an engine that runs the two side by side, which is not simulated. Write step = "
+        "mixed, "
         "or remove the simulation.",
         study(
             f"deployments = a3; {_POISSON}",
@@ -136,7 +155,7 @@ RULES = (
     Rule(
         "E0494",
         "the simulation does not draft tokens",
-        "Speculative decoding is known to the closed forms and step loops, not to the simulation. Write "
+        "Closed forms and step loops support speculative decoding, the simulation does not. Write "
         "speculative.tokens = 0 in the simulated deployment, or remove the simulation.",
         study(f"deployments = a3; {_POISSON}", a3=_DRAFTS.format(tokens=1)),
         study(f"deployments = a3; {_POISSON}", a3=_DRAFTS.format(tokens=0)),
@@ -144,7 +163,8 @@ RULES = (
     Rule(
         "E0495",
         "two times for the same step",
-        "'step_cost' has two rows of one kind and one size, with times of their own. Write one row with "
+        "'step_cost' has two rows of one kind and one size, with times of their own. Write one "
+        "row with "
         "their mean.",
         measured(_POISSON).replace("    | decode", "    | prefill | 1 | 26 ms |\n    | decode"),
         measured(_POISSON).replace("    | decode", "    | prefill | 2 | 26 ms |\n    | decode"),
@@ -152,15 +172,15 @@ RULES = (
     Rule(
         "E0496",
         "there are no steps to write",
-        "'--perfetto' writes the steps of the configuration that specc recommends. No layout stays "
-        "within its limits, so there is none. Look at the report for the nearest miss.",
+        "'--perfetto' writes the steps of the configuration that specc recommends. No layout "
+        "meets the limits, so there is none. Look at the report for the nearest miss.",
         session="specc simulate plan.spec --perfetto trace.json",
     ),
     Rule(
         "E0497",
         "a capacity without objectives",
         "The capacity is the highest rate at which requests still meet their objectives. Without "
-        "objectives every rate is fine. Add them to the workload: "
+        "objectives every rate meets them. Add them to the workload: "
         "slo { ttft.p99 <= 2 s; tpot.p99 <= 50 ms }.",
         measured(f"{_POISSON}; capacity {{ }}"),
         measured(f"{_POISSON}; capacity {{ }}", _SLO),
@@ -168,8 +188,10 @@ RULES = (
     Rule(
         "E0498",
         "the arrivals have no rate to raise",
-        "The search for the capacity raises the rate of requests until objectives are missed. Requests "
-        "that all come at once have no rate. Write arrival = poisson(12 req/s), or use a trace with "
+        "The search for the capacity raises the rate of requests until objectives are missed. "
+        "Requests "
+        "that all come at once have no rate. Write arrival = poisson(12 req/s), or use a trace "
+        "with "
         "times.",
         measured("simulate { arrival = burst }; capacity { }", _SLO),
         measured(f"{_POISSON}; capacity {{ }}", _SLO),

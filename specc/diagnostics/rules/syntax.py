@@ -15,7 +15,7 @@ RULES = (
         "E0102",
         "a bracket is not closed",
         "Brackets come in pairs. Parentheses and square brackets may span lines; a statement that "
-        "begins while one is open ends it.",
+        "begins inside an open bracket ends it.",
         "workload chat {\n    input = 3500 tok\n    output = 1500 tok\n",
         "workload chat {\n    input  = 3500 tok\n    output = 1500 tok\n}\n",
     ),
@@ -23,7 +23,7 @@ RULES = (
         "E0103",
         "nesting is too deep",
         "Brackets, definitions that use definitions, and files that use files may be nested, but "
-        "not without end.",
+        "not without limit.",
         "let a = " + "(" * 70 + "1" + ")" * 70,
         "let a = 1",
     ),

@@ -1,7 +1,7 @@
 """Warnings: what is allowed, and most likely not meant."""
 
 from specc.diagnostics.rule import Remedy, Rule
-from specc.diagnostics.rules.shared import DEPLOYMENT, LIBRARY, WORKLOAD
+from specc.diagnostics.rules.shared import DEPLOYMENT, LIBRARY, WORKLOAD, measured
 
 RULES = (
     Rule(
@@ -23,8 +23,8 @@ RULES = (
     Rule(
         "W0003",
         "a let is not used",
-        "The let is not used in this file. It may be a leftover, or a name misspelt where it was to "
-        "be used.",
+        "The let is not used in this file. It may be a leftover, or a name misspelt where it "
+        "should be used.",
         "let nodes = 2\n"
         + WORKLOAD
         + "study s { workload = chat; deployments = [a3] }\n"
@@ -39,8 +39,8 @@ RULES = (
     ),
     Rule(
         "W0004",
-        "a used file is not used",
-        "Nothing of the file that is used here is used.",
+        "a 'use' is not needed",
+        "No name from this file is used.",
         "use std.devices\n" + WORKLOAD,
         WORKLOAD,
         remedy=Remedy("Remove the unused 'use'", safe=True),
@@ -49,13 +49,22 @@ RULES = (
         "W0005",
         "git ignores the file",
         "git ignores this file, so it will not be committed: the usual Python ignore list has "
-        "*.spec for PyInstaller. `specc init` writes the line that takes it back.",
+        "*.spec for PyInstaller. `specc init` adds the line that keeps specs.",
         session="specc check plan.spec",
     ),
     Rule(
         "W0006",
         "there are more problems than are shown",
-        "After 200 problems the rest is left out: many of them are likely to have one cause.",
+        "Only the first 200 problems are shown: many of them are likely to have one cause.",
         session="specc check generated.spec",
+    ),
+    Rule(
+        "W0007",
+        "a name has changed",
+        "The field or fact has another name in this version. The old name still works, but may be "
+        "removed in a later version. `specc check --fix` writes the new name.",
+        measured("simulate { arrival = poisson(2 req/s); replicas = 2 }"),
+        measured("simulate { arrival = poisson(2 req/s); instances = 2 }"),
+        remedy=Remedy("Change to {text}", safe=True),
     ),
 )

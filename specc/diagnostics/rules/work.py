@@ -6,11 +6,11 @@ RULES = (
     Rule(
         "E0601",
         "a run is very long or very large",
-        "Before a run begins, specc estimates how long it takes and how much memory. What exceeds ten "
-        "minutes or 4 GiB is not begun unasked: most often a range has a digit too many, or lists of "
-        "sizes multiply to far more candidates than meant. The message says how much it would be, and "
-        "which part makes it so. With --yes it runs nevertheless. The estimate is good to a factor of "
-        "three or so.",
+        "Before a run begins, specc estimates how long it takes and how much memory. A run of "
+        "more than ten minutes or 4 GiB does not start by itself: most often a range has a digit "
+        "too many, or lists of sizes multiply to far more candidates than meant. The message "
+        "gives the estimate and the largest part of it. To run it anyway, add --yes. The estimate "
+        "is accurate to about a factor of three.",
         session="specc run plan.spec --set study.mine.simulate.requests=10000000",
     ),
 )

@@ -13,7 +13,7 @@ from specc.report.charts.shapes import (
     TOP,
     WIDTH,
     LineChart,
-    Series,
+    PlottedSeries,
     Tick,
 )
 from specc.results import Candidate, short_label
@@ -72,7 +72,7 @@ def _right_end(candidates: Sequence[Candidate], metric: str, limit: float | None
 
 def _series(
     candidate: Candidate, color: int, metric: str, right: float, x_scale: Scale, y_scale: Scale
-) -> Series:
+) -> PlottedSeries:
     pixels = [
         (place(x * 1e3, x_scale), place(y, y_scale), ok)
         for x, y, ok in _curve_points(candidate, metric)
@@ -83,7 +83,7 @@ def _series(
         x, y = getattr(candidate.point, metric), candidate.point.throughput
         best = (place(x * 1e3, x_scale), place(y, y_scale))
     label = short_label(candidate.instance.parallel)
-    return Series(
+    return PlottedSeries(
         label=label,
         color=color,
         points=" ".join(f"{x:g},{y:g}" for x, y, _ in pixels),

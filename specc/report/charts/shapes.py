@@ -16,7 +16,7 @@ class Tick:
 
 
 @frozen
-class Series:
+class PlottedSeries:
     """A curve: SVG points of all rows, of the feasible ones, and the best of them."""
 
     label: str
@@ -37,7 +37,7 @@ class LineChart:
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     limit: Tick | None
-    series: tuple[Series, ...]
+    series: tuple[PlottedSeries, ...]
     y_limit: Tick | None = None
     width: int = WIDTH
     height: int = HEIGHT

@@ -16,7 +16,7 @@ from specc.report.charts.shapes import (
     TOP,
     WIDTH,
     LineChart,
-    Series,
+    PlottedSeries,
     Tick,
 )
 from specc.results import CapacityFound, Simulated, short_label
@@ -67,7 +67,7 @@ def line_chart(
             for x, y in zip(curve.x, curve.y, strict=True)
         ]
         text = " ".join(f"{x:g},{y:g}" for x, y in dict.fromkeys(points))
-        drawn.append(Series(curve.label, number % COLORS, "", text, None, ""))
+        drawn.append(PlottedSeries(curve.label, number % COLORS, "", text, None, ""))
     return LineChart(
         *titles,
         x_ticks,

@@ -15,7 +15,7 @@ from specc.report.charts.shapes import (
     HeatCell,
     HeatMap,
     LineChart,
-    Series,
+    PlottedSeries,
 )
 from specc.report.words import NOTHING_FITS
 from specc.results import StudyResult
@@ -47,7 +47,7 @@ def sweep_chart(results: Sequence[StudyResult]) -> LineChart | None:
         pixels = [(place(x, x_scale), place(y, y_scale)) for x, y in sorted(own)]
         text = " ".join(f"{x:g},{y:g}" for x, y in pixels)
         best_text = f"{name}: {show.rate(own[-1][1])} tok/s"
-        series.append(Series(name, index % COLORS, "", text, pixels[-1], best_text))
+        series.append(PlottedSeries(name, index % COLORS, "", text, pixels[-1], best_text))
     title = f"{path} ({unit})" if unit else path
     return LineChart(
         "Throughput of the best configuration", title, "Throughput (tok/s)", x_ticks, y_ticks, None,

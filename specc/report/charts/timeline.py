@@ -4,7 +4,16 @@ import math
 from collections.abc import Sequence
 
 from specc.report.charts.scales import axis, place
-from specc.report.charts.shapes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, LineChart, Series
+from specc.report.charts.shapes import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    LineChart,
+    PlottedSeries,
+)
 from specc.results import Timeline
 
 MOST_RUNS = 300  # runs of steps in a timeline
@@ -26,7 +35,7 @@ def timeline_charts(timeline: Timeline) -> list[LineChart]:
             y = place(value, y_scale)
             pixels += [(place(start, x_scale), y), (place(end, x_scale), y)]
         points = " ".join(f"{x:g},{y:g}" for x, y in dict.fromkeys(pixels))
-        series = (Series("", 0, "", points, None, ""),)
+        series = (PlottedSeries("", 0, "", points, None, ""),)
         charts.append(
             LineChart(title, "Time since arrival (s)", unit, x_ticks, y_ticks, None, series)
         )

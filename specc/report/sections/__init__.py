@@ -5,7 +5,7 @@ The order of the tuples is the order on the page. A new section is a module and 
 
 from collections.abc import Callable, Iterator
 
-from specc.report.document import Block
+from specc.report.document import ReportBlock
 from specc.report.sections import (
     accuracy,
     bounds,
@@ -38,7 +38,7 @@ from specc.report.sections import (
 from specc.report.study import ReportedStudy
 from specc.results import Results
 
-Section = Callable[[ReportedStudy], Iterator[Block]]
+Section = Callable[[ReportedStudy], Iterator[ReportBlock]]
 
 # Of a study: what a reader decides on first, then what it rests on.
 SECTIONS: tuple[Section, ...] = (
@@ -82,7 +82,7 @@ SIMULATION_SECTIONS: tuple[Section, ...] = (
 )
 
 # Of the report as a whole, after all studies.
-CLOSING: tuple[Callable[[Results], Iterator[Block]], ...] = (
+CLOSING: tuple[Callable[[Results], Iterator[ReportBlock]], ...] = (
     definitions.blocks,
     accuracy.blocks,
     provenance.blocks,

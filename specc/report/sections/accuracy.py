@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from specc.cost import STEP_ERROR_TEXT
 from specc.ir import CalibrationData, Deployment, Strategy
 from specc.report import format as show
-from specc.report.document import Block, Heading, Text
+from specc.report.document import Heading, ReportBlock, Text
 from specc.results import Results
 
 _CLASSES = {
@@ -18,7 +18,7 @@ _CLASSES = {
 }
 
 
-def blocks(results: Results) -> Iterator[Block]:
+def blocks(results: Results) -> Iterator[ReportBlock]:
     """Yield the paragraph on accuracy."""
     yield Heading(id="report-accuracy", text="Accuracy", level=2)
     yield Text(id="report-errors", text=accuracy(results))

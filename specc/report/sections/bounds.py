@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from specc.report import format as show
 from specc.report.charts.bars import share_bar
 from specc.report.columns import number, table, text
-from specc.report.document import Block, Chart, Depth
+from specc.report.document import Chart, Depth, ReportBlock
 from specc.report.study import ReportedStudy
 from specc.results import Candidate
 
@@ -13,7 +13,7 @@ _BOUNDS = ("compute", "memory", "communication", "launch")
 _PHASES = ("prefill", "decode")
 
 
-def blocks(study: ReportedStudy) -> Iterator[Block]:
+def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield a picture for each phase, and the table of all."""
     for phase in _PHASES:
         own = [c for c in study.drawn if getattr(c.point, phase)]

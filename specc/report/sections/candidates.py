@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from specc.report.columns import Cells, columns, detailed, metrics, of_candidate, table, text
-from specc.report.document import Block, Depth
+from specc.report.document import Depth, ReportBlock
 from specc.report.study import ReportedStudy
 from specc.report.words import limited_by
 from specc.results import Candidate
@@ -15,7 +15,7 @@ _TITLES = {
 }
 
 
-def blocks(study: ReportedStudy) -> Iterator[Block]:
+def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield a table for each phase; a terminal shows them where they are what is chosen from."""
     for phase in study.phases:
         own = [c for c in study.feasible if c.phase == phase]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from specc.report import format as show
 from specc.report.charts.simulation import capacity_charts, named
 from specc.report.columns import milliseconds
-from specc.report.document import Block, Chart, Column, Row, Table
+from specc.report.document import Chart, Column, ReportBlock, Row, Table
 from specc.report.study import ReportedStudy
 from specc.results import CapacityFound, RateSeen
 
@@ -27,7 +27,7 @@ _COLUMNS = (
 )
 
 
-def blocks(study: ReportedStudy) -> Iterator[Block]:
+def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the picture and the table of what was seen at each rate."""
     shown = study.simulations
     lines = capacity_charts(shown[:MOST_SIMULATED], study.study.workload.slo)

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from specc.report import format as show
 from specc.report.columns import METRICS, MONEY, columns, of_configuration
-from specc.report.document import Block, Column, Row, Table
+from specc.report.document import Column, ReportBlock, Row, Table
 from specc.report.study import ReportedStudy
 from specc.report.words import NOTHING_FITS, sized
 from specc.results import Configuration, objective_of
 
 
-def blocks(study: ReportedStudy) -> Iterator[Block]:
+def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the comparison of deployments."""
     if not study.several:
         return

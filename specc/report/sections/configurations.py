@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from specc.report import format as show
 from specc.report.columns import MONEY, columns, metrics, number, of_configuration, table, text
-from specc.report.document import Block
+from specc.report.document import ReportBlock
 from specc.report.format import limit_name
 from specc.report.study import ReportedStudy
 from specc.report.words import limited_by, misses_text
@@ -13,7 +13,7 @@ from specc.results import Configuration
 MOST_CONFIGURATIONS = 20
 
 
-def blocks(study: ReportedStudy) -> Iterator[Block]:
+def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the table of configurations."""
     found, omitted = study.result.configurations, study.result.omitted
     if study.result.is_plain or not found:

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from specc.report.charts.latencies import latency_charts
 from specc.report.charts.shapes import LineChart
-from specc.report.document import Block, Chart
+from specc.report.document import Chart, ReportBlock
 from specc.report.study import ReportedStudy
 
 
-def blocks(study: ReportedStudy) -> Iterator[Block]:
+def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the picture of throughput over latency."""
     lines = tuple(_lines(study))
     if not lines:

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from specc.report import format as show
 from specc.report.charts.simulation import state_charts, step_charts
-from specc.report.document import Block, Chart, Column, Row, Table
+from specc.report.document import Chart, Column, ReportBlock, Row, Table
 from specc.report.study import ReportedStudy
 from specc.results import EngineLimits, Simulated
 from specc.simulation.instances import UNLIMITED
 
 
-def blocks(study: ReportedStudy) -> Iterator[Block]:
+def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the table of engines, and the pictures of their state and steps."""
     if not study.simulations:
         return
@@ -50,7 +50,7 @@ def _table(study: ReportedStudy, best: Simulated) -> Table:
             Column("Decode batch"),
             Column("Admission", "a step"),
             Column("KV cache", "tok"),
-            Column("Block", "tok"),
+            Column("ReportBlock", "tok"),
         ),
         rows=tuple(Row(_cells(phase, count, limits)) for phase, count, limits in own),
         note="An engine is a data-parallel replica (all of them, where they share experts), or one "

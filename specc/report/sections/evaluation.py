@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from specc.report import format as show
 from specc.report.columns import columns, number, of_candidate, table, text
-from specc.report.document import Block
+from specc.report.document import ReportBlock
 from specc.report.sections.candidates import devices_of
 from specc.report.study import ReportedStudy
 
 
-def blocks(study: ReportedStudy) -> Iterator[Block]:
+def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the table of lengths, budgets and methods of the feasible candidates."""
     if not study.feasible:
         return

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from specc.report.document import Block, Column, Depth, Row, Table
+from specc.report.document import Column, Depth, ReportBlock, Row, Table
 from specc.report.study import ReportedStudy
 
 
-def blocks(study: ReportedStudy) -> Iterator[Block]:
+def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the table of expectations; a terminal shows that of a variant if one is not met."""
     verdicts = study.result.verdicts
     if not verdicts:

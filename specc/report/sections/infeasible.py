@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from specc.report import format as show
 from specc.report.columns import metrics, number, of_candidate, table, text
-from specc.report.document import Block, Depth
+from specc.report.document import Depth, ReportBlock
 from specc.report.sections.candidates import deployment_or_devices
 from specc.report.study import ReportedStudy
 from specc.report.words import misses_text
 
 
-def blocks(study: ReportedStudy) -> Iterator[Block]:
+def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the table of infeasible candidates; a terminal shows it if it explains the result."""
     candidates = study.infeasible
     if not candidates:

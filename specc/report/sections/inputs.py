@@ -16,13 +16,13 @@ from specc.ir.vocabulary import Node
 from specc.ir.written import Row as Written
 from specc.ir.written import defaults, is_of_library, written
 from specc.report import format as show
-from specc.report.document import Block, Column, Heading, Row, Table
+from specc.report.document import Column, Heading, ReportBlock, Row, Table
 from specc.report.study import ReportedStudy
 
 _COLUMNS = (Column("Input", numeric=False), Column("Value", numeric=False))
 
 
-def blocks(study: ReportedStudy) -> Iterator[Block]:
+def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the tables of the inputs of a study."""
     yield Heading(id=study.id("inputs"), text="Inputs")
     for table in inputs(study.study):

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from specc.report import format as show
 from specc.report.charts.bars import request_bars
 from specc.report.columns import milliseconds
-from specc.report.document import Block, Chart, Column, Row, Table
+from specc.report.document import Chart, Column, ReportBlock, Row, Table
 from specc.report.study import ReportedStudy
 from specc.results import Configuration
 
 
-def blocks(study: ReportedStudy) -> Iterator[Block]:
+def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the table and the picture of the lengths, where there are several."""
     best = study.best
     if best is None or len(best.bins) < 2:

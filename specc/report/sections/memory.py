@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from specc.report.charts.bars import memory_bar
 from specc.report.columns import columns, of_candidate, table, text
-from specc.report.document import Block, Chart
+from specc.report.document import Chart, ReportBlock
 from specc.report.study import ReportedStudy
 
 _FACTS = ("weights", "kv_cache", "activations", "reserved", "available", "available_at_end")
 
 
-def blocks(study: ReportedStudy) -> Iterator[Block]:
+def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the picture and the table of memory."""
     sizes = {instance.device.name: instance.device.memory for instance in study.study.instances}
     if study.drawn:

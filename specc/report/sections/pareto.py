@@ -6,12 +6,12 @@ from typing import Any
 from specc.ir.facts import Fact
 from specc.report import format as show
 from specc.report.columns import Cells, metrics, number, table, text
-from specc.report.document import Block
+from specc.report.document import ReportBlock
 from specc.report.frontier import MOST_POINTS, FrontierPoint, frontier, has_costs
 from specc.report.study import ReportedStudy
 
 
-def blocks(study: ReportedStudy) -> Iterator[Block]:
+def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the table of the frontier, if there is more than one point on it."""
     if len(study.phases) != 1:
         return

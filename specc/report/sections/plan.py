@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from specc.report.document import Block, Heading
+from specc.report.document import Heading, ReportBlock
 from specc.report.study import ReportedStudy
 
 
-def blocks(study: ReportedStudy) -> Iterator[Block]:
+def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the heading."""
     if study.study.simulate is not None and study.drawn:
         yield Heading(id=study.id("plan"), text="Plan")

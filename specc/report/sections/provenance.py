@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from specc.report.document import Block, Column, Heading, Note, Row, Table
+from specc.report.document import Column, Heading, Note, ReportBlock, Row, Table
 from specc.results import Results
 
 
-def blocks(results: Results) -> Iterator[Block]:
+def blocks(results: Results) -> Iterator[ReportBlock]:
     """Yield what made the report, and from what."""
     header = results.header
     yield Heading(id="report-provenance", text="Provenance", level=2)

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from specc.report import format as show
 from specc.report.columns import number, table, text
-from specc.report.document import Block
+from specc.report.document import ReportBlock
 from specc.report.study import ReportedStudy
 
 MOST_PRUNED = 60
 
 
-def blocks(study: ReportedStudy) -> Iterator[Block]:
+def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the table of what was pruned."""
     if not study.result.pruned:
         return

@@ -7,13 +7,13 @@ from attrs import evolve
 
 from specc.ir import Phase, Study
 from specc.report import format as show
-from specc.report.document import Block, Heading, Text
+from specc.report.document import Heading, ReportBlock, Text
 from specc.report.study import ReportedStudy
 from specc.report.words import objectives
 from specc.units import counted
 
 
-def blocks(study: ReportedStudy) -> Iterator[Block]:
+def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the heading of a study and what it asks."""
     yield Heading(id=study.slug, text=study.study.name, level=2, depth=study.summary)
     if study.study.doc:

@@ -6,7 +6,7 @@ from attrs import evolve
 
 from specc.ir import Objective, Slo
 from specc.report import format as show
-from specc.report.document import Block, Figure, Figures
+from specc.report.document import Figure, Figures, ReportBlock
 from specc.report.relaxations import relaxations
 from specc.report.sections import simulation
 from specc.report.study import ReportedStudy
@@ -25,7 +25,7 @@ _LIMITS = {
 }
 
 
-def blocks(study: ReportedStudy) -> Iterator[Block]:
+def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the card that a reader decides on."""
     card = _card(study)
     yield evolve(card, id=study.id("recommendation"), depth=study.summary)

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from specc.report import format as show
 from specc.report.columns import number, table, text
-from specc.report.document import Block
+from specc.report.document import ReportBlock
 from specc.report.relaxations import relaxations
 from specc.report.study import ReportedStudy
 from specc.report.words import excess_text
 
 
-def blocks(study: ReportedStudy) -> Iterator[Block]:
+def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield, per limit, the least that it would have to be if the others stayed."""
     relaxed = relaxations(study.result) if study.best is None else []
     if not relaxed:

@@ -6,13 +6,13 @@ from specc.ir.facts import REQUEST_METRICS, STATISTICS
 from specc.report import format as show
 from specc.report.charts.simulation import distribution_charts, named
 from specc.report.columns import milliseconds
-from specc.report.document import Block, Chart, Column, Depth, Row, Table
+from specc.report.document import Chart, Column, Depth, ReportBlock, Row, Table
 from specc.report.sections.capacity import MOST_SIMULATED
 from specc.report.study import ReportedStudy
 from specc.results import BinMetrics, Metrics, Simulated
 
 
-def blocks(study: ReportedStudy) -> Iterator[Block]:
+def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the tables and the picture of requests."""
     shown = study.simulations[:MOST_SIMULATED]
     for number, simulated in enumerate(shown, start=1):

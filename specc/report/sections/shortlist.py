@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from specc.report import format as show
 from specc.report.columns import milliseconds, number, table, text
-from specc.report.document import Block
+from specc.report.document import ReportBlock
 from specc.report.study import ReportedStudy
 from specc.results import Simulated, short_label
 
 
-def blocks(study: ReportedStudy) -> Iterator[Block]:
+def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the table of what was simulated, where there is a choice."""
     shown = study.simulations
     if len(shown) < 2:

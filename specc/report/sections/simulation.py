@@ -6,7 +6,7 @@ from specc.ir import MeasuredServer, Process, Simulate, Study
 from specc.ir.simulation import USUAL_REQUESTS, StepKind
 from specc.report import format as show
 from specc.report.charts.simulation import named
-from specc.report.document import Block, Figures, Heading, Note, Text
+from specc.report.document import Figures, Heading, Note, ReportBlock, Text
 from specc.report.study import ReportedStudy
 from specc.report.words import NOTHING_FITS
 from specc.results import CapacityFound, Simulated
@@ -16,7 +16,7 @@ from specc.units import counted
 _STEEP = 0.05  # attainment lost by 5 % more load that is worth a warning
 
 
-def blocks(study: ReportedStudy) -> Iterator[Block]:
+def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the heading of the simulation, the load, and what it decides."""
     if study.study.simulate is None:
         return
@@ -61,7 +61,7 @@ def load(study: Study) -> str:
         if sessions.system_prompt:
             requests += f", {show.integer(sessions.system_prompt)} tokens of system prompt"
     router = simulate.router.value.replace("_", " ")
-    return f"{requests}; {counted(simulate.replicas, 'instance')}, {router}"
+    return f"{requests}; {counted(simulate.instances, 'instance')}, {router}"
 
 
 def _process(simulate: Simulate) -> str:
@@ -88,7 +88,7 @@ def headline(study: ReportedStudy) -> str:
     found, metrics = best.capacity, best.metrics
     if found is not None:
         missed = "" if best.meets else "the simulated load does not meet all objectives; "
-        instances = simulate.replicas if simulate else 1
+        instances = simulate.instances if simulate else 1
         each = best.devices // instances if best.closed else 0
         return name + missed + _capacity_sentence(found, each)
     if not metrics.objectives:
@@ -116,11 +116,11 @@ def _capacity_sentence(found: CapacityFound, devices: int) -> str:
     )
     if found.wanted is not None:
         wanted = f"{show.quantity(found.wanted)} req/s"
-        if found.replicas is None:
+        if found.instances is None:
             return f"{text}; no number of instances carries {wanted}"
-        size = f" ({counted(found.replicas * devices, 'device')})" if devices else ""
-        carry = "carries" if found.replicas == 1 else "carry"
-        text += f"; {counted(found.replicas, 'instance')}{size} {carry} {wanted}"
+        size = f" ({counted(found.instances * devices, 'device')})" if devices else ""
+        carry = "carries" if found.instances == 1 else "carry"
+        text += f"; {counted(found.instances, 'instance')}{size} {carry} {wanted}"
     return text
 
 
@@ -264,11 +264,11 @@ def _checked(found: CapacityFound) -> Iterator[str]:
     """Say whether the wanted rate was simulated."""
     if found.wanted is not None and found.attainment_at_wanted is not None:
         yield (
-            f"Checked by simulation: {counted(found.replicas or 0, 'instance')} at "
+            f"Checked by simulation: {counted(found.instances or 0, 'instance')} at "
             f"{show.quantity(found.wanted)} req/s reach an attainment of "
             f"{show.attainment(found.attainment_at_wanted)}."
         )
-    elif found.wanted is not None and found.replicas is not None:
+    elif found.wanted is not None and found.instances is not None:
         yield (
             f"Not checked by simulation at {show.quantity(found.wanted)} req/s: the simulated "
             "requests would end too soon, or arrive too rarely."

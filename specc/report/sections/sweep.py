@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from specc.report import format as show
 from specc.report.charts.sweep import heat_map, sweep_chart
 from specc.report.columns import METRICS, MONEY, columns, of_configuration
-from specc.report.document import Block, Chart, Column, Depth, Row, Table
+from specc.report.document import Chart, Column, Depth, ReportBlock, Row, Table
 from specc.report.study import ReportedStudy
 from specc.report.words import NOTHING_FITS, sized
 from specc.results import StudyResult
 
 
-def blocks(study: ReportedStudy) -> Iterator[Block]:
+def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the table and the picture of a sweep."""
     if not study.is_variant or not study.is_first:
         return

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from specc.report.charts.timeline import timeline_charts
-from specc.report.document import Block, Chart
+from specc.report.document import Chart, ReportBlock
 from specc.report.study import ReportedStudy
 
 
-def blocks(study: ReportedStudy) -> Iterator[Block]:
+def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the picture of the steps, where a loop over steps found the configuration."""
     if study.best is None or not study.best.timeline:
         return

@@ -16,7 +16,7 @@ from specc.simulation.engine.base import (
     TOKENS,
     USED,
     WAITING,
-    Engine,
+    SimulatedEngine,
 )
 from specc.simulation.engine.continuous import Continuous
 from specc.simulation.engine.lives import Lives
@@ -34,7 +34,7 @@ __all__ = [
     "USED",
     "WAITING",
     "Continuous",
-    "Engine",
     "Lives",
     "RoundRobin",
+    "SimulatedEngine",
 ]

@@ -33,7 +33,7 @@ START, STEPS, BATCH, CONTEXT, TOKENS, DURATION, WAITING, USED = range(len(RUN_CO
 
 
 @define
-class Engine(ABC):
+class SimulatedEngine(ABC):
     """An engine with its queue: `submit` requests in the order of arrival, then `advance`.
 
     What all engines share: the queue, the admission of prompts and their chunks, and the cache.

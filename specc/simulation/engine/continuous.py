@@ -20,7 +20,7 @@ from specc.simulation.engine.base import (
     NEVER,
     STEPS,
     TOKENS,
-    Engine,
+    SimulatedEngine,
 )
 from specc.simulation.engine.lives import Chunk, work_of
 from specc.simulation.policies.schedulers import StepPlan
@@ -28,7 +28,7 @@ from specc.simulation.requests import Gaps, Integers
 
 
 @define
-class Continuous(Engine):
+class Continuous(SimulatedEngine):
     """Continuous batching in which every step decodes all that is ready, or nothing.
 
     Its scheduler must not remember the last step: while the batch ages, the plan stays.
@@ -210,7 +210,7 @@ class Continuous(Engine):
 
     def gaps(self) -> Gaps:
         """Return the times between tokens of all requests."""
-        extra, runs = Engine.gaps(self), self.runs
+        extra, runs = SimulatedEngine.gaps(self), self.runs
         durations, counts = [extra.durations], [extra.counts]
         mixed = runs[(runs[:, TOKENS] > 0) & (runs[:, BATCH] > 0)]
         durations.append(mixed[:, DURATION])

@@ -4,14 +4,14 @@ from collections import deque
 
 from attrs import Factory, define
 
-from specc.simulation.engine.base import Engine
+from specc.simulation.engine.base import SimulatedEngine
 from specc.simulation.engine.lives import Chunk, work_of
 from specc.simulation.policies.schedulers import StepPlan
 from specc.units import Tokens
 
 
 @define
-class RoundRobin(Engine):
+class RoundRobin(SimulatedEngine):
     """At most `decode_batch` sequences decode in a step, from the head of a queue of their own.
 
     Those that have tokens left go to its tail. Step by step, so that a scheduler may remember.
