@@ -178,7 +178,6 @@ class CapacityFound:
     attainment_at_wanted: float | None = None
 
     @property
-    @property
     def steepness(self) -> float | None:
         """Attainment lost by a rate 5 % above the capacity."""
         if self.curve_rate is None:

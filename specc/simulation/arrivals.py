@@ -34,7 +34,7 @@ class RequestSource:
     Attributes:
         image_tokens: tokens of images in every prompt.
         block: tokens of the blocks in which sessions share prefixes.
-        longest: tokens of prompt and answer that an engine takes.
+        longest: tokens of prompt and output that an engine takes.
     """
 
     simulate: Simulate
@@ -68,7 +68,7 @@ class RequestSource:
 
     @property
     def longest_request(self) -> Tokens:
-        """Tokens of prompt and answer that no request exceeds."""
+        """Tokens of prompt and output that no request exceeds."""
         trace, workload = self.simulate.arrival.trace, self.workload
         if trace is not None:
             longest = max(i + o for i, o in zip(trace.input, trace.output, strict=True))
@@ -125,7 +125,7 @@ class RequestSource:
         return np.asarray(passed / arrival.rate)
 
     def _lengths(self, count: int, seed: int) -> tuple[Integers, Integers]:
-        """Return prompts and answers, shape (N, 2), and the bin of each."""
+        """Return prompts and outputs, shape (N, 2), and the bin of each."""
         generator, rows = _stream(seed, _LENGTHS), self.workload.requests
         if not rows:
             one = (self.workload.input or 1, self.workload.output or 1)
@@ -196,15 +196,15 @@ class RequestSource:
         begun = int(session.max()) + 1  # numbers of histories that began anew
         prompts, blocks = [], []
         rows = zip(session.tolist(), group.tolist(), fresh.tolist(), strict=True)
-        for number, own, (new, answer) in rows:
+        for number, own, (new, output) in rows:
             identity, held = history.get(number, (number, system))
-            if held + new + answer + self.image_tokens > self.longest:
+            if held + new + output + self.image_tokens > self.longest:
                 identity, held = begun, system
                 begun += 1
             prompt = held + new + self.image_tokens
             prompts.append(prompt)
-            blocks.append(self._hashes(identity, own, prompt + answer))
-            history[number] = (identity, prompt + answer)
+            blocks.append(self._hashes(identity, own, prompt + output))
+            history[number] = (identity, prompt + output)
         return times, Requests(
             arrival=_UNTIMED,
             input=np.array(prompts, np.int64),

@@ -24,7 +24,7 @@ class SimulatedInstance:
     Attributes:
         batch: sequences a replica runs.
         budget: new tokens a replica takes in a step.
-        longest: tokens of prompt and answer that it takes.
+        longest: tokens of prompt and output that it takes.
     """
 
     server: Server

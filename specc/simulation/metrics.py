@@ -1,7 +1,7 @@
 """What a simulation says: statistics over requests, attainment, goodput, and what ran when.
 
 Percentiles interpolate linearly between the two nearest values, as numpy does. TTFT is the first
-token less the arrival, TPOT (last − first token) / (answer − 1), latency the last token less the
+token less the arrival, TPOT (last − first token) / (output − 1), latency the last token less the
 arrival, queue the first step less the arrival, ITL the gaps between tokens of all requests.
 """
 

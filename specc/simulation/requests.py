@@ -21,7 +21,7 @@ class Requests:
     Attributes:
         arrival: when each arrives, in picoseconds from the start.
         input, cached, output: tokens of the prompt, of its part in the prefix cache whatever that
-            holds (a flat hit rate), and of the answer.
+            holds (a flat hit rate), and of the output.
         bin: row of the table of lengths that each belongs to, 0 where there is none.
         blocks: hashes of the prefix blocks of each, for a cache that finds them; or None.
         block_tokens: tokens of such a block.

@@ -140,7 +140,7 @@ def _remarks(study: ReportedStudy) -> Iterator[str]:
     if metrics.rejected:
         yield (
             f"{counted(metrics.rejected, 'request')} rejected: longer than the KV cache or the "
-            "model allows. They count as missed."
+            "engine allows. They count as missed."
         )
     if metrics.growing:
         yield (

@@ -25,5 +25,5 @@ class AdmissionPolicy(ABC):
         Args:
             chunk: tokens in the cache after its first chunk, those found there included.
             known: tokens that it computes before its next one: of its prompt, and after a
-                preemption of its answer so far.
+                preemption of its output so far.
         """

@@ -1,4 +1,4 @@
-"""Prompts before answers."""
+"""Prefill before decode."""
 
 from specc.ir import Scheduler
 from specc.simulation.policies.schedulers.base import SchedulerPolicy, StepPlan, StepView

@@ -1,4 +1,4 @@
-"""Prompts and answers by turns, as small servers do."""
+"""Prefill and decode by turns, as small servers do."""
 
 from specc.ir import Scheduler
 from specc.simulation.policies.schedulers.base import SchedulerPolicy, StepPlan, StepView

@@ -13,7 +13,7 @@ from specc.units import Tokens
 class VllmV0(SchedulerPolicy):
     """Nothing decodes as long as prompts wait; whole prompts fill the budget.
 
-    What is computed again after a preemption may have grown beyond the budget by its answer. vLLM
+    What is computed again after a preemption may have grown beyond the budget by its output. vLLM
     rules that out (it wants a budget of its longest sequence); here it comes in chunks of the
     budget.
     """
