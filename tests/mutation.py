@@ -18,6 +18,7 @@ import contextlib
 import hashlib
 import importlib
 import json
+import math
 import os
 import random
 import resource
@@ -36,15 +37,17 @@ from typing import Any
 
 from attrs import Factory, asdict, evolve, frozen
 
-from tests.conftest import ROOT
+from tests.conftest import REFERENCE, ROOT
 
 ROOMS = ("cost", "search", "serving", "simulation", "results", "run")
 LEFT_OUT = (".git", ".venv", ".hypothesis", "__pycache__", "*_cache", "build", "dist")
-NOT_RUN = ("tests/fuzz", "tests/bench")  # random plans as long as time allows, and timings
+# Tests that run: those of the rooms, and of what is made of them.
+TESTS = (*ROOMS, "calibration", "report", "ir", "test_accuracy", "test_api", "test_reference")
 MOST_TESTS = 30, 20  # of one change: tests of its room, and others
-MOST_SECONDS = 30.0
+MOST_SECONDS = 12.0  # of CPU
 MOST_MEMORY = 8 * 2**30
-OWN_TIME = 20.0  # seconds that a change may take beyond three times what its tests do
+OWN_TIME = 20.0  # seconds of CPU that a change may take beyond twice what its tests do
+WAITING = 10  # seconds for one of CPU before a run that sleeps is given up
 GOLDEN = "tests/test_examples.py"  # compares outputs with those kept, as snapshots do
 
 # What stands in for what; the tuple of all of Cosmic Ray would weigh one `+` eleven times.
@@ -272,9 +275,10 @@ class _Tracer:
         self.failed: set[str] = set()
         self.snapshots: list[str] = []
         self.test = ""
+        self.start = 0.0
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        self.test = nodeid
+        self.test, self.start = nodeid, _cpu()
         self.coverage.switch_context(nodeid)
 
     def pytest_runtest_setup(self, item: Any) -> None:
@@ -292,10 +296,17 @@ class _Tracer:
     def pytest_runtest_call(self) -> None:
         self.coverage.switch_context(self.test)
 
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        self.seconds[nodeid] = _cpu() - self.start
+
     def pytest_runtest_logreport(self, report: Any) -> None:
-        self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + report.duration
         if not report.passed:
             self.failed.add(report.nodeid)
+
+
+def _cpu() -> float:
+    """Return the seconds of CPU of this process and its children."""
+    return sum(os.times()[:4])
 
 
 def _traced(tree: Path, files: Sequence[str]) -> Map:
@@ -419,6 +430,9 @@ def _forked(tree: Path, work: Callable[[], int], limit: float | None) -> int | N
             os.dup2(output, 1)
             os.dup2(output, 2)
             resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+            if limit is not None:
+                seconds = math.ceil(limit + _cpu())
+                resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
             os.chdir(tree)
             os.environ["PYTHONPATH"] = str(tree)
             sys.path[:] = [str(tree), *(p for p in sys.path if p not in ("", str(ROOT)))]
@@ -431,13 +445,13 @@ def _forked(tree: Path, work: Callable[[], int], limit: float | None) -> int | N
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
-    end = None if limit is None else time.monotonic() + limit
+    end = None if limit is None else time.monotonic() + WAITING * limit
     status = _waited(child, end)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)
     if status is None:
         os.waitpid(child, 0)
-    return status
+    return None if status in (-signal.SIGXCPU, -signal.SIGKILL) else status
 
 
 def _waited(child: int, end: float | None) -> int | None:
@@ -475,7 +489,7 @@ def judged(mutant: Mutant, known: Map, tree: Path, snapshots: bool) -> Mutant:
 
     (tree / mutant.file).write_text(text, encoding="utf-8")
     try:
-        code = _forked(tree, work, 3 * took + OWN_TIME)
+        code = _forked(tree, work, 2 * took + OWN_TIME)
     finally:
         (tree / mutant.file).write_text(source, encoding="utf-8")
     by = "time" if code is None else log.read_text() if log.exists() else "import"
@@ -493,6 +507,9 @@ def copy_of_tree(folder: Path) -> Path:
     import py_compile
 
     shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    beside = folder.parent / REFERENCE.parent.name
+    if REFERENCE.is_dir() and not beside.exists():
+        beside.symlink_to(REFERENCE.parent)
     mode = py_compile.PycInvalidationMode.CHECKED_HASH
     compileall.compile_dir(folder, quiet=2, invalidation_mode=mode)
     return folder
@@ -580,7 +597,7 @@ def _map(kept: Path | None, tree: Path) -> Map:
     hashes = {"": _hash(sorted((tree / "specc").rglob("*.py")))}
     for path in sorted((tree / "tests").rglob("test_*.py")):
         file = path.relative_to(tree).as_posix()
-        if not file.startswith(NOT_RUN):
+        if not {path.stem, *path.parts}.isdisjoint(TESTS):
             hashes[file] = _hash([path])
     if known.hashes.get("") != hashes[""]:
         known = Map()
