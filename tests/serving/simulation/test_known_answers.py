@@ -1,0 +1,153 @@
+"""Known answers of the simulator: where requests are sent, and metrics counted one by one."""
+
+import statistics
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from specc.ir import Bound, Routing, Scheduler, Slo
+from specc.results import EngineLimits
+from specc.serving.simulation.cluster import Pool
+from specc.serving.simulation.costs import PICOSECONDS, MeasuredCosts
+from specc.serving.simulation.requests import Requests
+
+COSTS = MeasuredCosts([(1, 0.01), (512, 0.06)], [(1, 0.02), (32, 0.03)], 4096)
+
+
+def _engine(**changes) -> EngineLimits:
+    usual = {
+        "scheduler": Scheduler.DECODE_FIRST,
+        "budget": 512,
+        "limit": 32,
+        "admission": 32,
+        "decode_batch": 32,
+        "capacity": 4000,
+        "block": 16,
+        "longest": 4096,
+    }
+    return EngineLimits(**{**usual, **changes})
+
+
+def _requests(seconds, prompts, answers, blocks=None) -> Requests:
+    count = len(seconds)
+    return Requests(
+        arrival=(np.array(seconds) * PICOSECONDS).astype(np.int64),
+        input=np.broadcast_to(np.array(prompts), count),
+        cached=np.zeros(count, np.int64),
+        output=np.broadcast_to(np.array(answers), count),
+        bin=np.zeros(count, np.int64),
+        blocks=blocks,
+        block_tokens=16 if blocks else 0,
+    )
+
+
+def test_a_prefix_decides_until_its_engine_has_twice_the_mean_load_and_one() -> None:
+    """Requests with one prefix, none of which is done when the last comes, on four engines.
+
+    With n on the first engine the mean is n/4: the first three go there, the fourth (3 > 3/2 + 1)
+    to an idle one. That has the prefix too from then on, and takes the next, as the less loaded:
+    the sixth would find 3 on each, less than twice the mean of 6/4 and one.
+    """
+    count = 6
+    blocks = [tuple(range(20))] * count
+    requests = _requests(np.arange(count), 330, 2000, blocks)
+    served = Pool(_engine(), COSTS, 4, Routing.PREFIX_AWARE).serve(requests).served
+    assert (served.hits > 0).tolist() == [False, True, True, False, True, True]
+
+
+def test_the_least_loaded_engine_takes_the_next() -> None:
+    """A long answer keeps the first engine busy; short ones go to the other, each after the last."""
+    requests = _requests(np.arange(5.0), 16, [1000, 5, 5, 5, 5])
+    outcome = Pool(_engine(), COSTS, 2, Routing.LEAST_LOAD).serve(requests)
+    alone = Pool(_engine(), COSTS).serve(_requests([0.0], 16, 5)).served
+    took = outcome.served.finish - requests.arrival
+    assert took[1:].tolist() == [int(alone.finish[0])] * 4
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 3), st.sampled_from([0.5, 3.0, 30.0]))
+def test_metrics_are_those_of_plain_lists(seed: int, engines: int, rate: float) -> None:
+    generator = np.random.default_rng(seed)
+    count = 60
+    requests = _requests(
+        np.cumsum(generator.exponential(1 / rate, count)),
+        generator.integers(1, 600, count),
+        generator.integers(1, 40, count),
+    )
+    tail = Bound(fact="ttft.p90", operator="<=", value=0.5, text="ttft.p90 <= 500 ms")
+    outcome = Pool(_engine(capacity=60), COSTS, engines).serve(requests)
+    metrics = outcome.metrics(Slo(tpot=0.03, tails=(tail,)))
+    rows = [
+        (int(a), int(i), int(o), int(first), int(finish), int(begin))
+        for a, i, o, first, finish, begin in zip(
+            requests.arrival, requests.input, requests.output,
+            outcome.served.first, outcome.served.finish, outcome.served.start, strict=True,
+        )
+    ]  # fmt: skip
+    assert all(finish >= first > begin >= a for a, _, _, first, finish, begin in rows)
+    ttft = [(first - a) / PICOSECONDS for a, _, _, first, *_ in rows]
+    tpot = [(finish - first) / (o - 1) / PICOSECONDS for _, _, o, first, finish, _ in rows if o > 1]
+    latency = [(finish - a) / PICOSECONDS for a, _, _, _, finish, _ in rows]
+    queue = [(begin - a) / PICOSECONDS for a, *_, begin in rows]
+    for name, values in (("ttft", ttft), ("tpot", tpot), ("latency", latency), ("queue", queue)):
+        seen = getattr(metrics, name)
+        cuts = statistics.quantiles(values, n=100, method="inclusive")
+        assert seen.mean == pytest.approx(statistics.fmean(values))
+        assert (seen.p50, seen.p90, seen.p95, seen.p99) == pytest.approx(
+            (cuts[49], cuts[89], cuts[94], cuts[98])
+        ), name
+        assert seen.max == max(values)
+    span = (max(r[4] for r in rows) - rows[0][0]) / PICOSECONDS
+    assert metrics.span == pytest.approx(span)
+    assert metrics.served == pytest.approx(count / span)
+    assert metrics.throughput == pytest.approx(sum(r[2] for r in rows) / span)
+    assert metrics.input_throughput == pytest.approx(sum(r[1] for r in rows) / span)
+    arriving = (rows[-1][0] - rows[0][0]) / PICOSECONDS
+    assert metrics.arriving == pytest.approx(arriving)
+    assert metrics.rate == pytest.approx((count - 1) / arriving)
+    good = [
+        first - a <= 0.5 * PICOSECONDS and (o == 1 or (finish - first) / (o - 1) <= 0.03 * 1e12)
+        for a, _, o, first, finish, _ in rows
+    ]
+    assert metrics.attainment == pytest.approx(sum(good) / count)
+    assert metrics.goodput == pytest.approx(sum(good) / span)
+    # Each objective by itself: of TPOT among those that have one.
+    within = {o.objective: (o.share, o.met) for o in metrics.objectives}
+    share = sum(t <= 0.03 for t in tpot) / len(tpot)
+    assert within["mean TPOT"] == (pytest.approx(share), statistics.fmean(tpot) <= 0.03)
+    share = sum(t <= 0.5 for t in ttft) / count
+    assert within[tail.text] == (pytest.approx(share), metrics.ttft.p90 <= 0.5)
+
+
+def test_busy_and_batch_are_shares_of_the_time() -> None:
+    """Two answers of ten tokens, apart: an engine steps from each arrival to its last token."""
+    requests = _requests([0.0, 10.0], 16, 10)
+    outcome = Pool(_engine(), COSTS).serve(requests)
+    metrics = outcome.metrics(Slo())
+    first, second = outcome.served.finish / PICOSECONDS
+    assert first < 1
+    steps = first + (second - 10)
+    assert metrics.busy == pytest.approx(steps / second)
+    # One sequence decodes in all steps but those that prefill.
+    prefills = outcome.served.first[0] / PICOSECONDS * 2
+    assert metrics.batch == pytest.approx((steps - prefills) / steps)
+    assert (metrics.most_waiting, metrics.most_tokens, metrics.most_decoding) == (0, 16, 1)
+    # 16 + 9 tokens of a block of 16 each.
+    assert metrics.cache == pytest.approx(2 / 4000)
+    assert not metrics.growing
+
+
+def test_a_queue_grows_if_the_last_wait_far_longer_than_those_in_the_middle() -> None:
+    """One at a time, a second each: at 0.9 a second nobody waits, at 1.5 ever longer."""
+    costs = MeasuredCosts([(1, 1.0), (512, 1.0)], [(1, 1.0)], 4096)
+    alone = _engine(limit=1, admission=1)
+
+    def growing(rate: float, count: int) -> bool:
+        requests = _requests(np.arange(count) / rate, 16, 1)
+        return Pool(alone, costs).serve(requests).metrics(Slo()).growing
+
+    assert not growing(0.9, 500)
+    assert growing(1.5, 500)
+    assert not growing(1.5, 99)  # too few to tell
