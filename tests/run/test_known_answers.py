@@ -31,7 +31,7 @@ def results(text: str, folder: Path) -> Results:
 def test_spares_are_taken_off_before_a_fleet_is_split(
     total: int, spare: int, tmp_path: Path
 ) -> None:
-    """Of all pairs of counts that leave room for a spare of each phase, the one that serves most."""
+    """The best of all pairs of counts that leave room for a spare of each phase."""
     text = FLEET.replace("TOTAL", str(total)).replace("SPARE", str(spare))
     best = results(text, tmp_path).studies[0].best
     assert best is not None

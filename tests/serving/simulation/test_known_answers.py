@@ -58,7 +58,7 @@ def test_a_prefix_decides_until_its_engine_has_twice_the_mean_load_and_one() -> 
 
 
 def test_the_least_loaded_engine_takes_the_next() -> None:
-    """A long answer keeps the first engine busy; short ones go to the other, each after the last."""
+    """A long answer keeps the first engine busy; short ones go to the other, one by one."""
     requests = _requests(np.arange(5.0), 16, [1000, 5, 5, 5, 5])
     outcome = Pool(_engine(), COSTS, 2, Routing.LEAST_LOAD).serve(requests)
     alone = Pool(_engine(), COSTS).serve(_requests([0.0], 16, 5)).served
