@@ -44,7 +44,6 @@ LEFT_OUT = (".git", ".venv", ".hypothesis", "__pycache__", "*_cache", "build", "
 # Tests that run: those of the rooms, and of what is made of them.
 TESTS = (*ROOMS, "calibration", "report", "ir", "test_accuracy", "test_api", "test_reference")
 MOST_TESTS = 30, 20  # of one change: tests of its room, and others
-MOST_SECONDS = 12.0  # of CPU
 MOST_MEMORY = 8 * 2**30
 OWN_TIME = 20.0  # seconds of CPU that a change may take beyond twice what its tests do
 WAITING = 10  # seconds for one of CPU before a run that sleeps is given up
@@ -332,7 +331,7 @@ def _traced(tree: Path, files: Sequence[str]) -> Map:
     return Map(sound, lines, tracer.snapshots)
 
 
-def chosen(known: Map, mutant: Mutant, snapshots: bool) -> list[str]:
+def chosen(known: Map, mutant: Mutant, seconds: float, snapshots: bool) -> list[str]:
     """Return the tests of a change: those of its room first, the fastest of each file in turn."""
     source = (ROOT / mutant.file).read_text(encoding="utf-8")
     tests = known.of(mutant.file, reaching(source, (mutant.line, mutant.column)))
@@ -341,7 +340,7 @@ def chosen(known: Map, mutant: Mutant, snapshots: bool) -> list[str]:
         tests -= set(known.snapshots)
     own = {test for test in tests if mutant.room in Path(test.partition("::")[0]).parts}
     found: list[str] = []
-    left = MOST_SECONDS
+    left = seconds
     for group, most in ((own, MOST_TESTS[0]), (tests - own, sum(MOST_TESTS))):
         for test in _in_turn(group, known.seconds):
             if len(found) < most and known.seconds[test] <= left:
@@ -466,7 +465,7 @@ def _waited(child: int, end: float | None) -> int | None:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) if ready else None
 
 
-def judged(mutant: Mutant, known: Map, tree: Path, snapshots: bool) -> Mutant:
+def judged(mutant: Mutant, known: Map, tree: Path, options: argparse.Namespace) -> Mutant:
     """Run the tests of a change in a copy of the tree."""
     import pytest
 
@@ -474,7 +473,7 @@ def judged(mutant: Mutant, known: Map, tree: Path, snapshots: bool) -> Mutant:
     text = changed(source, mutant)
     assert text is not None
     before, after = _lines_apart(source, text)
-    tests = chosen(known, mutant, snapshots)
+    tests = chosen(known, mutant, options.seconds, not options.without_snapshots)
     done = evolve(mutant, before=before, after=after, tests=len(tests))
     if not tests:
         return done
@@ -529,7 +528,7 @@ def _run(wanted: list[Mutant], known: Map, folder: Path, options: argparse.Names
             code = 1
             try:
                 for mutant in wanted[job :: options.jobs]:
-                    done = judged(mutant, known, tree, not options.without_snapshots)
+                    done = judged(mutant, known, tree, options)
                     with results.open("a", encoding="utf-8") as file:
                         file.write(json.dumps(asdict(done)) + "\n")
                     mark = "killed  " if done.killed else "SURVIVED"
@@ -568,6 +567,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--room", nargs="+", default=list(ROOMS), choices=ROOMS)
     parser.add_argument("--only", nargs="+", default=[], help="FILE:LINE, all changes there")
+    parser.add_argument("--seconds", type=float, default=12.0, help="of CPU, of a change's tests")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--without-snapshots", action="store_true")
     parser.add_argument("--map", type=Path, help="read or write here which test executes what")
@@ -601,18 +601,23 @@ def _map(kept: Path | None, tree: Path) -> Map:
             hashes[file] = _hash([path])
     if known.hashes.get("") != hashes[""]:
         known = Map()
-    new = [file for file, own in hashes.items() if file and known.hashes.get(file) != own]
-    if not new:
-        return known
+    known = evolve(known, hashes={"": hashes[""], **known.hashes})
+    for file, own in hashes.items():
+        if not file or known.hashes.get(file) == own:
+            continue
 
-    def work() -> int:
-        whole = known.without(new).plus(_traced(tree, new))
-        written.write_text(json.dumps(asdict(evolve(whole, hashes=hashes))))
-        return 0
+        # Each in a process of its own: what one has worked out would be hidden from the next.
+        def work(file: str = file, own: str = own, known: Map = known) -> int:
+            whole = known.without([file]).plus(_traced(tree, [file]))
+            whole = evolve(whole, hashes={**known.hashes, file: own})
+            written.write_text(json.dumps(asdict(whole)))
+            return 0
 
-    if _forked(tree, work, None) != 0:
-        raise SystemExit(Path(f"{tree}-output").read_text(encoding="utf-8"))
-    return Map(**json.loads(written.read_text()))
+        print(f"which lines {file} executes", file=sys.stderr, flush=True)
+        if _forked(tree, work, None) != 0:
+            raise SystemExit(Path(f"{tree}-output").read_text(encoding="utf-8"))
+        known = Map(**json.loads(written.read_text()))
+    return known
 
 
 def _hash(paths: Iterable[Path]) -> str:
