@@ -10,6 +10,7 @@ for annotations, messages and what is there for the type checker alone.
     python -m tests.mutation --without-snapshots         only tests that know what is right count
     python -m tests.mutation --map map.json              keep which test executes which line
     python -m tests.mutation --only cost/model.py:89     all changes of a line
+    python -m tests.mutation --again old.json            the survivors of a run, after a new test
 """
 
 import argparse
@@ -571,6 +572,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--without-snapshots", action="store_true")
     parser.add_argument("--map", type=Path, help="read or write here which test executes what")
+    parser.add_argument("--again", type=Path, help="a file of --json: its survivors, once more")
     parser.add_argument("--json", type=Path, help="write all changes here, with their outcome")
     options = parser.parse_args()
     os.environ |= {"PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -580,14 +582,23 @@ def main() -> int:
         folder = Path(name)
         known = _map(options.map, copy_of_tree(folder / "tree0"))
         import_once()
-        wanted = sample(options.room, options.sample, options.seed, options.only)
+        before = (
+            [Mutant(**row) for row in json.loads(options.again.read_text())]
+            if (options.again)
+            else []
+        )
+        wanted = (
+            [m for m in before if not m.killed]
+            if before
+            else (sample(options.room, options.sample, options.seed, options.only))
+        )
         lines = _run(wanted, known, folder, options).read_text(encoding="utf-8").splitlines()
-    done = [Mutant(**json.loads(line)) for line in lines]
+    done = [m for m in before if m.killed] + [Mutant(**json.loads(line)) for line in lines]
     print("\n".join(table(done)))
     print(f"\nsample {len(done)}, seed {options.seed}, {time.monotonic() - start:.0f} s")
     if options.json:
         options.json.write_text(json.dumps([asdict(m) for m in done], indent=1), encoding="utf-8")
-    return 0 if len(done) == len(wanted) else 1
+    return 0 if len(lines) == len(wanted) else 1
 
 
 def _map(kept: Path | None, tree: Path) -> Map:

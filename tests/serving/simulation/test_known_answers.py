@@ -151,3 +151,64 @@ def test_a_queue_grows_if_the_last_wait_far_longer_than_those_in_the_middle() ->
     assert not growing(0.9, 500)
     assert growing(1.5, 500)
     assert not growing(1.5, 99)  # too few to tell
+
+
+def test_a_series_shows_the_state_at_its_moments() -> None:
+    """Against the runs of steps of each engine, looked through one by one."""
+    generator = np.random.default_rng(3)
+    requests = _requests(
+        5 + np.cumsum(generator.exponential(0.05, 80)),
+        generator.integers(1, 600, 80),
+        generator.integers(1, 40, 80),
+    )
+    outcome = Pool(_engine(capacity=60), COSTS, 2).serve(requests)
+    series = outcome.series()
+    begin = int(requests.arrival[0])
+    ends = [run[0] + run[1] for runs in outcome.runs for run in _started(runs)]
+    assert series.time[0] == 0
+    assert series.time[-1] == pytest.approx((max(ends) - begin) / PICOSECONDS)
+    assert np.ptp(np.diff(series.time)) < 1e-5  # as far apart
+    moments = np.linspace(begin, max(ends), len(series.time)).astype(np.int64)
+    for place in range(0, len(moments), 7):
+        waiting = running = used = 0
+        for runs in outcome.runs:
+            for start, took, _, waits, batch, held in _started(runs):
+                if start <= moments[place] < start + took:
+                    waiting, running, used = waiting + waits, running + batch, used + held
+        assert series.waiting[place] == waiting
+        assert series.running[place] == running
+        assert series.cache[place] == pytest.approx(used / 120, abs=1e-6)
+    assert max(series.waiting) > 10
+    assert max(series.cache) > 0.5
+
+
+def _started(runs):
+    """Yield start, duration, steps, waiting, batch and blocks of each run of steps."""
+    from specc.serving.simulation.engine import BATCH, DURATION, START, STEPS, USED, WAITING
+
+    for row in runs.tolist():
+        yield tuple(row[column] for column in (START, DURATION, STEPS, WAITING, BATCH, USED))
+
+
+def test_the_timeline_shows_steps_around_the_longest_queue() -> None:
+    requests = _requests(np.repeat([1.0, 30.0, 60.0], [5, 60, 5]), 300, 20)
+    outcome = Pool(_engine(limit=4, admission=4), COSTS).serve(requests)
+    (runs,) = outcome.runs
+    shown = outcome.steps()
+    queue = max(row[3] for row in _started(runs))
+    assert max(shown.waiting) == queue > 50
+    listed = [row for row in _started(runs) if shown.start[0] * 1e12 <= row[0] + 1][:60]
+    assert list(shown.start) == pytest.approx([row[0] / 1e12 for row in listed])
+    assert list(shown.end) == pytest.approx([(r[0] + r[1]) / 1e12 for r in listed])
+    assert list(shown.steps) == [row[2] for row in listed]
+    assert list(shown.decoding) == [row[4] for row in listed]
+
+
+def test_a_distribution_goes_from_the_least_to_the_most_in_percent() -> None:
+    requests = _requests(np.arange(40.0) / 2, np.arange(40) * 10 + 1, 3)
+    outcome = Pool(_engine(), COSTS).serve(requests)
+    seen = outcome.distribution("ttft")
+    values = sorted((outcome.served.first - requests.arrival) / PICOSECONDS)
+    assert len(seen) == 101
+    assert (seen[0], seen[100]) == (values[0], values[-1])
+    assert seen[1:100] == pytest.approx(statistics.quantiles(values, n=100, method="inclusive"))
