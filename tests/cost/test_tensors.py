@@ -1,12 +1,23 @@
 """What an engine's operators read and write, tensor by tensor, and what devices send."""
 
 import attrs
+import numpy as np
 import pytest
 from attrs import frozen
+from hypothesis import given
+from hypothesis import strategies as st
 
-from specc.cost import CostModel, StepTable
+from specc.calibration.setting import Setting, deployment
+from specc.cost import CostModel, Sequences, StepTable
 from specc.cost.network import operators
-from specc.cost.operators import Collective, Communication, Operator
+from specc.cost.operators import (
+    Collective,
+    Communication,
+    LinearAttentionScan,
+    Operator,
+    OperatorClass,
+    Phase,
+)
 from specc.ir import Communication as Options
 from specc.ir import (
     Deployment,
@@ -287,3 +298,177 @@ def test_a_step_of_the_flat_roofline_is_the_sum_of_its_operators() -> None:
     assert cost.times(STEP).total[0] == pytest.approx(total)
     # The deviation is that of a normal distribution with a mean absolute error of 9.5 %.
     assert cost.times(STEP).deviation[0] == pytest.approx(0.095 * 1.2533, rel=1e-4)
+
+
+# --- Other kinds of attention, and images -------------------------------------------------------
+
+
+def _of(name: str, layout: Layout) -> dict[str, Operator]:
+    plan = deployment(Setting(name, "atlas_800_a3_752t_die", layout.devices))
+    return {op.name: op for op in operators(plan, layout, planner=False)}
+
+
+def test_latent_attention_is_absorbed_in_decode_alone() -> None:
+    """Prompts: heads with keys of 192 and values of 128. Decode: all on a cache 576 wide."""
+    found = _of("deepseek_v3", Layout(8, 1, 1, moe_tp=8))
+    heads = 128 // 8
+    prefill, decode = found["prefill_attention"], found["decode_attention"]
+    assert prefill.work(STEP).matrix_flop[0] == 2 * heads * (192 + 128) * 6 * 6
+    assert decode.work(STEP).matrix_flop[0] == 2 * heads * (576 + 512) * 4 * 10
+    for attention, cached, tokens, width, requests in (
+        (prefill, 6, 6, 192 + 128, 1),
+        (decode, 40, 4, 576 + 512, 4),
+    ):
+        moved = cached * 576 * 2 + tokens * heads * width * 2 + 8 * (4 * requests + 1)
+        assert _moved(attention) == moved
+    # Keys and values of a whole prompt are unpacked, those of a decoded token absorbed.
+    for name in ("key_up", "value_up"):
+        assert found[name].work(STEP).matrix_flop[0] == 2 * heads * TOKENS * 128 * 512
+    cached = StepTable.prefilling(1, 6, 100, 128)
+    assert found["key_up"].work(cached).matrix_flop[0] == 2 * heads * 100 * 128 * 512
+
+
+def test_picked_tokens_are_read_on_the_latent_cache_also_in_prefill() -> None:
+    found = _of("deepseek_v3_2", Layout(8, 1, 1, moe_tp=8))
+    steps = StepTable.prefilling(1, 10, 5000, 128)
+    work = found["prefill_attention"].work(steps)
+    assert work.matrix_flop[0] == 2 * 16 * (576 + 512) * 10 * 2048
+    # The indexer scores every cached token with 64 heads of 128.
+    scores = found["prefill_index_scores"].work(steps)
+    assert scores.matrix_flop[0] == 2 * 64 * 128 * 10 * 5000
+    few = StepTable.prefilling(1, 10, 500, 128)
+    assert found["prefill_attention"].work(few).matrix_flop[0] == 2 * 16 * (576 + 512) * 10 * 500
+
+
+def test_linear_attention_moves_its_state_and_its_tokens() -> None:
+    """32 heads with a state of 128 × 128 in 4 bytes, read and written for each sequence."""
+    found = _of("qwen3_5_35b_a3b", Layout(1, 1, 1, moe_tp=1))
+    scans = {op.phase: op for op in found.values() if isinstance(op, LinearAttentionScan)}
+    state = 32 * 128 * 128
+    for phase, sequences, tokens in ((Phase.PREFILL, 1, 6), (Phase.DECODE, 4, 4)):
+        work = scans[phase].work(STEP)
+        row = scans[phase].row_bytes
+        assert work.moved_bytes[0] == 2 * 4 * state * sequences + tokens * row
+        # A decoded token updates the state and reads it on the vector unit; a prompt does so by
+        # chunks of 64 on the matrix unit, with two triangular products inside a chunk.
+        inside = 32 * 64 * (2 * 128 + 2 * 128) * 2
+        flop, vector = ((inside + 6 * state) * tokens, 0) if sequences == 1 else (0, 6 * state * 4)
+        assert (work.matrix_flop[0], work.vector_flop[0]) == (flop, vector)
+
+
+def test_a_vision_encoder_on_its_patches() -> None:
+    """27 layers 1152 wide; four patches merge into one token, for the model and three layers."""
+    found = _of("qwen3_vl_8b", Layout(2, 1, 1))
+    patches = 64.0
+    steps = attrs.evolve(STEP, patches=np.array([patches]), patch_pairs=np.array([patches**2]))
+    flop = {
+        name: op.repeat * op.work(steps).matrix_flop[0]
+        for name, op in found.items()
+        if name.startswith(("encoder", "merger", "patch"))
+    }
+    half = 1152 // 2
+    wanted = {
+        "patch_embedding": 2 * patches * (2 * 3 * 16 * 16) * 1152,
+        "encoder_qkv": 27 * 2 * patches * 1152 * 3 * half,
+        "encoder_attention": 27 * 4 * half * patches**2,
+        "encoder_output": 27 * 2 * patches * half * 1152,
+        "encoder_up": 27 * 2 * patches * 1152 * 2152,
+        "encoder_down": 27 * 2 * patches * 2152 * 1152,
+        "merger_up": 4 * 2 * patches / 4 * (4 * 1152) * (2 * 1152),
+        "merger_down": 4 * 2 * patches / 4 * (2 * 1152) * 4096,
+    }
+    assert {name: value for name, value in flop.items() if value} == pytest.approx(wanted)
+    reduce = found["encoder_all_reduce"]
+    assert reduce.repeat * reduce.held_bytes(steps)[0] == 2 * 27 * patches * 1152 * 2
+    assert _moved(found["encoder_gelu"]) == 0
+    assert found["encoder_gelu"].work(steps).moved_bytes[0] == patches * 2 * 2152 * 2
+
+
+def test_the_class_of_attention_is_that_of_its_phase() -> None:
+    found = _listed(Layout(1, 1, 1))
+    assert found["prefill_attention"].kind is OperatorClass.PREFILL_ATTENTION
+    assert found["decode_attention"].kind is OperatorClass.DECODE_ATTENTION
+
+
+def test_weights_of_four_bits_are_unpacked_on_the_vector_unit() -> None:
+    gate = _listed(Layout(1, 1, 1), quant=Quantisation.W4A16)["gate_up"]
+    assert gate.work(STEP).vector_flop[0] == 256 * 2 * 768
+    assert gate.work(StepTable.decoding(0, 1, 128)).vector_flop[0] == 0
+    # Four bits, and a scale of 16 for 128 of them.
+    assert gate.weight_bytes == 256 * 2 * 768 * (0.5 + 2 / 128)
+
+
+# --- Sums of a step -----------------------------------------------------------------------------
+
+
+@given(st.integers(1, 5), st.integers(1, 40), st.integers(0, 60))
+def test_sums_over_sequences_are_counted(requests: int, new: int, cached: int) -> None:
+    """Each query sees the tokens before it and itself."""
+    context = cached + new
+    seen = [cached + place for place in range(1, new + 1)]
+    for found in (
+        Sequences.of(requests, new, context, 16),
+        Sequences.summed([(1, new, context)] * requests, 16),
+        Sequences.of(1, new, context, 16).scaled(requests),
+    ):
+        assert found.requests[0] == requests
+        assert found.tokens[0] == requests * new
+        assert found.pairs[0] == requests * new * context
+        assert found.causal_pairs[0] == requests * sum(seen)
+        assert found.context[0] == requests * context
+        assert found.blocks[0] == requests * -(-context // 16)
+        assert (found.mean_new[0], found.mean_context[0]) == pytest.approx((new, context))
+
+
+def test_a_step_without_images_has_none() -> None:
+    steps = StepTable.decoding([1, 2], 5, 128)
+    assert steps.patches.tolist() == steps.patch_pairs.tolist() == [0, 0]
+    assert (StepTable.decoding(3, 5, 128).kv_blocks[0], len(steps)) == (1, 2)
+
+
+# --- Activations and states ---------------------------------------------------------------------
+
+
+def _activations(cost: CostModel, tokens: int) -> float:
+    return float(cost.memory(StepTable.prefilling(1, tokens, tokens, 128)).activations[0])
+
+
+def test_activations_by_token() -> None:
+    """Rows of the cosine and sine tables and slots of each layer, and the largest live set."""
+    h, q, kv = 256, 8 * 32, 2 * 32
+    kept = 4 * (4 * 32 + 8)
+    plain = {
+        "whole": (Layout(1, 1, 1), MODEL, Quantisation.BF16, 2 * (h + q + kv + kv)),
+        # Two ranks: two buffers around an all-reduce are larger than a half of the heads.
+        "split": (Layout(2, 1, 1), MODEL, Quantisation.BF16, 2 * 2 * h),
+        # With experts the copies of a token on their way there and back as well.
+        "experts": (
+            Layout(1, 1, 1, moe_tp=1),
+            WITH_EXPERTS,
+            Quantisation.BF16,
+            2 * (h + q + kv + kv) + 2 * 2 * h * 2,
+        ),
+        "experts elsewhere": (
+            Layout(2, 1, 1, ep=2),
+            WITH_EXPERTS,
+            Quantisation.BF16,
+            2 * (h + q // 2 + kv // 2 + kv // 2) + 2 * 2 * h * 2 / 2,
+        ),
+    }
+    for name, (layout, model, quant, live) in plain.items():
+        plan = Deployment(model=model, device=DEVICE, devices=layout.devices, quant=quant)
+        cost = CostModel.of(plan, layout)
+        tables = 8 * 4  # one more entry of the block table in each layer
+        grown = _activations(cost, 1280) - _activations(cost, 128)
+        assert grown == pytest.approx(1152 * (kept + live) + 9 * tables), name
+
+
+def test_states_of_compressed_attention() -> None:
+    """A window of 128 tokens and a block that fills, of 43 layers with 512 elements a token."""
+    plan = deployment(Setting("deepseek_v4_flash", "atlas_800_a3_752t_die", 8))
+    memory = CostModel.of(plan, Layout(8, 1, 1, moe_tp=8)).memory_model
+    element = memory.precisions.kv_bytes
+    assert memory.sequence_bytes == 43 * (128 + 128) * 512 * element
+    # Of every 4 tokens one entry with its index key in 21 layers, of every 128 one in 20.
+    wanted = (21 * (512 + 128) / 4 + 20 * 512 / 128) * element
+    assert memory.kv_token_bytes == pytest.approx(wanted)
