@@ -18,8 +18,10 @@ from specc.cost.operators import (
     Collective,
     Communication,
     Elementwise,
+    EncoderAttention,
     Experts,
     Gemm,
+    LinearAttentionScan,
     Phase,
     Rows,
 )
@@ -277,3 +279,32 @@ def test_a_step_is_its_kernels_and_what_the_host_adds(model, layout, generation)
                 for name in ("matrix", "vector", "memory", "communication", "launch")
             )
             assert sum(parts) == pytest.approx(times.total[row])
+
+
+def test_an_encoder_attends_at_the_rate_of_prefill() -> None:
+    """Heads narrower than those that were measured are no faster."""
+    rules = _rules(A3)
+    steps = attrs.evolve(_decoding(1), patches=np.array([256.0]), patch_pairs=np.array([256.0**2]))
+    for width, factor in ((72, 1.0), (128, 1.0), (256, 2.0)):
+        operator = EncoderAttention(name="e", repeat=1, heads=16, head_dim=width)
+        pair = rules.data.prefill_attention.pair_time
+        busy = 16 * 256**2 * factor * pair / rules.machine.core / rules.machine.cores
+        wanted = rules.data.prefill_attention.launch + busy
+        assert rules.time(operator, steps).total[0] == pytest.approx(wanted)
+
+
+def test_linear_attention_takes_tokens_in_turn_when_it_decodes() -> None:
+    rules, tokens = _rules(A3), 4096
+    rule, vector = rules.data.linear_attention, rules.data.vector
+    shape = {"value_heads": 32, "key_dim": 128, "value_dim": 128, "row_bytes": 20_000}
+    state = 32 * 128 * 128 * 8
+    prefill = LinearAttentionScan(name="p", repeat=1, phase=Phase.PREFILL, **shape)
+    scan = tokens * 32 * rule.token_time / rules.machine.compute
+    moving = (state + tokens * 20_000) / (vector.rate * rules.machine.memory)
+    found = rules.time(prefill, StepTable.prefilling(1, tokens, tokens, 128)).total[0]
+    assert found == pytest.approx(vector.launch + max(scan, moving))
+    decode = LinearAttentionScan(name="d", repeat=1, phase=Phase.DECODE, **shape)
+    moving = (300 * state + 300 * 20_000) / (vector.rate * rules.machine.memory)
+    assert rules.time(decode, _decoding(300)).total[0] == pytest.approx(
+        vector.launch + moving + rule.turn_time
+    )

@@ -7,11 +7,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from specc.ir import Bound, Routing, Scheduler, Slo
+from specc.cost import StepTable, StepTimes
+from specc.ir import (
+    Arrival,
+    Bound,
+    LengthBin,
+    MeasuredServer,
+    Process,
+    Routing,
+    Scheduler,
+    Simulate,
+    Slo,
+    StepCost,
+    Trace,
+    Workload,
+)
+from specc.ir.simulation import StepKind
 from specc.results import EngineLimits
+from specc.serving import Mixture
+from specc.serving.simulation.arrivals import Source
 from specc.serving.simulation.cluster import Pool
-from specc.serving.simulation.costs import PICOSECONDS, MeasuredCosts
+from specc.serving.simulation.costs import PICOSECONDS, CostTable, MeasuredCosts
+from specc.serving.simulation.instances import measured_pool
 from specc.serving.simulation.requests import Requests
+from tests.cost.test_rules import MODEL
 
 COSTS = MeasuredCosts([(1, 0.01), (512, 0.06)], [(1, 0.02), (32, 0.03)], 4096)
 
@@ -212,3 +231,101 @@ def test_a_distribution_goes_from_the_least_to_the_most_in_percent() -> None:
     assert len(seen) == 101
     assert (seen[0], seen[100]) == (values[0], values[-1])
     assert seen[1:100] == pytest.approx(statistics.quantiles(values, n=100, method="inclusive"))
+
+
+class _Steps:
+    """A server that keeps the steps it is asked about; each takes a second."""
+
+    block, drafted = 16, 0
+
+    def __init__(self) -> None:
+        self.mixture = Mixture.of(Workload(input=100, output=10), MODEL)
+        self.asked: list[StepTable] = []
+
+    def times(self, steps: StepTable) -> StepTimes:
+        self.asked.append(steps)
+        return StepTimes.of(len(steps), memory=np.ones(len(steps)))
+
+
+def test_a_step_is_priced_as_the_prompts_that_its_keys_mean() -> None:
+    """Keys a token of (q + 1) / 2 are whole prompts of q tokens; more, a chunk with a prefix."""
+    server = _Steps()
+    table = CostTable(server, longest=4000, budget=2000, limit=8)  # type: ignore[arg-type]
+    cases = [(3, 100, 100), (1, 512, 512), (1, 512, 1536), (1, 1, 4000)]
+    columns = [np.array(c, float) for c in zip(*cases, strict=True)]
+    prompts, new, context = columns
+    keys = new * (context - new) + new * (new + 1) / 2
+    server.asked.clear()
+    table._times(prompts * new, keys / new, np.full(4, 5.0), np.full(4, 700.0))
+    (steps,) = server.asked
+    assert steps.prefill.requests == pytest.approx(prompts)
+    assert steps.prefill.tokens == pytest.approx(prompts * new)
+    assert steps.prefill.context == pytest.approx(prompts * context)
+    assert steps.prefill.pairs == pytest.approx(prompts * new * context)
+    assert steps.prefill.causal_pairs == pytest.approx(prompts * keys)
+    assert steps.prefill.blocks == pytest.approx(prompts * np.ceil(context / 16))
+    assert steps.decode.requests.tolist() == [5.0] * 4
+    assert steps.decode.context.tolist() == [3500.0] * 4
+    assert steps.decode.tokens.tolist() == [5.0] * 4
+
+
+def test_replicas_in_step_share_prompts_and_sequences() -> None:
+    server = _Steps()
+    table = CostTable(  # type: ignore[arg-type]
+        server, longest=4000, budget=2000, limit=8, replicas=4, overhead=0.5, slowness=2.0
+    )
+    server.asked.clear()
+    one = np.ones(1)
+    times = table._times(800 * one, 50.5 * one, 6 * one, 700 * one)
+    (steps,) = server.asked
+    # Eight prompts of 100 tokens are two a replica; six sequences are two on the fullest.
+    assert (steps.prefill.requests[0], steps.prefill.tokens[0]) == (2, 200)
+    assert steps.prefill.context[0] == 200
+    assert steps.decode.requests[0] == 2
+    assert times[0] == (1 + 0.5) * 2
+
+
+@pytest.mark.parametrize("scheduler", list(Scheduler))
+def test_a_measured_server_is_an_engine_with_its_limits(scheduler: Scheduler) -> None:
+    points = [StepCost(step=kind, size=1, time=0.01) for kind in StepKind]
+    server = MeasuredServer(
+        scheduler=scheduler, max_sequences=64, chunk_budget=48, decode_batch=32, block_size=16,
+        kv_cache=1000, step_cost=tuple(points), ready_after=2.0,
+    )  # fmt: skip
+    limits = measured_pool(server, Routing.ROUND_ROBIN, longest=500).settings
+    assert (limits.budget, limits.limit, limits.decode_batch, limits.admission) == (48, 48, 32, 32)
+    assert (limits.capacity, limits.block) == (62, 16)
+    slack = scheduler is Scheduler.DECODE_FIRST_WITH_SLACK
+    assert limits.slack == (0.15 if slack else 0.0)
+    assert limits.ready_at == 2 * PICOSECONDS
+
+
+def test_slack_lets_a_step_exceed_its_budget_by_its_share() -> None:
+    """Prompts of 287 and 288 tokens fit one step of 500 and 15 % more, and else take two."""
+    requests = _requests([0.0, 0.0], [287, 288], 1)
+    steps = [
+        Pool(_engine(budget=500, scheduler=scheduler, slack=slack), COSTS)
+        .serve(requests)
+        .runs[0][:, 1]
+        .sum()
+        for scheduler, slack in (
+            (Scheduler.DECODE_FIRST_WITH_SLACK, 0.15),
+            (Scheduler.DECODE_FIRST_WITH_SLACK, 0.14),
+            (Scheduler.DECODE_FIRST, 0.0),
+        )
+    ]
+    assert steps == [1, 2, 2]
+
+
+def test_requests_of_a_trace_lie_in_the_bin_of_both_their_lengths() -> None:
+    """The last bin takes what lies in none."""
+    rows = (
+        LengthBin(share=0.5, input=(1, 100), output=(1, 10)),
+        LengthBin(share=0.2, input=(1, 100), output=(10, 50)),
+        LengthBin(share=0.3, input=(100, 200), output=(1, 50)),
+    )
+    prompts, answers = [5, 99, 100, 5, 300], [9, 10, 10, 60, 1]
+    trace = Trace("t.csv", "", 5, arrival=range(5), input=prompts, output=answers)
+    simulate = Simulate(arrival=Arrival(Process.TRACE, trace=trace), requests=5)
+    source = Source(simulate, Workload(requests=rows))
+    assert source.requests().bin.tolist() == [0, 1, 2, 2, 2]
