@@ -22,6 +22,7 @@ import json
 import math
 import os
 import random
+import re
 import resource
 import select
 import shutil
@@ -44,7 +45,7 @@ ROOMS = ("cost", "search", "serving", "simulation", "results", "run")
 LEFT_OUT = (".git", ".venv", ".hypothesis", "__pycache__", "*_cache", "build", "dist")
 # Tests that run: those of the rooms, and of what is made of them.
 TESTS = (*ROOMS, "calibration", "report", "ir", "test_accuracy", "test_api", "test_reference")
-MOST_TESTS = 30, 20  # of one change: tests of its room, and others
+MOST_TESTS = 80, 40  # of one change: tests of its room, and others
 MOST_MEMORY = 8 * 2**30
 OWN_TIME = 20.0  # seconds of CPU that a change may take beyond twice what its tests do
 WAITING = 10  # seconds for one of CPU before a run that sleeps is given up
@@ -333,21 +334,38 @@ def _traced(tree: Path, files: Sequence[str]) -> Map:
 
 
 def chosen(known: Map, mutant: Mutant, seconds: float, snapshots: bool) -> list[str]:
-    """Return the tests of a change: those of its room first, the fastest of each file in turn."""
+    """Return the tests of a change: those of its room first, the fastest of each file in turn.
+
+    Of what is defined outside of functions, tests that name it come before all others.
+    """
     source = (ROOT / mutant.file).read_text(encoding="utf-8")
-    tests = known.of(mutant.file, reaching(source, (mutant.line, mutant.column)))
+    place = (mutant.line, mutant.column)
+    tests, names = known.of(mutant.file, reaching(source, place)), defined(source, place)
+    if names:
+        tests = set()
+        for file in known.lines:
+            text = (ROOT / file).read_text(encoding="utf-8")
+            tests |= known.of(file, naming(text, names))
     tests = tests or known.of(mutant.file, range(1, source.count("\n") + 2))
     if not snapshots:
         tests -= set(known.snapshots)
-    own = {test for test in tests if mutant.room in Path(test.partition("::")[0]).parts}
+    files = {test.partition("::")[0] for test in tests}
+    naming_it = {file for file in files if names and _names(ROOT / file, names)}
+    told = {test for test in tests if test.partition("::")[0] in naming_it}
+    own = {test for test in tests if mutant.room in Path(test.partition("::")[0]).parts} - told
     found: list[str] = []
     left = seconds
-    for group, most in ((own, MOST_TESTS[0]), (tests - own, sum(MOST_TESTS))):
+    for group, most in ((told, 40), (own, MOST_TESTS[0]), (tests - own - told, sum(MOST_TESTS))):
         for test in _in_turn(group, known.seconds):
             if len(found) < most and known.seconds[test] <= left:
                 found.append(test)
                 left -= known.seconds[test]
     return found
+
+
+def _names(path: Path, names: set[str]) -> bool:
+    text = path.read_text(encoding="utf-8")
+    return any(re.search(rf"\b{name}\b", text) for name in names)
 
 
 def _in_turn(tests: set[str], seconds: Mapping[str, float]) -> list[str]:
@@ -360,28 +378,40 @@ def _in_turn(tests: set[str], seconds: Mapping[str, float]) -> list[str]:
 
 
 def reaching(source: str, place: Place) -> list[int]:
-    """Return the lines that run if what stands at a place matters.
-
-    In a function these are the lines of the statement; outside, where code runs on import, those
-    of functions that name what is defined there.
-    """
-    tree = ast.parse(source)
-    around = [n for n in ast.walk(tree) if isinstance(n, ast.stmt) and _holds(n, place)]
+    """Return the lines that run if what stands at a place in a function matters."""
+    around = _around(ast.parse(source), place)
     functions = [n for n in around if isinstance(n, ast.FunctionDef)]
-    innermost = around[-1] if around else None
+    if not functions:
+        return []
+    innermost = around[-1]
+    if innermost is functions[-1]:  # a default of an argument: all that its function does
+        return list(range(innermost.body[0].lineno, (innermost.end_lineno or 0) + 1))
     body = getattr(innermost, "body", None)
-    if functions and innermost is not functions[-1] and innermost is not None:
-        last = body[0].lineno - 1 if body else innermost.end_lineno or innermost.lineno
-        return list(range(innermost.lineno, max(last, innermost.lineno) + 1))
-    if functions:  # a default of an argument: all that its function does
-        return list(range(functions[-1].body[0].lineno, (functions[-1].end_lineno or 0) + 1))
-    names = {n.id for n in ast.walk(innermost or tree) if isinstance(n, ast.Name) and _stored(n)}
+    last = body[0].lineno - 1 if body else innermost.end_lineno or innermost.lineno
+    return list(range(innermost.lineno, max(last, innermost.lineno) + 1))
+
+
+def defined(source: str, place: Place) -> set[str]:
+    """Return the names that a statement outside of functions defines, which runs on import."""
+    around = _around(ast.parse(source), place)
+    if not around or any(isinstance(n, ast.FunctionDef) for n in around):
+        return set()
+    return {n.id for n in ast.walk(around[-1]) if isinstance(n, ast.Name) and _stored(n)}
+
+
+def naming(source: str, names: set[str]) -> list[int]:
+    """Return the lines that read one of some names, as a variable or as an attribute."""
     return [
         n.lineno
-        for n in ast.walk(tree)
+        for n in ast.walk(ast.parse(source))
         if (isinstance(n, ast.Name) and not _stored(n) and n.id in names)
         or (isinstance(n, ast.Attribute) and n.attr in names)
     ]
+
+
+def _around(tree: ast.Module, place: Place) -> list[ast.stmt]:
+    """Return the statements around a place, from the outside."""
+    return [n for n in ast.walk(tree) if isinstance(n, ast.stmt) and _holds(n, place)]
 
 
 def _holds(node: ast.AST, place: Place) -> bool:
@@ -515,10 +545,8 @@ def copy_of_tree(folder: Path) -> Path:
     return folder
 
 
-def _run(wanted: list[Mutant], known: Map, folder: Path, options: argparse.Namespace) -> Path:
+def _run(wanted: list[Mutant], known: Map, folder: Path, options: argparse.Namespace) -> None:
     """Judge the changes, each job in a copy of its own; results go to a file, line by line."""
-    results = folder / "results"
-    results.touch()
     children = []
     for job in range(options.jobs):
         tree = folder / f"tree{job}"
@@ -530,7 +558,7 @@ def _run(wanted: list[Mutant], known: Map, folder: Path, options: argparse.Names
             try:
                 for mutant in wanted[job :: options.jobs]:
                     done = judged(mutant, known, tree, options)
-                    with results.open("a", encoding="utf-8") as file:
+                    with (folder / "results").open("a", encoding="utf-8") as file:
                         file.write(json.dumps(asdict(done)) + "\n")
                     mark = "killed  " if done.killed else "SURVIVED"
                     print(f"{mark} {_shown(done)}", file=sys.stderr, flush=True)
@@ -540,7 +568,6 @@ def _run(wanted: list[Mutant], known: Map, folder: Path, options: argparse.Names
         children.append(child)
     for child in children:
         os.waitpid(child, 0)
-    return results
 
 
 def _shown(m: Mutant) -> str:
@@ -577,23 +604,22 @@ def main() -> int:
     options = parser.parse_args()
     os.environ |= {"PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"}
     sys.dont_write_bytecode = True
-    start = time.monotonic()
+    start, former = time.monotonic(), []
+    if options.again:
+        former = [Mutant(**row) for row in json.loads(options.again.read_text(encoding="utf-8"))]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        results = folder / "results"
+        results.touch()
         known = _map(options.map, copy_of_tree(folder / "tree0"))
         import_once()
-        before = (
-            [Mutant(**row) for row in json.loads(options.again.read_text())]
-            if (options.again)
-            else []
+        wanted = [m for m in former if not m.killed] or sample(
+            options.room, options.sample, options.seed, options.only
         )
-        wanted = (
-            [m for m in before if not m.killed]
-            if before
-            else (sample(options.room, options.sample, options.seed, options.only))
-        )
-        lines = _run(wanted, known, folder, options).read_text(encoding="utf-8").splitlines()
-    done = [m for m in before if m.killed] + [Mutant(**json.loads(line)) for line in lines]
+        with contextlib.suppress(KeyboardInterrupt):  # what is known by then is told
+            _run(wanted, known, folder, options)
+        lines = results.read_text(encoding="utf-8").splitlines()
+    done = [m for m in former if m.killed] + [Mutant(**json.loads(line)) for line in lines]
     print("\n".join(table(done)))
     print(f"\nsample {len(done)}, seed {options.seed}, {time.monotonic() - start:.0f} s")
     if options.json:

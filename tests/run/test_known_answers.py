@@ -104,6 +104,7 @@ def test_each_replica_has_a_link_of_its_own(model: str, parallel: str, tmp_path:
     """
     study = results(text, tmp_path).studies[0]
     assert study.best is not None
+    assert [(group.count, group.spare) for group in study.best.instances] == [(1, 0), (1, 0)]
     assert study.best.bottleneck == "transfer"
     assert study.best.rate == pytest.approx(2 / study.best.transfer, rel=1e-3)
     (found,) = study.simulations
@@ -217,3 +218,34 @@ def test_a_plan_is_large_if_it_takes_ten_minutes_or_four_gib(tmp_path: Path) -> 
         assert Estimate((Part("work", study, seconds, memory),)).is_large == large
     both = Estimate((Part("a", study, 5.0, 7), Part("b", study, 6.0, 3)))
     assert (both.seconds, both.memory) == (11.0, 7)
+
+
+def test_what_an_expectation_saw_is_told_in_its_unit(tmp_path: Path) -> None:
+    """Times below a second in milliseconds, memory in GiB; what is missing is named."""
+    text = """
+    deployment d {
+        model = qwen3_32b; quant = w8a8_dynamic; device = test_device; devices = 8
+        parallel { tp = 8 }; engine { decode_batch = 8 }
+    }
+    study s {
+        workload = w; deployments = d
+        expect best.tpot <= 40 ms
+        expect best.ttft >= 100 s
+        expect d.best.available > 1 GiB and best.devices == 8
+        expect best.transfer < 1 s
+        expect best.cost_per_million_tokens < 1 CNY
+    }
+    """
+    study = results(text, tmp_path).studies[0]
+    best = study.best
+    assert best is not None
+    tpot, ttft, room, _, cost = study.verdicts
+    assert tpot.met
+    assert tpot.seen == f"best.tpot is {best.tpot * 1000:.6g} ms"
+    assert not ttft.met
+    assert ttft.seen == f"best.ttft is {best.ttft:.6g} s"
+    assert room.met
+    gib = best.available / 2**30
+    assert room.seen == f"d.best.available is {gib:.6g} GiB, best.devices is 8"
+    assert not cost.met
+    assert "best.cost_per_million_tokens does not exist: a device has no price" in cost.seen
