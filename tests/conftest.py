@@ -34,6 +34,18 @@ def _signals_are_heard() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _collisions_are_looked_for_once() -> None:
+    """Do not compare the terminals of the grammar with each other for every text.
+
+    Lark does so wherever interegular is installed, as it is for tests; `tests.syntax.test_parser`
+    does it once.
+    """
+    import lark.lexer
+
+    lark.lexer.has_interegular = False
+
+
 @pytest.fixture
 def reference_data() -> Path:
     """The folder of measured data that lies beside some checkouts."""

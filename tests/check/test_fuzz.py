@@ -158,9 +158,9 @@ def _survives(text: str, folder: Path) -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_damaged_specs(seed: int, tmp_path: Path) -> None:
-    """Words and pieces of other specs are put in, taken out and doubled, 120 specs a seed."""
+    """Words and pieces of other specs are put in, taken out and doubled, 50 specs a seed."""
     generator = random.Random(seed)
-    for _ in range(120):
+    for _ in range(50):
         text = generator.choice(SOURCES)
         for _ in range(generator.randint(1, 6)):
             place = generator.randrange(len(text) + 1)
@@ -190,18 +190,18 @@ HUGE = {
     "brackets": "let a = " + "[" * 10_000,
     "braces": "a { " * 10_000,
     "closing": "}" * 10_000,
-    "long line": "let a = " + "1 + " * 50_000 + "1",
+    "long line": "let a = " + "1 + " * 20_000 + "1",
     "long name": "workload " + "a" * 200_000 + " { }",
     "long text": 'let a = "' + "x" * 500_000 + '"',
     "open text": 'let a = "' + "x" * 200_000,
     "digits": "let a = " + "9" * 100_000,
     "digits of a token": "workload w { input = " + "9" * 4400 + " tok; output = 1 tok }",
-    "comments": "# x\n" * 50_000,
+    "comments": "# x\n" * 20_000,
     "semicolons": ";" * 100_000,
     "lets": "\n".join(f"let a{i} = {i}" for i in range(5_000)),
-    "list": "let a = [" + ", ".join(["1"] * 20_000) + "]",
+    "list": "let a = [" + ", ".join(["1"] * 10_000) + "]",
     "path": "let a = " + ".".join(["b"] * 20_000),
-    "table": "w { " + "| 1 " * 20_000 + "| }",
+    "table": "w { " + "| 1 " * 10_000 + "| }",
 }
 
 
@@ -210,9 +210,10 @@ def test_huge_things(name: str, tmp_path: Path) -> None:
     _survives(HUGE[name], tmp_path)
 
 
-def test_a_hundred_thousand_fields(tmp_path: Path) -> None:
+def test_many_fields(tmp_path: Path) -> None:
     """Memory stays in proportion, 5 KB a field, and problems are not repeated without end."""
-    text = "workload w {\n" + "".join(f"  f{i} = {i}\n" for i in range(100_000)) + "}\n"
+    count = 40_000
+    text = "workload w {\n" + "".join(f"  f{i} = {i}\n" for i in range(count)) + "}\n"
     path = tmp_path / "plan.spec"
     path.write_text(text)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -220,7 +221,7 @@ def test_a_hundred_thousand_fields(tmp_path: Path) -> None:
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     assert [d.code for d in diagnostics[-2:]] == ["E0202", "W0006"]
     assert len(diagnostics) == MOST_PROBLEMS + 1
-    assert after - before < 500e6
+    assert after - before < 5_000 * count
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.begun import begun
 from tests.conftest import ROOT
 
 
@@ -375,14 +375,8 @@ def test_two_runs_at_once_leave_whole_files(spec) -> None:
 def test_an_interrupt_writes_nothing_and_says_so(tmp_path: Path, small_spec) -> None:
     many = "; sweep chat.output in 1 tok .. 999 tok by 1 tok }"
     (tmp_path / "plan.spec").write_text(small_spec().rstrip()[:-1] + many)
-    run = subprocess.Popen(
-        [sys.executable, "-m", "specc", "run", "plan.spec"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    time.sleep(1.5)
+    place = "specc.run.events:Events.advanced"
+    run = begun(place, ["run", "plan.spec"], tmp_path, stderr=subprocess.PIPE, text=True)
     run.send_signal(signal.SIGINT)
     _, errors = run.communicate(timeout=60)
     assert run.returncode == 130

@@ -1,7 +1,6 @@
 """What a stranger's merge request can hold must not act on the machine that checks it."""
 
 import os
-import select
 import shutil
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import pytest
 
 from specc.cli.git import ignored
 from specc.cli.main import main
+from tests.begun import begun
 from tests.conftest import ROOT
 
 SPEC = "use std.models\nworkload w { input = 1 tok; output = 1 tok }\n"
@@ -95,19 +95,17 @@ def test_the_current_folder_is_gone(tmp_path: Path) -> None:
 def test_output_into_a_pipe_that_does_not_block() -> None:
     ours, theirs = os.pipe()
     os.set_blocking(theirs, False)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "specc", "docs", "--format", "json"], stdout=theirs,
-        stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+    # Nothing is read until the pipe is full, and the writer waits.
+    process = begun(
+        "select:select", ["docs", "--format", "json"], ROOT, stdout=theirs, stderr=subprocess.PIPE
+    )
     os.close(theirs)
-    # Nothing is read until the pipe is full, and the writer has to wait.
-    assert process.stderr is not None
-    select.select([process.stderr], [], [], 3.0)
     read = b""
     while part := os.read(ours, 1 << 16):
         read += part
     os.close(ours)
     assert process.wait() == 0
+    assert process.stderr is not None
     assert process.stderr.read() == b""
     process.stderr.close()
     assert read.rstrip().endswith((b"}", b"]"))

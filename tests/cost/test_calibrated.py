@@ -24,7 +24,7 @@ from specc.cost.site import Site
 from specc.cost.steps import Sequences
 from specc.ir import (
     Calibration,
-    CollectiveOperator,
+    Communication,
     Deployment,
     Dispatch,
     Engine,
@@ -180,7 +180,7 @@ def test_imbalance_costs_time_in_the_experts_and_their_exchange_alone() -> None:
 def test_two_streams_hide_the_shorter_of_computing_and_exchanging() -> None:
     layout, quant = Layout(1, 1, 64, ep=64), "w8a8_dynamic"
     plain = _cost("deepseek_v3", layout, quant)
-    both = _cost("deepseek_v3", layout, quant, communication=CollectiveOperator(two_streams=True))
+    both = _cost("deepseek_v3", layout, quant, communication=Communication(two_streams=True))
     assert _prefill(both, 8192, 8192) < _prefill(plain, 8192, 8192)
     # A small decode step reads its weights twice, which costs more than the exchange it hides.
     assert _decode(both, 1) > _decode(plain, 1)
@@ -188,7 +188,7 @@ def test_two_streams_hide_the_shorter_of_computing_and_exchanging() -> None:
 
 def test_a_fused_exchange_beats_an_all_to_all_at_small_batches() -> None:
     layout, quant = Layout(1, 1, 64, ep=64), "w8a8_dynamic"
-    fused = CollectiveOperator(dispatch=Dispatch.FUSED)
+    fused = Communication(dispatch=Dispatch.FUSED)
     assert _decode(_cost("deepseek_v3", layout, quant, communication=fused), 8) < _decode(
         _cost("deepseek_v3", layout, quant), 8
     )
@@ -196,9 +196,9 @@ def test_a_fused_exchange_beats_an_all_to_all_at_small_batches() -> None:
 
 def test_an_all_reduce_behind_its_gemm_costs_less_and_sequence_parallelism_no_more_bytes() -> None:
     plain = _prefill(_cost("qwen3_32b", Layout(8, 1, 1)))
-    hidden = CollectiveOperator(fuse_all_reduce=True)
+    hidden = Communication(fuse_all_reduce=True)
     assert _prefill(_cost("qwen3_32b", Layout(8, 1, 1), communication=hidden)) < plain
-    halves = CollectiveOperator(sequence_parallel=True)
+    halves = Communication(sequence_parallel=True)
     split = _prefill(_cost("qwen3_32b", Layout(8, 1, 1), communication=halves))
     assert 0.9 * plain < split < plain  # the ranks share the norms
 

@@ -13,6 +13,7 @@ from specc.results import EngineLimits
 from specc.simulation.arrivals import RequestSource, at_rates, unit_gaps, weibull_shape
 from specc.simulation.cluster import Disaggregated, Pool
 from specc.simulation.costs import PICOSECONDS, MeasuredCosts
+from specc.simulation.metrics import Outcome
 from specc.simulation.policies.schedulers import scheduler_of
 from specc.simulation.requests import REJECTED, Requests
 
@@ -160,8 +161,8 @@ class _Service:
         return round(tokens * self.seconds_a_token * PICOSECONDS)
 
 
-def _waits(lengths: np.ndarray, load: float, seed: int) -> float:
-    """Return the mean wait at a server that takes one request at a time."""
+def _served(lengths: np.ndarray, load: float, seed: int) -> Outcome:
+    """Serve prompts at a server that takes one at a time."""
     generator = np.random.default_rng(seed)
     rate = load / (lengths.mean() * 1e-3)
     arrival = np.cumsum(generator.exponential(1 / rate, len(lengths)) * PICOSECONDS)
@@ -173,23 +174,35 @@ def _waits(lengths: np.ndarray, load: float, seed: int) -> float:
         np.zeros(len(lengths), np.int64),
     )
     one = engine(limit=1, admission=1, budget=10**6, capacity=10**6, longest=10**6)
-    outcome = Pool(one, _Service()).serve(requests)
-    return float((outcome.served.start - arrival).mean() / PICOSECONDS)
+    return Pool(one, _Service()).serve(requests)
 
 
-@pytest.mark.parametrize("load", [0.3, 0.6, 0.8])
-def test_mean_waits_of_single_servers(load: float) -> None:
+def _lengths(count: int) -> dict[str, np.ndarray]:
+    varied = np.random.default_rng(9).gamma(2.0, 50, count).astype(np.int64)
+    return {"constant": np.full(count, 100), "varied": np.maximum(varied, 1)}
+
+
+@pytest.mark.parametrize("load", [0.3, 0.8, 1.5])
+@pytest.mark.parametrize("kind", ["constant", "varied"])
+def test_waits_follow_the_recursion_of_lindley(load: float, kind: str) -> None:
+    """A request waits as long as the one before waited and was served, less the gap; or not."""
+    lengths = _lengths(10_000)[kind]
+    outcome = _served(lengths, load, 1)
+    arrival, waits = outcome.requests.arrival.tolist(), [0]
+    services = (lengths * 10**9).tolist()
+    for before, after, service in zip(arrival, arrival[1:], services, strict=False):
+        waits.append(max(0, waits[-1] + service - (after - before)))
+    assert (outcome.served.start - outcome.requests.arrival).tolist() == waits
+
+
+def test_mean_waits_of_single_servers() -> None:
     """M/D/1: ρ s / 2(1 − ρ); M/G/1 (Pollaczek–Khinchine): λ E[s²] / 2(1 − ρ); within 3 %."""
-    count = 200_000
-    constant = np.full(count, 100)
-    expected = load * 0.1 / (2 * (1 - load))
-    waits = np.mean([_waits(constant, load, seed) for seed in range(3)])
-    assert waits == pytest.approx(expected, rel=0.03)
-    varied = np.maximum(np.random.default_rng(9).gamma(2.0, 50, count).astype(np.int64), 1)
-    second = (varied.astype(float) ** 2).mean() * 1e-6
-    mean = varied.mean() * 1e-3
-    waits = np.mean([_waits(varied, load, seed) for seed in range(3)])
-    assert waits == pytest.approx(load / mean * second / (2 * (1 - load)), rel=0.03)
+    load = 0.6
+    for lengths in _lengths(100_000).values():
+        outcomes = (_served(lengths, load, seed) for seed in range(2))
+        waits = np.mean([outcome.values("queue").mean() for outcome in outcomes])
+        second, mean = (lengths.astype(float) ** 2).mean() * 1e-6, lengths.mean() * 1e-3
+        assert waits == pytest.approx(load / mean * second / (2 * (1 - load)), rel=0.03)
 
 
 def test_poisson_is_poisson() -> None:

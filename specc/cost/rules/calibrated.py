@@ -65,12 +65,13 @@ class CalibratedRules:
         )
         for operator, time in listed:
             classes[operator.kind, operator.quantised] += operator.repeat * time.total
-        variance = sum((self._fit(*key).spread * part) ** 2 for key, part in classes.items())
+        variance = sum((self.fit(*key).spread * part) ** 2 for key, part in classes.items())
         steps_alone = self.generation.spread**2
         deviation: Column = np.sqrt(variance / np.maximum(total, 1e-12) ** 2 + steps_alone)
         return deviation
 
-    def _fit(self, kind: OperatorClass, quantised: bool) -> Fit:
+    def fit(self, kind: OperatorClass, quantised: bool) -> Fit:
+        """Return how a class was fitted."""
         data = self.data
         fits = {
             OperatorClass.GEMM: (data.gemm_int8 if quantised else data.gemm).fit,
