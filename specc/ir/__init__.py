@@ -21,27 +21,29 @@ from specc.ir.calibration import (
 from specc.ir.cube import CubeUnit
 from specc.ir.deployment import (
     Calibration,
-    Communication,
     Deployment,
-    Dispatch,
-    Engine,
-    ExpertPlacement,
     Fleet,
     Formats,
-    Generation,
     Instances,
     Mode,
     Objective,
     Parallel,
     Phase,
     Search,
-    Speculative,
-    StepLatency,
     Strategy,
     Timing,
     Transfer,
 )
 from specc.ir.device import Device, Level, ReferenceCalibration, Topology, VectorUnit
+from specc.ir.engine import (
+    Communication,
+    Dispatch,
+    Engine,
+    ExpertPlacement,
+    Generation,
+    Speculative,
+    StepLatency,
+)
 from specc.ir.formats import CacheFormat, Quantisation
 from specc.ir.formula import Bound
 from specc.ir.layout import Layout

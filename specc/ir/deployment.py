@@ -1,6 +1,5 @@
 """Deployments: a model on devices, and the space of layouts and batch sizes to search."""
 
-import math
 from collections.abc import Mapping
 from enum import Enum
 from typing import ClassVar
@@ -10,18 +9,15 @@ from attrs import evolve, frozen
 from specc.ir import vocabulary as v
 from specc.ir.calibration import CalibrationData
 from specc.ir.device import Device
+from specc.ir.engine import Communication, Engine, ExpertPlacement
 from specc.ir.formats import CacheFormat, Quantisation
 from specc.ir.formula import Bound
 from specc.ir.model import Model
-from specc.ir.policies import Scheduler
-from specc.ir.ranges import LARGEST_BLOCK
 from specc.units import (
     BYTES,
     DIMENSIONLESS,
     REQUESTS,
     TIME,
-    TOKENS,
-    Bytes,
     BytesPerSecond,
     Seconds,
     Tokens,
@@ -86,16 +82,6 @@ class Objective(Enum):
     FEWEST_DEVICES = "fewest_devices"
 
 
-USUAL_SLACK = 0.15  # the reference planner's
-
-
-class StepLatency(Enum):
-    """How long a step takes that prefills and decodes."""
-
-    MIXED = "mixed"
-    OVERLAPPED = "overlapped"
-
-
 @frozen(kw_only=True, eq=False, repr=False)
 class Parallel(v.Node):
     """The space of parallel layouts: every combination whose product is the device count."""
@@ -143,206 +129,6 @@ class Formats(v.Node):
         Quantisation, "projection to the vocabulary; 16 bit unless set", default=None
     )
     kv_cache: CacheFormat = v.choice(CacheFormat, "the KV cache", default=CacheFormat.BF16)
-
-
-class Dispatch(Enum):
-    """How tokens reach the experts of other devices and come back."""
-
-    ALL_TO_ALL = "all_to_all"
-    FUSED = "fused"
-    ALL_GATHER = "all_gather"
-
-
-class Generation(Enum):
-    """Generations of serving software; the numbers of each are in the calibration of a device."""
-
-    EAGER = "eager"
-    GRAPH = "graph"
-    TUNED = "tuned"
-
-
-@frozen(kw_only=True, eq=False, repr=False)
-class Communication(v.Node):
-    """How a deployment communicates."""
-
-    sequence_parallel: bool = v.boolean(
-        "reduce-scatter before and all-gather after the norms instead of an all-reduce",
-        default=False,
-    )
-    fuse_all_reduce: bool = v.boolean(
-        "the all-reduce runs while the GEMM before it does: the longer of the two counts",
-        default=False,
-    )
-    two_streams: bool = v.boolean(
-        "two micro-batches take turns: each computes while the other exchanges tokens with experts",
-        default=False,
-    )
-    dispatch: Dispatch = v.choice(
-        Dispatch, "how tokens reach their experts", default=Dispatch.ALL_TO_ALL
-    )
-
-
-@frozen(kw_only=True, eq=False, repr=False)
-class ExpertPlacement(v.Node):
-    """How experts are placed on the devices."""
-
-    imbalance: float = v.number(
-        DIMENSIONLESS,
-        "tokens of the fullest device over the mean",
-        default=1.0,
-        at_least=1,
-        at_most=1e3,
-    )
-    redundant: int = v.number_of(
-        "copies of frequently used experts; their effect on the balance is set by 'imbalance'",
-        default=0,
-    )
-    shard_shared: bool = v.boolean(
-        "shared experts are split over the tensor-parallel ranks; otherwise each rank runs them "
-        "whole on its share of the tokens",
-        default=False,
-    )
-
-
-@frozen(kw_only=True, eq=False, repr=False)
-class Speculative(v.Node):
-    """Speculative decoding: drafted tokens that the model verifies in one step."""
-
-    tokens: tuple[int, ...] = v.sizes(
-        "drafted tokens a step to try; 0 is decoding without speculation",
-        default=(1,),
-        at_least=0,
-    )
-    acceptance: tuple[float, ...] = v.numbers(
-        "share of steps in which the first, second, … drafted token is accepted, as measured on "
-        "requests like those of the workload"
-    )
-    source: str = v.text("where the acceptance was measured", default="")
-    draft: Model | None = v.reference(
-        "model",
-        "a draft model of its own, run once a drafted token; by default the model's draft layers",
-        optional=True,
-    )
-
-    def tokens_per_step(self, drafted: int) -> float:
-        """Return the tokens that a step yields: the model's own and the accepted ones."""
-        return 1.0 + math.fsum(self.acceptance[:drafted])
-
-
-@frozen(kw_only=True, eq=False, repr=False)
-class Engine(v.Node):
-    """Settings of the serving engine."""
-
-    generation: Generation = v.choice(
-        Generation,
-        "generation of the serving software: host gaps, sampling, fused kernels",
-        default=Generation.GRAPH,
-    )
-    micro_batches: int = v.number(
-        DIMENSIONLESS,
-        "parts that a prefill step is cut into on its way through the pipeline stages",
-        whole=True,
-        at_least=1,
-        at_most=1024,
-        default=1,
-    )
-    chunk_budget: Tokens | None = v.number(
-        TOKENS,
-        "new tokens that a replica takes in a step; `auto` tries 4, 2 and 1 times the longest "
-        "prompt and takes the first whose prefill fits the memory",
-        default=None,
-        whole=True,
-        at_least=1,
-    )
-    scheduler: Scheduler | None = v.choice(
-        Scheduler,
-        "what a step takes in, for a loop over steps; `auto` is the closed form where every prompt "
-        "fits the chunk budget, and decode_first_with_slack where one does not",
-        default=None,
-    )
-    slack: float = v.number(
-        DIMENSIONLESS,
-        "decode_first_with_slack: share by which a step may exceed the chunk budget",
-        default=USUAL_SLACK,
-        at_least=0,
-        at_most=10,
-    )
-    step: StepLatency = v.choice(
-        StepLatency,
-        "a step that prefills and decodes is one mixed batch, or takes the longer of the two",
-        default=StepLatency.MIXED,
-    )
-    decode_batch: tuple[int, int] | None = v.interval(
-        "requests a replica decodes together, as a range to search; by default from 1 to what "
-        "the memory holds"
-    )
-    prefill_admission: int | None = v.number(
-        DIMENSIONLESS,
-        "simulation: waiting requests that a step takes in; `auto` is as many as a replica runs",
-        default=None,
-        whole=True,
-        at_least=1,
-        at_most=1_000_000,
-    )
-    max_sequences: int | None = v.number(
-        DIMENSIONLESS,
-        "limit of the engine on the sequences of a replica",
-        default=None,
-        whole=True,
-        at_least=1,
-        at_most=1_000_000,
-    )
-    max_model_length: Tokens | None = v.number(
-        TOKENS,
-        "limit of the engine on prompt and output together; by default that of the model",
-        default=None,
-        whole=True,
-        at_least=2,
-    )
-    reserved_memory: Bytes = v.number(
-        BYTES,
-        "memory of a device kept for the runtime, workspaces and fragmentation",
-        default=10 * 2**30,
-        whole=True,
-        at_least=0,
-    )
-    memory_utilization: float | None = v.fraction(
-        "share of the memory of a device that the engine may use, instead of 'reserved_memory'",
-        default=None,
-        above=0,
-        at_most=1,
-    )
-    block_size: Tokens = v.number(
-        TOKENS,
-        "tokens of a KV-cache block",
-        default=128,
-        whole=True,
-        at_least=1,
-        at_most=LARGEST_BLOCK,
-    )
-    prefix_cache: Tokens = v.number(
-        TOKENS,
-        "prefixes that the cache of a replica keeps beside the requests in flight, to reach the "
-        "hit rate of the workload",
-        default=0,
-        whole=True,
-        at_least=0,
-    )
-    serving_cost: Seconds = v.number(
-        TIME,
-        "time that the server adds to every step of separate prefill or decode instances",
-        default=0.0,
-        at_least=0,
-    )
-    speculative: Speculative | None = v.block(
-        Speculative, "speculative decoding; by default none", optional=True
-    )
-
-    def reserved(self, memory: Bytes) -> Bytes:
-        """Return the bytes of a device that the engine leaves free."""
-        if self.memory_utilization is None:
-            return self.reserved_memory
-        return memory - int(memory * self.memory_utilization)
 
 
 @frozen(kw_only=True, eq=False, repr=False)

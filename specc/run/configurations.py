@@ -3,7 +3,6 @@
 A configuration has like instances, or some that prefill and some that decode.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 from attrs import evolve, frozen
 
-from specc.ir import Bound, Deployment, Device, Fleet, Mode, Objective, Phase, Slo, Workload, facts
+from specc.ir import Bound, Deployment, Device, Objective, Phase, Slo, Workload, facts
 from specc.ir.facts import Fact
 from specc.plan import Task
 from specc.results import (
@@ -23,21 +22,13 @@ from specc.results import (
     objective_of,
 )
 from specc.run.evaluate import Evaluated, point_at, serving_model_of
+from specc.run.fleets import Split, fleet_size, splits
 from specc.search.goals import bound_excess
 from specc.serving import StepLoop
 from specc.serving.transfer import CacheTransfer, link_rate, slower_link
 from specc.units import Seconds
 
 MOST_LISTED = 12  # configurations of a deployment with two phases
-
-
-@frozen
-class Split:
-    """Instances that prefill and instances that decode, spares aside, and what they serve."""
-
-    prefill: int
-    decode: int
-    rate: float
 
 
 @frozen(eq=False)
@@ -124,27 +115,13 @@ def _single(deployment: Deployment, evaluated: Evaluated) -> Configuration:
     count, spare = 1, 0
     misses: tuple[Miss, ...] = ()
     if fleet is not None:
-        count, misses = _instances(fleet, deployment.size, point.rate)
+        count, misses = fleet_size(fleet, deployment.size, point.rate)
         spare = fleet.spare
     instances = (evolve(instance, count=count, spare=spare),)
     rate = (count - spare) * point.rate
     throughput = (count - spare) * point.throughput
     whole = _configuration(deployment, instances, rate, throughput, point.ttft, point.tpot)
     return evolve(whole, misses=misses)
-
-
-def _instances(fleet: Fleet, size: int, rate: float) -> tuple[int, tuple[Miss, ...]]:
-    """Return how many instances a fleet has, spares included, and what it misses."""
-    room = fleet.devices // size if fleet.devices is not None else None
-    if fleet.rate is None:
-        assert room is not None
-        return max(room, 1 + fleet.spare), ()
-    count = max(1, math.ceil(fleet.rate / rate - 1e-9)) + fleet.spare
-    if room is None or count <= room:
-        return count, ()
-    assert fleet.devices is not None
-    needed, allowed = float(count * size), float(fleet.devices)
-    return count, (Miss("devices", needed, allowed, needed / allowed - 1),)
 
 
 def _pairs(
@@ -167,7 +144,7 @@ def _pairs(
             link_rate(moving.transfer, moving.slower, e.cache, e.candidate.input) for e in sides
         ]
         rates = min(own[0], links[0]), min(own[1], links[1])
-        for split in _splits(deployment, sizes, rates):
+        for split in splits(deployment, sizes, rates):
             pair = _pair(deployment, sides, place, moved, split)
             yield evolve(pair, bottleneck=_bottleneck(split, own, rates))
 
@@ -245,40 +222,6 @@ def _total(
             return None
         total += count * each
     return total
-
-
-def _splits(
-    deployment: Deployment, sizes: tuple[int, int], rates: tuple[float, float]
-) -> Iterator[Split]:
-    fleet = deployment.fleet
-    if deployment.mode is Mode.DISAGGREGATED or fleet is None:
-        yield Split(1, 1, min(rates))
-    elif fleet.rate is not None:
-        prefill, decode = (max(1, math.ceil(fleet.rate / rate - 1e-9)) for rate in rates)
-        yield Split(prefill, decode, min(prefill * rates[0], decode * rates[1]))
-    else:
-        assert fleet.devices is not None
-        split = best_split(fleet.devices - fleet.spare * sum(sizes), sizes, rates)
-        if split is not None:
-            yield split
-
-
-def best_split(devices: int, sizes: tuple[int, int], rates: tuple[float, float]) -> Split | None:
-    """Return the numbers of prefill and decode instances that serve most on so many devices.
-
-    Maximises min(p · rate_p, d · rate_d) with p, d ≥ 1 and p · size_p + d · size_d ≤ devices;
-    fewer devices on ties. None if not even one of each fits.
-    """
-    most = (devices - sizes[0]) // sizes[1]
-    if most < 1:
-        return None
-    decode = np.arange(1, most + 1)
-    prefill = (devices - decode * sizes[1]) // sizes[0]
-    rate = np.minimum(prefill * rates[0], decode * rates[1])
-    best = float(rate.max())
-    # What exceeds the best rate is idle: take as few of each as reach it.
-    fewest = [max(1, math.ceil(best / each - 1e-9)) for each in rates]
-    return Split(fewest[0], fewest[1], min(fewest[0] * rates[0], fewest[1] * rates[1]))
 
 
 def _paired(deployment: Deployment, pair: _Pair) -> Configuration:

@@ -5,7 +5,7 @@ from attrs import evolve, frozen
 
 from specc.cost import StepTable
 from specc.ir import Engine, MeasuredServer, Phase, Routing, Scheduler
-from specc.ir.deployment import USUAL_SLACK
+from specc.ir.engine import USUAL_SLACK
 from specc.ir.simulation import StepKind
 from specc.results import EngineLimits
 from specc.serving.server import Server

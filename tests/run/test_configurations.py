@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from specc.report.frontier import _unbeaten
 from specc.report.relaxations import relaxations
-from specc.run.configurations import best_split
+from specc.run.fleets import best_split
 from specc.session import Session
 
 HEAD = """

@@ -1,175 +1,21 @@
-"""Reads the shape of a model from a Hugging Face `config.json`.
+"""The architectures that are understood: each is a function from a file to fields of a model."""
 
-Each architecture is a function from a configuration to fields of `Model`, so that sizes never
-seen before are read as well. An architecture that is not understood, a field that is missing and
-a setting without a rule are errors that name it and what is known.
-"""
+from collections.abc import Callable
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
-
-from attrs import frozen
-
-from specc.check.convert import brief, check_read
-from specc.check.problems import ProblemError, problem
-from specc.diagnostics import Span, list_known
+from specc.check.huggingface.config import ConfigFile, Fields
 from specc.ir import (
     CompressedAttention,
     Experts,
     Indexer,
     LatentAttention,
     LinearAttention,
-    Model,
-    Quantisation,
     Router,
     SlidingWindow,
     Vision,
 )
-from specc.workspace import UnreadableError, Workspace
-
-Fields = dict[str, Any]
 
 
-def read_config(workspace: Workspace, path: Path, span: Span) -> Fields:
-    """Return the fields of a `Model` that a configuration gives.
-
-    Raises:
-        ProblemError: the file is no configuration of a supported architecture; the diagnostic
-            points at `span`, the text that names the file.
-    """
-    config = _Config(_load(workspace, path, span), path.name, span)
-    architecture = config.architecture()
-    if architecture not in FAMILIES:
-        raise config.problem(
-            f"the architecture {brief(architecture)} of '{path.name}' is not supported",
-            help="known: " + ", ".join(sorted(FAMILIES)),
-        )
-    text = config.nested("text_config") or config
-    fields = FAMILIES[architecture](text)
-    vision = config.nested("vision_config")
-    if vision is not None and architecture in _WITH_VISION:
-        fields["vision"] = _vision(vision)
-    tied = config.values.get("tie_word_embeddings", text.values.get("tie_word_embeddings"))
-    read = {
-        "architecture": architecture,
-        **fields,
-        "tied_embeddings": tied is True,
-        **_checkpoint(config, text),
-    }
-    check_read(Model, read, span, path.name)
-    return read
-
-
-@frozen
-class _Config:
-    """A JSON object of a configuration, and how to complain about it."""
-
-    values: Mapping[str, Any]
-    file: str
-    span: Span
-
-    def problem(self, message: str, why: str = "", help: str = "") -> ProblemError:
-        return problem(self.span, "E0004", message, why=why, help=help)
-
-    def architecture(self) -> str:
-        names = self.values.get("architectures")
-        if isinstance(names, list) and len(names) == 1 and isinstance(names[0], str):
-            return names[0]
-        raise self.problem(
-            f"'{self.file}' does not name one architecture",
-            why="a Hugging Face configuration has a list 'architectures' with one entry",
-        )
-
-    def nested(self, key: str) -> "_Config | None":
-        value = self.values.get(key)
-        return _Config(value, self.file, self.span) if isinstance(value, dict) else None
-
-    def whole(self, key: str, default: int | None = None, least: int = 1) -> int:
-        """Return a whole number of at least `least`; a missing or null one is the default."""
-        value = self.values.get(key)
-        if value is None and default is not None:
-            return default
-        if type(value) is int and value >= least:
-            return value
-        found = "is missing" if value is None else f"is {brief(value)}"
-        wanted = "a positive whole number" if least == 1 else f"a whole number of at least {least}"
-        raise self.problem(
-            f"'{key}' of '{self.file}' {found}",
-            why=f"the cost model needs {wanted} for '{key}'",
-        )
-
-    def flag(self, key: str) -> bool:
-        value = self.values.get(key)
-        if value is None or isinstance(value, bool):
-            return value is True
-        raise self.problem(f"'{key}' of '{self.file}' is {brief(value)}, not true or false")
-
-    def numbers(self, key: str) -> list[int]:
-        value = self.values.get(key)
-        if isinstance(value, list) and all(type(item) is int for item in value):
-            return value
-        found = "is missing" if value is None else f"is {brief(value)}"
-        raise self.problem(
-            f"'{key}' of '{self.file}' {found}", why="it needs one number for each layer"
-        )
-
-    def layers(self, key: str, count: int) -> set[int]:
-        """Return the layers, of `count`, that a list names; none if it is missing or null."""
-        value = self.values.get(key)
-        if value is None:
-            return set()
-        if isinstance(value, list) and all(type(i) is int and 0 <= i < count for i in value):
-            return set(value)
-        raise self.problem(
-            f"'{key}' of '{self.file}' is {brief(value)}",
-            why=f"it lists layers, numbers from 0 to {count - 1}",
-        )
-
-    def layer_types(self, known: tuple[str, ...]) -> list[str]:
-        """Return the kind of each layer, from `layer_types`."""
-        value = self.values.get("layer_types")
-        layers = self.whole("num_hidden_layers")
-        if not isinstance(value, list) or len(value) != layers:
-            found = "is missing" if value is None else f"does not list {layers} layers"
-            raise self.problem(f"'layer_types' of '{self.file}' {found}")
-        for kind in value:
-            if kind not in known:
-                raise self.problem(
-                    f"'layer_types' of '{self.file}' names the kind {brief(kind)}",
-                    why=f"the cost model supports {' and '.join(known)}",
-                )
-        return value
-
-    def only(self, key: str, *allowed: Any) -> None:
-        """Refuse a setting that changes the computation and has no rule."""
-        value = self.values.get(key)
-        if value is not None and value not in allowed:
-            texts = " or ".join(repr(item) for item in allowed)
-            raise self.problem(
-                f"'{self.file}' sets {key} = {brief(value)}, which is not supported",
-                why=f"the cost model supports only {key} = {texts}",
-            )
-
-
-def _load(workspace: Workspace, path: Path, span: Span) -> Fields:
-    try:
-        source = workspace.read(path, span)
-    except UnreadableError as error:
-        raise ProblemError(error.diagnostic) from None
-    import json
-
-    try:
-        config = json.loads(source.text)
-    except (ValueError, RecursionError) as error:
-        place = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise problem(span, "E0004", f"'{path.name}' is not valid JSON{place}") from None
-    if not isinstance(config, dict):
-        raise problem(span, "E0004", f"'{path.name}' is not a JSON object")
-    return config
-
-
-def _decoder(c: _Config) -> Fields:
+def _decoder(c: ConfigFile) -> Fields:
     """The fields that every decoder has."""
     c.only("hidden_act", "silu", "swish")
     return {
@@ -180,7 +26,7 @@ def _decoder(c: _Config) -> Fields:
     }
 
 
-def _grouped(c: _Config) -> Fields:
+def _grouped(c: ConfigFile) -> Fields:
     """Grouped-query attention in every layer."""
     decoder = _decoder(c)
     heads, hidden = c.whole("num_attention_heads"), decoder["hidden_size"]
@@ -192,7 +38,7 @@ def _grouped(c: _Config) -> Fields:
     }
 
 
-def _llama(c: _Config) -> Fields:
+def _llama(c: ConfigFile) -> Fields:
     c.only("mlp_bias", False)
     c.only("sliding_window")
     bias = c.flag("attention_bias")
@@ -204,7 +50,7 @@ def _llama(c: _Config) -> Fields:
     }
 
 
-def _qwen(c: _Config, *, qkv_bias: bool = False, qk_norm: bool = True) -> Fields:
+def _qwen(c: ConfigFile, *, qkv_bias: bool = False, qk_norm: bool = True) -> Fields:
     c.only("use_sliding_window", False)
     bias = c.flag("attention_bias")
     return {
@@ -216,15 +62,15 @@ def _qwen(c: _Config, *, qkv_bias: bool = False, qk_norm: bool = True) -> Fields
     }
 
 
-def _qwen2(c: _Config) -> Fields:
+def _qwen2(c: ConfigFile) -> Fields:
     return _qwen(c, qkv_bias=True, qk_norm=False)
 
 
-def _qwen3_moe(c: _Config) -> Fields:
+def _qwen3_moe(c: ConfigFile) -> Fields:
     return {**_qwen(c), "experts": _qwen_experts(c)}
 
 
-def _qwen_experts(c: _Config) -> Experts:
+def _qwen_experts(c: ConfigFile) -> Experts:
     c.only("decoder_sparse_step", 1)
     layers = c.whole("num_hidden_layers")
     shared = c.whole("shared_expert_intermediate_size", default=0, least=0)
@@ -238,7 +84,7 @@ def _qwen_experts(c: _Config) -> Experts:
     )
 
 
-def _qwen_hybrid(c: _Config) -> Fields:
+def _qwen_hybrid(c: ConfigFile) -> Fields:
     """Qwen3-Next and Qwen3.5: three layers of gated linear attention to one of full attention."""
     if "layer_types" in c.values:
         kinds = c.layer_types(("linear_attention", "full_attention"))
@@ -261,11 +107,11 @@ def _qwen_hybrid(c: _Config) -> Fields:
     }
 
 
-def _qwen_hybrid_moe(c: _Config) -> Fields:
+def _qwen_hybrid_moe(c: ConfigFile) -> Fields:
     return {**_qwen_hybrid(c), "experts": _qwen_experts(c)}
 
 
-def _mixtral(c: _Config) -> Fields:
+def _mixtral(c: ConfigFile) -> Fields:
     c.only("sliding_window")
     return {
         **_grouped(c),
@@ -278,7 +124,7 @@ def _mixtral(c: _Config) -> Fields:
     }
 
 
-def _minimax(c: _Config) -> Fields:
+def _minimax(c: ConfigFile) -> Fields:
     c.only("qk_norm_type", "per_layer")
     return {
         **_grouped(c),
@@ -295,7 +141,7 @@ def _minimax(c: _Config) -> Fields:
     }
 
 
-def _glm_moe(c: _Config) -> Fields:
+def _glm_moe(c: ConfigFile) -> Fields:
     return {
         **_grouped(c),
         "intermediate_size": c.whole("intermediate_size"),
@@ -306,7 +152,7 @@ def _glm_moe(c: _Config) -> Fields:
     }
 
 
-def _gpt_oss(c: _Config) -> Fields:
+def _gpt_oss(c: ConfigFile) -> Fields:
     kinds = c.layer_types(("sliding_attention", "full_attention"))
     grouped, bias = _grouped(c), c.flag("attention_bias")
     return {
@@ -335,7 +181,7 @@ def _gpt_oss(c: _Config) -> Fields:
     }
 
 
-def _mimo(c: _Config) -> Fields:
+def _mimo(c: ConfigFile) -> Fields:
     """MiMo-V2: full attention in a few layers, a sliding window in the others."""
     pattern, moe = c.numbers("hybrid_layer_pattern"), c.numbers("moe_layer_freq")
     layers = c.whole("num_hidden_layers")
@@ -360,13 +206,13 @@ def _mimo(c: _Config) -> Fields:
     }
 
 
-def _deepseek_experts(c: _Config) -> Experts:
+def _deepseek_experts(c: ConfigFile) -> Experts:
     c.only("moe_layer_freq", 1)
     dense = c.whole("first_k_dense_replace", default=0, least=0)
     return _routed(c, layers=c.whole("num_hidden_layers") - dense)
 
 
-def _routed(c: _Config, layers: int) -> Experts:
+def _routed(c: ConfigFile, layers: int) -> Experts:
     """Experts with a sigmoid router and a correction bias, as DeepSeek V3 named their fields."""
     width = c.whole("moe_intermediate_size")
     sigmoid = c.values.get("scoring_func", "sigmoid") != "softmax"
@@ -382,7 +228,7 @@ def _routed(c: _Config, layers: int) -> Experts:
     )
 
 
-def _deepseek(c: _Config) -> Fields:
+def _deepseek(c: ConfigFile) -> Fields:
     """DeepSeek V2 and V3, Kimi K2: latent attention and experts."""
     c.only("attention_bias", False)
     heads = c.whole("num_attention_heads")
@@ -406,11 +252,11 @@ def _deepseek(c: _Config) -> Fields:
     }
 
 
-def _deepseek_sparse(c: _Config) -> Fields:
+def _deepseek_sparse(c: ConfigFile) -> Fields:
     return {**_deepseek(c), "indexer": _indexer(c)}
 
 
-def _indexer(c: _Config) -> Indexer:
+def _indexer(c: ConfigFile) -> Indexer:
     return Indexer(
         heads=c.whole("index_n_heads"),
         head_dim=c.whole("index_head_dim"),
@@ -418,7 +264,7 @@ def _indexer(c: _Config) -> Indexer:
     )
 
 
-def _deepseek_v4(c: _Config) -> Fields:
+def _deepseek_v4(c: ConfigFile) -> Fields:
     layers = c.whole("num_hidden_layers")
     ratios = c.numbers("compress_ratios")[:layers]
     sparse, dense = min((r for r in ratios if r), default=0), max(ratios, default=0)
@@ -446,7 +292,8 @@ def _deepseek_v4(c: _Config) -> Fields:
     }
 
 
-def _vision(c: _Config) -> Vision:
+def vision_encoder(c: ConfigFile) -> Vision:
+    """Return the vision encoder of a `vision_config`."""
     layers = c.whole("depth")
     return Vision(
         layers=layers,
@@ -462,7 +309,7 @@ def _vision(c: _Config) -> Vision:
     )
 
 
-FAMILIES: dict[str, Callable[[_Config], Fields]] = {
+FAMILIES: dict[str, Callable[[ConfigFile], Fields]] = {
     "LlamaForCausalLM": _llama,
     "MistralForCausalLM": _llama,
     "Qwen2ForCausalLM": _qwen2,
@@ -485,61 +332,3 @@ FAMILIES: dict[str, Callable[[_Config], Fields]] = {
     "GlmMoeDsaForCausalLM": _deepseek_sparse,
     "DeepseekV4ForCausalLM": _deepseek_v4,
 }
-_WITH_VISION = {
-    "Qwen3_5ForConditionalGeneration",
-    "Qwen3_5MoeForConditionalGeneration",
-    "Qwen3VLForConditionalGeneration",
-    "Qwen3VLMoeForConditionalGeneration",
-}
-
-_CHECKPOINTS = {
-    "fp8": Quantisation.FP8,
-    "mxfp4": Quantisation.MXFP4,
-    "bfloat16": Quantisation.BF16,
-    "float16": Quantisation.FP16,
-}
-
-
-def _checkpoint(config: _Config, text: _Config) -> Fields:
-    """The number formats of the published weights."""
-    plain = next(
-        (
-            c.values[key]
-            for c in (text, config)
-            for key in ("dtype", "torch_dtype")
-            if isinstance(c.values.get(key), str)
-        ),
-        "bfloat16",
-    )
-    quantised = config.nested("quantization_config") or text.nested("quantization_config")
-    method = plain if quantised is None else quantised.values.get("quant_method")
-    if method == "compressed-tensors" and quantised is not None:
-        return {"weights": Quantisation.BF16, "expert_weights": _packed(quantised)}
-    if method not in _CHECKPOINTS or plain not in _CHECKPOINTS:
-        raise config.problem(
-            f"'{config.file}' stores its weights as {brief(method if quantised else plain)}, "
-            "which is not supported",
-            help=list_known((*_CHECKPOINTS, "compressed-tensors"), "format"),
-        )
-    experts = config.values.get("expert_dtype")
-    if method == "mxfp4" or experts == "fp4":
-        # What is not an expert stays as it was (gpt-oss), or has the format of the rest (V4).
-        rest = _CHECKPOINTS[plain] if method == "mxfp4" else _CHECKPOINTS[str(method)]
-        return {"weights": rest, "expert_weights": Quantisation.MXFP4}
-    return {"weights": _CHECKPOINTS[str(method)]}
-
-
-def _packed(quantised: _Config) -> Quantisation:
-    """The format of the experts in a checkpoint of compressed tensors (Kimi K2 Thinking, K2.5)."""
-    groups = quantised.nested("config_groups")
-    first = groups.nested("group_0") if groups else None
-    weights = first.nested("weights") if first else None
-    bits = weights.values.get("num_bits") if weights else None
-    if bits == 4:
-        return Quantisation.W4A16
-    if bits == 8:
-        return Quantisation.W8A16
-    raise quantised.problem(
-        f"'quantization_config' of '{quantised.file}' packs weights in {brief(bits)} bits",
-        why="the cost model supports 4 and 8",
-    )

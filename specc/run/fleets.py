@@ -1,0 +1,73 @@
+"""How many instances of each kind a fleet has."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from attrs import frozen
+
+from specc.ir import Deployment, Fleet, Mode
+from specc.results import (
+    Miss,
+)
+
+
+@frozen
+class Split:
+    """Instances that prefill and instances that decode, spares aside, and what they serve."""
+
+    prefill: int
+    decode: int
+    rate: float
+
+
+def splits(
+    deployment: Deployment, sizes: tuple[int, int], rates: tuple[float, float]
+) -> Iterator[Split]:
+    """Yield the numbers of prefill and decode instances that a deployment may have.
+
+    `sizes` are the devices of an instance of each, `rates` the requests a second of one.
+    """
+    fleet = deployment.fleet
+    if deployment.mode is Mode.DISAGGREGATED or fleet is None:
+        yield Split(1, 1, min(rates))
+    elif fleet.rate is not None:
+        prefill, decode = (max(1, math.ceil(fleet.rate / rate - 1e-9)) for rate in rates)
+        yield Split(prefill, decode, min(prefill * rates[0], decode * rates[1]))
+    else:
+        assert fleet.devices is not None
+        split = best_split(fleet.devices - fleet.spare * sum(sizes), sizes, rates)
+        if split is not None:
+            yield split
+
+
+def best_split(devices: int, sizes: tuple[int, int], rates: tuple[float, float]) -> Split | None:
+    """Return the numbers of prefill and decode instances that serve most on so many devices.
+
+    Maximises min(p · rate_p, d · rate_d) with p, d ≥ 1 and p · size_p + d · size_d ≤ devices;
+    fewer devices on ties. None if not even one of each fits.
+    """
+    most = (devices - sizes[0]) // sizes[1]
+    if most < 1:
+        return None
+    decode = np.arange(1, most + 1)
+    prefill = (devices - decode * sizes[1]) // sizes[0]
+    rate = np.minimum(prefill * rates[0], decode * rates[1])
+    best = float(rate.max())
+    # What exceeds the best rate is idle: take as few of each as reach it.
+    fewest = [max(1, math.ceil(best / each - 1e-9)) for each in rates]
+    return Split(fewest[0], fewest[1], min(fewest[0] * rates[0], fewest[1] * rates[1]))
+
+
+def fleet_size(fleet: Fleet, size: int, rate: float) -> tuple[int, tuple[Miss, ...]]:
+    """Return how many instances a fleet has, spares included, and what it misses."""
+    room = fleet.devices // size if fleet.devices is not None else None
+    if fleet.rate is None:
+        assert room is not None
+        return max(room, 1 + fleet.spare), ()
+    count = max(1, math.ceil(fleet.rate / rate - 1e-9)) + fleet.spare
+    if room is None or count <= room:
+        return count, ()
+    assert fleet.devices is not None
+    needed, allowed = float(count * size), float(fleet.devices)
+    return count, (Miss("devices", needed, allowed, needed / allowed - 1),)
