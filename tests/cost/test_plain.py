@@ -82,6 +82,18 @@ def test_many_rows_of_a_gemm_at_once() -> None:
     assert rules.time(gemm, _decoding(m)).total == pytest.approx(wanted, rel=1e-9)
 
 
+@pytest.mark.parametrize("k", [512, 1536, 5120, 12_288, 16_384])
+def test_a_gemm_of_few_rows_and_columns_is_split_over_idle_cores(k: int) -> None:
+    rules, m = _rules(A2), [1, 4, 8, 11, 12, 16, 17]
+    for n in (32, 64, 200, 512, 513):
+        gemm = Gemm(name="g", repeat=1, rows=Rows.TOKENS, inner=k, outer=n, precision=PLAIN)
+        wanted = [
+            plain.gemm(rules.data.gemm, rules.machine, size, n, k, (2, 2), rules.device.cube.bf16)
+            for size in m
+        ]
+        assert rules.time(gemm, _decoding(m)).total == pytest.approx(wanted, rel=1e-9)
+
+
 @given(st.sampled_from([A2, A3]), st.lists(rows, min_size=1, max_size=3), sizes)
 def test_quantisation(device: str, m: list[int], width: int) -> None:
     rules = _rules(device)
