@@ -320,3 +320,24 @@ def test_linear_attention_takes_tokens_in_turn_when_it_decodes() -> None:
     assert rules.time(decode, _decoding(300)).total[0] == pytest.approx(
         vector.launch + moving + rule.turn_time
     )
+
+
+def _bound(operator, steps: StepTable) -> str:
+    time = _rules(A3).time(operator, steps)
+    return "matrix" if time.matrix[0] > 0 else "memory"
+
+
+def test_few_tokens_are_bound_by_memory_and_many_by_the_matrix_unit() -> None:
+    gemm = Gemm(name="g", repeat=1, rows=Rows.TOKENS, inner=4096, outer=4096, precision=PLAIN)
+    experts = Experts(
+        name="e", repeat=1, precision=PLAIN, hidden=4096, inner=2048, count=16, active=2, local=16,
+        devices=1,
+    )  # fmt: skip
+    for operator in (gemm, experts):
+        bounds = [_bound(operator, _decoding(rows)) for rows in (1, 16, 4096, 16_000)]
+        assert bounds == ["memory", "memory", "matrix", "matrix"]
+    # A single key-value head for many queries: its arithmetic is longer than reading it.
+    steps = StepTable.decoding(64, 8000, 128)
+    assert _bound(_attention(Phase.DECODE, (8, 8)), steps) == "memory"
+    assert _bound(_attention(Phase.DECODE, (512, 1)), steps) == "matrix"
+    assert _bound(_attention(Phase.PREFILL, (8, 1)), StepTable.prefilling(1, 9, 9, 128)) == "matrix"
