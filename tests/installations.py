@@ -33,7 +33,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
 AGES = ("oldest", "newest")
-NO_TEST_NEEDS = {"lint"}  # an extra of tools, which look at the sources and do not run them
+NO_TEST_NEEDS = {"lint", "mutation"}  # extras of tools: on the sources, and on the tests
 PATIENCE_S = 5  # how long an interrupted pytest may take to end its workers
 
 # Tests of what other packages or another Python can break: which, and why. The rest (the language,

@@ -90,6 +90,10 @@ def test_micro_batches_pass_the_stages_as_on_a_belt(parts: int, stages: int) -> 
             done = free[stage] = max(done, free[stage]) + alone / stages
     found = _tiny(layout, engine=Engine(micro_batches=parts)).times(whole).total[0]
     assert found == pytest.approx(free[-1])
+    # On one stage there is nothing to fill.
+    single = Layout(1, 1, 1)
+    found = _tiny(single, engine=Engine(micro_batches=parts)).times(whole).total[0]
+    assert found == _tiny(single).times(whole).total[0]
 
 
 # --- Memory -------------------------------------------------------------------------------------

@@ -80,6 +80,18 @@ def test_many_rows_of_a_gemm_at_once() -> None:
     assert rules.time(gemm, _decoding(m)).total == pytest.approx(wanted, rel=1e-9)
 
 
+@pytest.mark.parametrize("k", [512, 1536, 5120, 12_288, 16_384])
+def test_a_gemm_of_few_rows_and_columns_is_split_over_idle_cores(k: int) -> None:
+    rules, m = _rules(A2), [1, 4, 8, 11, 12, 16, 17]
+    for n in (32, 64, 200, 512, 513):
+        gemm = Gemm(name="g", repeat=1, rows=Rows.TOKENS, inner=k, outer=n, precision=PLAIN)
+        wanted = [
+            plain.gemm(rules.data.gemm, rules.machine, size, n, k, (2, 2), rules.device.cube.bf16)
+            for size in m
+        ]
+        assert rules.time(gemm, _decoding(m)).total == pytest.approx(wanted, rel=1e-9)
+
+
 @given(st.sampled_from([A2, A3]), st.lists(rows, min_size=1, max_size=3), sizes)
 def test_quantisation(device: str, m: list[int], width: int) -> None:
     rules = _rules(device)
@@ -310,4 +322,28 @@ def test_linear_attention_takes_tokens_in_turn_when_it_decodes() -> None:
     moving = (300 * state + 300 * 20_000) / (vector.rate * rules.machine.memory)
     assert rules.time(decode, _decoding(300)).total[0] == pytest.approx(
         vector.launch + moving + rule.turn_time
+    )
+
+
+def _bound(operator, steps: StepTable) -> str:
+    time = _rules(A3).time(operator, steps)
+    return "matrix" if time.matrix[0] > 0 else "memory"
+
+
+def test_few_tokens_are_bound_by_memory_and_many_by_the_matrix_unit() -> None:
+    gemm = Gemm(name="g", repeat=1, rows=Rows.TOKENS, inner=4096, outer=4096, precision=PLAIN)
+    experts = RoutedExperts(
+        name="e", repeat=1, precision=PLAIN, hidden=4096, inner=2048, count=16, active=2, local=16,
+        devices=1,
+    )  # fmt: skip
+    for operator in (gemm, experts):
+        bounds = [_bound(operator, _decoding(rows)) for rows in (1, 16, 4096, 16_000)]
+        assert bounds == ["memory", "memory", "matrix", "matrix"]
+    # A single key-value head for many queries: its arithmetic is longer than reading it.
+    steps = StepTable.decoding(64, 8000, 128)
+    assert _bound(_attention(AttentionPhase.DECODE, (8, 8)), steps) == "memory"
+    assert _bound(_attention(AttentionPhase.DECODE, (512, 1)), steps) == "matrix"
+    assert (
+        _bound(_attention(AttentionPhase.PREFILL, (8, 1)), StepTable.prefilling(1, 9, 9, 128))
+        == "matrix"
     )

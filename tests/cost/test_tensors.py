@@ -13,6 +13,7 @@ from specc.cost.layers import layers_of, operators
 from specc.cost.operators.attention import AttentionPhase, LinearAttentionScan
 from specc.cost.operators.base import Operator, OperatorClass
 from specc.cost.operators.communication import Collective, CollectiveOperator
+from specc.cost.reference.layers import PLANNER_LAYERS
 from specc.cost.site import Site
 from specc.ir import Communication as Options
 from specc.ir import (
@@ -468,3 +469,62 @@ def test_states_of_compressed_attention() -> None:
     # Of every 4 tokens one entry with its index key in 21 layers, of every 128 one in 20.
     wanted = (21 * (512 + 128) / 4 + 20 * 512 / 128) * element
     assert memory.kv_token_bytes == pytest.approx(wanted)
+
+
+def test_where_every_rank_gathers_all_tokens_none_is_dispatched() -> None:
+    options = Options(dispatch=Dispatch.ALL_GATHER)
+    sent = _sent(_listed(Layout(2, 1, 2, ep=4), WITH_EXPERTS, communication=options))
+    assert not {"dispatch", "combine", "expert_all_gather"} & set(sent)
+    assert sent["tokens_all_gather"] == Sent(Collective.ALL_GATHER, 4, 2, 2, TOKENS * 512)
+    assert sent["expert_reduce"] == Sent(Collective.REDUCE_SCATTER, 4, 4, 1, TOKENS * 512 * 2)
+
+
+# --- What the published planner counts otherwise ------------------------------------------------
+
+
+def _planned(name: str, layout: Layout, quant: str = "bf16") -> dict[str, Operator]:
+    plan = deployment(Setting(name, "atlas_800_a3_752t_die", layout.devices, quant))
+    layers = layers_of(plan.model, PLANNER_LAYERS)
+    return {op.name: op for op in operators(Site.of(plan, layout, 0), layers)}
+
+
+def test_latent_attention_of_the_planner_reads_its_projections() -> None:
+    """16 heads of 320 in and out, the cache, block table and lengths, and 512 × 256 a head."""
+    found = _planned("deepseek_v3", Layout(8, 1, 1, moe_tp=8))
+    projections = 16 * 512 * (128 + 128)
+    for name, tokens, pairs, cached, blocks, requests, width in (
+        ("prefill_attention", 6, 36, 6, 1, 1, 192 + 128),
+        ("decode_attention", 4, 40, 40, 4, 4, 2 * 512 + 64),
+    ):
+        work = found[name].work(STEP)
+        assert work.matrix_flop[0] == 2 * tokens * projections + 2 * pairs * 16 * width
+        assert work.vector_flop[0] == 4 * pairs * 16
+        moved = 2 * tokens * 16 * 320 + 2 * cached * 576 + 8 * (blocks + 3 * requests + 1)
+        assert work.moved_bytes[0] == moved + 2 * projections
+
+
+def test_the_planner_reads_picked_tokens_anew_for_each_query() -> None:
+    """2048 of 5000 tokens are 16 pages, at the reach that so many have; a number of each."""
+    found = _planned("deepseek_v3_2", Layout(8, 1, 1, moe_tp=8))
+    steps = StepTable.decoding(4, 5000, 128)
+    work = found["decode_attention"].work(steps)
+    pairs = 4 * 2048
+    reached = pairs / 0.025
+    moved = 2 * 4 * 16 * 320 + 2 * reached * 576 + 8 * (4 * 16 + 3 * 4 + 1)
+    moved += 2 * 16 * 512 * 256 + 8 * pairs
+    assert work.moved_bytes[0] == pytest.approx(moved)
+
+
+def test_the_indexer_of_the_planner_is_one_operator() -> None:
+    """64 heads of 128 on queries of 1536, keys of the hidden state, and weights of the heads."""
+    found = _planned("deepseek_v3_2", Layout(8, 1, 1, moe_tp=8))["indexer"]
+    work = found.work(STEP)
+    weights = 64 * 128 * 1536 + 7168 * 128 + 7168 * 64
+    pairs, mean = 6 * 6 + 4 * 10, (6 + 40) / 5
+    assert work.matrix_flop[0] == 2 * TOKENS * weights + 2 * pairs * 64 * 128
+    row = 2 * (7168 + 1536 + 2 * 64 + 128) + 8 + 8 * mean
+    # Keys of 256 bytes: a prompt reads its own once in four new tokens, at 90 %; a decoding
+    # sequence in whole pages, of which few reach 15 % of the bandwidth.
+    keys = 6 * 256 * 2 / 0.90 + 40 * 256 / 0.15
+    moved = TOKENS * row + 8 * (5 + 2 * 5) + 2 * weights + 2 * 128 + keys
+    assert work.moved_bytes[0] == pytest.approx(moved)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from specc.results import Results
-from specc.run.estimate import Estimate, Part, estimate
+from specc.results import Results, StudyResult
+from specc.run.estimate import WorkEstimate, WorkPart, estimate
 from specc.session import Session
 
 HEAD = """
@@ -149,7 +149,7 @@ study s { workload = chat; deployments = d; SIMULATE }
 """
 
 
-def _estimate(folder: Path, devices=8, batches=64, simulate="") -> Estimate:
+def _estimate(folder: Path, devices=8, batches=64, simulate="") -> WorkEstimate:
     text = ESTIMATED.replace("DEVICES", str(devices)).replace("BATCHES", str(batches))
     path = folder / "plan.spec"
     path.write_text(HEAD + text.replace("SIMULATE", simulate))
@@ -168,7 +168,7 @@ def test_an_estimate_grows_with_what_there_is_to_do(tmp_path: Path) -> None:
 
 
 def test_an_estimate_of_simulations_is_in_proportion_to_their_requests(tmp_path: Path) -> None:
-    def part(requests: int, more: str = "", after: str = "") -> Part:
+    def part(requests: int, more: str = "", after: str = "") -> WorkPart:
         simulate = f"simulate {{ arrival = poisson(4 req/s); requests = {requests}; {more} }}"
         (_, found) = _estimate(tmp_path, simulate=simulate + after).parts
         return found
@@ -215,8 +215,8 @@ def test_a_plan_is_large_if_it_takes_ten_minutes_or_four_gib(tmp_path: Path) -> 
         (601.0, 0, True),
         (1.0, 2**32 + 1, True),
     ):
-        assert Estimate((Part("work", study, seconds, memory),)).is_large == large
-    both = Estimate((Part("a", study, 5.0, 7), Part("b", study, 6.0, 3)))
+        assert WorkEstimate((WorkPart("work", study, seconds, memory),)).is_large == large
+    both = WorkEstimate((WorkPart("a", study, 5.0, 7), WorkPart("b", study, 6.0, 3)))
     assert (both.seconds, both.memory) == (11.0, 7)
 
 
@@ -225,7 +225,7 @@ def test_what_an_expectation_saw_is_told_in_its_unit(tmp_path: Path) -> None:
     text = """
     deployment d {
         model = qwen3_32b; quant = w8a8_dynamic; device = test_device; devices = 8
-        parallel { tp = 8 }; engine { decode_batch = 8 }
+        parallel { tp = 8 }; engine { decode_batch = 16 }
     }
     study s {
         workload = w; deployments = d
@@ -246,6 +246,34 @@ def test_what_an_expectation_saw_is_told_in_its_unit(tmp_path: Path) -> None:
     assert ttft.seen == f"best.ttft is {best.ttft:.6g} s"
     assert room.met
     gib = best.available / 2**30
-    assert room.seen == f"d.best.available is {gib:.6g} GiB, best.devices is 8"
+    assert room.seen.startswith(f"d.best.available is {gib:.6g}"[:-1])
+    assert room.seen.endswith(" GiB, best.devices is 8")
     assert not cost.met
     assert "best.cost_per_million_tokens does not exist: a device has no price" in cost.seen
+
+
+def test_what_a_million_tokens_cost_is_judged_of_pairs_too(tmp_path: Path) -> None:
+    text = """
+    device priced extends test_device { price = 36 CNY/h }
+    deployment d {
+        model = qwen3_32b; quant = w8a8_dynamic; device = priced; devices = 8; mode = pd_ratio
+        parallel { tp = 8 }; fleet { devices = 48 }; LIMIT
+    }
+    study s { workload = w; deployments = d }
+    """
+
+    def solved(limit: str) -> StudyResult:
+        return results(text.replace("LIMIT", limit), tmp_path).studies[0]
+
+    best = solved("").best
+    assert best is not None
+    cost = best.devices * 36 / 3600 / best.throughput * 1e6
+    assert best.cost_per_million_tokens == pytest.approx(cost)
+    within, beyond = (
+        solved(f"search {{ limits {{ cost_per_million_tokens <= {cost * factor:.6f} CNY }} }}")
+        for factor in (1.01, 0.99)
+    )
+    assert within.best is not None
+    assert beyond.best is None
+    miss = next(m for m in beyond.configurations[0].misses if m.limit.startswith("cost"))
+    assert miss.value == pytest.approx(cost)

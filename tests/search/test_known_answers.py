@@ -1,11 +1,14 @@
 """Known answers of the search: where it looks next, and how far limits are missed."""
 
+import attrs
 import numpy as np
 import pytest
 
-from specc.ir import Search, Slo, Strategy
+from specc.ir import CompressedAttention, Deployment, Parallel, Search, Slo, Strategy
 from specc.search.batch import search_batch
 from specc.search.goals import Goals
+from specc.search.space import layouts
+from tests.cost.test_rules import DEVICE, MODEL
 from tests.search.test_batch import GOALS, _edge_at, _table
 
 
@@ -70,3 +73,18 @@ def test_enough_is_the_smallest_batch_that_serves_its_share_of_the_most() -> Non
         if (found := search_batch(Search(), (1, 20), 20, evaluate, GOALS, enough).best) is not None
     ]
     assert best == [10, 10, 5]
+
+
+def test_layouts_of_a_model_divide_what_it_has() -> None:
+    """Twelve heads and six groups of outputs: three ranks have two groups each, four have none."""
+    compressed = CompressedAttention(
+        window=128, sparse_layers=2, sparse_ratio=4, dense_layers=2, dense_ratio=16, query_rank=64,
+        output_groups=6, output_rank=64,
+    )  # fmt: skip
+    model = attrs.evolve(MODEL, attention_heads=12, kv_heads=1, head_dim=64, compressed=compressed)
+    parallel = Parallel(tp=(1, 2, 3, 4, 5, 6, 12), pp=(1,), cp=(1,), dcp=(1,))
+    space = layouts(Deployment(model=model, device=DEVICE, devices=60, parallel=parallel))
+    assert [layout.tp for layout in space.layouts] == [12, 6, 3, 2, 1]
+    reasons = {pruned.label.split()[0]: pruned.reason for pruned in space.pruned}
+    assert reasons["TP=4"] == "TP = 4 and 6 output groups do not divide"
+    assert reasons["TP=5"] == "TP = 5 does not divide 12 attention heads"

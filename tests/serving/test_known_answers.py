@@ -2,14 +2,27 @@
 
 import math
 
+import attrs
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from specc.cost import StepTable
-from specc.ir import Deployment, Engine, Layout, Phase, Scheduler, Timing, Transfer, Workload
+from specc.ir import (
+    Deployment,
+    Engine,
+    Layout,
+    LengthBin,
+    Phase,
+    Scheduler,
+    Speculative,
+    Timing,
+    Transfer,
+    Workload,
+)
 from specc.serving import Aggregated, Decode, Prefill, Server, StepLoop, serving_model
+from specc.serving.schedulers import Budget, interleaved
 from specc.serving.transfer import CacheSize, CacheTransfer, link_rate
 from tests.cost.test_rules import DEVICE, MODEL
 
@@ -117,3 +130,49 @@ def test_memory_at_the_end_holds_whole_answers_in_whole_blocks() -> None:
     left = DEVICE.memory - server.reserved - memory.weight_bytes - held
     left -= server.cost.memory(steps).activations[0]
     assert table.memory.available_at_end[0] == pytest.approx(left)
+
+
+def test_shapes_see_their_own_share_of_speculative_steps() -> None:
+    """Waves are common to all; a longer answer spreads them over more tokens."""
+    rates = Speculative(tokens=(2,), acceptance=(0.75, 0.25), source="a test")
+    rows = (
+        LengthBin(share=0.5, input=(100, 101), output=(10, 11)),
+        LengthBin(share=0.5, input=(100, 101), output=(40, 41)),
+    )
+    plan = Deployment(
+        model=attrs.evolve(MODEL, draft_layers=1), device=DEVICE, devices=2,
+        engine=Engine(speculative=rates),
+    )  # fmt: skip
+    server = Server.of(plan, TWO, Workload(requests=rows), drafted=2)
+    assert server.tokens_per_step == 2.0
+    serving = Aggregated(server, 4000)
+    table = serving.evaluate(np.array([6]))
+    short, long = serving.bins(6)
+    assert short.ttft == long.ttft == pytest.approx(table.ttft[0])
+    for row in (short, long):
+        assert row.samples == 3
+        whole = row.ttft + row.output * table.decode_step[0] / 2
+        assert row.tpot == pytest.approx(whole / row.output)
+    assert (short.output, long.output) == (10, 40)
+
+
+def test_answers_of_one_token_have_no_time_per_token() -> None:
+    table = Aggregated(_server(Workload(input=100, output=1)), 4000).evaluate(np.array([2]))
+    for column in (table.tpot, table.bands.tpot_p10, table.bands.tpot_p90):
+        assert np.isnan(column).all()
+    assert np.isfinite(table.throughput).all()
+
+
+def test_shapes_are_spread_evenly_over_batches() -> None:
+    """One of the first among three of the second lies in their middle."""
+    dealt = [[(w.shape, w.count) for w in batch] for batch in interleaved((1, 3), 2)]
+    assert dealt == [[(1, 1), (0, 1)], [(1, 2)]]
+    whole = [[(w.shape, w.count) for w in batch] for batch in interleaved((2, 4), 6)]
+    assert whole == [[(1, 1), (0, 1), (1, 2), (0, 1), (1, 1)]]
+
+
+def test_sequences_that_draft_take_more_of_the_budget() -> None:
+    plain, drafting = Budget(100, 100, 0.15), Budget(100, 100, 0.15, each=4)
+    assert [b.decoding(80) for b in (plain, drafting)] == [80, 25]
+    assert [b.decoding(10) for b in (plain, drafting)] == [10, 10]
+    assert plain.limit == 115

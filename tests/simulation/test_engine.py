@@ -102,7 +102,7 @@ def limits(generator: random.Random, scheduler: Scheduler, turns: bool) -> Engin
 
 
 CONTINUOUS = [policy.name for policy in SCHEDULERS if not policy.remembers]
-CASES = [(700, s, False) for s in CONTINUOUS] + [(250, s, True) for s in Scheduler]
+CASES = [(500, s, False) for s in CONTINUOUS] + [(180, s, True) for s in Scheduler]
 
 
 @pytest.mark.parametrize(("cases", "scheduler", "turns"), CASES)

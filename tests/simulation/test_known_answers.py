@@ -132,6 +132,9 @@ def test_metrics_are_those_of_plain_lists(seed: int, engines: int, rate: float) 
     ]
     assert metrics.attainment == pytest.approx(sum(good) / count)
     assert metrics.goodput == pytest.approx(sum(good) / span)
+    took = sum(float(runs[:, 5].sum()) for runs in outcome.runs) / PICOSECONDS
+    assert metrics.busy == pytest.approx(took / span / engines)
+    assert metrics.prefill_busy is None
     # Each objective by itself: of TPOT among those that have one.
     within = {o.objective: (o.share, o.met) for o in metrics.objectives}
     share = sum(t <= 0.03 for t in tpot) / len(tpot)
