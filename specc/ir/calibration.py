@@ -64,7 +64,11 @@ class GemmRule(v.Node):
     l2_rate: BytesPerSecond = _rate("L2 cache, all cores")
     memory_rate: BytesPerSecond = _rate("weights from memory")
     overlap: float = _factor("exponent of hiding weights behind the tiles, up to 128 rows", 2)
-    hiding: float = _factor("above 128 rows: how much longer tiles must take to hide them", 1)
+    hiding: float = _factor(
+        "above 128 rows: time of tiles over time to read weights at which half of the reading is "
+        "hidden",
+        1,
+    )
     stages: float = _factor("exponent of hiding L2 traffic behind the tiles", 2)
     spill_rate: BytesPerSecond | None = _optional_rate("inputs and results beyond the L2 cache")
     stride_input_rate: BytesPerSecond | None = _optional_rate(

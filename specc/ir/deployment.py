@@ -143,7 +143,7 @@ class Search(v.Node):
     )
     maximize: Objective | None = v.choice(
         Objective,
-        "the objective; `auto` is throughput, and fewest_devices for a fleet that a rate asks for",
+        "the objective; `auto` is fewest_devices if 'fleet.rate' is set, otherwise throughput",
         default=None,
     )
     slo_relax: float = v.number(

@@ -173,16 +173,16 @@ METHOD = Term(
 BANDS = Term(
     name="bands",
     title="p10–p90",
-    definition="80 % interval of measurements, if the residuals of the cost model were the only "
-    "uncertainty: each class of operators is off by the spread of its fit, classes "
-    "independently of each other, and steps by the spread of the serving software.",
+    definition="80 % interval from errors of the cost model alone. Within a step the errors of "
+    "operator classes are independent, each with the spread of its fit, and the spread of the "
+    "serving software is added. All steps are assumed slow together, or fast together.",
 )
 LENGTHS = Term(
     name="lengths",
     title="Lengths",
-    definition="Every bin of lengths stands for one length of prompt and one of output. Steps "
-    "hold each bin in its share, fractions of requests included; those that decode are weighted "
-    "by their outputs, as a request is in flight as long as its output.",
+    definition="Every bin of lengths stands for one length of prompt and one of output. A step "
+    "contains each bin in proportion to its share; parts of a request are possible. For decoding "
+    "requests the share is weighted by output length, because long outputs stay in flight longer.",
 )
 COST = Term(
     name="cost",
@@ -206,9 +206,9 @@ TRANSFER = Fact(
     name="transfer",
     title="KV-cache transfer",
     unit="ms",
-    definition="Latency plus the cache of the mean prompt on one rank over the link of a device, "
-    "between prefill and the second token. Layer by layer, only the part that prefill does not "
-    "hide counts.",
+    definition="Time to move the KV cache of the mean prompt: link latency + bytes on one rank / "
+    "bandwidth of a device's link. It falls between the first and the second token. Layer by "
+    "layer, only the part that does not overlap with prefill counts.",
     dimension=TIME,
     digits=Digits.MILLISECONDS,
     better=Better.LESS,
@@ -218,10 +218,10 @@ THROUGHPUT = Fact(
     name="throughput",
     title="Throughput",
     unit="tok/s",
-    definition="Output tokens a second of all instances, requests in flight × output tokens / "
-    "end-to-end time; in the step loop the time until the last request of a shape is done. Where "
-    "phases are apart, the rate of requests × output tokens. An instance that prefills alone "
-    "counts tokens of prompts.",
+    definition="Output tokens a second of all instances without spares: requests in flight × "
+    "output tokens / end-to-end time. In the step loop this time ends with the last request of "
+    "each length. With separate prefill and decode: request rate × output tokens. Prefill-only: "
+    "prompt tokens a second.",
     dimension=TOKENS / TIME,
     digits=Digits.RATE,
     better=Better.MORE,
@@ -243,9 +243,9 @@ RATE = Fact(
     name="rate",
     title="Rate",
     unit="req/s",
-    definition="Requests a second that complete, spares aside. Prefill alone: requests of a batch "
-    "over the time until the last prompt is done. Decode alone: throughput / (output tokens − 1). "
-    "Of separate phases the slower one counts.",
+    definition="Completed requests a second, without spare instances. Prefill-only: requests of a "
+    "batch over the time until the last prompt is done. Decode-only: throughput / (output tokens "
+    "− 1). With separate prefill and decode: the rate of the slower phase.",
     dimension=REQUESTS / TIME,
     digits=Digits.QUANTITY,
     better=Better.MORE,
@@ -256,9 +256,8 @@ TTFT = Fact(
     name="ttft",
     title="TTFT",
     unit="ms",
-    definition="Mean time to first token. All requests of the batch arrive together; each is "
-    "counted to the end of the wave or the step that completes its prompt, and the mean is over "
-    "requests.",
+    definition="Mean time to first token over all requests, which arrive together as one batch; "
+    "the TTFT of one ends with the wave or the step that completes its prompt.",
     dimension=TIME,
     digits=Digits.MILLISECONDS,
     better=Better.LESS,
@@ -300,9 +299,10 @@ DECODE_STEP = Fact(
 BATCH = Fact(
     name="batch",
     title="Batch",
-    definition="Requests in flight on one replica (one data-parallel rank). Of the feasible ones "
-    "that with the highest throughput; for prefill alone the smallest that reaches 99 % of it, as "
-    "more would only wait.",
+    definition="Requests that a replica (a data-parallel rank) runs in one batch; with PP > 1 it "
+    "has PP such batches. Shown is the feasible batch with the highest throughput; for "
+    "prefill-only the smallest batch that reaches 99 % of it, because more requests would only "
+    "wait.",
     dimension=DIMENSIONLESS,
     instance="point.batch",
     row="batch",
@@ -328,16 +328,17 @@ CHUNK_BUDGET = Fact(
 AVAILABLE = _memory(
     "available",
     "Available",
-    "Device memory less weights, KV cache, activations and reserve, in the tightest step. The "
-    "cache holds all requests in flight, decoding ones at their mean context, a cached prefix "
-    "once for each of them, and the prefixes that the engine keeps.",
+    "Free device memory in the step that needs the most: memory − weights − KV cache − "
+    "activations − reserved. The KV cache holds all requests in flight (decoding ones at their "
+    "mean context, each with its own copy of a cached prefix) and the prefixes that the engine "
+    "keeps.",
     row=True,
 )
 AVAILABLE_AT_END = _memory(
     "available_at_end",
     "Available at the end",
-    "The same if all requests of the batch stand at the end of their outputs together. Below "
-    "zero, an engine would have to preempt requests.",
+    "Free memory if all requests of the batch reach the end of their output at the same time. "
+    "Below zero, an engine would have to preempt requests.",
     row=True,
 )
 GOODPUT = Fact(
@@ -345,7 +346,7 @@ GOODPUT = Fact(
     title="Goodput",
     unit="req/s",
     definition="Requests that meet every objective, a second, from the first arrival to the last "
-    "token. A request is judged by the widest limit on each metric; a rejected request counts as "
+    "token. A request is judged by the loosest limit on each metric; a rejected request counts as "
     "missed.",
     dimension=REQUESTS / TIME,
     digits=Digits.QUANTITY,

@@ -75,7 +75,7 @@ class Scheduler(Policy):
     )
     PREFILL_THEN_DECODE = (
         "prefill_then_decode",
-        "a step that prefills what waits, then one that decodes; measured servers alone",
+        "a step that prefills what waits, then one that decodes; only for measured servers",
         None,
     )
     VLLM_V0 = (
@@ -104,7 +104,8 @@ class Routing(Policy):
     LEAST_LOAD = ("least_load", "the engine with the fewest requests", Sight.LOADS)
     PREFIX_AWARE = (
         "prefix_aware",
-        "the engine that has most of the prompt in its cache, unless it has twice the mean load",
+        "the engine that has most of the prompt in its cache, unless its load exceeds twice the "
+        "mean plus one",
         Sight.PREFIXES,
     )
 

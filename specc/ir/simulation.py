@@ -155,7 +155,7 @@ class Simulate(v.Node):
     )
     instances: int = v.number(
         DIMENSIONLESS,
-        "instances behind the router; of a configuration with several instances, such as separate "
+        "instances behind the router; if a configuration has several instances, such as separate "
         "prefill and decode, copies of all of them",
         was="replicas",
         default=1,
@@ -166,7 +166,7 @@ class Simulate(v.Node):
     router: Routing = v.choice(
         Routing,
         "round robin, the engine with the fewest requests, or the one that has most of the prompt "
-        "in its cache unless it has twice the mean load",
+        "in its cache unless its load exceeds twice the mean plus one",
         default=Routing.ROUND_ROBIN,
     )
     shortlist: int = v.number(

@@ -1,4 +1,4 @@
-"""CSV: a row for each candidate, or for each configuration of fleets, for spreadsheets."""
+"""CSV: a row for each candidate, or for each configuration, for spreadsheets."""
 
 from specc.outputs.material import Material
 

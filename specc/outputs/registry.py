@@ -43,7 +43,7 @@ OUTPUTS = (
     Output("terminal", "the summary that a run prints", terminal.write),
     Output(
         "csv",
-        "a table: a row for each candidate, or for each configuration of fleets",
+        "a table: a row for each candidate, or for each configuration if one has several instances",
         csv.write,
         option_of="run",
     ),

@@ -46,6 +46,10 @@ def _print(console: "Console", block: ReportBlock) -> None:
     elif isinstance(block, Table) and block.rows:
         console.print()
         console.print(_table(block))
+        left_out = len(block.rows) - MOST_ROWS
+        more = f"{left_out} more rows are in the report." if left_out > 0 else ""
+        if more or block.note:
+            console.print(_text(f"{more} {block.note}".strip(), style="dim"))
 
 
 def _print_figures(console: "Console", card: Figures) -> None:
@@ -76,10 +80,6 @@ def _table(source: Table) -> "RenderableType":
     for row in source.rows[:MOST_ROWS]:
         cells = (_text(row.cells[place]) for place in places)
         table.add_row(*cells, style="bold" if row.best else "")
-    left_out = len(source.rows) - MOST_ROWS
-    if left_out > 0:
-        table.caption = _text(f"{left_out} more rows are in the report.")
-        table.caption_justify = "left"
     return table
 
 

@@ -16,7 +16,7 @@ def milliseconds(seconds: float) -> str:
 
 def duration(seconds: float) -> str:
     """Show a time with the unit that suits it: `49.8 ms`, `15.5 s`."""
-    if seconds >= 1:
+    if seconds >= 0.9995:  # which is 1,000 ms in three digits
         return f"{_short(seconds)} s"
     return f"{_short(seconds * 1e3)} ms"
 
@@ -79,7 +79,7 @@ def percent(share: float) -> str:
     value = share * 100
     if 99.5 <= value < 100:
         return f"{math.floor(value * 100) / 100:g} %"
-    return f"{value:.0f} %" if abs(value) >= 10 or value == 0 else f"{value:.1f} %"
+    return f"{value:.0f} %" if abs(value) >= 9.95 or value == 0 else f"{value:.1f} %"
 
 
 def attainment(share: float) -> str:

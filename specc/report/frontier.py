@@ -32,8 +32,7 @@ def frontier(
     """Return the frontier of candidates of one phase, by falling throughput per device.
 
     A point is beaten by another that has at least its throughput per device and free memory, at
-    most its TTFT, TPOT and cost, and is better in one of them. Free memory counts between
-    layouts: within one it only says that the batch is smaller. Cost counts where every point has
+    most its TTFT, TPOT and cost, and is better in one of them. Cost counts where every point has
     one: what has no price is not free.
     """
     points = [p for c in candidates for p in _points(study, c, label(c))]

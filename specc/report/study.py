@@ -110,6 +110,11 @@ class ReportedStudy:
             parts.insert(0, candidate.deployment)
         return " · ".join(parts)
 
+    def includes_ttft(self, found: Configuration) -> bool:
+        """Tell whether the TPOT of a configuration includes its TTFT, as in the closed form."""
+        methods = {c.instance.task: c.method for c in self.result.candidates}
+        return any(methods[i.task] == "closed form" and i.phase == "whole" for i in found.instances)
+
     @property
     def simulations(self) -> Sequence[Simulated]:
         """What was simulated, the one to choose first."""

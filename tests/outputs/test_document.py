@@ -93,6 +93,17 @@ def test_a_terminal_shows_twenty_rows_and_says_so() -> None:
     assert f"{len(long.rows) - 20} more rows" in text
 
 
+def test_notes_of_tables_and_pictures_are_shown_everywhere() -> None:
+    material = _of("chat-fleet")
+    note = markdown.write(material).replace("\\", "")
+    text = " ".join(terminal.write(material).split())
+    for block in material.document.down_to(Depth.REPORT):
+        if isinstance(block, Table | Chart) and block.note:
+            assert block.note in note, block.id
+            if isinstance(block, Table) and block.depth == Depth.SUMMARY:
+                assert " ".join(block.note.split()) in text, block.id
+
+
 def test_of_a_sweep_a_terminal_shows_one_table() -> None:
     material = _of("coding-agent")
     shown = list(material.document.down_to(Depth.SUMMARY))

@@ -1,4 +1,7 @@
-"""Rules of a model: its sizes fit together."""
+"""Rules of a model: its sizes fit together.
+
+Whether a parallel size divides them is asked of each kind of layer, in `specc/cost/layers`.
+"""
 
 from collections.abc import Iterator
 

@@ -15,7 +15,7 @@ from specc.session import SpecError
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = "Show a model, or the operator times of the best candidate of a plan."
-    parser.epilog = "examples: specc show model config.json    specc show ops plan.spec"
+    parser.epilog = "examples: specc show model config.json; specc show ops plan.spec"
     kinds = parser.add_subparsers(metavar="what", dest="what", required=True)
     model = kinds.add_parser("model", help="parameters, weights and cache of a model")
     model.add_argument(

@@ -102,7 +102,7 @@ class WindowedCompressedAttention(FullAttention):
         problem = super().tensor_problem(tp) or shared_heads_problem(self.model.kv_heads, tp)
         groups = self.shape.output_groups
         if not problem and groups % tp and tp % groups:
-            return f"TP = {tp} and {groups} output groups do not divide"
+            return f"TP = {tp} and {groups} output groups do not divide each other"
         return problem
 
     def copies(self, tp: int) -> int:

@@ -80,7 +80,7 @@ RULES = (
     Rule(
         "E0010",
         "a table of measurements cannot be used",
-        "calibrate and validate read tables in CSV, TSV, JSON lines or YAML, also packed (.gz). "
+        "calibrate and validate read tables in CSV, TSV, JSON lines or YAML, also compressed (.gz). "
         "Kernels: a benchmark with 'Average Duration(us)', "
         "'Input Shapes' and 'Quant Type', with the sizes of attention or of experts; or a profiler "
         "export (op_summary_*.csv, kernel_details.csv) with 'OP Type', 'Input Shapes', 'Output "

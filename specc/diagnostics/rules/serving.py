@@ -118,8 +118,7 @@ RULES = (
     Rule(
         "E0455",
         "the scheduler takes no slack",
-        "Only decode_first_with_slack lets prefill use the slack between a step and the TPOT "
-        "limit. "
+        "Only decode_first_with_slack lets a step exceed the chunk budget, by the share 'slack'. "
         "Choose this scheduler, or remove 'slack'.",
         deployment("engine { scheduler = prefill_first; slack = 30% }"),
         deployment("engine { scheduler = decode_first_with_slack; slack = 30% }"),

@@ -7,11 +7,18 @@ from specc.report.charts.shapes import Bar, Segment
 from specc.results import BinRow, Candidate
 
 
-def request_bars(bins: Sequence[BinRow]) -> tuple[Bar, ...]:
-    """Draw how long a request of each length takes: until its first token, and after it."""
+def request_bars(bins: Sequence[BinRow], *, includes_ttft: bool) -> tuple[Bar, ...]:
+    """Draw how long a request of each length takes: until its first token, and after it.
+
+    Args:
+        bins: the lengths.
+        includes_ttft: whether TPOT is the end-to-end time by output token, as in the closed form.
+    """
     parts = []
     for row in bins:
-        decode = (row.tpot or 0.0) * max(row.output - 1, 1)
+        tpot, first = row.tpot or 0.0, row.ttft or 0.0
+        whole = max(tpot * row.output, first)
+        decode = whole - first if includes_ttft else tpot * max(row.output - 1, 0)
         name = f"{show.integer(row.input)} in, {show.integer(row.output)} out"
         parts.append((name, row.ttft or 0.0, decode))
     longest = max(first + decode for _, first, decode in parts)
@@ -19,7 +26,7 @@ def request_bars(bins: Sequence[BinRow]) -> tuple[Bar, ...]:
         _stacked(
             name,
             [
-                ("until the first token", first / longest, show.duration(first)),
+                ("TTFT", first / longest, show.duration(first)),
                 ("decode", decode / longest, show.duration(decode)),
             ],
             kinds=("compute", "memory"),

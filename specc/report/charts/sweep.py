@@ -25,7 +25,8 @@ from specc.units import UNITS, NumberError, Quantity, UnknownUnitError, parse_qu
 def sweep_chart(results: Sequence[StudyResult]) -> LineChart | None:
     """Draw the best throughput of each deployment over the one field that a study sweeps."""
     path = results[0].study.settings[0][0]
-    numbers = [_number_of(result.study.settings[0][1]) for result in results]
+    texts = [result.study.settings[0][1] for result in results]
+    numbers = [_number_of(text, texts[0]) for text in texts]
     if any(number is None for number in numbers) or len(set(numbers)) < 2:
         return None
     known = [number for number in numbers if number is not None]
@@ -44,7 +45,8 @@ def sweep_chart(results: Sequence[StudyResult]) -> LineChart | None:
     y_ticks, y_scale = axis(top * 1.06, HEIGHT - BOTTOM, TOP)
     series = []
     for index, (name, own) in enumerate(points.items()):
-        pixels = [(place(x, x_scale), place(y, y_scale)) for x, y in sorted(own)]
+        own.sort()
+        pixels = [(place(x, x_scale), place(y, y_scale)) for x, y in own]
         text = " ".join(f"{x:g},{y:g}" for x, y in pixels)
         best_text = f"{name}: {show.rate(own[-1][1])} tok/s"
         series.append(PlottedSeries(name, index % COLORS, "", text, pixels[-1], best_text))
@@ -82,12 +84,13 @@ def heat_map(results: Sequence[StudyResult]) -> HeatMap:
     )
 
 
-def _number_of(text: str) -> float | None:
+def _number_of(text: str, first: str) -> float | None:
+    """Return a quantity as a number of the unit in which the first one is written."""
     try:
-        quantity = parse_quantity(text)
+        quantity, unit = parse_quantity(text), parse_quantity(first)
     except (UnknownUnitError, NumberError):
         return None
-    return float(quantity.value) / _scale_of(quantity)
+    return float(quantity.value) / _scale_of(unit)
 
 
 def _scale_of(quantity: Quantity) -> float:

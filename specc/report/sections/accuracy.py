@@ -31,8 +31,8 @@ def accuracy(results: Results) -> str:
     if any(_is_scanned(d) and _loops(results, d) for d in deployments):
         texts.append(
             "In a loop over steps, a grid of batch sizes was tried and refined around its three "
-            "highest peaks. A batch size that was not tried may serve more: at most 0.1 % over "
-            "267 ranges of which every batch size was tried."
+            "highest peaks. A batch size that was not tried may serve more: at most 0.1 % more "
+            "in a test with 267 ranges in which every batch size was tried."
         )
     if any(result.study.servers for result in results.studies):
         texts.append(
@@ -41,9 +41,9 @@ def accuracy(results: Results) -> str:
         )
     if results.simulated:
         texts.append(
-            "A simulation is as accurate as its step times and its arrivals. Its cost table is "
-            "linear between the batches and contexts that the cost model was asked for; a step "
-            "that prefills differs from the cost model by less than 1 % on average."
+            "A simulation is as accurate as its step times and its arrivals. Step times are "
+            "computed for some batches and contexts, with linear interpolation between them; for "
+            "steps that prefill this differs from the cost model by less than 1 % on average."
         )
     return " ".join(dict.fromkeys(texts))
 
@@ -80,8 +80,8 @@ def _texts(deployment: Deployment) -> Iterator[str]:
         "stack is two to three times as fast as an old one; no interval covers this."
     )
     yield (
-        "80 % intervals (p10 to p90) carry the spread of the residuals to steps, TTFT, TPOT and "
-        "throughput, with all errors in the same direction. Requests of a batch arrive together: "
+        "80 % intervals (p10 to p90) of TTFT, TPOT and throughput assume that all steps are slow "
+        "together, or fast together. Requests of a batch arrive together: "
         "these numbers contain no queueing, and in the closed form no interference of prefill "
         "with decode."
     )

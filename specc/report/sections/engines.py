@@ -50,11 +50,11 @@ def _table(study: ReportedStudy, best: Simulated) -> Table:
             Column("Decode batch"),
             Column("Admission", "a step"),
             Column("KV cache", "tok"),
-            Column("ReportBlock", "tok"),
+            Column("Block", "tok"),
         ),
         rows=tuple(Row(_cells(phase, count, limits)) for phase, count, limits in own),
-        note="An engine is a data-parallel replica (all of them, where they share experts), or one "
-        "of the batches of a pipeline.",
+        note="A simulated engine runs one batch. An instance has one per replica and pipeline "
+        "stage; replicas that share experts run as one.",
     )
 
 

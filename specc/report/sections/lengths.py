@@ -21,7 +21,7 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
         id=study.id("requests"),
         title="Time of a request, by length",
         alt="Time of a request of each length",
-        bars=request_bars(best.bins),
+        bars=request_bars(best.bins, includes_ttft=study.includes_ttft(best)),
     )
 
 
@@ -62,6 +62,6 @@ def _table(study: ReportedStudy, best: Configuration) -> Table:
             *(Column(name.upper(), "ms") for name in metrics),
         ),
         rows=(Row(whole, best=True), *(Row(cells) for cells in each)),
-        note="Of the best configuration. Requests in flight are assigned to the lengths by "
-        "largest remainder.",
+        note="For the best configuration. Requests in flight are divided among the lengths by "
+        "share and rounded to whole requests.",
     )

@@ -20,7 +20,7 @@ _LIMITS = {
     "memory": "the memory of a device",
     "range": "the largest batch in the range",
     "max_sequences": "the engine's limit on sequences",
-    "chunk_budget": "the chunk budget: each sequence takes its share of it in every step",
+    "chunk_budget": "the chunk budget: each decoding sequence uses part of it in every step",
     "unknown": "a limit that was not probed",
 }
 
@@ -66,7 +66,7 @@ def _headline(best: Configuration) -> str:
     batches = [f"batch {g.point.batch}" for g in best.instances]
     if len(best.instances) == 2:
         batches = [f"{g.phase} batch {g.point.batch}" for g in best.instances]
-    return f"{devices}, {', '.join(batches)} a replica: {show.rate(best.throughput)} tok/s"
+    return f"{devices}, {', '.join(batches)} per replica: {show.rate(best.throughput)} tok/s"
 
 
 def _interval(best: Configuration) -> str:
@@ -140,13 +140,18 @@ def _fleet_remarks(result: StudyResult, best: Configuration) -> list[str]:
         remarks += _two_phases(best)
     if fleet is not None and fleet.rate is not None:
         room = best.rate / fleet.rate - 1
+        without = f" Without {'spares' if spare > 1 else 'the spare'}" if spare else ""
+        subject = f"{without} the fleet serves" if spare else " The fleet serves"
         remarks.append(
-            f"Required: {show.quantity(fleet.rate)} requests a second; {best.devices} devices can "
-            f"take {show.quantity(best.rate)}, {show.percent(room)} more."
+            f"Required: {show.quantity(fleet.rate)} req/s.{subject} "
+            f"{show.quantity(best.rate)} req/s, {show.percent(room)} more."
         )
     if spare:
         kind = " of each kind" if len(best.instances) > 1 else ""
-        remarks.append(f"{counted(spare, 'instance')}{kind} may fail without a loss of this rate.")
+        verb = "fails" if spare == 1 else "fail"
+        remarks.append(
+            f"If {counted(spare, 'instance')}{kind} {verb}, the fleet still serves this rate."
+        )
     return remarks
 
 
@@ -186,16 +191,16 @@ def _two_kinds_of_tpot(result: StudyResult) -> list[str]:
     if len(kinds) < 2:
         return []
     return [
-        "TPOT is defined in two ways here: the closed form spreads TTFT over the output, step "
-        "loops and separate phases count the gaps between tokens. To compare like with like, name "
-        "a scheduler where the closed form is used."
+        "These configurations use two definitions of TPOT. The closed form includes TTFT, divided "
+        "by the output tokens; step loops and separate phases do not. To compare them, set "
+        "'scheduler' where the closed form is used."
     ]
 
 
 def _runner_up(result: StudyResult, best: Configuration) -> list[str]:
-    others = [a for a in result.configurations if a.feasible and a is not best]
+    others = [c for c in result.configurations if c.feasible and c is not best]
     if not others:
-        return ["No other candidate meets the limits."]
+        return ["No other configuration meets the limits."]
     second = others[0]
     objective = result.study.objective
     mine, theirs = objective_of(best, objective), objective_of(second, objective)
@@ -225,11 +230,11 @@ def _overflow(best: Configuration) -> list[str]:
 
 def _figures(best: Configuration, slo: Slo, simulated: bool) -> tuple[Figure, ...]:
     bands = best.bands
-    per_device = f"{show.rate(best.throughput_per_device)} a device"
+    per_device = f"{show.rate(best.throughput_per_device)} per device"
     what = " of prompts" if best.mode == "prefill_only" else ""
     figures = [Figure("Throughput", show.rate(best.throughput), "tok/s", per_device + what)]
     if len(best.instances) > 1 or best.instance_count > 1 or best.mode != "aggregated":
-        whose = "of the slower phase" if len(best.instances) > 1 else "of all instances"
+        whose = "of the slower phase" if len(best.instances) > 1 else "of the fleet"
         figures.append(Figure("Rate", show.quantity(best.rate), "req/s", whose))
     for title, value, limit, band in (
         ("TTFT", best.ttft, slo.ttft, (bands.ttft_p10, bands.ttft_p90)),
@@ -238,10 +243,13 @@ def _figures(best: Configuration, slo: Slo, simulated: bool) -> tuple[Figure, ..
         if value is not None:
             figure = _latency_figure(title, value, limit, band)
             if simulated and limit is None:
-                figure = evolve(figure, note="of a whole batch at once; the simulation is judged")
+                figure = evolve(
+                    figure,
+                    note="if the whole batch arrives at once; the limits hold for the simulation",
+                )
             figures.append(figure)
     reserved = max(g.point.memory.reserved for g in best.instances)
-    note = f"a device, beside {show.size(reserved)} reserved"
+    note = f"per device, after {show.size(reserved)} reserved"
     figures.append(Figure("Free memory", show.gibibytes(best.available), "GiB", note))
     return (*figures, *_money(best))
 
@@ -289,7 +297,7 @@ def _range(band: tuple[float | None, float | None]) -> str:
 def _nothing(result: StudyResult) -> Figures:
     """Say that nothing is feasible, what is nearest, and what would make it feasible."""
     several = len(result.study.deployments) > 1
-    missed = [a for a in result.configurations if not a.feasible]
+    missed = [c for c in result.configurations if not c.feasible]
     if missed:
         nearest = missed[0]
         misses = ", ".join(miss_text(miss) for miss in nearest.misses)

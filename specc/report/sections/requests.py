@@ -94,7 +94,7 @@ def _objectives(study: ReportedStudy) -> Table:
         columns=tuple(columns),
         rows=tuple(rows),
         note="Attainment is the share of the requests (for ITL of the gaps) within the limit; "
-        "together, each metric counts at its widest limit.",
+        "all together, a metric with several limits is checked against the loosest one.",
     )
 
 

@@ -229,8 +229,8 @@ def _capacity_remarks(study: Study, best: Simulated, found: CapacityFound) -> It
         return
     if found.short:
         yield (
-            "Above this rate all requests arrive within a few latencies, too soon for a queue to "
-            "build up: it is the highest rate that so few requests can show. Simulate more."
+            "Above this rate all requests arrive within the time of a few requests, so no queue "
+            "can build up: so few requests cannot show a higher rate. Simulate more requests."
         )
     offered = best.metrics.rate
     if offered:

@@ -1,4 +1,4 @@
-"""As vLLM V1."""
+"""As vLLM V1. In the loop over steps, `specc/serving/schedulers.py` does the same for groups."""
 
 from specc.ir import Scheduler
 from specc.simulation.policies.schedulers.base import SchedulerPolicy, StepPlan, StepView

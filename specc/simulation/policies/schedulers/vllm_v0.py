@@ -25,7 +25,7 @@ class VllmV0(SchedulerPolicy):
         return StepPlan(False, view.budget)
 
     def cut(self, rest: Tokens, left: Tokens, budget: Tokens) -> Tokens:
-        """Take all of a prompt or nothing."""
+        """Take all of a prompt or nothing; what exceeds a step, after a preemption, in chunks."""
         return min(rest, budget)
 
     def longest_prompt(self, budget: Tokens) -> Tokens:
