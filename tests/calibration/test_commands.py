@@ -252,7 +252,7 @@ def test_calibrate_replaces_only_what_it_made(tmp_path) -> None:
     (tmp_path / "mine.spec").write_text(f"{HEAD}a.csv\nlet a = 1\n")
     for name in ("plan.spec", "table.csv"):
         before = (tmp_path / name).read_bytes()
-        with pytest.raises(WrongInputError, match="did not make it"):
+        with pytest.raises(WrongInputError, match="did not write it"):
             _write(tmp_path / name, "new\n")
         assert (tmp_path / name).read_bytes() == before
     for name in ("mine.spec", "other.spec"):

@@ -118,8 +118,8 @@ def test_a_table_in_csv(workload) -> None:
         ("t_csv", TRACE + "0,9,5\n", "lengths_from(bins = 2)", "E0401", "name of a file"),
         ("t_csv", TRACE + "0,9,5\n", 'lengths_from("t.csv", 1, [1], 3)', "E0202", "no more than"),
         ("t_csv", TRACE + "0,9,5\n", "3", "E0301", "a table or a function"),
-        ("b_yaml", "- a: [", 'lengths_from("b.yaml")', "E0004", "no YAML"),
-        ("b_yaml", "a: 3", 'lengths_from("b.yaml")', "E0004", "no list of rows"),
+        ("b_yaml", "- a: [", 'lengths_from("b.yaml")', "E0004", "is not YAML"),
+        ("b_yaml", "a: 3", 'lengths_from("b.yaml")', "E0004", "is not a list of rows"),
     ],
 )  # fmt: skip
 def test_files_that_are_no_lengths(workload, name, text, expression, code, message) -> None:

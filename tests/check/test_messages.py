@@ -29,6 +29,7 @@ CASES = [
     "modes",
     "contradictions",
     "former",
+    "unchunked",
 ]
 
 

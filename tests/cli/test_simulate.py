@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from specc.cli import main
-from specc.simulation.engine import Engine
+from specc.simulation.engine import SimulatedEngine
 
 SPEC = """
 workload small {
@@ -83,7 +83,7 @@ def test_a_capacity_that_was_not_in_the_spec(spec: str, capsys) -> None:
     [
         (["--study", "burst", "--capacity"], "a burst has no rate to raise"),
         (["--study", "unjudged", "--capacity"], "no objectives"),
-        (["--study", "at_once", "--capacity"], "have no rate to raise"),
+        (["--study", "at_once", "--capacity"], "there is no rate to raise"),
         (["--study", "stedy"], "did you mean 'steady'?"),
         (["--study", "steady", "--perfetto", "/dev/null/trace.json"], "cannot write"),
     ],
@@ -118,14 +118,14 @@ def test_a_trace_for_perfetto(spec: str, tmp_path: Path, capsys) -> None:
 def test_stopped_by_the_keyboard(spec: str, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     """What was served until then is told, as far as it is known."""
     calls = iter(range(10**9))
-    step = Engine._record
+    step = SimulatedEngine._record
 
     def stopping(self, *arguments) -> None:
         if next(calls) == 500:
             raise KeyboardInterrupt
         step(self, *arguments)
 
-    monkeypatch.setattr(Engine, "_record", stopping)
+    monkeypatch.setattr(SimulatedEngine, "_record", stopping)
     assert main(["simulate", spec, "--study", "steady"]) == 130
     out = capsys.readouterr().out
     assert "of 400 requests of 'measured' were served" in out

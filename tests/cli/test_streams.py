@@ -149,7 +149,7 @@ def test_any_encoding(shell, command: str, encoding: str) -> None:
 def test_what_stands_for_a_character(shell) -> None:
     _, printed, _ = shell("run", PYTHONIOENCODING="ascii")
     text = printed.decode("ascii")
-    assert "p10-p90" in text
+    assert "TPOT <= 50 ms" in text
     assert "+-----" in text
     _, _, said = shell("check of what is wrong", PYTHONIOENCODING="ascii")
     assert b'let a = = "\\u91cd -> ..."' in said
@@ -202,7 +202,7 @@ def test_exit_codes_are_told(capsys) -> None:
     [
         (ValueError("boom \x1b"), "unexpected error"),
         (MemoryError(), "the machine has not enough memory"),
-        (RecursionError("deep"), "nested deeper"),
+        (RecursionError("deep"), "nested too deeply"),
         (UnicodeEncodeError("ascii", "\udcff", 0, 1, "no"), "unexpected error"),
     ],
 )

@@ -12,7 +12,7 @@ from specc.tables import (
     Real,
     Schema,
     TableError,
-    Text,
+    TextCells,
     TypedTable,
     Whole,
     Wholes,
@@ -167,7 +167,7 @@ def test_any_text_is_a_table_or_an_error(ending: str, text: str) -> None:
 
 @given(st.one_of(st.floats(), st.integers(), st.text(max_size=8), st.booleans(), st.none()))
 def test_the_fast_way_reads_what_the_slow_one_reads(cell) -> None:
-    for kind in (Real(), Whole(), Text(), Real(at_least=0, below=5, scale=2)):
+    for kind in (Real(), Whole(), TextCells(), Real(at_least=0, below=5, scale=2)):
         try:
             expected = kind.one(cell)
         except ValueError:
