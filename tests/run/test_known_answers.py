@@ -1,10 +1,13 @@
 """Known answers of fleets and of simulated studies, from the spec to the result."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from specc.results import Results, StudyResult
+from specc.ir import Objective
+from specc.results import Miss, Results, StudyResult
+from specc.run.configurations import rank_of
 from specc.run.estimate import WorkEstimate, WorkPart, estimate
 from specc.session import Session
 
@@ -277,3 +280,46 @@ def test_what_a_million_tokens_cost_is_judged_of_pairs_too(tmp_path: Path) -> No
     assert beyond.best is None
     miss = next(m for m in beyond.configurations[0].misses if m.limit.startswith("cost"))
     assert miss.value == pytest.approx(cost)
+
+
+def test_combinations_that_are_dropped_are_counted_by_their_reason(tmp_path: Path) -> None:
+    text = """
+    deployment d {
+        model = qwen3_32b; quant = w8a8_dynamic; device = test_device; devices = 12
+        parallel { tp = [1, 3, 5, 8]; pp = [1, 7] }
+    }
+    study s { workload = w; deployments = d }
+    """
+    dropped = results(text, tmp_path).studies[0].pruned
+    listed = {found.reason: found.combinations for found in dropped}
+    # 64 heads: not by 3; 12 devices: not by 5, 8, 7, 35, 56 or 21.
+    assert listed.pop("TP = 3 does not divide 64 attention heads") == 1
+    sizes = {int(reason.split(" = ")[1].split()[0]) for reason in listed}
+    assert sizes == {5, 7, 8, 21, 35, 56}
+    assert set(listed.values()) == {1}
+
+
+def test_places_go_by_the_objective_then_by_devices_then_by_latency() -> None:
+    """Whatever misses a limit comes after all that keep them, the nearest first."""
+    base = {
+        "throughput": 100.0, "throughput_per_device": 10.0, "devices": 8, "tpot": 0.02,
+        "ttft": 1.0, "rate": 1.0,
+    }  # fmt: skip
+
+    def place(misses=(), **changes) -> tuple[float, ...]:
+        found = SimpleNamespace(**{**base, **changes})
+        return rank_of(found, misses, Objective.THROUGHPUT_PER_DEVICE)
+
+    near, far = (Miss("ttft", 2.0, 1.0, excess) for excess in (0.1, 1.0))
+    order = [
+        place(throughput_per_device=11.0),
+        place(devices=4),
+        place(throughput=101.0),
+        place(tpot=0.01),
+        place(ttft=0.5),
+        place(),
+        place(misses=(near,)),
+        place(misses=(near, far)),
+    ]
+    assert order == sorted(order)
+    assert len(set(order)) == len(order)
