@@ -86,5 +86,5 @@ def test_layouts_of_a_model_divide_what_it_has() -> None:
     space = layouts(Deployment(model=model, device=DEVICE, devices=60, parallel=parallel))
     assert [layout.tp for layout in space.layouts] == [12, 6, 3, 2, 1]
     reasons = {pruned.label.split()[0]: pruned.reason for pruned in space.pruned}
-    assert reasons["TP=4"] == "TP = 4 and 6 output groups do not divide"
+    assert reasons["TP=4"] == "TP = 4 and 6 output groups do not divide each other"
     assert reasons["TP=5"] == "TP = 5 does not divide 12 attention heads"

@@ -38,4 +38,4 @@ def test_output_groups_that_do_not_fit_are_refused() -> None:
     attention = layers("deepseek_v4_flash", WindowedCompressedAttention)
     odd = attrs.evolve(attention, shape=attrs.evolve(attention.shape, output_groups=6))
     assert odd.tensor_problem(2) == ""
-    assert odd.tensor_problem(4) == "TP = 4 and 6 output groups do not divide"
+    assert odd.tensor_problem(4) == "TP = 4 and 6 output groups do not divide each other"
