@@ -158,9 +158,6 @@ class Terms(ReportBlock):
     terms: tuple[Term, ...]
 
 
-BLOCKS = (Heading, Text, Figures, Table, Chart, Note, Terms)
-
-
 @frozen
 class ReportDocument:
     """A report before it is written.

@@ -14,8 +14,9 @@ from specc.run.events import Events
 from specc.serving.transfer import CacheTransfer
 from specc.simulation.arrivals import RequestSource
 from specc.simulation.cluster import Cluster, Disaggregated, Pool
-from specc.simulation.instances import UNLIMITED, SimulatedInstance, measured_pool
+from specc.simulation.instances import SimulatedInstance, measured_pool
 from specc.simulation.metrics import Outcome
+from specc.simulation.policies.schedulers.base import UNLIMITED
 from specc.units import Tokens
 
 

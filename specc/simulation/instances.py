@@ -11,10 +11,15 @@ from specc.results import EngineLimits
 from specc.serving.server import Server
 from specc.simulation.cluster import Pool
 from specc.simulation.costs import CostTable, MeasuredCosts, picoseconds
+from specc.simulation.policies.schedulers.base import UNLIMITED
 from specc.units import Tokens
 
-UNLIMITED = 1 << 40
 PREFILL_LIMIT = 1024  # prompts that an instance has begun, where it prefills alone
+
+
+def is_unlimited(limits: EngineLimits) -> bool:
+    """Tell whether the KV cache of an engine has no limit."""
+    return limits.capacity >= UNLIMITED // limits.block
 
 
 @frozen(eq=False)

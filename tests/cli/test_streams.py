@@ -67,7 +67,7 @@ def shell(tmp_path: Path, small_spec):
         for name in ("new.spec", ".gitignore", ".gitattributes"):
             (tmp_path / name).unlink(missing_ok=True)
         (tmp_path / "plan.spec").write_text(small_spec() + "## “重” → 3 × 4 …\nlet  unused = 1\n")
-        (tmp_path / "wrong.spec").write_text('let a = = "重 → …"\n')
+        (tmp_path / "wrong.spec").write_text('let a = = "重 → 1–2 …"\n')
         (tmp_path / "queue.spec").write_text(QUEUE)
         line = subprocess.list2cmdline([sys.executable, "-m", "specc", *COMMANDS[command]])
         done = subprocess.run(
@@ -150,9 +150,10 @@ def test_what_stands_for_a_character(shell) -> None:
     _, printed, _ = shell("run", PYTHONIOENCODING="ascii")
     text = printed.decode("ascii")
     assert "TPOT <= 50 ms" in text
+    assert "8 x test_device" in text
     assert "+-----" in text
     _, _, said = shell("check of what is wrong", PYTHONIOENCODING="ascii")
-    assert b'let a = = "\\u91cd -> ..."' in said
+    assert b'let a = = "\\u91cd -> 1-2 ..."' in said
 
 
 @pytest.mark.parametrize("columns", ["0", "1", "20", "10000", "x", "-5", "9" * 30])

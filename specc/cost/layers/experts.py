@@ -84,7 +84,7 @@ class ExpertMlp(Layers):
             devices=layout.ep,
             tokens_per=layout.replicas_per_experts,
             context_parallel=layout.cp,
-            dispatched=layout.ep > 1 and site.slices_tokens,
+            dispatched=site.slices_tokens,
             imbalance=site.placement.imbalance,
             bias=e.bias,
         )
@@ -107,7 +107,7 @@ class ExpertMlp(Layers):
         """Token copies to the devices of their experts, or back."""
         e, layers, share = self.shape, self.count, self.share(site)
         layout, fused = site.layout, site.options.dispatch is Dispatch.FUSED
-        if layout.ep == 1 or not site.slices_tokens:
+        if not site.slices_tokens:
             return
         # The fused kernels send quantised tokens with a scale each.
         quantised = fused and name == "dispatch" and site.precisions.experts.quantised

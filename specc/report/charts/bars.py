@@ -6,6 +6,8 @@ from specc.report import format as show
 from specc.report.charts.shapes import Bar, Segment
 from specc.results import BinRow, Candidate
 
+BOUNDS = ("compute", "memory", "communication", "launch")  # of the operators of a step
+
 
 def request_bars(bins: Sequence[BinRow], *, includes_ttft: bool) -> tuple[Bar, ...]:
     """Draw how long a request of each length takes: until its first token, and after it.
@@ -20,7 +22,7 @@ def request_bars(bins: Sequence[BinRow], *, includes_ttft: bool) -> tuple[Bar, .
         whole = max(tpot * row.output, first)
         decode = whole - first if includes_ttft else tpot * max(row.output - 1, 0)
         name = f"{show.integer(row.input)} in, {show.integer(row.output)} out"
-        parts.append((name, row.ttft or 0.0, decode))
+        parts.append((name, first, decode))
     longest = max(first + decode for _, first, decode in parts)
     return tuple(
         _stacked(
@@ -53,8 +55,7 @@ def share_bar(candidate: Candidate, phase: str, label: str) -> Bar:
     """Split the time of a step by what bounds its operators."""
     shares = getattr(candidate.point, phase)
     assert shares is not None
-    names = ("compute", "memory", "communication", "launch")
-    parts = [(name, getattr(shares, name)) for name in names]
+    parts = [(name, getattr(shares, name)) for name in BOUNDS]
     return _stacked(label, [(name, share, show.percent(share)) for name, share in parts])
 
 

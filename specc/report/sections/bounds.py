@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterator
 
 from specc.report import format as show
-from specc.report.charts.bars import share_bar
+from specc.report.charts.bars import BOUNDS, share_bar
 from specc.report.columns import number, table, text
 from specc.report.document import Chart, Depth, ReportBlock
 from specc.report.study import ReportedStudy
 from specc.results import Candidate
 
-_BOUNDS = ("compute", "memory", "communication", "launch")
 _PHASES = ("prefill", "decode")
 
 
@@ -33,7 +32,7 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
             "What bounds the time of a step",
             [
                 text("Candidate", study.label),
-                *(number(name, phase, _share(phase, name)) for phase in phases for name in _BOUNDS),
+                *(number(name, phase, _share(phase, name)) for phase in phases for name in BOUNDS),
             ],
             study.feasible,
             note="Shares of a step's time by what bounds its operators: arithmetic, memory "

@@ -7,7 +7,7 @@ from specc.report.charts.simulation import state_charts, step_charts
 from specc.report.document import Chart, Column, ReportBlock, Row, Table
 from specc.report.study import ReportedStudy
 from specc.results import EngineLimits, Simulated
-from specc.simulation.instances import UNLIMITED
+from specc.simulation.instances import is_unlimited
 
 
 def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
@@ -59,7 +59,6 @@ def _table(study: ReportedStudy, best: Simulated) -> Table:
 
 
 def _cells(phase: str, count: int, limits: EngineLimits) -> tuple[str, ...]:
-    unlimited = limits.capacity >= UNLIMITED // limits.block
     return (
         phase,
         show.integer(count),
@@ -68,6 +67,6 @@ def _cells(phase: str, count: int, limits: EngineLimits) -> tuple[str, ...]:
         show.integer(limits.limit),
         show.integer(limits.decode_batch),
         show.integer(limits.admission),
-        "no limit" if unlimited else show.integer(limits.capacity * limits.block),
+        "no limit" if is_unlimited(limits) else show.integer(limits.capacity * limits.block),
         show.integer(limits.block),
     )

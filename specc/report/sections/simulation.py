@@ -10,7 +10,7 @@ from specc.report.document import Figures, Heading, Note, ReportBlock, Text
 from specc.report.study import ReportedStudy
 from specc.report.words import NOTHING_FITS
 from specc.results import CapacityFound, Simulated
-from specc.simulation.instances import UNLIMITED
+from specc.simulation.instances import is_unlimited
 from specc.units import counted
 
 _STEEP = 0.05  # attainment lost by 5 % more load that is worth a warning
@@ -184,7 +184,11 @@ def _utilisation(best: Simulated) -> str:
     limit = show.integer(best.settings[-1].limit)
     batch = f"mean batch {show.quantity(m.batch)} of {limit}"
     queue = f"longest queue of an engine {counted(m.most_waiting, 'request')}"
-    cache = "" if is_unlimited(best) else f", KV cache at most {show.percent(m.cache)} full"
+    cache = (
+        ""
+        if all(map(is_unlimited, best.settings))
+        else f", KV cache at most {show.percent(m.cache)} full"
+    )
     if m.prefill_busy is not None:
         return (
             f"Utilisation of prefill {show.percent(m.prefill_busy)}, of decode "
@@ -209,11 +213,6 @@ def _beyond(server: MeasuredServer, shown: Sequence[Simulated]) -> list[str]:
     if not parts:
         return []
     return [f"{server.name} ran {' and '.join(parts)}: their times are extrapolated."]
-
-
-def is_unlimited(best: Simulated) -> bool:
-    """Tell whether the KV cache of no engine has a limit."""
-    return all(settings.capacity >= UNLIMITED // settings.block for settings in best.settings)
 
 
 def _capacity_remarks(study: Study, best: Simulated, found: CapacityFound) -> Iterator[str]:
