@@ -86,14 +86,31 @@ class CostModel:
             times.append((operator, time))
         return times
 
+    def pooled_seconds(self, steps: StepTable) -> Column:
+        """Return the seconds of each step that go on what replicas with shared experts pool.
+
+        Where replicas bring different numbers of tokens, a step takes on each of them its own
+        time, with these seconds at the mean of the tokens in place of those at its own.
+        """
+        own = evolve(self, operators=tuple(op for op in self.operators if not op.pooled))
+        whole, rest = self.rules.busy(self._kernels(steps)), own.rules.busy(own._kernels(steps))
+        pooled: Column = whole.total - rest.total
+        return pooled
+
+    def least_seconds(self, steps: StepTable) -> Column:
+        """Return the seconds of each step that the host takes, if no kernel takes any."""
+        nothing = StepTimes.of(len(steps))
+        return self.rules.with_host(nothing, self.operators, steps).total
+
     def _times(self, steps: StepTable) -> StepTimes:
+        return self.rules.with_host(self._kernels(steps), self.operators, steps)
+
+    def _kernels(self, steps: StepTable) -> StepTimes:
         if self.two_streams:
-            times = self._two_streams(steps)
-        elif self.layout.pp > 1 and self.micro_batches > 1:
-            times = self._pipelined(steps)
-        else:
-            times = self._device_times(steps)
-        return self.rules.with_host(times, self.operators, steps)
+            return self._two_streams(steps)
+        if self.layout.pp > 1 and self.micro_batches > 1:
+            return self._pipelined(steps)
+        return self._device_times(steps)
 
     def _device_times(self, steps: StepTable) -> StepTimes:
         listed = self.operator_times(steps)

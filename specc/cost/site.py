@@ -231,6 +231,7 @@ def communication(
     stride: int = 1,
     share: float = 1.0,
     overlapped: bool = False,
+    pooled: bool = False,
 ) -> CollectiveOperator:
     """A collective."""
     return CollectiveOperator(
@@ -243,4 +244,5 @@ def communication(
         stride=stride,
         share=share,
         overlapped=overlapped,
+        pooled=pooled,
     )

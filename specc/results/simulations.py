@@ -7,7 +7,7 @@ tokens of all requests.
 
 from attrs import frozen
 
-from specc.ir import Scheduler
+from specc.ir import Admission, Scheduler
 from specc.units import Seconds, Tokens
 
 
@@ -201,6 +201,11 @@ class EngineLimits:
         longest: tokens of prompt and output together.
         slack: decode_first_with_slack: share by which a step may exceed the budget.
         ready_at: when the first step may begin, in picoseconds.
+        start: which blocks must be free before a request starts.
+        prefix_caching: whether blocks that were computed are found by their hash.
+        async_scheduling: whether a step is composed while the one before it runs.
+        long_prompt: most tokens of a prompt that a step takes while other requests are there; 0
+            for no limit.
     """
 
     scheduler: Scheduler
@@ -213,6 +218,10 @@ class EngineLimits:
     longest: Tokens
     slack: float = 0.0
     ready_at: int = 0
+    start: Admission = Admission.FIRST_CHUNK
+    prefix_caching: bool = False
+    async_scheduling: bool = False
+    long_prompt: Tokens = 0
 
     def blocks(self, tokens: Tokens) -> int:
         """Return the KV-cache blocks of so many tokens of a sequence."""

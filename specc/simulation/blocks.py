@@ -7,72 +7,154 @@ from attrs import Factory, define
 
 @define
 class BlockCache:
-    """Blocks of prompts by hash, as vLLM keeps them: shared while in use, then least recently used.
+    """Blocks that are computed, as vLLM keeps them: shared while in use, then the least recent goes.
 
-    A block that no request uses stays until its memory is needed. Blocks of a request are given
-    back last block first, so that beginnings of prompts outlive their ends.
+    Full blocks can be found as soon as they are scheduled. Those with a hash are for all; those of
+    a request that has no hashes, or beyond them, are for itself, after a preemption. Two copies of
+    a block stay two, and the older one is found. A block that no request uses stays until its
+    memory is needed, behind all that holds nothing; blocks of a request are given back last block
+    first, so that beginnings of prompts outlive their ends.
 
     Attributes:
-        size: KV-cache blocks that a block of the cache takes.
+        size: KV-cache blocks that a block with a hash takes.
+        idle: KV-cache blocks that can be found, or could, and that no request uses.
     """
 
-    size: int
+    size: int = 1
+    idle: int = 0
+    _first: dict[int, int] = Factory(dict)  # of each hash the oldest copy
+    _others: dict[int, list[int]] = Factory(dict)  # and the younger ones
+    _hash: dict[int, int] = Factory(dict)  # of each copy that can be found
     _users: dict[int, int] = Factory(dict)
-    _idle: dict[int, None] = Factory(dict)  # in the order in which they fell idle
+    # KV-cache blocks of copies, and of runs without a hash, in the order in which they fell idle.
+    _queue: dict[int, int] = Factory(dict)
     _held: dict[int, list[int]] = Factory(dict)
+    _own: dict[int, tuple[int, int]] = Factory(dict)  # run of a request, hashed blocks before it
+    _lost: int = -1  # the run that nobody can find, if it is the last of the queue
+    _names: int = 0
+
+    @property
+    def has_copies(self) -> bool:
+        """Whether there are two of any block."""
+        return bool(self._others)
 
     def match(self, hashes: Sequence[int], most: int) -> int:
         """Return how many leading blocks of a prompt are there, `most` at most."""
-        users, count = self._users, 0
+        first, count = self._first, 0
         for key in hashes[:most]:
-            if key not in users:
+            if key not in first:
                 break
             count += 1
         return count
 
-    def newly_used(self, hashes: Sequence[int], count: int) -> int:
-        """Return the KV-cache blocks of the first `count` that no request uses."""
-        return self.size * sum(key in self._idle for key in hashes[:count])
+    def in_use(self, hashes: Sequence[int], count: int) -> int:
+        """Return the KV-cache blocks of the first `count` that some request uses."""
+        if not count:
+            return 0
+        users, first = self._users, self._first
+        return self.size * sum(users[first[key]] > 0 for key in hashes[:count])
 
-    def acquire(self, request: int, hashes: Sequence[int], count: int) -> None:
-        """Use the first `count` blocks, which are there."""
-        for key in hashes[:count]:
-            self._idle.pop(key, None)
-            self._users[key] += 1
-        self._held[request] = list(hashes[:count])
+    def own(self, request: int, count: int, most: int) -> int:
+        """Return the KV-cache blocks beyond `count` hashed ones that a request finds, its own."""
+        if request not in self._own:
+            return 0
+        run, behind = self._own[request]
+        return min(self._queue.get(run, 0), most) if behind == count else 0
 
-    def insert(self, request: int, hashes: Sequence[int]) -> int:
-        """Share what a request computed; return the KV-cache blocks that it no longer owns."""
+    def acquire(self, request: int, hashes: Sequence[int], count: int, own: int) -> None:
+        """Use the first `count` blocks, which are there, and so many of its own."""
+        held = self._held[request] = [self._first[key] for key in hashes[:count]]
+        for copy in held:
+            if copy in self._queue:
+                self.idle -= self._queue.pop(copy)
+            self._users[copy] += 1
+        run, _ = self._own.pop(request, (-1, 0))
+        if own:
+            self.idle -= own
+            self._queue[run] -= own
+            if not self._queue[run]:
+                del self._queue[run]
+
+    def publish(self, request: int, hashes: Sequence[int], count: int) -> None:
+        """Let the first `count` blocks of a request be found, which it has computed or will."""
         held = self._held.setdefault(request, [])
-        inserted = 0
-        for key in hashes:
-            if key not in self._users:
-                self._users[key] = 1
-                held.append(key)
-                inserted += 1
-        return inserted * self.size
+        for key in hashes[len(held) : count]:
+            copy = self._named()
+            held.append(copy)
+            self._users[copy] = 1
+            self._hash[copy] = key
+            if key in self._first:
+                self._others.setdefault(key, []).append(copy)
+            else:
+                self._first[key] = copy
 
-    def shared(self, request: int) -> int:
-        """Return the KV-cache blocks that a request shares."""
-        return len(self._held.get(request, ())) * self.size
+    def release(self, request: int, blocks: int, full: int, keep: bool) -> int:
+        """Give the blocks of a request back; return how many nobody else uses.
 
-    def release(self, request: int) -> int:
-        """Give back the blocks of a request; return the KV-cache blocks that fall idle."""
-        idle = 0
-        for key in reversed(self._held.pop(request, [])):
-            self._users[key] -= 1
-            if not self._users[key]:
-                self._idle[key] = None
-                idle += 1
-        return idle * self.size
-
-    def evicts(self, room: int) -> bool:
-        """Say whether idle blocks have to go to fit into `room`."""
-        return len(self._idle) * self.size > room
+        Args:
+            request: the request.
+            blocks: KV-cache blocks that it has.
+            full: those of them that are full and computed.
+            keep: whether the request comes back and finds its own.
+        """
+        held = self._held.pop(request, [])
+        own = full - len(held) * self.size
+        if own > 0:
+            self._idle_run(request, own, len(held), keep)
+        for copy in reversed(held):
+            self._users[copy] -= 1
+            if self._users[copy]:
+                blocks -= self.size
+            else:
+                self._queue[copy] = self.size
+                self.idle += self.size
+                self._lost = -1
+        return blocks
 
     def trim(self, room: int) -> None:
-        """Evict the least recently used until the idle blocks fit into `room`."""
-        while self._idle and self.evicts(room):
-            oldest = next(iter(self._idle))
-            del self._idle[oldest]
-            del self._users[oldest]
+        """Evict the least recently used until what is idle fits into `room`."""
+        while self.idle > room:
+            oldest = next(iter(self._queue))
+            blocks, excess = self._queue[oldest], self.idle - room
+            self._forget(oldest)
+            if blocks > excess:
+                self._queue[oldest] = blocks - excess
+                self.idle = room
+            else:
+                del self._queue[oldest]
+                self.idle -= blocks
+
+    def _idle_run(self, request: int, blocks: int, behind: int, keep: bool) -> None:
+        """Queue full blocks without a hash; neighbours that nobody finds are one run."""
+        self.idle += blocks
+        if keep:
+            run = self._named()
+            self._own[request] = run, behind
+            self._lost = -1
+        elif self._lost in self._queue:
+            self._queue[self._lost] += blocks
+            return
+        else:
+            run = self._lost = self._named()
+        self._queue[run] = blocks
+
+    def _forget(self, copy: int) -> None:
+        """Let a copy not be found any more, if it has a hash."""
+        key = self._hash.pop(copy, None)
+        if key is None:
+            return
+        del self._users[copy]
+        others = self._others.get(key)
+        if self._first[key] != copy:
+            assert others is not None
+            others.remove(copy)
+        elif others:
+            self._first[key] = others.pop(0)
+        else:
+            del self._first[key]
+        if others is not None and not others:
+            del self._others[key]
+
+    def _named(self) -> int:
+        self._names += 1
+        return self._names

@@ -12,7 +12,14 @@ from specc.ir import Routing, Sight
 from specc.results import EngineLimits
 from specc.simulation.blocks import BlockCache
 from specc.simulation.costs import StepCosts, picoseconds
-from specc.simulation.engine import NEVER, Continuous, Lives, RoundRobin, SimulatedEngine
+from specc.simulation.engine import (
+    NEVER,
+    Continuous,
+    InOrder,
+    Lives,
+    RoundRobin,
+    SimulatedEngine,
+)
 from specc.simulation.metrics import Outcome
 from specc.simulation.policies.routers import router_of
 from specc.simulation.policies.schedulers import scheduler_of
@@ -36,6 +43,13 @@ def takes_turns(settings: EngineLimits) -> bool:
     return remembers or settings.decode_batch < settings.limit
 
 
+def engine_kind(settings: EngineLimits) -> type[SimulatedEngine]:
+    """Return the kind of engine that does what the settings say."""
+    if takes_turns(settings):
+        return RoundRobin
+    return InOrder if settings.long_prompt else Continuous
+
+
 @frozen(eq=False)
 class Pool:
     """Like engines behind a router."""
@@ -48,7 +62,7 @@ class Pool:
     def serve(self, requests: Requests, progress: Progress = lambda _: None) -> Outcome:
         """Serve requests; stopped by the keyboard, it says what is known so far."""
         lives = Lives.of(requests)
-        engines = [self._engine(lives) for _ in range(self.engines)]
+        engines = [self.engine(lives) for _ in range(self.engines)]
         interrupted = False
         try:
             if self.routing.sight is Sight.NOTHING or self.engines == 1:
@@ -67,14 +81,14 @@ class Pool:
             interrupted=interrupted,
         )
 
-    def _engine(self, lives: Lives) -> SimulatedEngine:
+    def engine(self, lives: Lives) -> SimulatedEngine:
+        """Return an engine for requests, at the start."""
         settings = self.settings
-        cache = None
-        if lives.hashes is not None:
-            cache = BlockCache(lives.block_tokens // settings.block)
-        if takes_turns(settings):
-            return RoundRobin(settings, self.costs, lives, cache)
-        return Continuous(settings, self.costs, lives, cache)
+        # A flat hit rate stands for a cache: the tokens that it says are found, and no others.
+        caches = settings.prefix_caching and not any(lives.cached)
+        size = max(1, lives.block_tokens // settings.block)
+        engine = engine_kind(settings)
+        return engine(settings, self.costs, lives, BlockCache(size) if caches else None)
 
     def _in_turn(
         self, engines: Sequence[SimulatedEngine], requests: Requests, progress: Progress

@@ -74,7 +74,7 @@ class CostTable:
 
     Attributes:
         server: the instance.
-        replicas: data-parallel replicas that run in step and share a batch.
+        ranks: engines that run in step and share experts.
         longest: the longest context.
         budget: the most new tokens of prompts in a step.
         limit: the most sequences that decode.
@@ -86,13 +86,16 @@ class CostTable:
     longest: Tokens
     budget: Tokens
     limit: int
-    replicas: int = 1
+    ranks: int = 1
     overhead: Seconds = 0.0
     slowness: float = 1.0
     _decode: dict[int, "array[int]"] = Factory(dict)
     _axes: tuple[list[float], ...] = field(init=False)
     _added: "array[float]" = field(init=False)
     _known: dict[tuple[int, int, int, int], tuple[float, float]] = Factory(dict)
+    _pooled: "tuple[list[float], list[float]]" = field(init=False)
+    _pooled_known: dict[float, int] = Factory(dict)
+    _least: tuple[int, int, int] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         """Tabulate what prompts add to a step."""
@@ -107,6 +110,8 @@ class CostTable:
         alone = self._times(np.zeros(len(tokens)), keys, batch, context)
         added = self._times(tokens, keys, batch, context) - np.where(batch > 0, alone, 0.0)
         self._added = array("d", (added * PICOSECONDS).tolist())
+        if self.ranks > 1:
+            self._tabulate_pooled()
 
     def decode(self, batch: int) -> "array[int]":
         """Return the prefix sums of a batch."""
@@ -135,6 +140,45 @@ class CostTable:
             return round(low)
         w = (context - by_context[h]) / (by_context[h + 1] - by_context[h])
         return round(low + w * (high - low)) + sums[context + 1] - sums[context]
+
+    def spread(self, tokens: Tokens, total: Tokens) -> int:
+        """Return what is added to the own time of an engine whose step is one of several.
+
+        The experts are busy with the mean of the tokens of all engines, and not with its own.
+
+        Args:
+            tokens: new tokens of its step.
+            total: of the steps of all engines.
+        """
+        return self._pooled_at(total / self.ranks) - self._pooled_at(tokens)
+
+    def least(self, tokens: Tokens, batch: int) -> int:
+        """Return what the host alone takes for a step with so many new tokens of prompts."""
+        decode, prefill, each = self._least
+        return (prefill if tokens else decode) + each * batch
+
+    def _pooled_at(self, tokens: float) -> int:
+        known = self._pooled_known.get(tokens)
+        if known is None:
+            if len(self._pooled_known) >= _MOST_KNOWN:
+                self._pooled_known.clear()
+            known = self._pooled_known[tokens] = round(float(np.interp(tokens, *self._pooled)))
+        return known
+
+    def _tabulate_pooled(self) -> None:
+        """Tabulate what experts add to a step by its tokens, and what the host takes."""
+        cost, block = self.server.cost, self.server.block
+        most = (self.budget + self.limit) * (1 + self.server.drafted)
+        tokens = np.array([0.0, *_spaced(1, most, 1.2)])
+        tokens = np.unique([*tokens, 1 / self.ranks, 0.5])
+        scale = self.slowness * PICOSECONDS
+        seconds = cost.pooled_seconds(StepTable.decoding(tokens, 1, block))
+        self._pooled = tokens.tolist(), (seconds * scale).tolist()
+        steps = [StepTable.decoding([1.0, 2.0], 1, block), StepTable.prefilling(1, 1, 1, block)]
+        one, two, prefill = np.concatenate([cost.least_seconds(s) for s in steps]) * scale
+        each = two - one
+        added = self.overhead * scale - each
+        self._least = round(one + added), round(prefill + added), round(each)
 
     def _at_nodes(self, tokens: Tokens, keys: int, batch: int, h: int) -> tuple[float, float]:
         """Return what prompts add to a step at a node of the context, and at the next."""
@@ -173,30 +217,38 @@ class CostTable:
         A prompt of q tokens without a cached prefix has (q + 1) / 2 keys a token. A single chunk
         with more keys than that has a prefix that is done or cached.
         """
-        server, share = self.server, 1 / self.replicas
-        block = server.block
+        server, block = self.server, self.server.block
         query = np.maximum(np.minimum(tokens, 2 * keys - 1), 1.0)
         prompts = tokens / query
         attended = keys + (query - 1) / 2
         prefill = Sequences(
-            requests=prompts * share,
-            tokens=tokens * share,
-            pairs=tokens * attended * share,
-            causal_pairs=tokens * keys * share,
-            context=prompts * attended * share,
-            blocks=prompts * share * np.ceil(attended / block),
+            requests=prompts,
+            tokens=tokens,
+            pairs=tokens * attended,
+            causal_pairs=tokens * keys,
+            context=prompts * attended,
+            blocks=prompts * np.ceil(attended / block),
         )
-        decoding = np.ceil(batch * share)
         new = 1 + server.drafted
-        begun = tokens * share / server.mixture.mean_new
+        begun = tokens / server.mixture.mean_new
         steps = StepTable.of(
             prefill=prefill,
-            decode=Sequences.of(decoding, new, context + server.drafted, block),
+            decode=Sequences.of(batch, new, context + server.drafted, block),
             patches=begun * server.mixture.patches,
             patch_pairs=begun * server.mixture.patch_pairs,
         )
         seconds = server.times(steps).total
         return np.asarray((seconds + self.overhead) * self.slowness, np.float64)
+
+
+class RankCosts(StepCosts, Protocol):
+    """What several engines in step ask of a cost model."""
+
+    def spread(self, tokens: Tokens, total: Tokens) -> int:
+        """Return what is added to the own time of an engine; see `CostTable.spread`."""
+
+    def least(self, tokens: Tokens, batch: int) -> int:
+        """Return the least time of a step; see `CostTable.least`."""
 
 
 @define

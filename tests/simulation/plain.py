@@ -1,14 +1,14 @@
 """A plain engine: one step at a time, one sequence at a time. It is slow, and easy to believe.
 
-Every time it is asked what is free, it counts all blocks anew. It asks the policies what a step
-does, as any engine does; the books of blocks, sequences and time are its own.
+Blocks are objects in a queue, as in the engines that are simulated; a step that is composed while
+another runs waits in a variable of its own. It asks the policies what a step does, as any engine
+does; the books of blocks, sequences and time are its own.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict, deque
 
 from attrs import Factory, define
 
-from specc.ir import Admission
 from specc.results import EngineLimits
 from specc.simulation.costs import StepCosts
 from specc.simulation.policies.admissions import AdmissionPolicy, admission_of
@@ -20,10 +20,63 @@ from specc.simulation.policies.schedulers import (
 )
 from specc.simulation.requests import REJECTED, Requests
 
+Key = tuple[object, ...]
+
+
+@define(eq=False)
+class Block:
+    """A block of the KV cache: what it holds, if that can be found, and who uses it.
+
+    A block with a hash may be of several, its `group`: without one of them it cannot be found.
+    """
+
+    key: Key | None = None
+    users: int = 0
+    group: "list[Block]" = Factory(list)
+
+
+@define(eq=False)
+class BlockQueue:
+    """All blocks: those that nobody uses in a queue, and which can be found by what they hold."""
+
+    free: deque[Block]
+    found: defaultdict[Key, list[Block]] = Factory(lambda: defaultdict(list))
+
+    def take(self) -> Block:
+        block = self.free.popleft()
+        for other in [block, *block.group]:
+            self.name(other, None)
+        block.users = 1
+        return block
+
+    def name(self, block: Block, key: Key | None) -> None:
+        if block.key is not None:
+            self.found[block.key].remove(block)
+        block.key, block.group = key, []
+        if key is not None:
+            self.found[key].append(block)
+
+    def use(self, block: Block) -> None:
+        if not block.users:
+            self.free.remove(block)
+        block.users += 1
+
+    def give_back(self, table: list[Block]) -> None:
+        """Last block first; what cannot be found is the first to be taken again."""
+        for block in reversed(table):
+            block.users -= 1
+            if not block.users and block.key is None:
+                self.free.appendleft(block)
+            elif not block.users:
+                self.free.append(block)
+
 
 @define(eq=False)
 class Sequence:
-    """A request: `held` tokens are in the cache, `target` must be before its next token."""
+    """A request: `held` tokens are computed or will be, `target` must be before its next token.
+
+    `flying` are the tokens that come from steps that are composed and not yet done.
+    """
 
     number: int
     arrival: int
@@ -33,18 +86,53 @@ class Sequence:
     target: int
     held: int = 0
     generated: int = 0
+    flying: int = 0
     start: int = REJECTED
     first: int = REJECTED
     last: int = REJECTED
     finish: int = REJECTED
     preemptions: int = 0
     hits: int = 0
+    transferred: bool = False
     hashes: tuple[int, ...] = ()
-    using: list[int] = Factory(list)  # shared blocks that it holds
+    table: list[Block] = Factory(list)
 
     @property
     def decodes(self) -> bool:
-        return self.generated > 0 and self.held >= self.target
+        return self.held >= self.target
+
+    @property
+    def ends(self) -> bool:
+        """Whether its last token is on its way."""
+        return self.generated + self.flying >= self.answer
+
+
+@define(eq=False)
+class ComposedStep:
+    """What a step takes in: of prompts the sequence, new tokens, those before, and whether it is
+    the last chunk; of what decodes the sequence and its tokens before."""
+
+    prompts: list[tuple[Sequence, int, int, bool]] = Factory(list)
+    decoding: list[tuple[Sequence, int]] = Factory(list)
+
+    @property
+    def tokens(self) -> int:
+        return sum(query for _, query, _, _ in self.prompts)
+
+    @property
+    def keys(self) -> int:
+        return sum(sum(range(done + 1, done + query + 1)) for _, query, done, _ in self.prompts)
+
+    @property
+    def batch(self) -> int:
+        return len(self.decoding)
+
+    @property
+    def context(self) -> int:
+        return sum(held + 1 for _, held in self.decoding) // max(1, self.batch)
+
+    def __bool__(self) -> bool:
+        return bool(self.prompts or self.decoding)
 
 
 @define
@@ -54,21 +142,32 @@ class PlainEngine:
     settings: EngineLimits
     costs: StepCosts
     sequences: list[Sequence]
+    pool: BlockQueue
     now: int = 0
     steps: int = 0
+    coming: list[Sequence] = Factory(list)
     waiting: list[Sequence] = Factory(list)
     running: list[Sequence] = Factory(list)
     turns: list[Sequence] = Factory(list)
     prefilled: bool = False
-    admission: AdmissionPolicy = Factory(lambda: admission_of(Admission.FIRST_CHUNK))
+    ahead: ComposedStep | None = None
     gaps: "Counter[int]" = Factory(Counter)
     most_used: int = 0
     block_tokens: int = 0
-    idle: list[int] = Factory(list)  # shared blocks that nobody uses, in the order they fell idle
+    flat: bool = False
+    preempted: bool = False  # by the step that is being composed
 
     @property
     def scheduler(self) -> SchedulerPolicy:
         return scheduler_of(self.settings.scheduler)
+
+    @property
+    def admission(self) -> AdmissionPolicy:
+        return admission_of(self.settings.start)
+
+    @property
+    def caching(self) -> bool:
+        return self.settings.prefix_caching and not self.flat
 
     @classmethod
     def of(cls, settings: EngineLimits, costs: StepCosts, requests: Requests) -> "PlainEngine":
@@ -84,145 +183,147 @@ class PlainEngine:
             for sequence, first in zip(sequences, requests.first_token.tolist(), strict=True):
                 sequence.first = sequence.last = first
                 sequence.generated = 1
+                sequence.transferred = True
         if requests.blocks is not None:
             for sequence, hashes in zip(sequences, requests.blocks, strict=True):
                 sequence.hashes = tuple(hashes)
-        return cls(settings, costs, sequences, block_tokens=requests.block_tokens)
+        # More blocks than all requests take together make no difference.
+        most = sum(settings.blocks(s.prompt + s.answer) for s in sequences) + 1
+        engine = cls(
+            settings,
+            costs,
+            sequences,
+            BlockQueue(deque(Block() for _ in range(min(settings.capacity, most)))),
+            now=settings.ready_at,
+            block_tokens=requests.block_tokens or settings.block,
+            flat=bool(requests.cached.any()),
+        )
+        engine.coming = [s for s in sequences if engine.accepts(s)]
+        return engine
 
     def blocks(self, tokens: int) -> int:
         return -(-tokens // self.settings.block)
 
     @property
     def free(self) -> int:
-        own = sum(self.blocks(s.held) - len(s.using) * self.size for s in self.running)
-        shared = {key for s in self.running for key in s.using}
-        return self.settings.capacity - own - len(shared) * self.size
+        return len(self.pool.free)
 
-    @property
-    def size(self) -> int:
-        """KV-cache blocks of a shared block."""
-        return self.block_tokens // self.settings.block
+    # What can be found.
 
-    def match(self, sequence: Sequence) -> list[int]:
-        """The leading blocks that the cache has; a token at least is left to compute."""
-        known = {key for s in self.running for key in s.using} | set(self.idle)
-        found: list[int] = []
-        most = (sequence.target - 1) // self.block_tokens if self.block_tokens else 0
-        for key in sequence.hashes[:most]:
-            if key not in known:
+    def keys(self, sequence: Sequence, tokens: int) -> list[Key]:
+        """Names of the full blocks of the first tokens: those of hashes, and its own."""
+        block = self.settings.block
+        size = self.block_tokens // block
+        hashed = min(tokens // self.block_tokens, len(sequence.hashes))
+        keys: list[Key] = [(h, i) for h in sequence.hashes[:hashed] for i in range(size)]
+        own = range(len(keys), tokens // block)
+        return keys + [("own", sequence.number, index) for index in own]
+
+    def publish(self, sequence: Sequence, tokens: int) -> None:
+        """Let the full blocks of the first tokens be found."""
+        if not self.caching:
+            return
+        for block, key in zip(sequence.table, self.keys(sequence, tokens), strict=False):
+            if block.key != key:
+                self.pool.name(block, key)
+        size = self.block_tokens // self.settings.block
+        hashed = min(tokens // self.block_tokens, len(sequence.hashes)) * size
+        for index in range(hashed):
+            first = index // size * size
+            sequence.table[index].group = sequence.table[first : first + size]
+
+    def match(self, sequence: Sequence) -> list[Block]:
+        """The leading blocks that are there; a token at least is left to compute."""
+        if not self.caching:
+            return []
+        most, size = sequence.target - 1, self.block_tokens // self.settings.block
+        blocks: list[Block] = []
+        for key in sequence.hashes[: most // self.block_tokens]:
+            if not self.pool.found.get((key, 0)):
                 break
-            found.append(key)
-        return found
+            blocks += [self.pool.found[key, index][0] for index in range(size)]
+        own = range(len(blocks), most // self.settings.block)
+        for index in own:
+            copies = self.pool.found.get(("own", sequence.number, index))
+            if not copies:
+                break
+            blocks.append(copies[0])
+        return blocks
 
-    def share(self, sequence: Sequence) -> None:
-        """Let others find what a sequence has computed."""
-        known = {key for s in self.running for key in s.using} | set(self.idle)
-        count = sequence.held // self.block_tokens if self.block_tokens else 0
-        for key in sequence.hashes[:count]:
-            if key not in known:
-                known.add(key)
-                sequence.using.append(key)
+    def lose(self, sequence: Sequence) -> None:
+        """What a sequence computed for itself before and does not use now, nobody finds again."""
+        for block in list(self.pool.free):
+            if block.key is not None and block.key[:2] == ("own", sequence.number):
+                self.pool.name(block, None)
 
-    def release(self, sequence: Sequence) -> None:
-        """Take a sequence out; what nobody else uses falls idle, ends of prompts first."""
-        self.running.remove(sequence)
-        others = {key for s in self.running for key in s.using}
-        self.idle += [key for key in reversed(sequence.using) if key not in others]
-        sequence.using = []
+    # Steps.
 
     def run(self) -> "PlainEngine":
-        coming = [s for s in self.sequences if self.accepts(s)]
-        while coming or self.waiting or self.running:
-            if not self.waiting and not self.running:
-                self.now = max(self.now, coming[0].arrival)
-            while coming and coming[0].arrival <= self.now:
-                self.waiting.append(coming.pop(0))
-            self.step()
+        while self.next_step():
+            pass
         return self
+
+    def arrive(self) -> None:
+        while self.coming and self.coming[0].arrival <= self.now:
+            self.waiting.append(self.coming.pop(0))
+
+    def upcoming(self) -> ComposedStep | None:
+        """The step that begins now, or nothing: then the next request comes later."""
+        if self.ahead:
+            return self.ahead
+        self.arrive()
+        return self.composed() or None
+
+    def next_step(self) -> bool:
+        """Run a step, or wait for the next request; False if there is neither."""
+        step = self.upcoming()
+        if step is None:
+            if not self.coming:
+                return False
+            self.now = max(self.now, self.coming[0].arrival)
+            return True
+        if step.prompts:
+            duration = self.costs.mixed(step.tokens, step.keys, step.batch, step.context)
+        else:
+            sums = self.costs.decode(step.batch)
+            duration = sums[step.context + 1] - sums[step.context]
+        self.complete(step, self.compose_ahead(), duration)
+        return True
+
+    def compose_ahead(self) -> ComposedStep | None:
+        """Compose the step after the one that begins now, where that is done ahead."""
+        if not self.settings.async_scheduling:
+            return None
+        self.arrive()
+        return self.composed()
 
     def accepts(self, sequence: Sequence) -> bool:
         fits = self.settings.takes(sequence.prompt, sequence.answer)
         return fits and sequence.prompt <= self.scheduler.longest_prompt(self.settings.budget)
 
     def preempt(self, sequence: Sequence) -> None:
-        self.release(sequence)
+        self.preempted = True
+        self.running.remove(sequence)
         if sequence in self.turns:
             self.turns.remove(sequence)
+        self.pool.give_back(sequence.table)
+        sequence.table = []
         sequence.held = 0
-        sequence.target = sequence.prompt + sequence.generated
+        sequence.target = sequence.prompt + sequence.generated + sequence.flying
+        sequence.transferred = False
         sequence.preemptions += 1
         self.waiting.insert(0, sequence)
 
-    def make_room(self) -> tuple[list[Sequence], bool]:
-        """Give each sequence that decodes its block, in the order of admission."""
-        evicted = False
-        while True:
-            decoding = self.turns[: self.settings.decode_batch]
-            grown = sum(self.blocks(s.held + 1) - self.blocks(s.held) for s in decoding)
-            if grown <= self.free:
-                return decoding, evicted
-            self.preempt(self.running[-1])
-            evicted = True
-
-    def take_in(self, left: int, reserved: int) -> list[tuple[Sequence, int]]:
-        room = self.free - reserved
-        prompts: list[tuple[Sequence, int]] = []
-        for sequence in [s for s in self.running if not s.decodes]:
-            rest = sequence.target - sequence.held
-            query = self.scheduler.cut(rest, left, self.settings.budget)
-            if query > left or query <= 0:
-                return []
-            need = self.blocks(sequence.held + query) - self.blocks(sequence.held)
-            if need > room:
-                self.preempt(sequence)
-                return []
-            prompts.append((sequence, query))
-            if query < rest:
-                return prompts
-            room, left = room - need, left - query
-        return prompts + self.admit(left, room)
-
-    def admit(self, left: int, room: int) -> list[tuple[Sequence, int]]:
-        prompts: list[tuple[Sequence, int]] = []
-        admitted = 0
-        while self.waiting and left > 0 and admitted < self.settings.admission:
-            sequence = self.waiting[0]
-            if len(self.running) >= self.settings.limit:
-                break
-            found = self.match(sequence)
-            cached = len(found) * self.block_tokens or sequence.cached
-            rest = sequence.target - cached
-            moved = sequence.first != REJECTED and not sequence.preemptions
-            moved = moved and sequence.start == REJECTED
-            if moved:
-                held = sequence.prompt + 1
-                query, need = 1, self.blocks(held)
-                wanted = self.blocks(self.admission.tokens(held, held))
-            else:
-                query = self.scheduler.cut(rest, left, self.settings.budget)
-                shared = sum(key in self.idle for key in found) - len(found)
-                need = self.blocks(cached + query) + shared * self.size
-                wanted = self.blocks(self.admission.tokens(cached + query, sequence.target))
-                wanted += shared * self.size
-            if query > left or wanted > room:
-                break
-            self.waiting.pop(0)
-            self.running.append(sequence)
-            if sequence.start == REJECTED:
-                sequence.start = self.now
-            admitted, room, left = admitted + 1, room - need, left - query
-            if moved:
-                sequence.held = sequence.target
-                self.turns.append(sequence)
-                continue
-            sequence.held = cached
-            sequence.hits += cached
-            sequence.using = found
-            self.idle = [key for key in self.idle if key not in found]
-            prompts.append((sequence, query))
-            if query < rest:
-                break
-        return prompts
+    def grow(self, sequence: Sequence, query: int) -> bool:
+        """Give a sequence its blocks, after preempting the latest; False if it was the one."""
+        while self.blocks(sequence.held + query) - len(sequence.table) > self.free:
+            victim = self.running[-1]
+            self.preempt(victim)
+            if victim is sequence:
+                return False
+        while len(sequence.table) < self.blocks(sequence.held + query):
+            sequence.table.append(self.pool.take())
+        return True
 
     def plan(self) -> StepPlan:
         """What the scheduler does next; where no prompt has a place it is not asked."""
@@ -230,72 +331,199 @@ class PlainEngine:
         begun = any(not s.decodes for s in self.running)
         if not begun and not (self.waiting and len(self.running) < settings.limit):
             return StepPlan(decodes=True, prompts=0)
-        ready = len(self.turns[: settings.decode_batch])
+        ready = len(self.next_turns())
         limit = int(settings.budget * (1 + settings.slack) + 1e-9)
         return self.scheduler.plan(StepView(ready, settings.budget, limit, self.prefilled))
 
-    def composed(self) -> tuple[list[tuple[Sequence, int]], list[Sequence]]:
-        """What a step takes in, and what it decodes."""
-        plan = self.plan()
-        prompts: list[tuple[Sequence, int]] = []
-        decoding, evicted = self.make_room() if plan.decodes else ([], False)
-        if plan.prompts > 0 and not evicted:
-            grown = sum(self.blocks(s.held + 1) - self.blocks(s.held) for s in decoding)
-            prompts = self.take_in(plan.prompts, grown)
-            if plan.decodes and self.settings.decode_batch >= self.settings.limit:
-                # Those whose first token came elsewhere decode in the step that takes them in.
-                decoding = self.turns[: self.settings.decode_batch]
-        if not prompts and not decoding:
-            decoding = self.make_room()[0]
-        self.prefilled = bool(prompts)
-        return prompts, decoding
+    def next_turns(self) -> list[Sequence]:
+        """Who decodes next: in the order of turns, or of admission where all do."""
+        ready = [s for s in self.turns if not s.ends]
+        if self.all_decode:
+            ready.sort(key=self.running.index)
+        return ready[: self.settings.decode_batch]
 
-    def step(self) -> None:
-        prompts, decoding = self.composed()
-        batch = len(decoding)
-        context = sum(s.held + 1 for s in decoding) // batch if batch else 0
-        if prompts:
-            tokens = sum(query for _, query in prompts)
-            keys = sum(sum(range(s.held + 1, s.held + q + 1)) for s, q in prompts)
-            duration = self.costs.mixed(tokens, keys, batch, context)
+    def composed(self) -> ComposedStep:
+        """Compose a step: what it takes in, and what it decodes."""
+        step, self.preempted = ComposedStep(), False
+        if self.settings.long_prompt:
+            left = self.in_order(step)
+            if not self.preempted:
+                self.admit(step, left)
         else:
-            sums = self.costs.decode(batch)
-            duration = sums[context + 1] - sums[context]
-        self.now += duration
+            self.by_plan(step)
+        self.prefilled = bool(step.prompts)
+        used = {id(block) for sequence in self.running for block in sequence.table}
+        self.most_used = max(self.most_used, len(used))
+        return step
+
+    def decode_next(self, step: ComposedStep, sequence: Sequence) -> None:
+        """Take a sequence that has its block into a step; what is full with it can be found."""
+        step.decoding.append((sequence, sequence.held))
+        sequence.held += 1
+        sequence.flying += 1
+        self.publish(sequence, min(sequence.held, sequence.prompt + sequence.generated))
+
+    def in_order(self, step: ComposedStep) -> int:
+        """What runs goes on in the order of admission; return the tokens that are left."""
+        left, most = self.settings.budget, self.longest_chunk()
+        for sequence in list(self.running):
+            if left <= 0 or sequence not in self.running:
+                break
+            if sequence.decodes:
+                if sequence.ends:
+                    continue
+                if not self.grow(sequence, 1):
+                    break
+                self.decode_next(step, sequence)
+                left -= 1
+                continue
+            query = min(sequence.target - sequence.held, most, left)
+            if not self.grow(sequence, query):
+                break
+            self.prefill(step, sequence, query)
+            left -= query
+        return left
+
+    def longest_chunk(self) -> int:
+        """The most tokens of a prompt in a step; a request that is alone may take it all."""
+        alone = len(self.running) + len(self.waiting) <= 1
+        long = self.settings.long_prompt
+        return self.settings.budget if alone or not long else long
+
+    def by_plan(self, step: ComposedStep) -> None:
+        """All decode or none, as the scheduler says, then the prompt that is begun, then others."""
+        plan = self.plan()
+        if plan.decodes:
+            self.decode(step)
+        if plan.prompts > 0 and not self.preempted:
+            left = plan.prompts
+            begun = [s for s in self.running if not s.decodes]
+            for sequence in begun:
+                rest = sequence.target - sequence.held
+                query = self.scheduler.cut(rest, left, self.settings.budget)
+                if query > left or query <= 0:
+                    left = 0
+                    break
+                if self.blocks(sequence.held + query) - len(sequence.table) > self.free:
+                    self.preempt(sequence)
+                    break
+                self.grow(sequence, query)
+                self.prefill(step, sequence, query)
+                left = left - query if query == rest else 0
+            if not self.preempted:
+                self.admit(step, left)
+        if not step:
+            self.decode(step)
+
+    def decode(self, step: ComposedStep) -> None:
+        """Give each sequence that decodes its block, in order, after preempting the latest."""
+        while True:
+            decoding = self.next_turns()
+            grown = sum(self.blocks(s.held + 1) - len(s.table) for s in decoding)
+            if grown <= self.free:
+                break
+            self.preempt(self.running[-1])
+        for sequence in decoding:
+            self.grow(sequence, 1)
+            self.decode_next(step, sequence)
+
+    @property
+    def all_decode(self) -> bool:
+        return self.settings.decode_batch >= self.settings.limit
+
+    def prefill(self, step: ComposedStep, sequence: Sequence, query: int) -> None:
+        done, sequence.held = sequence.held, sequence.held + query
+        step.prompts.append((sequence, query, done, sequence.decodes))
+        self.publish(sequence, sequence.held)
+        if sequence.decodes:
+            sequence.flying += 1
+            if self.all_decode:
+                self.turns.append(sequence)
+
+    def admit(self, step: ComposedStep, left: int) -> None:
+        admitted = 0
+        settings, most = self.settings, self.longest_chunk()
+        while self.waiting and left > 0 and admitted < settings.admission:
+            sequence = self.waiting[0]
+            if len(self.running) >= settings.limit:
+                break
+            if sequence.transferred:
+                held = sequence.prompt + 1
+                if self.blocks(held) > self.free:
+                    break
+                self.begin(sequence)
+                sequence.held = sequence.target
+                self.grow(sequence, 1)
+                self.publish(sequence, sequence.target)
+                self.turns.append(sequence)
+                if self.all_decode:
+                    self.decode_next(step, sequence)
+                admitted, left = admitted + 1, left - 1
+                continue
+            found = self.match(sequence)
+            cached = sequence.cached if self.flat else len(found) * settings.block
+            rest = sequence.target - cached
+            query = self.scheduler.cut(min(rest, most), left, settings.budget)
+            wanted = self.blocks(self.admission.tokens(cached + query, sequence.target))
+            if query > left or wanted - sum(b.users > 0 for b in found) > self.free:
+                break
+            self.begin(sequence)
+            for block in found:
+                self.pool.use(block)
+            self.lose(sequence)
+            sequence.table = found
+            sequence.held = cached
+            sequence.hits += cached
+            self.grow(sequence, query)
+            self.prefill(step, sequence, query)
+            admitted, left = admitted + 1, left - query
+            if query < rest and not settings.long_prompt:
+                break
+
+    def begin(self, sequence: Sequence) -> None:
+        self.waiting.pop(0)
+        self.running.append(sequence)
+        if sequence.start == REJECTED:
+            # What is composed ahead begins when the step that runs has ended.
+            sequence.start = self.now
+
+    def complete(self, step: ComposedStep, ahead: ComposedStep | None, duration: int) -> None:
+        """Run a step; `ahead` is composed already and begins when it ends."""
         self.steps += 1
-        self.turns = self.turns[len(decoding) :]
-        grown = sum(self.blocks(s.held + 1) - self.blocks(s.held) for s in decoding)
-        added = sum(self.blocks(s.held + q) - self.blocks(s.held) for s, q in prompts)
-        self.most_used = max(self.most_used, self.settings.capacity - self.free + grown + added)
-        while len(self.idle) * self.size > self.free - grown - added:
-            self.idle.pop(0)
-        ends = [s.generated + 1 == s.answer for s in decoding]
-        for sequence in decoding:
-            sequence.held += 1
-        # Those that end do so in the order of their numbers.
-        for sequence in decoding:
-            if sequence.generated + 1 < sequence.answer:
-                self.token(sequence)
-        for sequence in sorted(
-            (s for s, over in zip(decoding, ends, strict=True) if over), key=lambda s: s.number
-        ):
+        self.ahead = ahead
+        prompts = [(sequence, last) for sequence, _, _, last in step.prompts]
+        decoded = [sequence for sequence, _ in step.decoding]
+        for sequence in [sequence for sequence, _ in prompts] + decoded:
+            if sequence.start < REJECTED:
+                sequence.start = self.now
+        self.now += duration
+        if not self.all_decode:
+            others = [sequence for sequence in self.turns if sequence not in decoded]
+            self.turns = others + decoded + [sequence for sequence, last in prompts if last]
+        for sequence in decoded:
             self.token(sequence)
-        for sequence, query in prompts:
-            sequence.held += query
-            self.share(sequence)
-            if sequence.held == sequence.target:
+        for sequence, last in prompts:
+            if last:
                 self.token(sequence)
 
     def token(self, sequence: Sequence) -> None:
+        sequence.flying -= 1
         sequence.generated += 1
         if sequence.first == REJECTED:
             sequence.first = self.now
         else:
             self.gaps[self.now - sequence.last] += 1
         sequence.last = self.now
-        if sequence.generated == sequence.answer:
-            sequence.finish = self.now
-            self.share(sequence)
-            self.release(sequence)
+        here = sequence in self.running
+        if here and self.settings.async_scheduling:
+            self.publish(sequence, sequence.prompt + sequence.generated - 1)
+        if sequence.generated < sequence.answer:
+            return
+        sequence.finish = self.now
+        if here:
+            self.running.remove(sequence)
+            self.turns.remove(sequence)
+            self.pool.give_back(sequence.table)
+            sequence.table = []
         else:
-            self.turns.append(sequence)
+            self.waiting.remove(sequence)

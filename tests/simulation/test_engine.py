@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from attrs import define
 
-from specc.ir import Scheduler
+from specc.ir import Admission, Scheduler
 from specc.results import EngineLimits
-from specc.simulation.blocks import BlockCache
-from specc.simulation.costs import prefix_sums
-from specc.simulation.engine import Continuous, Lives, RoundRobin
+from specc.simulation.cluster import Pool
+from specc.simulation.costs import StepCosts, prefix_sums
+from specc.simulation.engine import Continuous, InOrder, Lives, RoundRobin, SimulatedEngine
 from specc.simulation.policies.schedulers import SCHEDULERS
 from specc.simulation.requests import Requests
 from tests.simulation.plain import PlainEngine
@@ -71,56 +71,71 @@ def some(generator: random.Random, transferred: bool) -> Requests:
 def with_prefixes(generator: random.Random, requests: Requests, block: int) -> Requests:
     """Let prompts share their beginnings: a few histories, cut off and gone on differently."""
     histories = [[generator.randint(0, 30) for _ in range(60)] for _ in range(3)]
-    blocks = []
+    blocks, size = [], generator.choice([1, 2])
     for prompt, answer in zip(requests.input.tolist(), requests.output.tolist(), strict=True):
         history = generator.choice(histories)
         cut = generator.randint(0, 40)
         # A block is named by all that is before it, as engines do.
         names = [*history[:cut], *(generator.randint(31, 10**9) for _ in range(300))]
-        held = generator.choice([prompt, prompt + answer]) // (2 * block)
+        held = generator.choice([prompt, prompt + answer]) // (size * block)
         blocks.append(tuple(hash(tuple(names[: n + 1])) for n in range(held)))
     return attrs.evolve(
         requests,
         cached=np.zeros(len(requests), np.int64),
         blocks=blocks,
-        block_tokens=2 * block,
+        block_tokens=size * block,
     )
 
 
-def limits(generator: random.Random, scheduler: Scheduler, turns: bool) -> EngineLimits:
+def limits(generator: random.Random, scheduler: Scheduler, kind: type) -> EngineLimits:
     limit = generator.choice([1, 2, 5, 16])
+    turns = kind is RoundRobin
+    block = generator.choice([1, 4, 8, 16])
     return settings(
         scheduler=scheduler,
         budget=generator.choice([16, 17, 64, 300]),
         limit=limit,
         decode_batch=generator.randint(1, max(1, limit - 1)) if turns else limit,
         admission=generator.choice([1, 2, 16]),
-        capacity=generator.choice([8, 20, 41, 60, 1000]),
-        block=generator.choice([1, 4, 8, 16]),
+        capacity=generator.choice([8, 20, 41, 60, 1000]) * (2 if block == 4 else 1),
+        block=block,
         slack=0.15 if scheduler.takes_slack else 0.0,
+        start=generator.choice(list(Admission)),
+        prefix_caching=generator.random() < 0.7,
+        async_scheduling=scheduler is Scheduler.DECODE_FIRST
+        and not turns
+        and generator.random() < 0.5,
+        long_prompt=generator.choice([5, 16, 100]) if kind is InOrder else 0,
     )
 
 
+def engine_of(limited: EngineLimits, costs: StepCosts, requests: Requests) -> SimulatedEngine:
+    return Pool(limited, costs).engine(Lives.of(requests))
+
+
 CONTINUOUS = [policy.name for policy in SCHEDULERS if not policy.remembers]
-CASES = [(500, s, False) for s in CONTINUOUS] + [(180, s, True) for s in Scheduler]
+CASES = (
+    [(500, s, Continuous) for s in CONTINUOUS if s is not Scheduler.DECODE_FIRST]
+    + [(2500, Scheduler.DECODE_FIRST, Continuous), (1000, Scheduler.DECODE_FIRST, InOrder)]
+    + [(180, s, RoundRobin) for s in Scheduler]
+)
 
 
-@pytest.mark.parametrize(("cases", "scheduler", "turns"), CASES)
-def test_equal_to_the_plain_engine(cases: int, scheduler: Scheduler, turns: bool) -> None:
-    """Each first token, finish, preemption, the steps, and the whole multiset of gaps."""
+@pytest.mark.parametrize(("cases", "scheduler", "kind"), CASES)
+def test_equal_to_the_plain_engine(cases: int, scheduler: Scheduler, kind: type) -> None:
+    """Each start, first token, finish, preemption, hit, the steps, and all gaps together."""
     preempted = rejected = found = 0
     for seed in range(cases):
         generator = random.Random(seed)
         transferred = scheduler is Scheduler.DECODE_FIRST and seed % 4 == 0
         requests = some(generator, transferred)
-        limited = limits(generator, scheduler, turns)
+        limited = limits(generator, scheduler, kind)
         costs = Curved(limited.longest)
-        cache = None
         if seed % 2 and not transferred:
             requests = with_prefixes(generator, requests, limited.block)
-            cache = BlockCache(2)
         plain = PlainEngine.of(limited, costs, requests).run()
-        engine = (RoundRobin if turns else Continuous)(limited, costs, Lives.of(requests), cache)
+        engine = engine_of(limited, costs, requests)
+        assert type(engine) is kind
         for number in range(len(requests)):
             engine.submit(number)
         if seed % 3 == 0:
@@ -140,8 +155,8 @@ def test_equal_to_the_plain_engine(cases: int, scheduler: Scheduler, turns: bool
         assert plain.most_used <= limited.capacity
         preempted += int(served.preemptions.sum())
         rejected += engine.rejected
-        found += int(served.hits.sum()) if cache is not None else 0
-    assert preempted > cases / 2
+        found += int(served.hits.sum()) if limited.prefix_caching else 0
+    assert preempted > cases / 4
     assert rejected > cases / 10
     assert found > 10 * cases
 

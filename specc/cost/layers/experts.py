@@ -125,6 +125,7 @@ class ExpertMlp(Layers):
             layers,
             share=share,
             stride=layout.moe_tp,
+            pooled=True,
         )
 
     def _gather_tokens(self, site: Site) -> Iterator[Operator]:
@@ -138,6 +139,7 @@ class ExpertMlp(Layers):
                 replicas,
                 self.count,
                 stride=site.layout.tp * site.layout.cp,
+                pooled=True,
             )
 
     def reduction(self, site: Site) -> Iterator[Operator]:
@@ -146,7 +148,12 @@ class ExpertMlp(Layers):
         if site.slices_tokens:
             if layout.moe_tp > 1:
                 yield communication(
-                    "expert_all_reduce", Collective.ALL_REDUCE, h * HALF, layout.moe_tp, layers
+                    "expert_all_reduce",
+                    Collective.ALL_REDUCE,
+                    h * HALF,
+                    layout.moe_tp,
+                    layers,
+                    pooled=True,
                 )
             return
         replicas, group = layout.replicas_per_experts, layout.ep * layout.moe_tp
@@ -158,6 +165,7 @@ class ExpertMlp(Layers):
                 row_bytes=h * HALF * replicas,
                 collective=Collective.REDUCE_SCATTER if replicas > 1 else Collective.ALL_REDUCE,
                 group=group,
+                pooled=True,
             )
 
     def _shared(self, site: Site) -> Iterator[Operator]:

@@ -37,6 +37,7 @@ class RoutedExperts(Operator):
     imbalance: float = 1.0
     bias: bool = False
     kind: OperatorClass = OperatorClass.EXPERTS
+    pooled: bool = True
 
     def routed_tokens(self, steps: StepTable) -> Column:
         """Return the tokens that are spread over all experts of the group."""

@@ -137,6 +137,7 @@ class PlannerExperts(ExpertMlp):
                 site.layout.moe_tp,
                 layers,
                 share=share,
+                pooled=True,
             )
         yield ExpertRows(name="expert_reorder", repeat=layers, block=block, row_bytes=4 * h)
 

@@ -160,6 +160,7 @@ class GroupedGemm(Operator):
     outer: int
     swiglu: bool
     kind: OperatorClass = OperatorClass.EXPERTS
+    pooled: bool = True
 
     @property
     def matrix_format(self) -> Format:
@@ -186,6 +187,7 @@ class ExpertRows(Operator):
     block: RoutedExperts
     row_bytes: float
     fixed_bytes: float = 0
+    pooled: bool = True
 
     def work(self, steps: StepTable) -> Work:
         rows = self.block.copies(steps)

@@ -80,6 +80,10 @@ class ReferenceRules:
         """Return the times as they are: these rules know no host."""
         return times
 
+    def busy(self, times: StepTimes) -> StepTimes:
+        """Return the times that kernels keep a device busy: as they are."""
+        return times
+
     def _communication(self, operator: CollectiveOperator, steps: StepTable) -> StepTimes:
         held = operator.held_bytes(steps)
         path = link(self.device, operator.span)

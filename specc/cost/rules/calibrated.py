@@ -93,7 +93,7 @@ class CalibratedRules:
         least = launches * np.where(prefills, rule.prefill_launch, rule.decode_launch)
         gap = np.where(prefills, rule.prefill_gap, rule.decode_gap) + rule.sampling
         gap = gap + rule.sequence_time * steps.requests
-        busy = times.scaled(rule.overhead)
+        busy = self.busy(times)
         waiting = np.maximum(least - busy.total, 0.0) + gap
         runs = steps.tokens > 0
         return evolve(
@@ -101,6 +101,10 @@ class CalibratedRules:
             total=busy.total + waiting * runs,
             launch=busy.launch + waiting * runs,
         )
+
+    def busy(self, times: StepTimes) -> StepTimes:
+        """Return the times that kernels keep a device busy in a step, from those of each alone."""
+        return times.scaled(self.generation.overhead)
 
     def _launches(self, operator: Operator) -> float:
         """Return the kernels that the host launches for one run of an operator."""

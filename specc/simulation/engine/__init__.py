@@ -16,9 +16,11 @@ from specc.simulation.engine.base import (
     TOKENS,
     USED,
     WAITING,
+    EngineStep,
     SimulatedEngine,
 )
 from specc.simulation.engine.continuous import Continuous
+from specc.simulation.engine.in_order import InOrder
 from specc.simulation.engine.lives import Lives
 from specc.simulation.engine.round_robin import RoundRobin
 
@@ -34,6 +36,8 @@ __all__ = [
     "USED",
     "WAITING",
     "Continuous",
+    "EngineStep",
+    "InOrder",
     "Lives",
     "RoundRobin",
     "SimulatedEngine",

@@ -1,28 +1,36 @@
 """What all engines share: the queue, the admission of prompts and their chunks, and the cache.
 
-Policies decide what a step takes in and when a request may start; the engine keeps the books.
+Policies decide what a step takes in and when a request may start; the engine keeps the books. A
+step is composed, and then completed with what it took: an engine alone, or several in step, ask
+the costs in between.
+
+With asynchronous scheduling a step is composed when the one before begins. Its books are those of
+an engine that composes when that one ends, but for two things: it does not see requests that came
+meanwhile, and what ends in the step before has its place and its blocks until then.
 """
 
 from abc import ABC, abstractmethod
 from array import array
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from attrs import Factory, define, field
 
-from specc.ir import Admission
 from specc.results import EngineLimits
 from specc.simulation.blocks import BlockCache
 from specc.simulation.costs import PICOSECONDS, StepCosts
 from specc.simulation.engine.lives import Chunk, Lives
-from specc.simulation.policies.admissions import AdmissionPolicy, admission_of
+from specc.simulation.policies.admissions import admission_of
 from specc.simulation.policies.schedulers import (
     SchedulerPolicy,
     StepPlan,
     StepView,
     scheduler_of,
 )
+from specc.simulation.policies.schedulers.base import UNLIMITED
 from specc.simulation.requests import Gaps, Integers, TooLongError
 from specc.units import Tokens
 
@@ -32,12 +40,29 @@ RUN_COLUMNS = ("start", "steps", "batch", "context", "tokens", "duration", "wait
 START, STEPS, BATCH, CONTEXT, TOKENS, DURATION, WAITING, USED = range(len(RUN_COLUMNS))
 
 
+# A tuple, as an engine makes one for every step.
+class EngineStep(NamedTuple):
+    """A step that is composed.
+
+    Attributes:
+        prompts: chunks of prompts that it takes in.
+        tokens, keys: new tokens of these, and their query-key pairs that causality leaves.
+        batch: sequences that it decodes.
+        context: their mean context, rounded down.
+        steps: how many like it may follow each other, each a token longer, if no request comes.
+    """
+
+    prompts: "list[Chunk]"
+    tokens: Tokens
+    keys: int
+    batch: int
+    context: Tokens
+    steps: int = 1
+
+
 @define
 class SimulatedEngine(ABC):
-    """An engine with its queue: `submit` requests in the order of arrival, then `advance`.
-
-    What all engines share: the queue, the admission of prompts and their chunks, and the cache.
-    """
+    """An engine with its queue: `submit` requests in the order of arrival, then `advance`."""
 
     settings: EngineLimits
     costs: StepCosts
@@ -49,12 +74,15 @@ class SimulatedEngine(ABC):
     rejected: int = 0
     ready: int = 0  # sequences that decode
     scheduler: SchedulerPolicy = field(init=False)
-    admission: AdmissionPolicy = Factory(lambda: admission_of(Admission.FIRST_CHUNK))
     _pending: "deque[int]" = Factory(deque)
+    _seen: int = 0  # requests that came until then are known to the step that is composed next
     # Whether the next step may take in what this one could not.
     _unsettled: bool = False
-    _partial: int = -1  # the request whose prompt is begun and not done
-    _done: Tokens = 0  # tokens of it in the cache
+    # Requests whose prompt is begun and not done, with the tokens of it in the cache.
+    _begun: dict[int, Tokens] = Factory(dict)
+    # What ended in the step before one that was composed ahead: tokens in the cache of each.
+    _leaving: dict[int, Tokens] = Factory(dict)
+    _preempted: bool = False  # by the step that is being composed
     _free: int = field(init=False)
     _step_tokens: Tokens = field(init=False)  # new tokens of a step, with its slack
     _longest_prompt: Tokens = field(init=False)
@@ -68,16 +96,30 @@ class SimulatedEngine(ABC):
     def __attrs_post_init__(self) -> None:
         """Start empty."""
         settings = self.settings
-        self.now = settings.ready_at
+        self.now = self._seen = settings.ready_at
         self._free = settings.capacity
         self.scheduler = scheduler_of(settings.scheduler)
-        self._cut, self._to_start = self.scheduler.cut, self.admission.tokens
+        self._cut, self._to_start = self.scheduler.cut, admission_of(settings.start).tokens
         self._longest_prompt = self.scheduler.longest_prompt(settings.budget)
         self._step_tokens = int(settings.budget * (1 + settings.slack) + 1e-9)
 
     @abstractmethod
-    def _step(self, until: int) -> None:
-        """Run the next step, or several that begin before `until`."""
+    def compose(self) -> EngineStep | None:
+        """Compose the next step; `complete` has to follow.
+
+        None if nothing could be taken in beside what ends: then it can be asked again at once.
+        """
+
+    @abstractmethod
+    def complete(self, step: EngineStep, steps: int, took: int, ends: tuple[int, int]) -> None:
+        """Run so many steps like the one composed.
+
+        Args:
+            step: what was composed.
+            steps: how many like it run.
+            took: how long they take together.
+            ends: how long the first and the last of them take.
+        """
 
     @abstractmethod
     def _join(self, request: int, since: int) -> None:
@@ -88,14 +130,24 @@ class SimulatedEngine(ABC):
         """Take a sequence that decodes out: its cache, and what is known of it so far."""
 
     @property
-    def load(self) -> int:
-        """Requests that wait or run."""
-        return len(self.waiting) + len(self.running) + len(self._pending)
+    def waits(self) -> int:
+        """Requests that came and did not start."""
+        return len(self.waiting) + len(self._pending)
 
     @property
     def used(self) -> int:
         """KV-cache blocks in use."""
         return self.settings.capacity - self._free
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to do until the next request comes."""
+        return not self.waiting and not self.running
+
+    @property
+    def next_arrival(self) -> int:
+        """When the next request comes that has not been seen; `NEVER` if none does."""
+        return self.lives.arrival[self._pending[0]] if self._pending else NEVER
 
     @property
     def runs(self) -> Integers:
@@ -116,19 +168,67 @@ class SimulatedEngine(ABC):
         pending, waiting, running = self._pending, self.waiting, self.running
         arrival = self.lives.arrival
         while True:
-            now = self.now
-            while pending and arrival[pending[0]] <= now:
+            while pending and arrival[pending[0]] <= self._seen:
                 waiting.append(pending.popleft())
             if not waiting and not running:
                 if not pending or arrival[pending[0]] >= until:
                     return
-                self.now = arrival[pending[0]]
+                self.wait(max(self.now, arrival[pending[0]]))
                 continue
-            if now >= until:
+            if self.now >= until:
                 if until == NEVER:
                     raise TooLongError
                 return
             self._step(until)
+
+    def wait(self, until: int) -> None:
+        """Do nothing until a time: what has come by then is known to the next step."""
+        self.now = self._seen = until
+
+    def arrive(self) -> None:
+        """Take in the requests that the next step knows of."""
+        pending, arrival = self._pending, self.lives.arrival
+        while pending and arrival[pending[0]] <= self._seen:
+            self.waiting.append(pending.popleft())
+
+    def _step(self, until: int) -> None:
+        """Run the next step, or several like it that begin before `until`."""
+        step = self.compose()
+        if step is None:
+            return
+        if step.prompts:
+            took = self.costs.mixed(step.tokens, step.keys, step.batch, step.context)
+            self.complete(step, 1, took, (took, took))
+            return
+        sums, context, steps = self.costs.decode(step.batch), step.context, step.steps
+        if steps > 1:
+            steps = self.within(until, steps, sums, context)
+        end = context + steps
+        ends = sums[context + 1] - sums[context], sums[end] - sums[end - 1]
+        self.complete(step, steps, sums[end] - sums[context], ends)
+
+    def within(self, until: int, steps: int, ends: Sequence[int], first: int) -> int:
+        """Return how many of some steps run before a request may start, or `until`.
+
+        Args:
+            until: no step begins from then on.
+            steps: how many there are.
+            ends: [first + n] − [first] is how long the first n take.
+            first: where they begin in it.
+        """
+        passed = ends[first] - self.now
+        if until < NEVER:
+            steps = max(1, bisect_left(ends, until + passed, first, first + steps) - first)
+        if steps > 1 and self._may_start():
+            came = self.lives.arrival[self._pending[0]] + passed
+            sooner = bisect_left(ends, came, first, first + steps) - first
+            steps = min(steps, sooner + 1 if self.settings.async_scheduling else sooner)
+        return max(1, steps)
+
+    def _may_start(self) -> bool:
+        """Tell whether the next request that comes could start at once."""
+        has_place = len(self.running) < self.settings.limit
+        return bool(self._pending) and not self.waiting and has_place
 
     def _plan(self, ready: int) -> StepPlan:
         """Return what the scheduler does next, if so many sequences could decode."""
@@ -141,84 +241,124 @@ class SimulatedEngine(ABC):
         The one that is begun comes first, then those that wait, in order, the last one in part.
         """
         self._unsettled = False
-        if self._partial < 0:
+        if not self._begun:
             return self._admit(left, room)
-        request, done = self._partial, self._done
+        ((request, done),) = self._begun.items()
         rest = self.lives.known[request] - done
         query = self._cut(rest, left, self.settings.budget)
         if query > left or query <= 0:
             return []
-        block = self.settings.block
-        need = -(-(done + query) // block) - -(-done // block)
+        need = self._growth(done, query)
         if need > room:
             self._preempt(request)
             self._unsettled = True
             return []
-        self._free -= need
+        self._prefill(request, done, query, room - need)
+        chunk = (request, done, query)
         if query < rest:
-            self._done = done + query
-            return [(request, done, query)]
-        self._partial = -1
-        return [(request, done, query), *self._admit(left - query, room - need)]
+            return [chunk]
+        return [chunk, *self._admit(left - query, room - need)]
 
-    def _admit(self, left: Tokens, room: int) -> "list[Chunk]":
-        """Admit requests that wait, as many as the step, the engine and the cache have room for."""
-        lives, waiting, running = self.lives, self.waiting, self.running
+    def _growth(self, held: Tokens, query: Tokens) -> int:
+        """Return the blocks that more tokens of a sequence need."""
+        block = self.settings.block
+        return -(-(held + query) // block) - -(-held // block)
+
+    def _prefill(self, request: int, done: Tokens, query: Tokens, left: int) -> None:
+        """Give the next chunk of a prompt its blocks, which leaves so many to what prompts need.
+
+        Those that are full can be found from now on.
+        """
+        self._free -= self._growth(done, query)
+        if self.cache is not None:
+            self._publish(request, done + query)
+            self.cache.trim(left)
+        if done + query < self.lives.known[request]:
+            self._begun[request] = done + query
+        else:
+            self._begun.pop(request, None)
+
+    def _admit(self, left: Tokens, room: int, most: Tokens = UNLIMITED) -> "list[Chunk]":
+        """Admit requests that wait, as many as the step, the engine and the cache have room for.
+
+        Args:
+            left: new tokens that the step takes.
+            room: blocks that are free for them.
+            most: new tokens that it takes of one prompt.
+        """
+        lives, waiting, running, cache = self.lives, self.waiting, self.running, self.cache
         block, budget = self.settings.block, self.settings.budget
-        most = min(len(running) + self.settings.admission, self.settings.limit)
+        places = min(len(running) + self.settings.admission, self.settings.limit)
+        several = self.settings.long_prompt > 0  # prompts may be begun at a time
         chunks: list[Chunk] = []
-        while waiting and left > 0 and len(running) < most:
+        while waiting and left > 0 and len(running) < places:
             request = waiting[0]
+            known = lives.known[request]
+            hashed = own = 0
             if lives.transferred[request]:
-                rest, done = 1, lives.known[request]
+                rest, done = 1, known
             else:
-                done = self._found(request)
-                rest = lives.known[request] - done
-            query = self._cut(rest, left, budget)
+                done = lives.cached[request]
+                if cache is not None:
+                    hashed, own = self._find(request)
+                    done = hashed * lives.block_tokens + own * block
+                rest = known - done
+            query = self._cut(rest if rest < most else most, left, budget)
             chunk = done + query
+            need = -(-chunk // block)
             start = self._to_start(chunk, done + rest)
-            need = free = -(-chunk // block)
-            if start != chunk:
-                free = -(-start // block)
-            if self.cache is not None:
-                shared = self._shared_need(request, done)
-                need, free = need + shared, free + shared
-            if query > left or free > room:
+            wanted = need if start == chunk else -(-start // block)
+            if hashed:
+                assert cache is not None
+                assert lives.hashes is not None
+                shared = cache.in_use(lives.hashes[request], hashed)
+                need, wanted = need - shared, wanted - shared
+            if query > left or wanted > room:
                 break
             waiting.popleft()
             running[request] = None
             room -= need
             left -= query
             if lives.start[request] < 0:
-                lives.start[request] = self.now
+                lives.start[request] = self._seen
+            self._free -= need
             if lives.transferred[request]:
                 # The first token came elsewhere: it decodes in this very step.
-                self._free -= -(-done // block)
+                self._free += need - -(-done // block)
                 self._unsettled = True
+                if cache is not None:
+                    self._publish(request, done)
                 self._join(request, lives.last[request])
                 continue
-            self._free -= need
             lives.hits[request] += done
-            if self.cache is not None:
-                self._share(request, done)
+            if cache is not None:
+                cache.acquire(request, self._hashes(request), hashed, own)
+                self._publish(request, chunk)
+                cache.trim(room)
             chunks.append((request, done, query))
             if query < rest:
-                self._partial, self._done = request, done + query
-                break
+                self._begun[request] = chunk
+                if not several:
+                    break
         return chunks
 
     def _preempt(self, request: int) -> None:
         """Take a request out of the batch, without its cache, to the front of the queue."""
         lives = self.lives
-        if request == self._partial:
-            self._release(request, self._done)
-            self._partial = -1
+        self._preempted = True
+        lives.preemptions[request] += 1
+        del self.running[request]
+        if request in self._leaving:  # its last token is on its way
+            held = self._leaving.pop(request)
+            self._release(request, held, self._known_before(request, held), keep=False)
+            return
+        if request in self._begun:
+            done = self._begun.pop(request)
+            self._release(request, done, done, keep=True)
         else:
             self._leave(request)
             lives.known[request] = lives.input[request] + lives.generated[request]
         lives.transferred[request] = False
-        lives.preemptions[request] += 1
-        del self.running[request]
         self.waiting.appendleft(request)
 
     def _token(self, request: int) -> None:
@@ -235,65 +375,100 @@ class SimulatedEngine(ABC):
             self._join(request, now)
 
     def _finished(self, request: int, held: Tokens) -> None:
-        """The last token of a request that holds so many tokens: its blocks are for others."""
-        if self.cache is not None:
-            self._computed(request, held)
-        self._release(request, held)
-        self.lives.finish[request] = self.now
-        del self.running[request]
+        """The last token of a request that holds so many tokens: its blocks are for others.
 
-    def _prompts_done(self, prompts: list[Chunk]) -> None:
-        """After a step: the tokens of prompts that are done, and their blocks for others."""
+        Where the next step is composed already they are, and its place is, from the one after.
+        """
+        self.lives.finish[request] = self.now
+        if self.settings.async_scheduling:
+            self._leaving[request] = held
+            self._publish(request, self._known_before(request, held))
+        else:
+            self._release(request, held, held, keep=False)
+            del self.running[request]
+
+    def _known_before(self, request: int, held: Tokens) -> Tokens:
+        """Return the tokens that were known before the step that brought the last one."""
+        lives = self.lives
+        return held - 1 if held > lives.known[request] + lives.transferred[request] else held
+
+    def _settle(self) -> bool:
+        """Let go what ended before the step that is composed; return whether there was any."""
+        if not self._leaving:
+            return False
+        for request, held in self._leaving.items():
+            self._release(request, held, held, keep=False)
+            del self.running[request]
+        self._leaving.clear()
+        return True
+
+    def _prompts_done(self, prompts: "list[Chunk]") -> None:
+        """After a step: the tokens of prompts that are done."""
         known = self.lives.known
         for request, done, query in prompts:
-            if self.cache is not None:
-                self._computed(request, done + query)
             if done + query == known[request]:
                 self._token(request)
 
-    def _release(self, request: int, tokens: Tokens) -> None:
-        self._free += -(-tokens // self.settings.block)
-        if self.cache is not None:
-            self._free -= self.cache.shared(request)
-            self._free += self.cache.release(request)
+    def _pass(self, took: int, last: int) -> None:
+        """Let the time of some steps pass, and note what the next step knows of."""
+        self.now += took
+        self._seen = self.now - last if self.settings.async_scheduling else self.now
 
-    def _found(self, request: int) -> Tokens:
-        """Return the tokens of a prompt that need no computing."""
-        lives = self.lives
-        if self.cache is None or lives.hashes is None:
-            return lives.cached[request]
-        most = (lives.known[request] - 1) // lives.block_tokens
-        return self.cache.match(lives.hashes[request], most) * lives.block_tokens
+    def _release(self, request: int, held: Tokens, published: Tokens, *, keep: bool) -> None:
+        """Give the blocks of `held` tokens back, of which those `published` are computed."""
+        block, cache = self.settings.block, self.cache
+        blocks = -(-held // block)
+        if cache is not None:
+            if self.lives.hashes is not None:
+                self._publish(request, published)
+            blocks = cache.release(request, blocks, published // block, keep)
+        self._free += blocks
 
-    def _shared_need(self, request: int, found: Tokens) -> int:
-        """Return the blocks that sharing adds to the need of a request: idle ones less all."""
-        lives = self.lives
-        assert self.cache is not None
-        assert lives.hashes is not None
-        count = found // lives.block_tokens
-        return self.cache.newly_used(lives.hashes[request], count) - count * self.cache.size
+    def _hashes(self, request: int) -> "tuple[int, ...]":
+        hashes = self.lives.hashes
+        return () if hashes is None else hashes[request]
 
-    def _share(self, request: int, found: Tokens) -> None:
-        lives = self.lives
-        assert self.cache is not None
-        assert lives.hashes is not None
-        self.cache.acquire(request, lives.hashes[request], found // lives.block_tokens)
+    def _find(self, request: int) -> tuple[int, int]:
+        """Return the blocks with a hash, and those of its own, that a request need not compute.
 
-    def _computed(self, request: int, done: Tokens) -> None:
-        """Let others find the blocks of a prompt that are computed."""
-        lives = self.lives
-        assert self.cache is not None
-        assert lives.hashes is not None
-        self.cache.insert(request, lives.hashes[request][: done // lives.block_tokens])
+        A token at least is left to compute.
+        """
+        lives, cache = self.lives, self.cache
+        assert cache is not None
+        most, hashed = lives.known[request] - 1, 0
+        if lives.hashes is not None:
+            hashed = cache.match(lives.hashes[request], most // lives.block_tokens)
+        rest = most // self.settings.block - hashed * cache.size
+        return hashed, cache.own(request, hashed, rest)
 
-    def _record(self, steps: int, batch: int, context: Tokens, tokens: Tokens, took: int) -> None:
+    def _publish(self, request: int, tokens: Tokens) -> None:
+        """Let others find the blocks of the first tokens, which are scheduled."""
+        lives, cache = self.lives, self.cache
+        if lives.hashes is not None and cache is not None:
+            cache.publish(request, lives.hashes[request], tokens // lives.block_tokens)
+
+    def _record(self, step: EngineStep, steps: int, took: int) -> None:
         if took > LONGEST_RUN:
             raise TooLongError
         used = self.settings.capacity - self._free
-        row = (self.now, steps, batch, context, tokens, took, len(self.waiting), used)
+        row = (
+            self.now,
+            steps,
+            step.batch,
+            step.context,
+            step.tokens,
+            took,
+            len(self.waiting),
+            used,
+        )
         self._runs.extend(row)
 
     def gaps(self) -> Gaps:
         """Return the times between tokens of all requests."""
+        return self.noted_gaps
+
+    @property
+    def noted_gaps(self) -> Gaps:
+        """The times between tokens that were noted one by one."""
         extra = np.array(self._gaps, np.int64).reshape(-1, 2)
         return Gaps.of(extra[:, 0], extra[:, 1])

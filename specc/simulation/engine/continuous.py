@@ -8,7 +8,6 @@ of a plain loop over steps and sequences, to the last digit.
 """
 
 import heapq
-from bisect import bisect_left
 
 import numpy as np
 from attrs import Factory, define, field
@@ -17,14 +16,18 @@ from specc.simulation.engine.base import (
     BATCH,
     CONTEXT,
     DURATION,
-    NEVER,
     STEPS,
     TOKENS,
+    EngineStep,
     SimulatedEngine,
 )
+from specc.ir import Admission
 from specc.simulation.engine.lives import Chunk, work_of
 from specc.simulation.policies.schedulers import StepPlan
 from specc.simulation.requests import Gaps, Integers
+
+_PLACE_BITS = 32
+_PLACES = (1 << _PLACE_BITS) - 1
 
 
 @define
@@ -38,8 +41,11 @@ class Continuous(SimulatedEngine):
     """
 
     turn: int = 0
-    _finishing: list[int] = Factory(list)  # turn · number of requests + request
-    _ends: dict[int, int] = Factory(dict)  # turn of each sequence that decodes
+    _finishing: list[int] = Factory(list)  # turn and place in the order of `_joined`
+    _ends: dict[int, int] = Factory(dict)  # the entry there of each sequence that decodes
+    _joined: list[int] = Factory(list)  # requests in the order in which they began to decode
+    # Of sequences whose outputs others may find: when the next block is full, place, its number.
+    _fills: list[tuple[int, int, int]] = Factory(list)
     _began: dict[int, int] = Factory(dict)
     _offset: int = 0  # Σ over sequences that decode of known + 1 − began
     _residues: list[int] = field(init=False)
@@ -53,83 +59,112 @@ class Continuous(SimulatedEngine):
         super().__attrs_post_init__()
         self._residues = [0] * self.settings.block
 
-    def _step(self, until: int) -> None:
-        """Run the next step, and those after it in which the batch only ages."""
+    def compose(self) -> EngineStep | None:
+        """Compose the next step; where the batch only ages, with those after it."""
+        self._preempted = False
         once, needed = False, self._residues[self.turn % self.settings.block]
-        if self._partial >= 0 or (self.waiting and len(self.running) < self.settings.limit):
+        if self._begun or (self.waiting and len(self.running) < self.settings.limit):
             decodes, prompts = self._plans.get(self.ready) or self._planned()
             room = self._free - needed if decodes else self._free
             if prompts > 0 and room >= 0:
                 self._unsettled = False
-                begun = self._partial >= 0
+                if self.cache is not None:
+                    self._uncover(room, decodes)
+                begun = bool(self._begun)
                 taken = self._take_in(prompts, room) if begun else self._admit(prompts, room)
                 if taken:
-                    self._mixed(taken, self.ready if decodes else 0)
-                    return
+                    self._settle()
+                    return self._mixed(taken, self.ready if decodes else 0)
                 once = self._unsettled
         if needed > self._free:
             self._make_room()
             once = True
-        self._age(until, once)
+        if self._leaving and self.cache is not None:  # they were not gone when it was composed
+            self.cache.trim(self._free - self._demand(1))
+        left = self._settle()
+        if not self.ready:
+            self.wait(self.now)
+            return None
+        return self._aging(once or (left and bool(self.waiting)))
 
     def _planned(self) -> StepPlan:
         """Ask the scheduler, and remember: it sees nothing that changes but what is ready."""
         self._plans[self.ready] = plan = self._plan(self.ready)
         return plan
 
-    def _mixed(self, prompts: list[Chunk], decoding: int) -> None:
-        """Run a step that prefills, and decodes all sequences that are ready or none."""
-        tokens, keys = work_of(prompts)
-        context = 0
-        if decoding:
-            self._free -= self._residues[self.turn % self.settings.block]
-            context = self._offset // decoding + self.turn
-        if self.cache is not None:
-            self.cache.trim(self._free)
-        duration = self.costs.mixed(tokens, keys, decoding, context)
-        self._record(1, decoding, context, tokens, duration)
-        if decoding:
-            if self._fresh or self.now != self._token_at:
-                self._late(duration)
-            self.turn += 1
-        end = self.now = self.now + duration
-        if decoding:
-            self._token_at = end
-            self._finish()
-        self._prompts_done(prompts)
+    def _uncover(self, room: int, decodes: bool) -> None:
+        """Before prompts look for blocks: what decodes takes its own, and shows what it filled."""
+        assert self.cache is not None
+        self.cache.trim(room)
+        self._fill(self.turn + decodes)
 
-    def _age(self, until: int, once: bool) -> None:
-        """Run decode steps until something else can happen, or one step."""
-        batch, turn, heap = self.ready, self.turn, self._finishing
-        count, ends = len(self.lives.arrival), self._ends
-        while ends.get(heap[0] % count) != heap[0] // count:
+    def _fill(self, turn: int) -> None:
+        """Let others find the blocks that are full before a turn, in the order in which they are.
+
+        A step that is composed ahead does not know the tokens of the step before it.
+        """
+        shown = turn - 1 - self.settings.async_scheduling
+        while self._fills and self._fills[0][0] <= shown:
+            _, place, number = heapq.heappop(self._fills)
+            request = self._joined[place]
+            if self._ends.get(request, -1) & _PLACES == place:
+                self.cache.publish(request, self._hashes(request), number)
+                self._await_fill(request, place, number + 1)
+
+    def _await_fill(self, request: int, place: int, number: int) -> None:
+        """Note when a sequence has so many full blocks, if others could find the last of them."""
+        lives = self.lives
+        assert lives.hashes is not None
+        if number <= len(lives.hashes[request]):
+            missing = number * lives.block_tokens - lives.known[request] - 1
+            heapq.heappush(self._fills, (self._began[request] + missing, place, number))
+
+    def _mixed(self, prompts: list[Chunk], decoding: int) -> EngineStep:
+        """Return a step that prefills, and decodes all sequences that are ready or none."""
+        tokens, keys = work_of(prompts)
+        context = self._offset // decoding + self.turn if decoding else 0
+        return EngineStep(prompts, tokens, keys, decoding, context)
+
+    def _aging(self, once: bool) -> EngineStep:
+        """Return decode steps until something else can happen, or one step."""
+        batch, heap, ends = self.ready, self._finishing, self._ends
+        while ends.get(self._joined[heap[0] & _PLACES]) != heap[0]:
             heapq.heappop(heap)
-        steps = 1 if once else heap[0] // count - turn
-        context = self._offset // batch + turn
-        sums = self.costs.decode(batch)
-        if steps > 1:
-            if self._pending and not self.waiting and len(self.running) < self.settings.limit:
-                until = min(until, self.lives.arrival[self._pending[0]])
-            if until < NEVER:
-                last = sums[context] + until - self.now
-                steps = max(1, bisect_left(sums, last, context, context + steps) - context)
-        needed = self._demand(steps)
-        if needed > self._free:
+        steps = 1 if once else (heap[0] >> _PLACE_BITS) - self.turn
+        if steps > 1 and self._demand(steps) > self._free:
             steps = self._affordable(steps)
-            needed = self._demand(steps)
-        if self.waiting and self.cache is not None and self.cache.evicts(self._free - needed):
-            # Without its prefix a prompt may fit, as it comes in smaller chunks.
-            steps, needed = 1, self._demand(1)
-        self._free -= needed
-        if self.cache is not None:
-            self.cache.trim(self._free)
-        duration = sums[context + steps] - sums[context]
-        self._record(steps, batch, context, 0, duration)
-        if self._fresh or self.now != self._token_at:
-            self._late(sums[context + 1] - sums[context])
-        self._token_at = self.now = self.now + duration
-        self.turn = turn + steps
-        self._finish()
+        if steps > 1 and self.waiting and self.cache is not None:
+            steps = self._until_found(steps)
+        return EngineStep([], 0, 0, batch, self._offset // batch + self.turn, steps)
+
+    def _until_found(self, steps: int) -> int:
+        """Return the steps after which a prompt that waits may fit, for what it finds changes."""
+        if self._fills:
+            known = self._fills[0][0] + self.settings.async_scheduling
+            steps = min(steps, max(1, known - self.turn))
+        assert self.cache is not None
+        # What is evicted of its prefix may leave smaller chunks, or another copy that is in use.
+        changes = self.settings.start is Admission.FIRST_CHUNK or self.cache.has_copies
+        return 1 if changes and any(self._find(self.waiting[0])) else steps
+
+    def complete(self, step: EngineStep, steps: int, took: int, ends: tuple[int, int]) -> None:
+        """Run a step that prefills, or so many that decode."""
+        batch = step.batch
+        if batch:
+            self._free -= self._demand(steps)
+            if self.cache is not None:
+                self.cache.trim(self._free)
+        self._record(step, steps, took)
+        if batch:
+            if self._fresh or self.now != self._token_at:
+                self._late(ends[0])
+            self.turn += steps
+        self._pass(took, ends[1])
+        if batch:
+            self._token_at = self.now
+            self._finish()
+        if step.prompts:
+            self._prompts_done(step.prompts)
 
     def _demand(self, steps: int) -> int:
         """Return the blocks that sequences need in the next decode steps."""
@@ -154,6 +189,11 @@ class Continuous(SimulatedEngine):
                 high = middle
         return low
 
+    def _settle(self) -> bool:
+        if self._leaving:
+            self._fill(self.turn + 1)
+        return SimulatedEngine._settle(self)
+
     def _make_room(self) -> None:
         """Preempt the latest admitted until those that stay can decode."""
         turn, residues = self.turn % self.settings.block, self._residues
@@ -164,22 +204,30 @@ class Continuous(SimulatedEngine):
         if since != self._token_at:
             self._fresh[request] = since
         lives, turn = self.lives, self.turn
-        end = turn + lives.output[request] - lives.generated[request]
+        place = len(self._joined)
+        end = turn + lives.output[request] - lives.generated[request] << _PLACE_BITS | place
+        self._joined.append(request)
         self._ends[request] = end
         self._began[request] = turn
-        heapq.heappush(self._finishing, end * len(lives.arrival) + request)
+        heapq.heappush(self._finishing, end)
+        if lives.hashes is not None and self.cache is not None:
+            self._await_fill(request, place, lives.known[request] // lives.block_tokens + 1)
         self._offset += lives.known[request] + 1 - turn
         self._residues[(turn - lives.known[request]) % self.settings.block] += 1
         self.ready += 1
 
     def _leave(self, request: int) -> None:
         lives = self.lives
-        left = self._ends[request] - self.turn
-        held = lives.known[request] + self.turn - self._began[request]
+        self._fill(self.turn)
+        left = (self._ends[request] >> _PLACE_BITS) - self.turn
+        decoded = self.turn - self._began[request]
+        held = lives.known[request] + decoded
+        # The token of the step before is not known yet where this one is composed ahead.
+        unknown = self.settings.async_scheduling and decoded > lives.transferred[request]
         lives.generated[request] = lives.output[request] - left
         lives.last[request] = self._fresh.pop(request, self._token_at)
         self._end_decode(request)
-        self._release(request, held)
+        self._release(request, held, held - unknown, keep=True)
 
     def _end_decode(self, request: int) -> None:
         known, began = self.lives.known[request], self._began.pop(request)
@@ -190,10 +238,12 @@ class Continuous(SimulatedEngine):
 
     def _finish(self) -> None:
         """End the sequences that have all their tokens."""
-        heap, count, lives = self._finishing, len(self.lives.arrival), self.lives
-        while heap and heap[0] // count <= self.turn:
-            turn, request = divmod(heapq.heappop(heap), count)
-            if self._ends.get(request) == turn:
+        heap, lives, after = self._finishing, self.lives, self.turn + 1 << _PLACE_BITS
+        while heap and heap[0] < after:
+            end = heapq.heappop(heap)
+            request = self._joined[end & _PLACES]
+            if self._ends.get(request) == end:
+                self._fill(self.turn)
                 self._end_decode(request)
                 self._finished(request, lives.input[request] + lives.output[request] - 1)
 
@@ -210,7 +260,7 @@ class Continuous(SimulatedEngine):
 
     def gaps(self) -> Gaps:
         """Return the times between tokens of all requests."""
-        extra, runs = SimulatedEngine.gaps(self), self.runs
+        extra, runs = self.noted_gaps, self.runs
         durations, counts = [extra.durations], [extra.counts]
         mixed = runs[(runs[:, TOKENS] > 0) & (runs[:, BATCH] > 0)]
         durations.append(mixed[:, DURATION])

@@ -1,0 +1,127 @@
+"""Engines that run every step together: data-parallel ranks of a model with shared experts."""
+
+from array import array
+from collections.abc import Sequence
+
+import numpy as np
+from attrs import define, field
+
+from specc.simulation.costs import RankCosts
+from specc.simulation.engine.base import NEVER, EngineStep, SimulatedEngine
+from specc.simulation.engine.continuous import Continuous
+from specc.simulation.requests import Gaps, Integers, TooLongError
+
+AT_ONCE = 256  # steps that are run together at most, where batches only age
+
+Composed = tuple[SimulatedEngine, EngineStep]
+
+
+@define
+class InStep:
+    """Ranks with queues, budgets and caches of their own, whose steps begin and end together.
+
+    A step takes as long as the longest of them: its own attention and dense layers, and the
+    exchange with the experts and their work at the mean of the tokens of all. A rank that has
+    nothing to do takes part with nothing.
+    """
+
+    engines: Sequence[SimulatedEngine]
+    costs: RankCosts
+    _gaps: "array[int]" = field(factory=lambda: array("q"))  # pairs of duration and number
+
+    @property
+    def now(self) -> int:
+        """The time of all of them."""
+        return self.engines[0].now
+
+    def advance(self, until: int = NEVER) -> None:
+        """Run all steps that begin before `until`."""
+        while True:
+            if all(self._arrived(engine).is_idle for engine in self.engines):
+                upcoming = min(engine.next_arrival for engine in self.engines)
+                if upcoming >= until:
+                    return
+                for engine in self.engines:
+                    engine.wait(max(self.now, upcoming))
+                continue
+            if self.now >= until:
+                if until == NEVER:
+                    raise TooLongError
+                return
+            self._step(until)
+
+    def _arrived(self, engine: SimulatedEngine) -> SimulatedEngine:
+        """Take in what an engine knows of; one that is idle knows of all that came."""
+        engine.arrive()
+        if engine.is_idle:
+            engine.wait(engine.now)
+            engine.arrive()
+        return engine
+
+    def _step(self, until: int) -> None:
+        """Run the next step, or several like it that begin before `until`."""
+        composed: list[Composed] = []
+        idle = []
+        for engine in self.engines:
+            step = None if engine.is_idle else engine.compose()
+            if step is None and not self._arrived(engine).is_idle:
+                step = engine.compose()
+            if step is None:
+                idle.append(engine)
+            else:
+                composed.append((engine, step))
+        if not composed:
+            return
+        ends, steps = self._ends(composed), 1
+        if len(ends) > 2:
+            steps = len(ends) - 1
+            for engine in self.engines:
+                steps = engine.within(until, steps, ends, 0)
+        self._complete(composed, idle, ends[: steps + 1])
+
+    def _complete(
+        self, composed: list[Composed], idle: list[SimulatedEngine], ends: list[int]
+    ) -> None:
+        steps, took = len(ends) - 1, ends[-1]
+        if isinstance(self.engines[0], Continuous):  # others note the gaps of each token
+            batch = sum(step.batch for _, step in composed)
+            for first, last in zip(ends[:-1], ends[1:], strict=True):
+                self._gaps.extend((last - first, batch))
+        for engine, step in composed:
+            engine.complete(step, steps, took, (ends[1], took - ends[-2]))
+        for engine in idle:
+            engine.wait(engine.now + took)
+
+    def _ends(self, composed: list[Composed]) -> list[int]:
+        """Return when each of the steps ends that may follow each other, from 0."""
+        steps = min(step.steps for _, step in composed)
+        total = sum(step.tokens + step.batch for _, step in composed)
+        if steps == 1:
+            return [0, max(self._duration(step, total) for _, step in composed)]
+        ages = [self._ages(step, total, min(steps, AT_ONCE)) for _, step in composed]
+        return [0, *np.cumsum(np.max(ages, axis=0)).tolist()]
+
+    def _duration(self, step: EngineStep, total: int) -> int:
+        """Return how long the step of one rank takes, with so many new tokens on all."""
+        costs, context = self.costs, step.context
+        if step.prompts:
+            own = costs.mixed(step.tokens, step.keys, step.batch, context)
+        else:
+            sums = costs.decode(step.batch)
+            own = sums[context + 1] - sums[context]
+        own += costs.spread(step.tokens + step.batch, total)
+        return max(own, costs.least(step.tokens, step.batch))
+
+    def _ages(self, step: EngineStep, total: int, steps: int) -> Integers:
+        """Return the times of steps in which the batch of one rank only ages."""
+        first = step.context
+        sums = np.array(self.costs.decode(step.batch)[first : first + steps + 1], np.int64)
+        own = np.diff(sums) + self.costs.spread(step.batch, total)
+        return np.maximum(own, self.costs.least(0, step.batch))
+
+    def gaps(self) -> Gaps:
+        """Return the times between tokens of all requests."""
+        shared = np.array(self._gaps, np.int64).reshape(-1, 2)
+        return Gaps.joined(
+            [Gaps.of(shared[:, 0], shared[:, 1]), *(e.noted_gaps for e in self.engines)]
+        )
