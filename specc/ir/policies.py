@@ -118,6 +118,10 @@ class Routing(Policy):
 class Admission(Policy):
     """How many blocks of the KV cache must be free before a request starts."""
 
+    WHOLE_PROMPT = (
+        "whole_prompt",
+        "a request starts when the blocks of its whole prompt are free",
+    )
     FIRST_CHUNK = (
         "first_chunk",
         "a request starts when the blocks of the first chunk of its prompt are free",
