@@ -4,7 +4,7 @@ import re
 
 Release = tuple[int, ...]
 
-_VERSION = re.compile(r"v?(\d{1,9}(?:\.\d{1,9})*)(?:[.+_-]?[a-z]+[._-]?\d*)*", re.IGNORECASE)
+_VERSION = re.compile(r"v?(\d{1,9}(?:\.\d{1,9})*)(?:[.+_-]?[a-z][a-z0-9.+_-]*)?", re.IGNORECASE)
 
 
 class VersionError(ValueError):

@@ -32,14 +32,14 @@ VLLM_ASCEND = EngineHistory(
     package="vllm-ascend",
     versions=(
         VersionRules(
-            read=("0.11.0", "0.13.0"),
+            read=("0.11.0", "0.12.0rc1", "0.13.0"),
             admission=_of_vllm(FIRST_CHUNK),
             prefix_caching=_CACHING,
             async_scheduling=_of_vllm(ASYNC_OFF),
             batch=_BATCH,
         ),
         VersionRules(
-            read=("0.18.0",),
+            read=("0.14.0rc1", "0.15.0rc1", "0.16.0rc1", "0.17.0rc1", "0.18.0"),
             admission=_of_vllm(FIRST_CHUNK),
             prefix_caching=_CACHING,
             async_scheduling=_of_vllm(ASYNC_ON),
