@@ -68,6 +68,8 @@ def convert(type_: Any, value: Value, span: Span, field: str) -> Any:
             return _price(value, span, field)
         case BooleanType() if isinstance(value, bool):
             return value
+        case BooleanType(auto=True) if isinstance(value, Symbol) and value.path.text == AUTO:
+            return None
         case TextType() if isinstance(value, str):
             return value
         case TextsType() if isinstance(value, Items):
@@ -76,8 +78,8 @@ def convert(type_: Any, value: Value, span: Span, field: str) -> Any:
             return tuple(_plain_number(item, at, field) for item, at in value.values)
         case NumbersType():
             raise _wrong(field, "a list of numbers, such as [0.5, 1]", value, span)
-        case BooleanType():
-            raise _wrong(field, "true or false", value, span)
+        case BooleanType(auto=auto):
+            raise _wrong(field, "true, false or auto" if auto else "true or false", value, span)
         case TextsType():
             raise _wrong(field, 'a list of texts, such as ["a", "b"]', value, span)
         case _:

@@ -251,8 +251,9 @@ class Analysis:
         match entries(cls)[last][1].type:
             case ChoiceType(choices=choices):
                 return [Completion(str(member.value), "choice") for member in choices]
-            case BooleanType():
-                return [Completion(word, "choice") for word in ("true", "false")]
+            case BooleanType(auto=auto):
+                words = ("true", "false", "auto") if auto else ("true", "false")
+                return [Completion(word, "choice") for word in words]
             case ArrivalType():
                 return [Completion(process.value, "choice") for process in Process]
             case ReferenceType(kind=kind) | ReferencesType(kind=kind):

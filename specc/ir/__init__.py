@@ -71,6 +71,7 @@ from specc.ir.simulation import (
     StepCost,
     Trace,
 )
+from specc.ir.software import Software, SoftwareSettings
 from specc.ir.study import KINDS, Document, Study
 from specc.ir.workload import (
     Images,
@@ -145,6 +146,8 @@ __all__ = [
     "Simulate",
     "SlidingWindow",
     "Slo",
+    "Software",
+    "SoftwareSettings",
     "Speculative",
     "StepCost",
     "StepLatency",

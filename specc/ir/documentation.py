@@ -233,8 +233,8 @@ def type_text(type_: FieldType) -> str:
             return "whole numbers: one, a list, a range, or auto"
         case IntervalType():
             return "range of whole numbers, both ends included; one number is the upper end"
-        case BooleanType():
-            return "true or false"
+        case BooleanType(auto=auto):
+            return "true, false or auto" if auto else "true or false"
         case TextType():
             return "text"
         case TextsType():
@@ -325,6 +325,7 @@ _SAMPLES: dict[Dimension, str] = {
     POWER: "400 W",
     REQUESTS / TIME: "20 req/s",
 }
+_TEXTS = {"version": "0.18"}
 _NAMES = {"model": "qwen3_32b", "device": "atlas_800_a3_752t_die", "workload": "chat"}
 
 
@@ -344,7 +345,7 @@ def example(name: str, entry: Entry) -> str:
         case BooleanType():
             return f"{name} = true"
         case TextType():
-            return f'{name} = "config.json"'
+            return f'{name} = "{_TEXTS.get(name, "config.json")}"'
         case NumbersType():
             return f"{name} = [0.5, 1]"
         case TextsType():

@@ -9,6 +9,7 @@ from specc.ir import vocabulary as v
 from specc.ir.model import Model
 from specc.ir.policies import Scheduler
 from specc.ir.ranges import LARGEST_BLOCK
+from specc.ir.software import SoftwareSettings
 from specc.units import (
     BYTES,
     DIMENSIONLESS,
@@ -114,7 +115,7 @@ class Speculative(v.Node):
 
 
 @frozen(kw_only=True, eq=False, repr=False)
-class Engine(v.Node):
+class Engine(SoftwareSettings):
     """Settings of the serving engine."""
 
     generation: Generation = v.choice(
@@ -132,8 +133,9 @@ class Engine(v.Node):
     )
     chunk_budget: Tokens | None = v.number(
         TOKENS,
-        "new tokens that a replica takes in a step; `auto` tries 4, 2 and 1 times the longest "
-        "prompt and takes the first whose prefill fits the memory",
+        "new tokens that a replica takes in a step; `auto` is the default of the software where "
+        "one is named; else it tries 4, 2 and 1 times the longest prompt and takes the first whose "
+        "prefill fits the memory",
         default=None,
         whole=True,
         at_least=1,
@@ -170,7 +172,8 @@ class Engine(v.Node):
     )
     max_sequences: int | None = v.number(
         DIMENSIONLESS,
-        "limit of the engine on the sequences of a replica",
+        "limit of the engine on the sequences of a replica; by default that of the software where "
+        "one is named",
         default=None,
         whole=True,
         at_least=1,

@@ -9,6 +9,7 @@ from attrs import field, frozen
 from specc.ir import vocabulary as v
 from specc.ir.policies import Routing, Scheduler
 from specc.ir.ranges import LARGEST_BLOCK
+from specc.ir.software import SoftwareSettings
 from specc.records import Record
 from specc.units import DIMENSIONLESS, REQUESTS, TIME, TOKENS, Seconds, Tokens
 
@@ -222,7 +223,7 @@ class StepCost(v.Node):
 
 
 @frozen(kw_only=True, eq=False, repr=False)
-class MeasuredServer(v.Node):
+class MeasuredServer(SoftwareSettings):
     """An engine whose steps were measured: it is simulated without a model or a device."""
 
     step_cost: tuple[StepCost, ...] = v.table(

@@ -71,7 +71,9 @@ class NumbersType:
 
 @frozen(eq=False, repr=False)
 class BooleanType:
-    """`true` or `false`."""
+    """`true` or `false`, or `auto` (None) if `auto`."""
+
+    auto: bool = False
 
 
 @frozen(eq=False, repr=False)
@@ -297,9 +299,9 @@ def numbers(doc: str) -> Any:
     return _declared(NumbersType(), doc, ())
 
 
-def boolean(doc: str, *, default: bool) -> Any:
-    """Declare a truth value."""
-    return _declared(BooleanType(), doc, default)
+def boolean(doc: str, *, default: bool | None) -> Any:
+    """Declare a truth value; the default None is `auto`."""
+    return _declared(BooleanType(auto=default is None), doc, default)
 
 
 def choice(

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from attrs import frozen
 
 from specc.diagnostics import Diagnostic, Label
+from specc.engines import with_defaults
 from specc.ir import Deployment, MeasuredServer, Phase, Routing, Sight, Strategy, Study
 from specc.plan import Plan, PlannedStudy, Task
 from specc.run.evaluate import Prepared, prepare, server_of
@@ -195,7 +196,7 @@ def _of_request(subject: MeasuredServer | Deployment, prompt: float, output: flo
         chunks = prompt / subject.chunk_budget
         each = _TOKEN + _TURN / (subject.decode_batch or 1)
         return chunks * _CHUNK + (output * each if _takes_turns(subject) else 0.0)
-    budget = subject.engine.chunk_budget
+    budget = with_defaults(subject.engine, subject.device.memory).chunk_budget
     return prompt / budget * _CHUNK if budget else 0.0
 
 

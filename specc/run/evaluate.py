@@ -8,6 +8,7 @@ from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from specc.cost import StepTable, calibration_name
+from specc.engines import with_defaults
 from specc.ir import Deployment, Phase, Search, Strategy
 from specc.ir.facts import fact
 from specc.plan import Task
@@ -146,7 +147,8 @@ def point_at(task: Task, batch: int) -> Point:
 
 def prepare(task: Task, of_others: Server) -> Prepared:
     """Return a task with its serving model; `of_others` is a server of the same cost."""
-    deployment, engine = task.deployment, task.deployment.engine
+    deployment = task.deployment
+    engine = with_defaults(deployment.engine, deployment.device.memory)
     server = evolve(of_others, mixture=Mixture.of(task.workload, deployment.model))
     budget = choose_budget(engine.chunk_budget, server)
     model = serving_model(server, engine, task.phase, budget)

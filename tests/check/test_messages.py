@@ -30,6 +30,8 @@ CASES = [
     "contradictions",
     "former",
     "unchunked",
+    "software",
+    "hits",
 ]
 
 

@@ -17,6 +17,7 @@ from specc.check.rules import (
     search,
     server,
     simulation,
+    software,
     speculation,
     study,
     workload,
@@ -43,7 +44,15 @@ MODEL: tuple[Check, ...] = (  # model
     model.indexer,
     model.parameters,
 )
-SERVER: tuple[Check, ...] = (server.missing_kind, server.same_step)  # server
+SERVER: tuple[Check, ...] = (  # server
+    server.missing_kind,
+    server.same_step,
+    software.settings_of_server,
+)
+SOFTWARE: tuple[Check, ...] = (  # engine or server
+    software.version_alone,
+    software.no_version,
+)
 INSTANCE: tuple[Check, ...] = (  # each kind of instance of a deployment
     placement.devices,
     placement.formats_of_weights,
@@ -71,6 +80,7 @@ STEP_LOOP: tuple[Check, ...] = (  # deployment in mode aggregated, engine
 )
 ENGINE: tuple[Check, ...] = (  # deployment, engine
     modes.useless_settings,
+    software.settings_of_engine,
     engine.memory,
     engine.longest_request,
     engine.batches,
@@ -99,6 +109,7 @@ SIMULATION: tuple[Check, ...] = (  # study, its simulation
     simulation.sessions_of_a_trace,
     simulation.prefixes,
     simulation.hit_rate,
+    software.flat_hits,
     simulation.shortlist,
     simulation.images_of_servers,
     simulation.engines,
@@ -136,6 +147,7 @@ def problems_of(node: Node) -> Iterator[Diagnostic]:
         case Workload():
             yield from _all(WORKLOAD, node)
         case MeasuredServer():
+            yield from _all(SOFTWARE, node)
             yield from _all(SERVER, node)
         case Study():
             yield from _of_study(node)
@@ -158,6 +170,7 @@ def _of_deployment(node: Deployment) -> Iterator[Diagnostic]:
 
 
 def _of_engine(node: Deployment, own: Engine) -> Iterator[Diagnostic]:
+    yield from _all(SOFTWARE, own)
     if node.mode is Mode.AGGREGATED:
         yield from _all(STEP_LOOP, node, own)
     yield from _all(ENGINE, node, own)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from specc.check.labels import label_of
+from specc.check.rules.software import as_it_runs, limit_of
 from specc.diagnostics import Diagnostic
 from specc.ir import Deployment, Engine
 
@@ -48,16 +49,17 @@ def slack(_deployment: Deployment, engine: Engine) -> Iterator[Diagnostic]:
         )
 
 
-def chunk_budget(_deployment: Deployment, engine: Engine) -> Iterator[Diagnostic]:
+def chunk_budget(deployment: Deployment, engine: Engine) -> Iterator[Diagnostic]:
     """A step holds the smallest batch."""
     drafted = max(engine.speculative.tokens or (0,)) if engine.speculative else 0
     least = (engine.decode_batch[0] if engine.decode_batch else 1) * (1 + drafted)
-    if engine.chunk_budget is not None and engine.chunk_budget < least:
+    budget = as_it_runs(deployment, engine).chunk_budget
+    if budget is not None and budget < least:
         yield Diagnostic(
             "E0456",
-            f"a step of {engine.chunk_budget} tokens cannot decode the smallest batch",
+            f"a step of {budget} tokens cannot decode the smallest batch",
             (
-                label_of(engine, "chunk_budget", f"at least {least} are needed"),
+                limit_of(deployment, engine, "chunk_budget", f"at least {least} are needed"),
                 label_of(engine, "decode_batch", "for these batches"),
             ),
             why="each decoding sequence takes one token of the step, and one more for each "
@@ -91,18 +93,15 @@ def longest_request(deployment: Deployment, engine: Engine) -> Iterator[Diagnost
         )
 
 
-def batches(_deployment: Deployment, engine: Engine) -> Iterator[Diagnostic]:
+def batches(deployment: Deployment, engine: Engine) -> Iterator[Diagnostic]:
     """The engine takes the smallest batch."""
-    if (
-        engine.decode_batch
-        and engine.max_sequences
-        and engine.decode_batch[0] > engine.max_sequences
-    ):
+    most = as_it_runs(deployment, engine).max_sequences
+    if engine.decode_batch and most and engine.decode_batch[0] > most:
         yield Diagnostic(
             "E0452",
-            f"batches begin at {engine.decode_batch[0]}, the engine takes {engine.max_sequences}",
+            f"batches begin at {engine.decode_batch[0]}, the engine takes {most}",
             (
                 label_of(engine, "decode_batch", "these batches"),
-                label_of(engine, "max_sequences", "this limit"),
+                limit_of(deployment, engine, "max_sequences", "this limit"),
             ),
         )

@@ -160,15 +160,20 @@ def prefixes(_study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
 
 
 def hit_rate(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
-    """Sessions make a hit rate."""
-    if simulate.sessions is not None and any(s.cached for s in study.workload.shapes()):
+    """Sessions, and a trace that says what requests share, make a hit rate."""
+    trace = simulate.arrival.trace
+    hashed = trace is not None and trace.hashes is not None
+    fixed = any(shape.cached for shape in study.workload.shapes())
+    if fixed and (simulate.sessions is not None or hashed):
+        source = (
+            label_of(simulate.sessions, "", "the hit rate follows from these", simulate)
+            if simulate.sessions is not None
+            else label_of(simulate, "arrival", "the hit rate follows from its hash_ids")
+        )
         yield Diagnostic(
             "E0488",
-            "a hit rate together with sessions",
-            (
-                label_of(simulate.sessions, "", "the hit rate follows from these", simulate),
-                label_of(study.workload, _hits_of(study.workload), "a fixed hit rate"),
-            ),
+            f"a hit rate together with {'a trace that has hash_ids' if hashed else 'sessions'}",
+            (source, label_of(study.workload, _hits_of(study.workload), "a fixed hit rate")),
             help="keep one of them",
         )
 

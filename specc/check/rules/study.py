@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from specc.check.labels import label_of
+from specc.check.rules.software import as_it_runs, limit_of
 from specc.diagnostics import Diagnostic, Label
 from specc.ir import Cut, Deployment, Mode, Phase, Study, Workload
 from specc.ir.images import image_tokens
@@ -135,15 +136,16 @@ def whole_prompts(study: Study, deployment: Deployment) -> Iterator[Diagnostic]:
     if scheduler is None or scheduler.loop is None or scheduler.loop.cut is not Cut.WHOLE:
         return
     images = image_tokens(study.workload, deployment.model)
+    budget = as_it_runs(deployment, engine).chunk_budget
     for prompt, _, labels in _longest(study.workload, images):
-        if engine.chunk_budget is not None and prompt > engine.chunk_budget:
+        if budget is not None and prompt > budget:
             yield Diagnostic(
                 "E0457",
                 f"'{scheduler.value}' rejects a prompt of {prompt} tokens, "
                 "longer than the chunk budget",
                 (
                     *labels[:1],
-                    label_of(engine, "chunk_budget", f"at least {prompt} are needed"),
+                    limit_of(deployment, engine, "chunk_budget", f"at least {prompt} are needed"),
                     label_of(engine, "scheduler", "takes a prompt in one step"),
                 ),
                 help="raise 'chunk_budget', or write scheduler = prefill_first",

@@ -79,6 +79,15 @@ RULES = (
         deployment("search { strategy = linear_exponential; slo_relax = 3 }"),
     ),
     Rule(
+        "E0450",
+        "a setting of decode_first with another way of scheduling",
+        "Asynchronous scheduling and 'long_prefill_token_threshold' are simulated as vLLM V1 has them, "
+        "in steps of the scheduler decode_first. Other schedulers, and a measured server whose sequences "
+        "take turns, would ignore them. Choose decode_first, or remove the setting.",
+        deployment("engine { scheduler = prefill_first; async_scheduling = true }"),
+        deployment("engine { scheduler = decode_first; async_scheduling = true }"),
+    ),
+    Rule(
         "E0451",
         "the memory of the engine is given twice",
         "'memory_utilization' is the share of the memory that the engine may use; "
@@ -141,6 +150,22 @@ RULES = (
         "prompts into chunks. A simulation counts such prompts of a trace or of sessions as rejected.",
         deployment("engine { scheduler = vllm_v0; chunk_budget = 2Ki tok }") + _CHAT,
         deployment("engine { scheduler = vllm_v0; chunk_budget = 4Ki tok }") + _CHAT,
+    ),
+    Rule(
+        "E0458",
+        "a version, and no software",
+        "Rules and defaults of engines differ by version, and a version says nothing without the name of "
+        "the engine. Write software = vllm_ascend, or the one that you run, beside 'version'.",
+        deployment('engine { version = "0.18" }'),
+        deployment('engine { software = vllm_ascend; version = "0.18" }'),
+    ),
+    Rule(
+        "E0459",
+        "a text that is not a version",
+        "A version begins with numbers that are separated by dots, such as 0.18, v0.18.0 or 0.18.0rc1. "
+        "Without 'version' the newest one counts that specc knows.",
+        deployment('engine { software = vllm_ascend; version = "latest" }'),
+        deployment('engine { software = vllm_ascend; version = "0.18.0rc1" }'),
     ),
     Rule(
         "E0461",

@@ -100,10 +100,10 @@ RULES = (
     ),
     Rule(
         "E0488",
-        "a hit rate together with sessions",
+        "a hit rate together with sessions or with a trace that has hash_ids",
         "'prefix_hit' of the workload fixes the share of the prompt that is found in the prefix "
-        "cache. "
-        "With sessions, the simulation computes this share itself. Remove one of them.",
+        "cache. With sessions, or with hash_ids that say which blocks the requests of a trace share, "
+        "the simulation computes this share itself. Remove one of them.",
         measured(
             "simulate { arrival = poisson(2 req/s); sessions { turns = 3 } }", "prefix_hit = 50%"
         ),
@@ -195,5 +195,14 @@ RULES = (
         "times.",
         measured("simulate { arrival = burst }; capacity { }", _SLO),
         measured(f"{_POISSON}; capacity {{ }}", _SLO),
+    ),
+    Rule(
+        "E0499",
+        "a hit rate together with prefix caching",
+        "'prefix_hit' of the workload fixes the share of the prompt that is found in the prefix cache. "
+        "'prefix_caching = true' simulates the cache, and the share follows from the requests. Remove one "
+        "of them; where 'prefix_caching' is left out, a fixed hit rate takes its place.",
+        measured(_POISSON, "prefix_hit = 50%", "prefix_caching = true;"),
+        measured(_POISSON, "prefix_hit = 50%"),
     ),
 )

@@ -10,11 +10,22 @@ from collections.abc import Iterable, Iterator
 from attrs import evolve
 
 from specc.cost import calibration_name
-from specc.ir import Deployment, Model, Study, Workload
+from specc.engines import rules_of, scheduling_of, with_defaults
+from specc.ir import (
+    Deployment,
+    Engine,
+    MeasuredServer,
+    Mode,
+    Model,
+    Scheduler,
+    SoftwareSettings,
+    Study,
+    Workload,
+)
 from specc.ir.images import image_tokens
-from specc.ir.vocabulary import Node
+from specc.ir.vocabulary import Node, entries
 from specc.ir.written import Row as Written
-from specc.ir.written import defaults, is_of_library, written
+from specc.ir.written import defaults, is_of_library, text_of, written
 from specc.report import format as show
 from specc.report.document import Column, Heading, ReportBlock, Row, Table
 from specc.report.study import ReportedStudy
@@ -33,9 +44,9 @@ def inputs(study: Study) -> Iterator[Table]:
     """Yield a table for each block that a study uses, but for models of the library."""
     yield _table("Workload", study.workload, _of_workload(study))
     for deployment in study.deployments:
-        yield _table("Deployment", deployment, _of_deployment(deployment))
+        yield _table("Deployment", deployment, _of_deployment(deployment, study))
     for server in study.servers:
-        yield _table("Server", server)
+        yield _table("Server", server, _of_software(server, _scheduled(server, study)))
     if study.simulate is not None or study.capacity is not None:
         yield _table("Study", study)
     for model in _models(study):
@@ -107,7 +118,7 @@ def _bins(workload: Workload) -> Iterator[str]:
         )
 
 
-def _of_deployment(deployment: Deployment) -> Iterator[Written]:
+def _of_deployment(deployment: Deployment, study: Study) -> Iterator[Written]:
     """Yield what the names in a deployment stand for, of each kind of instance."""
     several = len(deployment.mode.phases) > 1
     for phase in deployment.mode.phases:
@@ -122,6 +133,43 @@ def _of_deployment(deployment: Deployment) -> Iterator[Written]:
         reserved = instance.engine.reserved(instance.device.memory)
         yield f"{prefix}Reserved memory", f"{show.size(reserved)} a device"
         yield f"{prefix}Cost model", calibration_name(instance)
+        engine = instance.engine
+        if engine.software is not None:
+            limits = with_defaults(engine, instance.device.memory)
+            values = {name: getattr(limits, name) for name in ("chunk_budget", "max_sequences")}
+            values |= _scheduled(engine, study, whole=deployment.mode is Mode.AGGREGATED)
+            yield from _of_software(engine, values, prefix)
+
+
+def _scheduled(
+    settings: Engine | MeasuredServer, study: Study, whole: bool = True
+) -> dict[str, object]:
+    """Return the rules of a scheduler that a simulation follows, by the names of their fields."""
+    if study.simulate is None or settings.software is None:
+        return {}
+    flat = any(shape.cached for shape in study.workload.shapes())
+    scheduler: Scheduler | None = settings.scheduler if whole else None
+    found = scheduling_of(settings, scheduler, flat_hits=flat)
+    names = ("admission", "prefix_caching", "async_scheduling")
+    return {name: getattr(found, name) for name in names}
+
+
+def _of_software(
+    settings: SoftwareSettings, values: dict[str, object], prefix: str = ""
+) -> Iterator[Written]:
+    """Yield the settings that an engine has by default of its software, and whose rules count."""
+    if settings.software is None:
+        return
+    rules, known = rules_of(settings.software, settings.version), entries(type(settings))
+    left = "; ".join(
+        f"{name} = {text_of(value, known[name][1].type)}"
+        for name, value in values.items()
+        if getattr(settings, name) is None and value is not None
+    )
+    if left:
+        yield f"{prefix}By default of {rules.name}", left
+    if rules.note:
+        yield f"{prefix}Version", rules.note
 
 
 def _format(deployment: Deployment) -> str:

@@ -1,0 +1,70 @@
+"""What a table of versions is made of."""
+
+from typing import Generic, TypeVar
+
+from attrs import frozen
+
+from specc.ir import Admission, Software
+from specc.units import Bytes, Tokens
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@frozen
+class Sourced(Generic[T_co]):
+    """A fact with its source.
+
+    Attributes:
+        value: None if it is not known: then the rule of the newest vLLM holds.
+        source: file of the software, and what it says there.
+    """
+
+    value: T_co | None
+    source: str
+
+
+@frozen(kw_only=True)
+class MemoryClass:
+    """Defaults of an engine on devices from so much memory on.
+
+    Attributes:
+        at_least: bytes of a device.
+        chunk_budget: new tokens of a step; None if that is no constant.
+        max_sequences: sequences of a replica; None if that is no constant.
+    """
+
+    at_least: Bytes = 0
+    chunk_budget: Tokens | None = None
+    max_sequences: int | None = None
+
+
+@frozen(kw_only=True)
+class VersionRules:
+    """What an engine does by default, from a version on.
+
+    Attributes:
+        read: the versions whose source was read and has these rules, oldest first.
+        admission: which blocks must be free before a request starts.
+        prefix_caching: whether computed blocks are found again.
+        async_scheduling: whether a step is composed while the one before runs.
+        batch: defaults by memory of the device, rising; empty if none is known.
+    """
+
+    read: tuple[str, ...]
+    admission: Sourced[Admission]
+    prefix_caching: Sourced[bool]
+    async_scheduling: Sourced[bool]
+    batch: Sourced[tuple[MemoryClass, ...]]
+
+
+@frozen(kw_only=True)
+class EngineHistory:
+    """The versions of an engine that are known, oldest first.
+
+    Attributes:
+        package: what the sources call it.
+    """
+
+    software: Software
+    package: str
+    versions: tuple[VersionRules, ...]
