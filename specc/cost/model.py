@@ -92,7 +92,7 @@ class CostModel:
         Where replicas bring different numbers of tokens, a step takes on each of them its own
         time, with these seconds at the mean of the tokens in place of those at its own.
         """
-        own = evolve(self, operators=tuple(op for op in self.operators if not op.pooled))
+        own = evolve(self, operators=tuple(op for op in self.operators if not op.is_pooled))
         whole, rest = self.rules.busy(self._kernels(steps)), own.rules.busy(own._kernels(steps))
         pooled: Column = whole.total - rest.total
         return pooled

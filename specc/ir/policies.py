@@ -100,6 +100,13 @@ class Scheduler(Policy):
 class Routing(Policy):
     """Which of several engines a request goes to."""
 
+    ENGINE = (
+        "engine",
+        "instances in turn, and in each the engine's own balancer over its data-parallel ranks, as "
+        "vLLM 0.33: the fewest requests, of which those that wait count more where more than half "
+        "of the KV cache is in use",
+        Sight.LOADS,
+    )
     ROUND_ROBIN = ("round_robin", "the engines in turn", Sight.NOTHING)
     LEAST_LOAD = ("least_load", "the engine with the fewest requests", Sight.LOADS)
     PREFIX_AWARE = (

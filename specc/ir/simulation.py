@@ -166,9 +166,9 @@ class Simulate(v.Node):
     )
     router: Routing = v.choice(
         Routing,
-        "round robin, the engine with the fewest requests, or the one that has most of the prompt "
-        "in its cache unless its load exceeds twice the mean plus one",
-        default=Routing.ROUND_ROBIN,
+        "who sends a request to an engine. 'engine' takes instances in turn, and in each the "
+        "balancer of the software; the others see every data-parallel rank as an engine",
+        default=Routing.ENGINE,
     )
     shortlist: int = v.number(
         DIMENSIONLESS,

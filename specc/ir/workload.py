@@ -122,6 +122,12 @@ class Workload(v.Node):
     images: Images | None = v.block(Images, "images of a request", optional=True)
     slo: Slo = v.block(Slo, "service-level objectives")
 
+    @property
+    def has_hits(self) -> bool:
+        """Whether a share of the prompts is cached at a flat rate, whatever the cache holds."""
+        rows = [row.prefix_hit for row in self.requests] or [None]
+        return any(self.prefix_hit if hit is None else hit for hit in rows)
+
     def shapes(self, image_tokens: Tokens = 0) -> tuple[RequestShape, ...]:
         """Return the shapes of the requests; their shares add up to 1.
 

@@ -187,7 +187,8 @@ def _of_simulations(study: Study) -> Iterator[WorkPart]:
 
 
 def _takes_turns(server: MeasuredServer) -> bool:
-    return takes_turns(measured_pool(server, Routing.ROUND_ROBIN, longest=1).settings)
+    pool = measured_pool(server, Routing.ROUND_ROBIN, longest=1, flat_hits=False)
+    return takes_turns(pool.settings)
 
 
 def _of_request(subject: MeasuredServer | Deployment, prompt: float, output: float) -> Seconds:

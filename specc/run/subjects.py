@@ -154,6 +154,11 @@ class Simulator:
         return tuple(part.count * instance.engines for part, instance in each)
 
     @property
+    def flat_hits(self) -> bool:
+        """Whether the workload sets a flat hit rate."""
+        return self.subject.study.workload.has_hits
+
+    @property
     def limits(self) -> tuple[EngineLimits, ...]:
         """The limits of the engines of each phase."""
         if self.subject.server is not None:
@@ -219,7 +224,7 @@ class Simulator:
             router, longest = self.subject.simulate.router, self.source.longest_request
             server = self.subject.server
             self._pools[deviations] = (
-                (measured_pool(server, router, longest),)
+                (measured_pool(server, router, longest, flat_hits=self.flat_hits),)
                 if server is not None
                 else tuple(i.pool(router, longest, deviations) for i in self.instances)
             )
@@ -237,6 +242,5 @@ class Simulator:
     def _disaggregated(self, prefill: Pool, decode: Pool) -> Disaggregated:
         """Join two pools; every data-parallel replica of the smaller side has its own link."""
         assert self.subject.transfer is not None
-        each = zip((prefill, decode), self.instances, strict=True)
-        links = min(pool.engines * instance.in_step for pool, instance in each)
+        links = min(pool.engines for pool in (prefill, decode))
         return Disaggregated(prefill, decode, self.subject.transfer, links)

@@ -43,6 +43,11 @@ class Mixture:
         return cls(shapes, float(images.count * each), float(images.count * each**2))
 
     @property
+    def has_hits(self) -> bool:
+        """Whether any shape has tokens that are cached at a flat rate."""
+        return any(shape.cached for shape in self.shapes)
+
+    @property
     def mean_input(self) -> float:
         """Tokens of the mean prompt."""
         return math.fsum(s.share * s.input for s in self.shapes)

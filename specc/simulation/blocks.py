@@ -7,7 +7,7 @@ from attrs import Factory, define
 
 @define
 class BlockCache:
-    """Blocks that are computed, as vLLM keeps them: shared while in use, then the least recent goes.
+    """Blocks that are computed, as vLLM keeps them: shared in use, then the least recent goes.
 
     Full blocks can be found as soon as they are scheduled. Those with a hash are for all; those of
     a request that has no hashes, or beyond them, are for itself, after a preemption. Two copies of

@@ -3,7 +3,7 @@
 import heapq
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 from attrs import evolve, frozen
@@ -11,17 +11,18 @@ from attrs import evolve, frozen
 from specc.ir import Routing, Sight
 from specc.results import EngineLimits
 from specc.simulation.blocks import BlockCache
-from specc.simulation.costs import StepCosts, picoseconds
+from specc.simulation.costs import RankCosts, StepCosts, picoseconds
 from specc.simulation.engine import (
     NEVER,
     Continuous,
     InOrder,
+    InStep,
     Lives,
     RoundRobin,
     SimulatedEngine,
 )
 from specc.simulation.metrics import Outcome
-from specc.simulation.policies.routers import router_of
+from specc.simulation.policies.routers import EngineView, router_of
 from specc.simulation.policies.schedulers import scheduler_of
 from specc.simulation.requests import (
     REJECTED,
@@ -52,29 +53,41 @@ def engine_kind(settings: EngineLimits) -> type[SimulatedEngine]:
 
 @frozen(eq=False)
 class Pool:
-    """Like engines behind a router."""
+    """Like engines behind a router.
+
+    Attributes:
+        settings: of an engine.
+        costs: of its steps.
+        engines: how many there are.
+        routing: which of them a request goes to.
+        ranks: neighbouring engines that are one instance to the router.
+        in_step: neighbouring engines of an instance that run their steps together.
+    """
 
     settings: EngineLimits
     costs: StepCosts
     engines: int = 1
     routing: Routing = Routing.ROUND_ROBIN
+    ranks: int = 1
+    in_step: int = 1
 
     def serve(self, requests: Requests, progress: Progress = lambda _: None) -> Outcome:
         """Serve requests; stopped by the keyboard, it says what is known so far."""
         lives = Lives.of(requests)
         engines = [self.engine(lives) for _ in range(self.engines)]
+        groups = self._groups(engines)
         interrupted = False
         try:
-            if self.routing.sight is Sight.NOTHING or self.engines == 1:
-                self._in_turn(engines, requests, progress)
+            if self._is_blind:
+                self._in_turn(engines, groups, requests, progress)
             else:
-                self._by_state(engines, requests, progress)
+                self._by_state(engines, groups, requests, progress)
         except KeyboardInterrupt:
             interrupted = True
         return Outcome(
             requests=requests,
             served=lives.served(),
-            gaps=Gaps.joined([engine.gaps() for engine in engines]),
+            gaps=Gaps.joined([group.gaps() for group in groups]),
             runs=[engine.runs for engine in engines],
             capacity=[self.settings.capacity] * self.engines,
             rejected=sum(engine.rejected for engine in engines),
@@ -90,42 +103,73 @@ class Pool:
         engine = engine_kind(settings)
         return engine(settings, self.costs, lives, BlockCache(size) if caches else None)
 
+    def _groups(self, engines: Sequence[SimulatedEngine]) -> "Sequence[SimulatedEngine | InStep]":
+        """Return what runs on its own: engines, or those that run in step."""
+        if self.in_step == 1:
+            return engines
+        costs = cast(RankCosts, self.costs)
+        starts = range(0, self.engines, self.in_step)
+        return [InStep(engines[start : start + self.in_step], costs) for start in starts]
+
+    @property
+    def _is_blind(self) -> bool:
+        """Whether the router sees nothing of the engines, or nothing that it needs."""
+        router = router_of(self.routing)
+        among = self.ranks if router.within_instances else self.engines
+        return self.routing.sight is Sight.NOTHING or among == 1
+
+    def _place(self, number: int, views: Callable[[int], EngineView]) -> int:
+        """Return the engine that a request goes to, by what a router sees of those it knows."""
+        router = router_of(self.routing)
+        if not router.within_instances:
+            return router.choose(number, [views(place) for place in range(self.engines)])
+        round_, instance = divmod(number, self.engines // self.ranks)
+        first = instance * self.ranks
+        known = range(first, first + self.ranks)
+        return first + router.choose(round_, [views(place) for place in known])
+
     def _in_turn(
-        self, engines: Sequence[SimulatedEngine], requests: Requests, progress: Progress
+        self,
+        engines: Sequence[SimulatedEngine],
+        groups: "Sequence[SimulatedEngine | InStep]",
+        requests: Requests,
+        progress: Progress,
     ) -> None:
-        arrival, count, choose = requests.arrival, len(requests), router_of(self.routing).choose
-        unseen = [0] * self.engines
+        arrival, count, unseen = requests.arrival, len(requests), EngineView()
         for number in range(count):
-            place = choose(number, unseen, unseen) if self.engines > 1 else 0
+            place = self._place(number, lambda _: unseen) if self.engines > 1 else 0
             engines[place].submit(number)
         marks = [*range(0, count, AT_ONCE), count]
         for first, last in pairwise(marks):
             until = int(arrival[last]) if last < count else NEVER
-            for engine in engines:
-                engine.advance(until)
+            for group in groups:
+                group.advance(until)
             progress(last - first)
 
     def _by_state(
-        self, engines: Sequence[SimulatedEngine], requests: Requests, progress: Progress
+        self,
+        engines: Sequence[SimulatedEngine],
+        groups: "Sequence[SimulatedEngine | InStep]",
+        requests: Requests,
+        progress: Progress,
     ) -> None:
+        prefixes = self.routing.sight is Sight.PREFIXES
         for number, time in enumerate(requests.arrival.tolist()):
-            for engine in engines:
-                engine.advance(time)
-            self._choose(engines, requests, number).submit(number)
+            for group in groups:
+                group.advance(time)
+
+            def seen(place: int, number: int = number) -> EngineView:
+                engine = engines[place]
+                used = engine.used / self.settings.capacity
+                found = engine.found(number) if prefixes else 0
+                return EngineView(engine.waits, len(engine.running), used, found)
+
+            engines[self._place(number, seen)].submit(number)
             if number % AT_ONCE == AT_ONCE - 1:
                 progress(AT_ONCE)
-        for engine in engines:
-            engine.advance()
+        for group in groups:
+            group.advance()
         progress(len(requests) % AT_ONCE)
-
-    def _choose(
-        self, engines: Sequence[SimulatedEngine], requests: Requests, number: int
-    ) -> SimulatedEngine:
-        loads, matches = [engine.load for engine in engines], [0] * len(engines)
-        if self.routing.sight is Sight.PREFIXES and requests.blocks is not None:
-            hashes = requests.blocks[number]
-            matches = [e.cache.match(hashes, len(hashes)) if e.cache else 0 for e in engines]
-        return engines[router_of(self.routing).choose(number, loads, matches)]
 
 
 class Transfers(Protocol):

@@ -4,6 +4,7 @@ import numpy as np
 from attrs import evolve, frozen
 
 from specc.cost import StepTable
+from specc.engines import scheduling_of
 from specc.ir import Engine, MeasuredServer, Phase, Routing, Scheduler
 from specc.ir.engine import USUAL_SLACK
 from specc.ir.simulation import StepKind
@@ -41,37 +42,37 @@ class SimulatedInstance:
 
     @property
     def in_step(self) -> int:
-        """Data-parallel replicas that share experts, and so run every step together.
-
-        They are one engine with the budgets, sequences and caches of all of them.
-        """
+        """Data-parallel ranks that share experts, and so run every step together."""
         layout, model = self.server.layout, self.server.cost.memory_model.model
-        return layout.dp if model.experts is not None else 1
+        return layout.replicas_per_experts if model.experts is not None else 1
 
     @property
     def engines(self) -> int:
-        """Engines of the instance: replicas on their own, one for each pipeline stage's batch."""
-        layout = self.server.layout
-        return layout.dp // self.in_step * layout.pp
+        """Engines of the instance: data-parallel ranks, one for each pipeline stage's batch."""
+        return self.server.batches
 
     @property
     def settings(self) -> EngineLimits:
         """The limits of an engine."""
-        engine, together = self.engine, self.in_step
-        whole = self.phase is Phase.WHOLE
+        engine, whole = self.engine, self.phase is Phase.WHOLE
         running = self.batch if self.phase is not Phase.PREFILL else PREFILL_LIMIT
         scheduler = engine.scheduler if whole and engine.scheduler else Scheduler.DECODE_FIRST
-        limit = running * together
+        flat = self.phase is not Phase.DECODE and self.server.mixture.has_hits
+        scheduling = scheduling_of(engine, scheduler, flat_hits=flat)
         return EngineLimits(
             scheduler=scheduler,
-            budget=self.budget * together,
-            limit=min(limit, self.budget * together),
-            admission=(engine.prefill_admission or running) * together,
-            decode_batch=limit,
-            capacity=self.cache_blocks * together,
+            budget=self.budget,
+            limit=min(running, self.budget),
+            admission=engine.prefill_admission or running,
+            decode_batch=running,
+            capacity=self.cache_blocks,
             block=self.server.block,
             longest=self.longest,
             slack=engine.slack if scheduler.takes_slack else 0.0,
+            start=scheduling.admission,
+            prefix_caching=scheduling.prefix_caching,
+            async_scheduling=scheduling.async_scheduling,
+            long_prompt=scheduling.long_prompt or 0,
         )
 
     @property
@@ -94,7 +95,7 @@ class SimulatedInstance:
         return float(server.times(step).deviation[0])
 
     def pool(self, routing: Routing, longest: Tokens, deviations: float = 0.0) -> Pool:
-        """Return an engine of the instance; `longest` is the longest request that comes.
+        """Return the engines of an instance; `longest` is the longest request that comes.
 
         All steps take as long as the cost model says, times exp(deviations · deviation).
         """
@@ -105,17 +106,27 @@ class SimulatedInstance:
             longest=longest,
             budget=int(settings.budget * (1 + settings.slack)) + 1,
             limit=settings.limit,
-            replicas=self.in_step,
+            ranks=self.in_step,
             overhead=0.0 if self.phase is Phase.WHOLE else self.server.serving_cost,
             slowness=float(np.exp(deviations * self.deviation)),
         )
-        return Pool(settings, costs, routing=routing)
+        return Pool(settings, costs, self.engines, routing, self.engines, self.in_step)
 
 
-def measured_pool(server: MeasuredServer, routing: Routing, longest: Tokens) -> Pool:
-    """Return an engine whose steps were measured; `longest` is the longest request that comes."""
+def measured_pool(
+    server: MeasuredServer, routing: Routing, longest: Tokens, *, flat_hits: bool
+) -> Pool:
+    """Return an engine whose steps were measured.
+
+    Args:
+        server: the engine.
+        routing: which of several a request goes to.
+        longest: tokens of the longest request that comes.
+        flat_hits: the workload sets a flat hit rate, which is instead of prefix caching.
+    """
     decode_batch = min(server.decode_batch or server.max_sequences, server.max_sequences)
     capacity = UNLIMITED if server.kv_cache is None else server.kv_cache // server.block_size
+    scheduling = scheduling_of(server, server.scheduler, flat_hits=flat_hits)
     settings = EngineLimits(
         scheduler=server.scheduler,
         budget=server.chunk_budget,
@@ -127,6 +138,10 @@ def measured_pool(server: MeasuredServer, routing: Routing, longest: Tokens) -> 
         longest=server.max_model_length or UNLIMITED,
         slack=USUAL_SLACK if server.scheduler.takes_slack else 0.0,
         ready_at=picoseconds(server.ready_after),
+        start=scheduling.admission,
+        prefix_caching=scheduling.prefix_caching,
+        async_scheduling=scheduling.async_scheduling,
+        long_prompt=scheduling.long_prompt or 0,
     )
     points = {
         kind: sorted((row.size, row.time) for row in server.step_cost if row.step is kind)

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict, deque
 from attrs import Factory, define
 
 from specc.results import EngineLimits
-from specc.simulation.costs import StepCosts
+from specc.simulation.costs import RankCosts, StepCosts
 from specc.simulation.policies.admissions import AdmissionPolicy, admission_of
 from specc.simulation.policies.schedulers import (
     SchedulerPolicy,
@@ -282,13 +282,14 @@ class PlainEngine:
                 return False
             self.now = max(self.now, self.coming[0].arrival)
             return True
-        if step.prompts:
-            duration = self.costs.mixed(step.tokens, step.keys, step.batch, step.context)
-        else:
-            sums = self.costs.decode(step.batch)
-            duration = sums[step.context + 1] - sums[step.context]
-        self.complete(step, self.compose_ahead(), duration)
+        self.complete(step, self.compose_ahead(), self.duration(step))
         return True
+
+    def duration(self, step: ComposedStep) -> int:
+        if step.prompts:
+            return self.costs.mixed(step.tokens, step.keys, step.batch, step.context)
+        sums = self.costs.decode(step.batch)
+        return sums[step.context + 1] - sums[step.context]
 
     def compose_ahead(self) -> ComposedStep | None:
         """Compose the step after the one that begins now, where that is done ahead."""
@@ -527,3 +528,37 @@ class PlainEngine:
             sequence.table = []
         else:
             self.waiting.remove(sequence)
+
+
+@define
+class PlainRanks:
+    """Plain engines whose steps begin and end together; each step is as long as its longest."""
+
+    engines: list[PlainEngine]
+    costs: RankCosts
+
+    def run(self) -> "PlainRanks":
+        while self.next_step():
+            pass
+        return self
+
+    def next_step(self) -> bool:
+        steps = [engine.upcoming() for engine in self.engines]
+        begun = [step for step in steps if step is not None]
+        if not begun:
+            coming = [engine.coming[0].arrival for engine in self.engines if engine.coming]
+            for engine in self.engines:
+                engine.now = max(engine.now, min(coming, default=0))
+            return bool(coming)
+        total = sum(step.tokens + step.batch for step in begun)
+        duration = max(self.duration(step, total) for step in begun)
+        for engine, step in zip(self.engines, steps, strict=True):
+            if step is None:
+                engine.now += duration
+            else:
+                engine.complete(step, engine.compose_ahead(), duration)
+        return True
+
+    def duration(self, step: ComposedStep, total: int) -> int:
+        own = self.engines[0].duration(step) + self.costs.spread(step.tokens + step.batch, total)
+        return max(own, self.costs.least(step.tokens, step.batch))

@@ -2,6 +2,7 @@
 
 import random
 from array import array
+from collections import Counter
 
 import attrs
 import numpy as np
@@ -12,10 +13,17 @@ from specc.ir import Admission, Scheduler
 from specc.results import EngineLimits
 from specc.simulation.cluster import Pool
 from specc.simulation.costs import StepCosts, prefix_sums
-from specc.simulation.engine import Continuous, InOrder, Lives, RoundRobin, SimulatedEngine
+from specc.simulation.engine import (
+    Continuous,
+    InOrder,
+    InStep,
+    Lives,
+    RoundRobin,
+    SimulatedEngine,
+)
 from specc.simulation.policies.schedulers import SCHEDULERS
 from specc.simulation.requests import Requests
-from tests.simulation.plain import PlainEngine
+from tests.simulation.plain import PlainEngine, PlainRanks
 
 
 @define
@@ -109,8 +117,12 @@ def limits(generator: random.Random, scheduler: Scheduler, kind: type) -> Engine
     )
 
 
-def engine_of(limited: EngineLimits, costs: StepCosts, requests: Requests) -> SimulatedEngine:
-    return Pool(limited, costs).engine(Lives.of(requests))
+def engine_of(
+    kind: type, limited: EngineLimits, costs: StepCosts, requests: Requests
+) -> SimulatedEngine:
+    """An engine as `Pool` makes it, of a kind that it might not take."""
+    made = Pool(limited, costs).engine(Lives.of(requests))
+    return kind(limited, costs, made.lives, made.cache)
 
 
 CONTINUOUS = [policy.name for policy in SCHEDULERS if not policy.remembers]
@@ -134,8 +146,7 @@ def test_equal_to_the_plain_engine(cases: int, scheduler: Scheduler, kind: type)
         if seed % 2 and not transferred:
             requests = with_prefixes(generator, requests, limited.block)
         plain = PlainEngine.of(limited, costs, requests).run()
-        engine = engine_of(limited, costs, requests)
-        assert type(engine) is kind
+        engine = engine_of(kind, limited, costs, requests)
         for number in range(len(requests)):
             engine.submit(number)
         if seed % 3 == 0:
@@ -159,6 +170,65 @@ def test_equal_to_the_plain_engine(cases: int, scheduler: Scheduler, kind: type)
     assert preempted > cases / 4
     assert rejected > cases / 10
     assert found > 10 * cases
+
+
+@define
+class CurvedRanks(Curved):
+    """Ranks that wait for each other; experts take a third of a microsecond a token of the mean."""
+
+    ranks: int
+
+    def spread(self, tokens: int, total: int) -> int:
+        return (total * 300_000) // self.ranks - tokens * 300_000
+
+    def least(self, tokens: int, batch: int) -> int:
+        return 60_000_000 + 2_000_000 * batch + (30_000_000 if tokens else 0)
+
+
+@pytest.mark.parametrize(("cases", "kind"), [(600, Continuous), (200, InOrder), (100, RoundRobin)])
+def test_ranks_in_step_are_equal_to_plain_ones(cases: int, kind: type) -> None:
+    """Requests go to ranks at random; those that have none in a step take part with nothing."""
+    preempted = idle = 0
+    for seed in range(cases):
+        generator = random.Random(seed)
+        requests = some(generator, transferred=False)
+        limited = limits(generator, Scheduler.DECODE_FIRST, kind)
+        if seed % 2:
+            requests = with_prefixes(generator, requests, limited.block)
+        count = generator.choice([2, 3, 8])
+        costs = CurvedRanks(limited.longest, count)
+        places = [generator.randrange(count) for _ in range(len(requests))]
+        plain = PlainRanks([PlainEngine.of(limited, costs, requests) for _ in range(count)], costs)
+        lives = Lives.of(requests)
+        engines = [engine_of(kind, limited, costs, requests) for _ in range(count)]
+        for place, engine in enumerate(engines):
+            engine.lives = lives
+            chosen = plain.engines[place]
+            chosen.coming = [s for s in chosen.coming if places[s.number] == place]
+        for number, place in enumerate(places):
+            engines[place].submit(number)
+        group = InStep(engines, costs)
+        plain.run()
+        end = plain.engines[0].now
+        if seed % 3 == 0:
+            for until in range(0, end, max(1, end // 7)):
+                group.advance(until)
+        group.advance()
+        served = lives.served()
+        for name in ("start", "first", "finish", "preemptions", "hits"):
+            expected = [getattr(plain.engines[p].sequences[n], name) for n, p in enumerate(places)]
+            assert getattr(served, name).tolist() == expected, (seed, name)
+        gaps = group.gaps()
+        expected_gaps = sum((engine.gaps for engine in plain.engines), Counter())
+        assert dict(zip(gaps.durations.tolist(), gaps.counts.tolist(), strict=True)) == dict(
+            expected_gaps
+        ), seed
+        steps = [int(engine.runs[:, 1].sum()) for engine in engines]
+        assert steps == [engine.steps for engine in plain.engines]
+        preempted += int(served.preemptions.sum())
+        idle += max(steps) - min(steps)
+    assert preempted > cases / 4
+    assert idle > cases
 
 
 @define

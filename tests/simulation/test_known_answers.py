@@ -72,7 +72,9 @@ def test_a_prefix_decides_until_its_engine_has_twice_the_mean_load_and_one() -> 
     count = 6
     blocks = [tuple(range(20))] * count
     requests = _requests(np.arange(count), 330, 2000, blocks)
-    served = Pool(_engine(), COSTS, 4, Routing.PREFIX_AWARE).serve(requests).served
+    served = (
+        Pool(_engine(prefix_caching=True), COSTS, 4, Routing.PREFIX_AWARE).serve(requests).served
+    )
     assert (served.hits > 0).tolist() == [False, True, True, False, True, True]
 
 
@@ -272,19 +274,18 @@ def test_a_step_is_priced_as_the_prompts_that_its_keys_mean() -> None:
     assert steps.decode.tokens.tolist() == [5.0] * 4
 
 
-def test_replicas_in_step_share_prompts_and_sequences() -> None:
+def test_steps_of_the_table_are_those_of_one_rank() -> None:
     server = _Steps()
     table = CostTable(  # type: ignore[arg-type]
-        server, longest=4000, budget=2000, limit=8, replicas=4, overhead=0.5, slowness=2.0
+        server, longest=4000, budget=2000, limit=8, overhead=0.5, slowness=2.0
     )
     server.asked.clear()
     one = np.ones(1)
     times = table._times(800 * one, 50.5 * one, 6 * one, 700 * one)
     (steps,) = server.asked
-    # Eight prompts of 100 tokens are two a replica; six sequences are two on the fullest.
-    assert (steps.prefill.requests[0], steps.prefill.tokens[0]) == (2, 200)
-    assert steps.prefill.context[0] == 200
-    assert steps.decode.requests[0] == 2
+    assert (steps.prefill.requests[0], steps.prefill.tokens[0]) == (8, 800)
+    assert steps.prefill.context[0] == 800
+    assert steps.decode.requests[0] == 6
     assert times[0] == (1 + 0.5) * 2
 
 
@@ -295,7 +296,8 @@ def test_a_measured_server_is_an_engine_with_its_limits(scheduler: Scheduler) ->
         scheduler=scheduler, max_sequences=64, chunk_budget=48, decode_batch=32, block_size=16,
         kv_cache=1000, step_cost=tuple(points), ready_after=2.0,
     )  # fmt: skip
-    limits = measured_pool(server, Routing.ROUND_ROBIN, longest=500).settings
+    pool = measured_pool(server, Routing.ROUND_ROBIN, longest=500, flat_hits=False)
+    limits = pool.settings
     assert (limits.budget, limits.limit, limits.decode_batch, limits.admission) == (48, 48, 32, 32)
     assert (limits.capacity, limits.block) == (62, 16)
     slack = scheduler is Scheduler.DECODE_FIRST_WITH_SLACK

@@ -49,7 +49,7 @@ def test_the_table_is_the_cost_model(model: str, layout: Layout) -> None:
         layout,
         Workload(input=1024, output=256),
     )
-    table = CostTable(server, longest=16384, budget=8192, limit=256, replicas=layout.dp)
+    table = CostTable(server, longest=16384, budget=8192, limit=256)
     generator = np.random.default_rng(1)
 
     def up_to(most: int) -> np.ndarray:
@@ -84,7 +84,7 @@ def test_step_costs_between_and_beyond() -> None:
 
 
 def test_an_instance_of_a_deployment() -> None:
-    """Replicas of a dense model are engines of their own; those that share experts are one."""
+    """Every replica is an engine; those that share experts run in step."""
 
     def instance(model: str, layout: Layout) -> SimulatedInstance:
         given = deployment(Setting(model, A3, layout.devices, "w8a8_dynamic"))
@@ -94,7 +94,10 @@ def test_an_instance_of_a_deployment() -> None:
     dense = instance("qwen3_32b", Layout(4, 1, 2))
     assert (dense.engines, dense.settings.limit, dense.settings.budget) == (2, 32, 8192)
     moe = instance("qwen3_235b_a22b", Layout(4, 1, 4, ep=16))
-    assert (moe.engines, moe.settings.limit, moe.settings.budget) == (1, 128, 4 * 8192)
+    assert (moe.engines, moe.settings.limit, moe.settings.budget) == (4, 32, 8192)
+    assert (dense.in_step, moe.in_step) == (1, 4)
+    apart = instance("qwen3_235b_a22b", Layout(4, 1, 4, ep=4, moe_dp=4))
+    assert (apart.engines, apart.in_step) == (4, 1)
     staged = instance("qwen3_32b", Layout(4, 2, 1))
     assert (staged.engines, staged.settings.limit) == (2, 32)
     # What the cache holds fits the memory, and one block more for each token of 128 would not.
@@ -106,22 +109,51 @@ def test_an_instance_of_a_deployment() -> None:
 
 def test_blocks_are_shared_and_the_oldest_go_first() -> None:
     cache = BlockCache(size=4)
-    assert cache.insert(1, [10, 11, 12]) == 12
+    cache.publish(1, [10, 11, 12], 3)
     assert cache.match([10, 11, 99], 9) == 2
     assert cache.match([10, 11, 12], 1) == 1
-    cache.acquire(2, [10, 11], 2)
-    assert cache.newly_used([10, 11], 2) == 0
-    # Its last block falls idle; the others are in use by 2.
-    assert cache.release(1) == 4
-    assert cache.newly_used([10, 11, 12], 3) == 4
-    assert cache.release(2) == 8
+    assert cache.in_use([10, 11, 12], 2) == 8
+    cache.acquire(2, [10, 11], 2, 0)
+    # Of 14 blocks 12 are full; 8 of these are in use by 2, and its last four fall idle.
+    assert cache.release(1, 14, 12, keep=False) == 14 - 8
+    assert cache.idle == 4
+    assert cache.release(2, 8, 8, keep=False) == 8
     # 12 fell idle first, then 11, then 10: ends of prompts go before their beginnings.
     cache.trim(8)
     assert cache.match([10, 11, 12], 9) == 2
-    cache.trim(4)
+    cache.trim(7)  # without one of its KV-cache blocks 11 cannot be found
     assert cache.match([10, 11, 12], 9) == 1
+    assert cache.idle == 7
     cache.trim(0)
     assert cache.match([10], 9) == 0
+
+
+def test_a_preempted_request_finds_its_own_blocks_unless_they_are_evicted() -> None:
+    cache = BlockCache()
+    assert cache.release(1, 6, 5, keep=True) == 6
+    assert cache.own(1, 0, 9) == 5
+    assert cache.own(1, 0, 3) == 3
+    assert cache.own(1, 1, 9) == 0  # not what is behind a block with a hash
+    assert cache.own(2, 0, 9) == 0
+    cache.release(2, 4, 4, keep=False)  # younger, and nobody finds them
+    cache.trim(7)
+    assert cache.own(1, 0, 9) == 3
+    cache.acquire(1, [], 0, 3)
+    assert cache.idle == 4
+    assert cache.own(1, 0, 9) == 0
+
+
+def test_of_two_copies_the_older_is_found() -> None:
+    cache = BlockCache()
+    cache.publish(1, [7], 1)
+    cache.publish(2, [7], 1)
+    assert cache.has_copies
+    cache.release(1, 1, 1, keep=False)
+    assert cache.in_use([7], 1) == 0  # the idle one, though another is in use
+    cache.trim(0)
+    assert cache.match([7], 1) == 1
+    assert cache.in_use([7], 1) == 1
+    assert not cache.has_copies
 
 
 def source(turns: float, system: int, count: int = 300) -> RequestSource:

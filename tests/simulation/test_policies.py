@@ -8,7 +8,7 @@ from specc.ir import Admission, Cut, Routing, Scheduler
 from specc.ir.policies import POLICIES
 from specc.simulation.policies.admissions import ADMISSIONS, AdmissionPolicy, admission_of
 from specc.simulation.policies.registry import registered
-from specc.simulation.policies.routers import ROUTERS, RouterPolicy, router_of
+from specc.simulation.policies.routers import ROUTERS, EngineView, RouterPolicy, router_of
 from specc.simulation.policies.schedulers import (
     SCHEDULERS,
     SchedulerPolicy,
@@ -79,17 +79,35 @@ def test_schedulers_by_turns() -> None:
     assert turns.plan(StepView(0, 100, 100, prefilled=True)) == (False, 100)
 
 
+def seen(loads: list[int], found: list[int]) -> list[EngineView]:
+    return [EngineView(running=n, found=f) for n, f in zip(loads, found, strict=True)]
+
+
 def test_routers() -> None:
-    in_turn, least, aware = (router_of(name) for name in Routing)
-    assert [in_turn.choose(n, [0, 0, 0], [0, 0, 0]) for n in range(4)] == [0, 1, 2, 0]
-    assert least.choose(0, [3, 2, 2], [9, 0, 0]) == 1
+    _, in_turn, least, aware = (router_of(name) for name in Routing)
+    assert [in_turn.choose(n, seen([0, 0, 0], [0, 0, 0])) for n in range(4)] == [0, 1, 2, 0]
+    assert least.choose(0, seen([3, 2, 2], [9, 0, 0])) == 1
     # The longest match; of several the least load; none, or a crowded one: the least load of all.
-    assert aware.choose(0, [3, 2, 4], [1, 0, 5]) == 2
-    assert aware.choose(0, [3, 2, 1], [5, 5, 0]) == 1
-    assert aware.choose(0, [3, 2, 1], [0, 0, 0]) == 2
-    assert aware.choose(0, [8, 1, 0], [7, 0, 0]) == 2  # 8 > 2 · 3 + 1
-    assert aware.choose(0, [7, 1, 1], [7, 0, 0]) == 0  # 7 is not above 2 · 3 + 1
+    assert aware.choose(0, seen([3, 2, 4], [1, 0, 5])) == 2
+    assert aware.choose(0, seen([3, 2, 1], [5, 5, 0])) == 1
+    assert aware.choose(0, seen([3, 2, 1], [0, 0, 0])) == 2
+    assert aware.choose(0, seen([8, 1, 0], [7, 0, 0])) == 2  # 8 > 2 · 3 + 1
+    assert aware.choose(0, seen([7, 1, 1], [7, 0, 0])) == 0  # 7 is not above 2 · 3 + 1
 
 
-def test_a_first_chunk_is_what_a_request_needs_to_start() -> None:
+def test_the_balancer_of_an_engine_counts_what_waits_more_under_pressure() -> None:
+    balancer = router_of(Routing.ENGINE)
+    assert balancer.within_instances
+    # Ties go on with every request.
+    assert [balancer.choose(n, [EngineView()] * 3) for n in range(4)] == [0, 1, 2, 0]
+    # Two that wait and four that run are 6; at a cache 3/4 full 6 + 2 · 6 · 1/4 = 9, at a full one
+    # four times the two: 4 + 2 · 4 = 12.
+    busy = [EngineView(waiting=2, running=4, used=used) for used in (0.5, 0.75, 1.0)]
+    for load, places in ((6, (0, 1, 1)), (7, (0, 1, 1)), (9, (0, 0, 1)), (12, (0, 0, 0))):
+        other = EngineView(running=load)
+        assert tuple(balancer.choose(0, [engine, other]) for engine in busy) == places, load
+
+
+def test_what_a_request_needs_to_start() -> None:
+    assert admission_of(Admission.WHOLE_PROMPT).tokens(64, 500) == 500
     assert admission_of(Admission.FIRST_CHUNK).tokens(64, 500) == 64

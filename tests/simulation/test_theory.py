@@ -28,6 +28,7 @@ def engine(**changes) -> EngineLimits:
         "capacity": 400,
         "block": 16,
         "longest": 4096,
+        "prefix_caching": True,
     }
     return EngineLimits(**{**usual, **changes})
 

@@ -49,21 +49,23 @@ class Work:
 
 @frozen(kw_only=True)
 class Operator:
-    """What all operators have.
-
-    Attributes:
-        pooled: whether replicas that share experts pool their tokens in it, so that it takes as
-            long on all of them, by the mean of their tokens.
-    """
+    """What all operators have."""
 
     name: str
     repeat: float
     kind: OperatorClass = OperatorClass.VECTOR
-    pooled: bool = False
 
     def work(self, steps: StepTable) -> Work:
         """Return the work of one run in each step."""
         raise NotImplementedError
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether replicas that share experts pool their tokens in it.
+
+        Then it takes as long on all of them, by the mean of their tokens.
+        """
+        return False
 
     @property
     def matrix_format(self) -> Format:

@@ -26,7 +26,8 @@ class CollectiveOperator(Operator):
     """A collective over `group` ranks that lie `stride` apart.
 
     `row_bytes` is what a rank holds per row (an all-to-all: what it sends), `share` the part of
-    the rows it has. With `overlapped` it runs while the operator before it computes.
+    the rows it has. With `overlapped` it runs while the operator before it computes. `pooled` says
+    that it moves tokens to experts that replicas share, or back.
     """
 
     rows: Rows
@@ -36,7 +37,12 @@ class CollectiveOperator(Operator):
     stride: int = 1
     share: float = 1.0
     overlapped: bool = False
+    pooled: bool = False
     kind: OperatorClass = OperatorClass.COLLECTIVE
+
+    @property
+    def is_pooled(self) -> bool:
+        return self.pooled
 
     @property
     def span(self) -> int:

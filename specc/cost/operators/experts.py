@@ -37,7 +37,6 @@ class RoutedExperts(Operator):
     imbalance: float = 1.0
     bias: bool = False
     kind: OperatorClass = OperatorClass.EXPERTS
-    pooled: bool = True
 
     def routed_tokens(self, steps: StepTable) -> Column:
         """Return the tokens that are spread over all experts of the group."""
@@ -60,6 +59,10 @@ class RoutedExperts(Operator):
             p.activation_bytes * (self.hidden + self.inner) + HALF * (self.hidden + self.inner)
         )
         return Work(6 * rows * self.hidden * self.inner, 7 * rows * self.inner, moved)
+
+    @property
+    def is_pooled(self) -> bool:
+        return True
 
     @property
     def matrix_format(self) -> Format:

@@ -160,7 +160,10 @@ class GroupedGemm(Operator):
     outer: int
     swiglu: bool
     kind: OperatorClass = OperatorClass.EXPERTS
-    pooled: bool = True
+
+    @property
+    def is_pooled(self) -> bool:
+        return True
 
     @property
     def matrix_format(self) -> Format:
@@ -187,7 +190,10 @@ class ExpertRows(Operator):
     block: RoutedExperts
     row_bytes: float
     fixed_bytes: float = 0
-    pooled: bool = True
+
+    @property
+    def is_pooled(self) -> bool:
+        return True
 
     def work(self, steps: StepTable) -> Work:
         rows = self.block.copies(steps)

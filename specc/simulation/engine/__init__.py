@@ -21,6 +21,7 @@ from specc.simulation.engine.base import (
 )
 from specc.simulation.engine.continuous import Continuous
 from specc.simulation.engine.in_order import InOrder
+from specc.simulation.engine.in_step import InStep
 from specc.simulation.engine.lives import Lives
 from specc.simulation.engine.round_robin import RoundRobin
 
@@ -38,6 +39,7 @@ __all__ = [
     "Continuous",
     "EngineStep",
     "InOrder",
+    "InStep",
     "Lives",
     "RoundRobin",
     "SimulatedEngine",

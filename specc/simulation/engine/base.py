@@ -154,6 +154,13 @@ class SimulatedEngine(ABC):
         """What ran, shape (N, 8): see `RUN_COLUMNS`; a row is like steps in a row."""
         return np.array(self._runs, np.int64).reshape(-1, len(RUN_COLUMNS))
 
+    def found(self, request: int) -> Tokens:
+        """Return the tokens of a prompt that need no computing here, as far as hashes say."""
+        if self.cache is None or self.lives.hashes is None:
+            return 0
+        hashes = self.lives.hashes[request]
+        return self.cache.match(hashes, len(hashes)) * self.lives.block_tokens
+
     def submit(self, request: int) -> None:
         """Queue a request for its time of arrival, which is not before that of the last one."""
         prompt = self.lives.input[request]
@@ -222,7 +229,8 @@ class SimulatedEngine(ABC):
         if steps > 1 and self._may_start():
             came = self.lives.arrival[self._pending[0]] + passed
             sooner = bisect_left(ends, came, first, first + steps) - first
-            steps = min(steps, sooner + 1 if self.settings.async_scheduling else sooner)
+            ahead = self.settings.async_scheduling and bool(self.running)
+            steps = min(steps, sooner + ahead)
         return max(1, steps)
 
     def _may_start(self) -> bool:
@@ -293,43 +301,28 @@ class SimulatedEngine(ABC):
         chunks: list[Chunk] = []
         while waiting and left > 0 and len(running) < places:
             request = waiting[0]
-            known = lives.known[request]
-            hashed = own = 0
             if lives.transferred[request]:
-                rest, done = 1, known
-            else:
-                done = lives.cached[request]
-                if cache is not None:
-                    hashed, own = self._find(request)
-                    done = hashed * lives.block_tokens + own * block
-                rest = known - done
+                need = -(-(lives.known[request] + 1) // block)
+                if need > room:
+                    break
+                room, left = room - need, left - 1
+                self._take_over(request)
+                continue
+            known, done = lives.known[request], lives.cached[request]
+            hashed = own = shared = 0
+            if cache is not None:
+                hashed, own = self._find(request)
+                done = hashed * lives.block_tokens + own * block
+                shared = cache.in_use(self._hashes(request), hashed)
+            rest = known - done
             query = self._cut(rest if rest < most else most, left, budget)
             chunk = done + query
-            need = -(-chunk // block)
-            start = self._to_start(chunk, done + rest)
-            wanted = need if start == chunk else -(-start // block)
-            if hashed:
-                assert cache is not None
-                assert lives.hashes is not None
-                shared = cache.in_use(lives.hashes[request], hashed)
-                need, wanted = need - shared, wanted - shared
-            if query > left or wanted > room:
+            need = -(-chunk // block) - shared
+            if query > left or -(-self._to_start(chunk, known) // block) - shared > room:
                 break
-            waiting.popleft()
-            running[request] = None
-            room -= need
-            left -= query
-            if lives.start[request] < 0:
-                lives.start[request] = self._seen
+            self._start(request)
+            room, left = room - need, left - query
             self._free -= need
-            if lives.transferred[request]:
-                # The first token came elsewhere: it decodes in this very step.
-                self._free += need - -(-done // block)
-                self._unsettled = True
-                if cache is not None:
-                    self._publish(request, done)
-                self._join(request, lives.last[request])
-                continue
             lives.hits[request] += done
             if cache is not None:
                 cache.acquire(request, self._hashes(request), hashed, own)
@@ -341,6 +334,23 @@ class SimulatedEngine(ABC):
                 if not several:
                     break
         return chunks
+
+    def _start(self, request: int) -> None:
+        """Let the first request that waits run."""
+        self.waiting.popleft()
+        self.running[request] = None
+        if self.lives.start[request] < 0:
+            self.lives.start[request] = self._seen
+
+    def _take_over(self, request: int) -> None:
+        """Start a request whose first token came elsewhere: it decodes in this very step."""
+        held = self.lives.known[request]
+        self._start(request)
+        self._free -= -(-held // self.settings.block)
+        self._unsettled = True
+        if self.cache is not None:
+            self._publish(request, held)
+        self._join(request, self.lives.last[request])
 
     def _preempt(self, request: int) -> None:
         """Take a request out of the batch, without its cache, to the front of the queue."""

@@ -12,6 +12,7 @@ import heapq
 import numpy as np
 from attrs import Factory, define, field
 
+from specc.ir import Admission
 from specc.simulation.engine.base import (
     BATCH,
     CONTEXT,
@@ -21,7 +22,6 @@ from specc.simulation.engine.base import (
     EngineStep,
     SimulatedEngine,
 )
-from specc.ir import Admission
 from specc.simulation.engine.lives import Chunk, work_of
 from specc.simulation.policies.schedulers import StepPlan
 from specc.simulation.requests import Gaps, Integers
@@ -104,6 +104,8 @@ class Continuous(SimulatedEngine):
         A step that is composed ahead does not know the tokens of the step before it.
         """
         shown = turn - 1 - self.settings.async_scheduling
+        if self.cache is None:
+            return
         while self._fills and self._fills[0][0] <= shown:
             _, place, number = heapq.heappop(self._fills)
             request = self._joined[place]

@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from attrs import define, field
@@ -37,7 +38,9 @@ class InStep:
     def advance(self, until: int = NEVER) -> None:
         """Run all steps that begin before `until`."""
         while True:
-            if all(self._arrived(engine).is_idle for engine in self.engines):
+            for engine in self.engines:
+                self._arrive(engine)
+            if all(engine.is_idle for engine in self.engines):
                 upcoming = min(engine.next_arrival for engine in self.engines)
                 if upcoming >= until:
                     return
@@ -50,13 +53,12 @@ class InStep:
                 return
             self._step(until)
 
-    def _arrived(self, engine: SimulatedEngine) -> SimulatedEngine:
+    def _arrive(self, engine: SimulatedEngine) -> None:
         """Take in what an engine knows of; one that is idle knows of all that came."""
         engine.arrive()
         if engine.is_idle:
             engine.wait(engine.now)
             engine.arrive()
-        return engine
 
     def _step(self, until: int) -> None:
         """Run the next step, or several like it that begin before `until`."""
@@ -64,8 +66,9 @@ class InStep:
         idle = []
         for engine in self.engines:
             step = None if engine.is_idle else engine.compose()
-            if step is None and not self._arrived(engine).is_idle:
-                step = engine.compose()
+            if step is None:
+                self._arrive(engine)
+                step = None if engine.is_idle else engine.compose()
             if step is None:
                 idle.append(engine)
             else:
@@ -85,7 +88,7 @@ class InStep:
         steps, took = len(ends) - 1, ends[-1]
         if isinstance(self.engines[0], Continuous):  # others note the gaps of each token
             batch = sum(step.batch for _, step in composed)
-            for first, last in zip(ends[:-1], ends[1:], strict=True):
+            for first, last in pairwise(ends):
                 self._gaps.extend((last - first, batch))
         for engine, step in composed:
             engine.complete(step, steps, took, (ends[1], took - ends[-2]))
@@ -117,7 +120,8 @@ class InStep:
         first = step.context
         sums = np.array(self.costs.decode(step.batch)[first : first + steps + 1], np.int64)
         own = np.diff(sums) + self.costs.spread(step.batch, total)
-        return np.maximum(own, self.costs.least(0, step.batch))
+        ages: Integers = np.maximum(own, self.costs.least(0, step.batch))
+        return ages
 
     def gaps(self) -> Gaps:
         """Return the times between tokens of all requests."""

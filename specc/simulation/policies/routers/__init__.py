@@ -2,7 +2,7 @@
 
 from specc.ir import Routing
 from specc.simulation.policies.registry import registered
-from specc.simulation.policies.routers.base import RouterPolicy
+from specc.simulation.policies.routers.base import EngineView, RouterPolicy
 
 ROUTERS: tuple[type[RouterPolicy], ...] = registered(Routing, __name__)
 _BY_NAME = {policy.name: policy() for policy in ROUTERS}
@@ -13,4 +13,4 @@ def router_of(name: Routing) -> RouterPolicy:
     return _BY_NAME[name]
 
 
-__all__ = ["ROUTERS", "RouterPolicy", "router_of"]
+__all__ = ["ROUTERS", "EngineView", "RouterPolicy", "router_of"]

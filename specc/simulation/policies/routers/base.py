@@ -2,9 +2,31 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from specc.ir import Routing
+from specc.units import Tokens
+
+
+class EngineView(NamedTuple):
+    """What a router sees of an engine: nothing, unless the `sight` of its name says more.
+
+    Attributes:
+        waiting: requests that wait.
+        running: requests that run.
+        used: share of the KV cache that is in use.
+        found: tokens of the prompt that it has in its cache.
+    """
+
+    waiting: int = 0
+    running: int = 0
+    used: float = 0.0
+    found: Tokens = 0
+
+    @property
+    def load(self) -> int:
+        """Requests that wait or run."""
+        return self.waiting + self.running
 
 
 class RouterPolicy(ABC):
@@ -12,22 +34,23 @@ class RouterPolicy(ABC):
 
     Attributes:
         name: its name in a spec.
+        within_instances: whether it chooses a data-parallel rank of an instance, and instances are
+            taken in turn; otherwise it chooses among all ranks.
     """
 
     name: ClassVar[Routing]
+    within_instances: ClassVar[bool] = False
 
     @abstractmethod
-    def choose(self, number: int, loads: Sequence[int], matches: Sequence[int]) -> int:
+    def choose(self, number: int, engines: Sequence[EngineView]) -> int:
         """Return the place of the engine that a request goes to.
 
         Args:
             number: place of the request in the order of arrival, from 0.
-            loads: requests that wait or run on each engine; 0 of a router that sees nothing.
-            matches: leading blocks of the prompt that each engine has in its cache; 0 of a router
-                that sees no prefixes, and where prompts have none.
+            engines: what it sees of each.
         """
 
 
-def least(loads: Sequence[int]) -> int:
+def least(engines: Sequence[EngineView]) -> int:
     """Return the place of the least load, the first of several."""
-    return min(range(len(loads)), key=loads.__getitem__)
+    return min(range(len(engines)), key=lambda place: engines[place].load)

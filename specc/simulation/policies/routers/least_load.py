@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from specc.ir import Routing
-from specc.simulation.policies.routers.base import RouterPolicy, least
+from specc.simulation.policies.routers.base import EngineView, RouterPolicy, least
 
 
 class LeastLoad(RouterPolicy):
@@ -11,6 +11,6 @@ class LeastLoad(RouterPolicy):
 
     name = Routing.LEAST_LOAD
 
-    def choose(self, number: int, loads: Sequence[int], matches: Sequence[int]) -> int:
+    def choose(self, number: int, engines: Sequence[EngineView]) -> int:
         """Choose the least load."""
-        return least(loads)
+        return least(engines)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from specc.ir import Routing
-from specc.simulation.policies.routers.base import RouterPolicy, least
+from specc.simulation.policies.routers.base import EngineView, RouterPolicy, least
 
 IMBALANCE = 2.0  # load over the mean above which a prefix does not decide
 
@@ -17,8 +17,9 @@ class PrefixAware(RouterPolicy):
 
     name = Routing.PREFIX_AWARE
 
-    def choose(self, number: int, loads: Sequence[int], matches: Sequence[int]) -> int:
+    def choose(self, number: int, engines: Sequence[EngineView]) -> int:
         """Choose the longest match that is not crowded."""
-        best = max(range(len(loads)), key=lambda i: (matches[i], -loads[i], -i))
-        crowded = loads[best] > IMBALANCE * (sum(loads) / len(loads)) + 1
-        return least(loads) if crowded or not matches[best] else best
+        best = max(range(len(engines)), key=lambda i: (engines[i].found, -engines[i].load, -i))
+        mean = sum(engine.load for engine in engines) / len(engines)
+        crowded = engines[best].load > IMBALANCE * mean + 1
+        return least(engines) if crowded or not engines[best].found else best

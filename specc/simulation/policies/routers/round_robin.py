@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from specc.ir import Routing
-from specc.simulation.policies.routers.base import RouterPolicy
+from specc.simulation.policies.routers.base import EngineView, RouterPolicy
 
 
 class EnginesInTurn(RouterPolicy):
@@ -11,6 +11,6 @@ class EnginesInTurn(RouterPolicy):
 
     name = Routing.ROUND_ROBIN
 
-    def choose(self, number: int, loads: Sequence[int], matches: Sequence[int]) -> int:
+    def choose(self, number: int, engines: Sequence[EngineView]) -> int:
         """Choose the next engine."""
-        return number % len(loads)
+        return number % len(engines)
