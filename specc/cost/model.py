@@ -62,6 +62,14 @@ class CostModel:
             two_streams=deployment.communication.two_streams and layout.ep > 1,
         )
 
+    @property
+    def pools_budgets(self) -> bool:
+        """Whether a step takes in prompts by the budgets of all replicas together.
+
+        So does the published planner, whose rules say so; an engine has a queue for each replica.
+        """
+        return self.rules.pools_budgets
+
     def times(self, steps: StepTable) -> StepTimes:
         """Return the time of every step with its parts."""
         if len(steps) <= _ROWS_AT_ONCE:

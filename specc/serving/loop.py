@@ -92,6 +92,7 @@ class Trajectory:
     def schedule(self) -> Schedule:
         """What runs when, without times."""
         loop, replicas = self.loop, self.loop.server.layout.dp
+        pools = loop.server.cost.pools_budgets
         forms = loop.scheduler.loop
         if forms is None:
             raise ValueError(f"no loop over steps stands for '{loop.scheduler.value}'")
@@ -100,6 +101,7 @@ class Trajectory:
             loop.budget,
             loop.slack if forms.slack else 0.0,
             1 + loop.server.drafted,
+            replicas=1 if pools else replicas,
         )
         engine = Stepping(
             loop.server.mixture.shapes,
@@ -136,6 +138,8 @@ class Trajectory:
         server, block = self.loop.server, self.loop.server.block
         requests, tokens, pairs, causal, attended = prefill
         share = self._fullest(requests) / np.maximum(requests, 1)
+        if not server.cost.pools_budgets:  # none takes more than a step of its own
+            share = np.minimum(share, self._budget_with_slack / np.maximum(tokens, 1))
         prefilled = Sequences(
             requests=requests * share,
             tokens=tokens * share,
@@ -161,6 +165,12 @@ class Trajectory:
             patches=begun * images.patches,
             patch_pairs=begun * images.patch_pairs,
         )
+
+    @property
+    def _budget_with_slack(self) -> Tokens:
+        forms = self.loop.scheduler.loop
+        slack = self.loop.slack if forms is not None and forms.slack else 0.0
+        return int(self.loop.budget * (1 + slack) + 1e-9)
 
     def _prefill(self) -> Column:
         return np.array(self.schedule.prefill, np.float64).T

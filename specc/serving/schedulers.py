@@ -1,7 +1,8 @@
 """Which waiting prompts a step of the loop takes in, and how many sequences it decodes.
 
-How is said by the `Loop` of a scheduler. All counts are of the whole instance: its replicas pool
-their budgets, and a chunk of a prompt fits the budget of one replica.
+How is said by the `Loop` of a scheduler. All counts are of the whole instance. A prompt goes to the
+replica with most of its budget left, and a chunk fits that; in the published planner replicas pool
+their budgets.
 """
 
 import heapq
@@ -9,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import groupby
 
-from attrs import define, frozen
+from attrs import define, evolve, frozen
 
 from specc.ir import Cut, Loop
 from specc.units import Tokens
@@ -40,13 +41,19 @@ class Admitted:
 class Budget:
     """What a step may take: tokens of the instance, of a chunk, and the share above for slack.
 
-    `each` are the tokens of a sequence that decodes, drafted ones included.
+    `each` are the tokens of a sequence that decodes, drafted ones included, and `replicas` those
+    that the tokens of the instance are divided among.
     """
 
     total: Tokens
     chunk: Tokens
     slack: float
     each: int = 1
+    replicas: int = 1
+
+    def rooms(self, left: Tokens) -> list[Tokens]:
+        """Return what is left for each replica, as a heap with the largest first."""
+        return [-(left // self.replicas)] * self.replicas
 
     def decoding(self, ready: int) -> int:
         """Return how many of the ready sequences a step decodes."""
@@ -92,15 +99,14 @@ def _in_chunks(
 
     So does the reference planner.
     """
-    admitted, unfinished = [], []
+    admitted, unfinished, rooms = [], [], budget.rooms(left)
     front = waiting[0].chunk
     while waiting and waiting[0].chunk == front:
         group = waiting[0]
         query = min(budget.chunk, new[group.shape] - group.done)
-        count = min(group.count, left // query)
+        count = _dealt(rooms, query, group.count)
         if count <= 0:
             break
-        left -= count * query
         taken = _take(waiting, count, query, new)
         admitted.append(taken)
         if not taken.last:
@@ -113,13 +119,12 @@ def _in_parts(
     waiting: "deque[Waiting]", new: Lengths, left: Tokens, budget: Budget
 ) -> list[Admitted]:
     """Take prompts in order, the last one in part."""
-    admitted, unfinished = [], []
-    while waiting and left > 0:
+    admitted, unfinished, rooms = [], [], budget.rooms(left)
+    while waiting and rooms[0] < 0:
         group = waiting[0]
         rest = new[group.shape] - group.done
-        query = min(rest, left, budget.chunk)
-        count = max(1, min(group.count, left // query))
-        left -= count * query
+        query = min(rest, -rooms[0], budget.chunk)
+        count = _dealt(rooms, query, group.count)
         taken = _take(waiting, count, query, new)
         admitted.append(taken)
         if not taken.last:
@@ -130,20 +135,30 @@ def _in_parts(
 
 def _whole(waiting: "deque[Waiting]", new: Lengths, left: Tokens, budget: Budget) -> list[Admitted]:
     """Take whole prompts in order, each on the replica that has most room left."""
-    replicas = budget.total // budget.chunk
-    rooms = [-(left // replicas)] * replicas  # a heap, the largest first
+    rooms = evolve(budget, replicas=budget.total // budget.chunk).rooms(left)
     admitted = []
     while waiting:
-        query, count = new[waiting[0].shape], 0
+        query = new[waiting[0].shape]
         if query > budget.chunk:
             raise ValueError(f"a prompt of {query} tokens exceeds the budget of {budget.chunk}")
-        while count < waiting[0].count and query <= -rooms[0]:
-            heapq.heapreplace(rooms, rooms[0] + query)
-            count += 1
+        count = _dealt(rooms, query, waiting[0].count)
         if not count:
             break
         admitted.append(_take(waiting, count, query, new))
     return admitted
+
+
+def _dealt(rooms: list[Tokens], query: Tokens, most: int) -> int:
+    """Deal chunks to the replicas with most room; return how many of `most` there is room for."""
+    if len(rooms) == 1:
+        count = min(most, -rooms[0] // query)
+        rooms[0] += count * query
+        return count
+    count = 0
+    while count < most and query <= -rooms[0]:
+        heapq.heapreplace(rooms, rooms[0] + query)
+        count += 1
+    return count
 
 
 _TAKINGS: dict[Cut, Taking] = {

@@ -11,12 +11,13 @@ from specc.units import Tokens
 
 @frozen(eq=False)
 class Waves:
-    """Waves of W = ⌊budget · DP / new⌋ requests, back to back, with `new` the mean computed prompt.
+    """Waves of W requests, back to back, each replica with as many as its budget holds.
 
-    As the reference planner has it the fullest replica takes ⌈W / DP⌉, which may be one prompt
-    above its own budget. Of C requests n = C div W full waves take L_W each, a rest of
-    r = C mod W takes L_r; a wave follows the one before as soon as the first of P pipeline stages
-    is free. So
+    W = DP · ⌊budget / new⌋, and at least one each, with `new` the mean computed prompt. By the
+    reference rules, as the published planner has it, W = ⌊budget · DP / new⌋, of which the
+    fullest replica takes ⌈W / DP⌉: that may be one prompt above its own budget. Of C requests
+    n = C div W full waves take L_W each, a rest of r = C mod W takes L_r; a wave follows the one
+    before as soon as the first of P pipeline stages is free. So
         TTFT = [W·L_W·(n + n(n-1)/2P) + r·(n·L_W/P + L_r)] / C,
         makespan = the later of L_W·(1 + (n-1)/P) and n·L_W/P + L_r.
     A prefilled token attends to the cached prefix too, which the reference planner drops.
@@ -70,7 +71,10 @@ def wave_steps(server: Server, budget: Tokens, concurrency: Integers) -> StepTab
 
 def wave_size(server: Server, budget: Tokens) -> int:
     """Return the requests of a full wave, over all replicas."""
-    return max(1, int(budget * server.layout.dp / server.mixture.mean_new + 1e-9))
+    new, replicas = server.mixture.mean_new, server.layout.dp
+    if server.cost.pools_budgets:
+        return max(1, int(budget * replicas / new + 1e-9))
+    return replicas * max(1, int(budget / new + 1e-9))
 
 
 def full_wave_memory(server: Server, budget: Tokens) -> StepMemory:

@@ -28,7 +28,7 @@ class BlockCache:
     _users: dict[int, int] = Factory(dict)
     # KV-cache blocks of copies, and of runs without a hash, in the order in which they fell idle.
     _queue: dict[int, int] = Factory(dict)
-    _held: dict[int, list[int]] = Factory(dict)
+    _held: dict[int, list[int]] = Factory(dict)  # copies that a request uses, in order
     _own: dict[int, tuple[int, int]] = Factory(dict)  # run of a request, hashed blocks before it
     _lost: int = -1  # the run that nobody can find, if it is the last of the queue
     _names: int = 0
@@ -97,8 +97,8 @@ class BlockCache:
             full: those of them that are full and computed.
             keep: whether the request comes back and finds its own.
         """
-        held = self._held.pop(request, [])
-        own = full - len(held) * self.size
+        held = self._held.pop(request, ())
+        own = full - len(held) * self.size if held else full
         if own > 0:
             self._idle_run(request, own, len(held), keep)
         for copy in reversed(held):
@@ -113,15 +113,17 @@ class BlockCache:
 
     def trim(self, room: int) -> None:
         """Evict the least recently used until what is idle fits into `room`."""
+        queue = self._queue
         while self.idle > room:
-            oldest = next(iter(self._queue))
-            blocks, excess = self._queue[oldest], self.idle - room
-            self._forget(oldest)
+            oldest = next(iter(queue))
+            blocks, excess = queue[oldest], self.idle - room
+            if oldest in self._hash:
+                self._forget(oldest)
             if blocks > excess:
-                self._queue[oldest] = blocks - excess
+                queue[oldest] = blocks - excess
                 self.idle = room
             else:
-                del self._queue[oldest]
+                del queue[oldest]
                 self.idle -= blocks
 
     def _idle_run(self, request: int, blocks: int, behind: int, keep: bool) -> None:
@@ -139,10 +141,8 @@ class BlockCache:
         self._queue[run] = blocks
 
     def _forget(self, copy: int) -> None:
-        """Let a copy not be found any more, if it has a hash."""
-        key = self._hash.pop(copy, None)
-        if key is None:
-            return
+        """Let a copy not be found any more."""
+        key = self._hash.pop(copy)
         del self._users[copy]
         others = self._others.get(key)
         if self._first[key] != copy:

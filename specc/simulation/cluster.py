@@ -118,15 +118,12 @@ class Pool:
         among = self.ranks if router.within_instances else self.engines
         return self.routing.sight is Sight.NOTHING or among == 1
 
-    def _place(self, number: int, views: Callable[[int], EngineView]) -> int:
-        """Return the engine that a request goes to, by what a router sees of those it knows."""
-        router = router_of(self.routing)
-        if not router.within_instances:
-            return router.choose(number, [views(place) for place in range(self.engines)])
+    def _known(self, number: int) -> tuple[int, range]:
+        """Return which engines a router chooses from for a request, and the how manieth it is."""
+        if not router_of(self.routing).within_instances:
+            return number, range(self.engines)
         round_, instance = divmod(number, self.engines // self.ranks)
-        first = instance * self.ranks
-        known = range(first, first + self.ranks)
-        return first + router.choose(round_, [views(place) for place in known])
+        return round_, range(instance * self.ranks, (instance + 1) * self.ranks)
 
     def _in_turn(
         self,
@@ -135,10 +132,11 @@ class Pool:
         requests: Requests,
         progress: Progress,
     ) -> None:
-        arrival, count, unseen = requests.arrival, len(requests), EngineView()
+        arrival, count, choose = requests.arrival, len(requests), router_of(self.routing).choose
+        unseen = [EngineView()] * self.engines
         for number in range(count):
-            place = self._place(number, lambda _: unseen) if self.engines > 1 else 0
-            engines[place].submit(number)
+            turn, known = self._known(number)
+            engines[known[choose(turn, unseen[: len(known)])]].submit(number)
         marks = [*range(0, count, AT_ONCE), count]
         for first, last in pairwise(marks):
             until = int(arrival[last]) if last < count else NEVER
@@ -153,23 +151,23 @@ class Pool:
         requests: Requests,
         progress: Progress,
     ) -> None:
-        prefixes = self.routing.sight is Sight.PREFIXES
+        choose, prefixes = router_of(self.routing).choose, self.routing.sight is Sight.PREFIXES
         for number, time in enumerate(requests.arrival.tolist()):
-            for group in groups:
+            turn, known = self._known(number)
+            for group in groups[known.start // self.in_step : known.stop // self.in_step]:
                 group.advance(time)
-
-            def seen(place: int, number: int = number) -> EngineView:
-                engine = engines[place]
-                used = engine.used / self.settings.capacity
-                found = engine.found(number) if prefixes else 0
-                return EngineView(engine.waits, len(engine.running), used, found)
-
-            engines[self._place(number, seen)].submit(number)
+            views = [self._view(engines[place], number, prefixes) for place in known]
+            engines[known[choose(turn, views)]].submit(number)
             if number % AT_ONCE == AT_ONCE - 1:
                 progress(AT_ONCE)
         for group in groups:
             group.advance()
         progress(len(requests) % AT_ONCE)
+
+    def _view(self, engine: SimulatedEngine, number: int, prefixes: bool) -> EngineView:
+        """Return what a router sees of an engine when a request comes."""
+        used, found = engine.used / self.settings.capacity, engine.found(number) if prefixes else 0
+        return EngineView(engine.waits, len(engine.running), used, found)
 
 
 class Transfers(Protocol):

@@ -48,6 +48,7 @@ class ReferenceRules:
     """Times of operators on a device by the flat roofline."""
 
     layers: ClassVar[tuple[type[Layers], ...]] = PLANNER_LAYERS
+    pools_budgets: ClassVar[bool] = True
 
     device: Device
 

@@ -39,6 +39,7 @@ class CalibratedRules:
     """Times of operators on a device, by the coefficients of a calibration."""
 
     layers: ClassVar[tuple[type[Layers], ...]] = LAYERS
+    pools_budgets: ClassVar[bool] = False
 
     device: Device
     data: CalibrationData

@@ -223,20 +223,16 @@ class SimulatedEngine(ABC):
             ends: [first + n] − [first] is how long the first n take.
             first: where they begin in it.
         """
-        passed = ends[first] - self.now
+        passed, pending, last = ends[first] - self.now, self._pending, first + steps
+        if pending and not self.waiting and len(self.running) < self.settings.limit:
+            came = self.lives.arrival[pending[0]]  # it could start at once
+            if came < until:
+                last = bisect_left(ends, came + passed, first, last)
+                if self.settings.async_scheduling and self.running:
+                    last = min(last + 1, first + steps)
         if until < NEVER:
-            steps = max(1, bisect_left(ends, until + passed, first, first + steps) - first)
-        if steps > 1 and self._may_start():
-            came = self.lives.arrival[self._pending[0]] + passed
-            sooner = bisect_left(ends, came, first, first + steps) - first
-            ahead = self.settings.async_scheduling and bool(self.running)
-            steps = min(steps, sooner + ahead)
-        return max(1, steps)
-
-    def _may_start(self) -> bool:
-        """Tell whether the next request that comes could start at once."""
-        has_place = len(self.running) < self.settings.limit
-        return bool(self._pending) and not self.waiting and has_place
+            last = bisect_left(ends, until + passed, first, last)
+        return max(1, last - first)
 
     def _plan(self, ready: int) -> StepPlan:
         """Return what the scheduler does next, if so many sequences could decode."""
@@ -296,6 +292,7 @@ class SimulatedEngine(ABC):
         """
         lives, waiting, running, cache = self.lives, self.waiting, self.running, self.cache
         block, budget = self.settings.block, self.settings.budget
+        hashes = lives.hashes
         places = min(len(running) + self.settings.admission, self.settings.limit)
         several = self.settings.long_prompt > 0  # prompts may be begun at a time
         chunks: list[Chunk] = []
@@ -310,7 +307,9 @@ class SimulatedEngine(ABC):
                 continue
             known, done = lives.known[request], lives.cached[request]
             hashed = own = shared = 0
-            if cache is not None:
+            looks = cache is not None and (hashes is not None or lives.preemptions[request] > 0)
+            if looks:
+                assert cache is not None
                 hashed, own = self._find(request)
                 done = hashed * lives.block_tokens + own * block
                 shared = cache.in_use(self._hashes(request), hashed)
@@ -325,9 +324,11 @@ class SimulatedEngine(ABC):
             self._free -= need
             lives.hits[request] += done
             if cache is not None:
-                cache.acquire(request, self._hashes(request), hashed, own)
-                self._publish(request, chunk)
-                cache.trim(room)
+                if looks:
+                    cache.acquire(request, self._hashes(request), hashed, own)
+                    self._publish(request, chunk)
+                if cache.idle > room:
+                    cache.trim(room)
             chunks.append((request, done, query))
             if query < rest:
                 self._begun[request] = chunk
@@ -402,15 +403,12 @@ class SimulatedEngine(ABC):
         lives = self.lives
         return held - 1 if held > lives.known[request] + lives.transferred[request] else held
 
-    def _settle(self) -> bool:
-        """Let go what ended before the step that is composed; return whether there was any."""
-        if not self._leaving:
-            return False
+    def _settle(self) -> None:
+        """Let go what ended before the step that is composed."""
         for request, held in self._leaving.items():
             self._release(request, held, held, keep=False)
             del self.running[request]
         self._leaving.clear()
-        return True
 
     def _prompts_done(self, prompts: "list[Chunk]") -> None:
         """After a step: the tokens of prompts that are done."""
@@ -460,17 +458,9 @@ class SimulatedEngine(ABC):
     def _record(self, step: EngineStep, steps: int, took: int) -> None:
         if took > LONGEST_RUN:
             raise TooLongError
+        _, tokens, _, batch, context, _ = step
         used = self.settings.capacity - self._free
-        row = (
-            self.now,
-            steps,
-            step.batch,
-            step.context,
-            step.tokens,
-            took,
-            len(self.waiting),
-            used,
-        )
+        row = (self.now, steps, batch, context, tokens, took, len(self.waiting), used)
         self._runs.extend(row)
 
     def gaps(self) -> Gaps:

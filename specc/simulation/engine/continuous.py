@@ -62,7 +62,7 @@ class Continuous(SimulatedEngine):
     def compose(self) -> EngineStep | None:
         """Compose the next step; where the batch only ages, with those after it."""
         self._preempted = False
-        once, needed = False, self._residues[self.turn % self.settings.block]
+        once, needed = False, self._residues[self.turn % len(self._residues)]
         if self._begun or (self.waiting and len(self.running) < self.settings.limit):
             decodes, prompts = self._plans.get(self.ready) or self._planned()
             room = self._free - needed if decodes else self._free
@@ -73,19 +73,22 @@ class Continuous(SimulatedEngine):
                 begun = bool(self._begun)
                 taken = self._take_in(prompts, room) if begun else self._admit(prompts, room)
                 if taken:
-                    self._settle()
+                    if self._leaving:
+                        self._settle()
                     return self._mixed(taken, self.ready if decodes else 0)
                 once = self._unsettled
         if needed > self._free:
             self._make_room()
             once = True
-        if self._leaving and self.cache is not None:  # they were not gone when it was composed
-            self.cache.trim(self._free - self._demand(1))
-        left = self._settle()
+        if self._leaving:
+            if self.cache is not None:  # they were not gone when it was composed
+                self.cache.trim(self._free - self._demand(1))
+            self._settle()
+            once = once or bool(self.waiting)
         if not self.ready:
             self.wait(self.now)
             return None
-        return self._aging(once or (left and bool(self.waiting)))
+        return self._aging(once)
 
     def _planned(self) -> StepPlan:
         """Ask the scheduler, and remember: it sees nothing that changes but what is ready."""
@@ -103,9 +106,9 @@ class Continuous(SimulatedEngine):
 
         A step that is composed ahead does not know the tokens of the step before it.
         """
-        shown = turn - 1 - self.settings.async_scheduling
-        if self.cache is None:
+        if not self._fills or self.cache is None:
             return
+        shown = turn - 1 - self.settings.async_scheduling
         while self._fills and self._fills[0][0] <= shown:
             _, place, number = heapq.heappop(self._fills)
             request = self._joined[place]
@@ -133,10 +136,12 @@ class Continuous(SimulatedEngine):
         while ends.get(self._joined[heap[0] & _PLACES]) != heap[0]:
             heapq.heappop(heap)
         steps = 1 if once else (heap[0] >> _PLACE_BITS) - self.turn
-        if steps > 1 and self._demand(steps) > self._free:
-            steps = self._affordable(steps)
-        if steps > 1 and self.waiting and self.cache is not None:
-            steps = self._until_found(steps)
+        if steps > 1:
+            most = (steps // len(self._residues) + 1) * batch
+            if most > self._free and self._demand(steps) > self._free:
+                steps = self._affordable(steps)
+            if self.waiting and self.cache is not None:
+                steps = self._until_found(steps)
         return EngineStep([], 0, 0, batch, self._offset // batch + self.turn, steps)
 
     def _until_found(self, steps: int) -> int:
@@ -151,26 +156,30 @@ class Continuous(SimulatedEngine):
 
     def complete(self, step: EngineStep, steps: int, took: int, ends: tuple[int, int]) -> None:
         """Run a step that prefills, or so many that decode."""
-        batch = step.batch
+        batch, heap = step.batch, self._finishing
         if batch:
             self._free -= self._demand(steps)
-            if self.cache is not None:
+            if self.cache is not None and self.cache.idle > self._free:
                 self.cache.trim(self._free)
         self._record(step, steps, took)
-        if batch:
-            if self._fresh or self.now != self._token_at:
-                self._late(ends[0])
-            self.turn += steps
+        if not batch:
+            self._pass(took, took)
+            self._prompts_done(step.prompts)
+            return
+        if self._fresh or self.now != self._token_at:
+            self._late(ends[0])
+        self.turn += steps
         self._pass(took, ends[1])
-        if batch:
-            self._token_at = self.now
+        self._token_at = self.now
+        if heap[0] < self.turn + 1 << _PLACE_BITS:
             self._finish()
         if step.prompts:
             self._prompts_done(step.prompts)
 
     def _demand(self, steps: int) -> int:
         """Return the blocks that sequences need in the next decode steps."""
-        residues, block = self._residues, self.settings.block
+        residues = self._residues
+        block = len(residues)
         first = self.turn % block
         if steps == 1:
             return residues[first]
@@ -191,10 +200,9 @@ class Continuous(SimulatedEngine):
                 high = middle
         return low
 
-    def _settle(self) -> bool:
-        if self._leaving:
-            self._fill(self.turn + 1)
-        return SimulatedEngine._settle(self)
+    def _settle(self) -> None:
+        self._fill(self.turn + 1)
+        SimulatedEngine._settle(self)
 
     def _make_room(self) -> None:
         """Preempt the latest admitted until those that stay can decode."""
