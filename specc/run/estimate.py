@@ -41,6 +41,7 @@ _CHUNK = 6e-6  # for a further chunk of its prompt
 _TURN = 6e-6  # for a step of sequences that take turns
 _TOKEN = 1.5e-6  # for a token of a sequence that takes turns
 _ENGINE = 2e-6  # for an engine that the router looks at, at each request
+_IN_STEP = 100e-6  # for a request of engines that run in step
 _TURN_BYTES = 90  # for a token of a sequence that takes turns: its gap, and its share of a step
 _HASH, _HASH_BYTES = 0.6e-6, 40  # for the name of a block of a prompt, and its place in the cache
 
@@ -167,8 +168,12 @@ def _of_simulations(study: Study) -> Iterator[WorkPart]:
         return
     source = RequestSource(simulate, study.workload)
     times, count = simulations_of(study), source.count
-    engines = simulate.instances if simulate.router.sight is not Sight.NOTHING else 0
+    sees = simulate.router.sight is not Sight.NOTHING
+    ranks = max(map(_ranks, study.deployments), default=1)
+    engines = simulate.instances * ranks if sees else 0
     each = _REQUEST + engines * _ENGINE
+    if any(deployment.model.experts for deployment in study.deployments):
+        each += _IN_STEP
     prompt, output = _mean_lengths(source)
     subjects: list[MeasuredServer | Deployment] = [*study.servers, *study.deployments]
     slowest = max((_of_request(subject, prompt, output) for subject in subjects), default=0.0)
@@ -184,6 +189,13 @@ def _of_simulations(study: Study) -> Iterator[WorkPart]:
         times * count * (each + slowest + blocks * _HASH),
         int(count * (_REQUEST_BYTES + blocks * _HASH_BYTES + turns * _TURN_BYTES)),
     )
+
+
+def _ranks(deployment: Deployment) -> int:
+    """Return the data-parallel ranks of an instance, the most that are tried."""
+    phases = deployment.mode.phases
+    instances = [i for phase in phases for i in deployment.instances(phase)]
+    return max((i.devices or 1) // min(i.parallel.tp or (1,)) for i in instances)
 
 
 def _takes_turns(server: MeasuredServer) -> bool:

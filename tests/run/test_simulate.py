@@ -92,7 +92,7 @@ def test_prefill_and_decode_apart(tmp_path: Path) -> None:
     assert decoding == pytest.approx(metrics.served * seconds, rel=0.05)
 
 
-def test_experts_are_one_engine_with_all_replicas(tmp_path: Path) -> None:
+def test_replicas_that_share_experts_are_engines_of_their_own(tmp_path: Path) -> None:
     text = """
     deployment moe {
         model = qwen3_30b_a3b; device = atlas_800_a3_752t_die; devices = 4
@@ -104,9 +104,10 @@ def test_experts_are_one_engine_with_all_replicas(tmp_path: Path) -> None:
         simulate { arrival = poisson(10 req/s); requests = 800 }
     }"""
     (found,) = study(text, tmp_path).simulations
-    assert found.engines == (1,)
-    assert found.settings[0].limit == 4 * 32
+    assert found.engines == (4,)
+    assert found.settings[0].limit == 32
     assert found.metrics.finished == 800
+    assert found.metrics.most_decoding <= 32
 
 
 def test_what_misses_its_objectives_is_not_feasible(tmp_path: Path) -> None:

@@ -1,13 +1,17 @@
 """The simulated engines: their settings, and their state over time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from specc.engines import rules_of
+from specc.ir import Admission, Engine, Software, SoftwareSettings, Study
 from specc.report import format as show
 from specc.report.charts.simulation import state_charts, step_charts
 from specc.report.document import Chart, Column, ReportBlock, Row, Table
 from specc.report.study import ReportedStudy
 from specc.results import EngineLimits, Simulated
 from specc.simulation.instances import is_unlimited
+
+_STARTS = {Admission.WHOLE_PROMPT: "whole prompt", Admission.FIRST_CHUNK: "first chunk"}
 
 
 def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
@@ -51,10 +55,13 @@ def _table(study: ReportedStudy, best: Simulated) -> Table:
             Column("Admission", "a step"),
             Column("KV cache", "tok"),
             Column("Block", "tok"),
+            Column("Starts with", numeric=False),
+            Column("Prefix cache", numeric=False),
+            Column("Composed", numeric=False),
         ),
         rows=tuple(Row(_cells(phase, count, limits)) for phase, count, limits in own),
-        note="A simulated engine runs one batch. An instance has one per replica and pipeline "
-        "stage; replicas that share experts run as one.",
+        note=f"A simulated engine runs one batch; an instance has one for each data-parallel rank "
+        f"and pipeline stage. Ranks that share experts run in step. {_rules(study, best)}",
     )
 
 
@@ -69,4 +76,26 @@ def _cells(phase: str, count: int, limits: EngineLimits) -> tuple[str, ...]:
         show.integer(limits.admission),
         "no limit" if is_unlimited(limits) else show.integer(limits.capacity * limits.block),
         show.integer(limits.block),
+        _STARTS[limits.start],
+        "by hash" if limits.prefix_caching else "off",
+        "a step ahead" if limits.async_scheduling else "in turn",
     )
+
+
+def _rules(study: ReportedStudy, best: Simulated) -> str:
+    """Say whose rules hold for what the spec leaves open."""
+    servers = [server for server in study.study.servers if server.name == best.name]
+    own: Sequence[SoftwareSettings] = servers or _engines(study.study, best.name)
+    rules = dict.fromkeys(
+        rules_of(each.software or Software.VLLM, each.version).name
+        + ("" if each.software else ", the newest rules known, as no software is named")
+        for each in own
+    )
+    return f"What the spec leaves open is as in {' and '.join(rules)}."
+
+
+def _engines(study: Study, name: str) -> list[Engine]:
+    """Return the engines of a deployment, of each phase."""
+    deployment = next(d for d in study.deployments if d.name == name)
+    phases = deployment.mode.phases
+    return [i.engine for phase in phases for i in deployment.instances(phase)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from specc.ir import MeasuredServer, Process, Simulate, Study
+from specc.ir import MeasuredServer, Process, Routing, Simulate, Study
 from specc.ir.simulation import USUAL_REQUESTS, StepKind
 from specc.report import format as show
 from specc.report.charts.simulation import named
@@ -13,6 +13,7 @@ from specc.results import CapacityFound, Simulated
 from specc.simulation.instances import is_unlimited
 from specc.units import counted
 
+_ROUTERS = {Routing.ENGINE: "requests to data-parallel ranks by the balancer of the engine"}
 _STEEP = 0.05  # attainment lost by 5 % more load that is worth a warning
 
 
@@ -60,7 +61,7 @@ def load(study: Study) -> str:
         requests += f"; sessions of {sessions.turns:g} turns {show.duration(sessions.gap)} apart"
         if sessions.system_prompt:
             requests += f", {show.integer(sessions.system_prompt)} tokens of system prompt"
-    router = simulate.router.value.replace("_", " ")
+    router = _ROUTERS.get(simulate.router, simulate.router.value.replace("_", " "))
     return f"{requests}; {counted(simulate.instances, 'instance')}, {router}"
 
 
@@ -148,10 +149,7 @@ def _remarks(study: ReportedStudy) -> Iterator[str]:
             "served, and the longer the simulation, the worse its percentiles."
         )
     if metrics.preemptions:
-        yield (
-            f"{counted(metrics.preemptions, 'preemption')}: the KV cache was full, and computed "
-            "tokens were dropped and computed again."
-        )
+        yield f"{counted(metrics.preemptions, 'preemption')}: {_preempted(best)}."
     yield _utilisation(best)
     for server in study.study.servers:
         yield from _beyond(server, shown)
@@ -176,6 +174,15 @@ def _estimates(best: Simulated) -> Iterator[str]:
 def _fact_name(fact: str) -> str:
     metric, _, statistic = fact.partition(".")
     return f"{show.limit_name(metric)} {statistic}"
+
+
+def _preempted(best: Simulated) -> str:
+    """Say what a preemption costs."""
+    if any(limits.prefix_caching for limits in best.settings):
+        again = "computed again what had been evicted from the prefix cache until they went on"
+    else:
+        again = "computed all their tokens again"
+    return f"the KV cache was full, and the latest requests gave up their blocks and {again}"
 
 
 def _utilisation(best: Simulated) -> str:
