@@ -64,8 +64,9 @@ class Scheduler(Policy):
     )
     DECODE_FIRST = (
         "decode_first",
-        "as vLLM V1: all sequences decode, prompts fill the rest of the budget, the last one in "
-        "part",
+        "as the V1 scheduler of vLLM (0.8 to 0.33), with chunked prefill: all sequences decode, "
+        "prompts fill the rest of the budget, the last one in part; what differs by version are "
+        "admission, prefix_caching and async_scheduling",
         Loop(Cut.PART, beside=True),
     )
     PREFILL_FIRST = (
@@ -80,9 +81,9 @@ class Scheduler(Policy):
     )
     VLLM_V0 = (
         "vllm_v0",
-        "vLLM before V1, without chunked prefill: nothing decodes as long as prompts wait; whole "
-        "prompts fill the budget by their own tokens, without padding; one longer than the budget "
-        "is rejected",
+        "as vLLM 0.6 before V1, without chunked prefill: nothing decodes as long as prompts wait; "
+        "whole prompts fill the budget by their own tokens, without padding; one longer than the "
+        "budget is rejected",
         Loop(Cut.WHOLE, beside=False),
     )
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from specc.calibration.setting import Setting, deployment
+from specc.cost import StepTable
 from specc.ir import (
     Arrival,
     Bound,
@@ -28,7 +29,7 @@ from specc.simulation.cluster import Disaggregated, Pool
 from specc.simulation.costs import PICOSECONDS, CostTable, MeasuredCosts, line_through
 from specc.simulation.instances import SimulatedInstance
 from specc.simulation.metrics import statistics_of, statistics_of_gaps, widest
-from specc.simulation.requests import Gaps
+from specc.simulation.requests import Gaps, Requests
 from tests.simulation.test_theory import COSTS, Moving, engine, some
 
 A3 = "atlas_800_a3_752t_die"
@@ -391,3 +392,48 @@ def test_hits_are_a_share() -> None:
     assert metrics.preemptions > 0
     assert 0 < metrics.hits < 1
     assert metrics.rejected + metrics.finished == 400
+
+
+def test_the_engine_balances_within_an_instance_and_takes_instances_in_turn() -> None:
+    """Four requests at once on two instances of two ranks: one each. Then two that leave soon.
+
+    The fifth and sixth come to instances whose second ranks are done: they go there.
+    """
+    requests = Requests(
+        arrival=np.array([0, 0, 0, 0, 60, 60]) * PICOSECONDS,
+        input=np.full(6, 16),
+        cached=np.zeros(6, np.int64),
+        output=np.array([4000, 4000, 2, 2, 2, 2]),
+        bin=np.zeros(6, np.int64),
+    )
+    pool = Pool(engine(), COSTS, 4, Routing.ENGINE, ranks=2)
+    steps = [int(runs[:, 1].sum()) for runs in pool.serve(requests).runs]
+    # Ranks 0 and 2 have the long ones, 1 and 3 two short ones each, of two steps.
+    assert steps == [4000, 4, 4000, 4]
+    by_rank = Pool(engine(), COSTS, 4, Routing.LEAST_LOAD, ranks=2).serve(requests)
+    assert [int(runs[:, 1].sum()) for runs in by_rank.runs] == [4000, 4000, 4, 4]
+
+
+def test_a_prompt_is_computed_by_one_rank() -> None:
+    """It takes as long as one rank takes for it, with a quarter of its tokens on the experts."""
+    given = deployment(Setting("qwen3_235b_a22b", A3, 16, "w8a8_dynamic"))
+    server = Server.of(given, Layout(4, 1, 4, ep=16), Workload(input=8000, output=2))
+    instance = SimulatedInstance(server, given.engine, Phase.WHOLE, 32, 8192, 40960)
+    pool = instance.pool(Routing.ENGINE, 8002)
+    assert (pool.engines, pool.ranks, pool.in_step) == (4, 4, 4)
+    lone = Requests(
+        arrival=np.zeros(1, np.int64),
+        input=np.array([8000]),
+        cached=np.zeros(1, np.int64),
+        output=np.array([1]),
+        bin=np.zeros(1, np.int64),
+    )
+    first = int(pool.serve(lone).served.first[0])
+    steps = StepTable.prefilling(1, 8000, 8000, 128)
+    whole = float(server.times(steps).total[0])
+    tokens = StepTable.decoding([8000, 2000], 1, 128)
+    own, mean = server.cost.pooled_seconds(tokens)
+    assert first / PICOSECONDS == pytest.approx(whole - own + mean, rel=0.01)
+    # Four at once, one a rank, are as long as the balanced step.
+    four = lone.rows(np.zeros(4, np.int64))
+    assert pool.serve(four).served.first / PICOSECONDS == pytest.approx([whole] * 4, rel=0.01)

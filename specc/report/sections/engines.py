@@ -59,13 +59,18 @@ def _table(study: ReportedStudy, best: Simulated) -> Table:
             Column("Prefix cache", numeric=False),
             Column("Composed", numeric=False),
         ),
-        rows=tuple(Row(_cells(phase, count, limits)) for phase, count, limits in own),
+        rows=tuple(
+            Row(_cells(phase, count, limits, fixed=study.study.workload.has_hits))
+            for phase, count, limits in own
+        ),
         note=f"A simulated engine runs one batch; an instance has one for each data-parallel rank "
         f"and pipeline stage. Ranks that share experts run in step. {_rules(study, best)}",
     )
 
 
-def _cells(phase: str, count: int, limits: EngineLimits) -> tuple[str, ...]:
+def _cells(phase: str, count: int, limits: EngineLimits, *, fixed: bool) -> tuple[str, ...]:
+    """Return the row of a phase; `fixed` if a share of every prompt is cached, come what may."""
+    off = "a fixed share" if fixed and phase != "Decode" else "off"
     return (
         phase,
         show.integer(count),
@@ -77,7 +82,7 @@ def _cells(phase: str, count: int, limits: EngineLimits) -> tuple[str, ...]:
         "no limit" if is_unlimited(limits) else show.integer(limits.capacity * limits.block),
         show.integer(limits.block),
         _STARTS[limits.start],
-        "by hash" if limits.prefix_caching else "off",
+        "by hash" if limits.prefix_caching else off,
         "a step ahead" if limits.async_scheduling else "in turn",
     )
 

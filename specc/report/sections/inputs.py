@@ -30,6 +30,7 @@ from specc.report import format as show
 from specc.report.document import Column, Heading, ReportBlock, Row, Table
 from specc.report.study import ReportedStudy
 
+_CACHING = ("prefix_caching",)
 _COLUMNS = (Column("Input", numeric=False), Column("Value", numeric=False))
 
 
@@ -147,10 +148,10 @@ def _scheduled(
     """Return the rules of a scheduler that a simulation follows, by the names of their fields."""
     if study.simulate is None or settings.software is None:
         return {}
-    flat = any(shape.cached for shape in study.workload.shapes())
     scheduler: Scheduler | None = settings.scheduler if whole else None
-    found = scheduling_of(settings, scheduler, flat_hits=flat)
-    names = ("admission", "prefix_caching", "async_scheduling")
+    found = scheduling_of(settings, scheduler)
+    # A fixed hit rate is instead of prefix caching, whatever the engine does.
+    names = ("admission", "async_scheduling", *(() if study.workload.has_hits else _CACHING))
     return {name: getattr(found, name) for name in names}
 
 
