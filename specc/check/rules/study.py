@@ -10,14 +10,15 @@ from specc.ir.images import image_tokens
 
 
 def named_twice(study: Study) -> Iterator[Diagnostic]:
-    """A deployment is named once."""
-    names = [deployment.name for deployment in study.deployments]
-    for name in sorted({n for n in names if names.count(n) > 1}):
-        yield Diagnostic(
-            "E0204",
-            f"the study names the deployment '{name}' twice",
-            (label_of(study, "deployments", ""),),
-        )
+    """A deployment is named once, and so is a server."""
+    for kind, named in (("deployment", study.deployments), ("server", study.servers)):
+        names = [each.name for each in named]
+        for name in sorted({n for n in names if names.count(n) > 1}):
+            yield Diagnostic(
+                "E0204",
+                f"the study names the {kind} '{name}' twice",
+                (label_of(study, f"{kind}s", ""),),
+            )
 
 
 def without_deployments(study: Study) -> Iterator[Diagnostic]:
