@@ -152,22 +152,47 @@ class Pool:
         progress: Progress,
     ) -> None:
         choose, prefixes = router_of(self.routing).choose, self.routing.sight is Sight.PREFIXES
+        views = [EngineView()] * self.engines
+        # Groups by when their load may change next. Those that only decode need no look until then.
+        due: list[tuple[int, int]] = []
+        changes = [NEVER] * len(groups)
+
+        def look(group: int) -> None:
+            first = group * self.in_step
+            views[first : first + self.in_step] = map(
+                self._view, engines[first : first + self.in_step]
+            )
+            each = groups[group]
+            changes[group] = NEVER if each.is_done else each.now if prefixes else each.next_change
+            if not each.is_done:
+                heapq.heappush(due, (changes[group], group))
+
         for number, time in enumerate(requests.arrival.tolist()):
+            while due and due[0][0] < time:
+                change, group = heapq.heappop(due)
+                if change == changes[group]:
+                    groups[group].advance(time)
+                    look(group)
             turn, known = self._known(number)
-            for group in groups[known.start // self.in_step : known.stop // self.in_step]:
-                group.advance(time)
-            views = [self._view(engines[place], number, prefixes) for place in known]
-            engines[known[choose(turn, views)]].submit(number)
+            seen = views[known.start : known.stop]
+            if prefixes:
+                found = [engine.found(number) for engine in engines[known.start : known.stop]]
+                seen = [v._replace(found=f) for v, f in zip(seen, found, strict=True)]
+            place = known[choose(turn, seen)]
+            group = place // self.in_step
+            groups[group].advance(time)
+            engines[place].submit(number)
+            look(group)
             if number % AT_ONCE == AT_ONCE - 1:
                 progress(AT_ONCE)
-        for group in groups:
-            group.advance()
+        for each in groups:
+            each.advance()
         progress(len(requests) % AT_ONCE)
 
-    def _view(self, engine: SimulatedEngine, number: int, prefixes: bool) -> EngineView:
-        """Return what a router sees of an engine when a request comes."""
-        used, found = engine.used / self.settings.capacity, engine.found(number) if prefixes else 0
-        return EngineView(engine.waits, len(engine.running), used, found)
+    def _view(self, engine: SimulatedEngine) -> EngineView:
+        """Return what a router sees of an engine, but for the prompts in its cache."""
+        used = engine.used / self.settings.capacity
+        return EngineView(engine.waits, len(engine.running), used)
 
 
 class Transfers(Protocol):

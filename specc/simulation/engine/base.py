@@ -83,6 +83,9 @@ class SimulatedEngine(ABC):
     # What ended in the step before one that was composed ahead: tokens in the cache of each.
     _leaving: dict[int, Tokens] = Factory(dict)
     _preempted: bool = False  # by the step that is being composed
+    # Settings that every step looks at.
+    _limit: int = field(init=False)
+    _ahead: bool = field(init=False)
     _free: int = field(init=False)
     _step_tokens: Tokens = field(init=False)  # new tokens of a step, with its slack
     _longest_prompt: Tokens = field(init=False)
@@ -98,6 +101,7 @@ class SimulatedEngine(ABC):
         settings = self.settings
         self.now = self._seen = settings.ready_at
         self._free = settings.capacity
+        self._limit, self._ahead = settings.limit, settings.async_scheduling
         self.scheduler = scheduler_of(settings.scheduler)
         self._cut, self._to_start = self.scheduler.cut, admission_of(settings.start).tokens
         self._longest_prompt = self.scheduler.longest_prompt(settings.budget)
@@ -143,6 +147,16 @@ class SimulatedEngine(ABC):
     def is_idle(self) -> bool:
         """Whether there is nothing to do until the next request comes."""
         return not self.waiting and not self.running
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all requests that were submitted have left."""
+        return self.is_idle and not self._pending
+
+    @property
+    def next_change(self) -> int:
+        """A time before which it neither starts nor ends a request, and none waits."""
+        return max(self.now, self.next_arrival) if self.is_idle else self.now
 
     @property
     def next_arrival(self) -> int:
@@ -203,16 +217,17 @@ class SimulatedEngine(ABC):
         step = self.compose()
         if step is None:
             return
-        if step.prompts:
-            took = self.costs.mixed(step.tokens, step.keys, step.batch, step.context)
+        prompts, tokens, keys, batch, context, steps = step
+        if prompts:
+            took = self.costs.mixed(tokens, keys, batch, context)
             self.complete(step, 1, took, (took, took))
             return
-        sums, context, steps = self.costs.decode(step.batch), step.context, step.steps
+        sums = self.costs.decode(batch)
         if steps > 1:
             steps = self.within(until, steps, sums, context)
-        end = context + steps
-        ends = sums[context + 1] - sums[context], sums[end] - sums[end - 1]
-        self.complete(step, steps, sums[end] - sums[context], ends)
+        begin, end = sums[context], context + steps
+        ends = sums[context + 1] - begin, sums[end] - sums[end - 1]
+        self.complete(step, steps, sums[end] - begin, ends)
 
     def within(self, until: int, steps: int, ends: Sequence[int], first: int) -> int:
         """Return how many of some steps run before a request may start, or `until`.
@@ -224,11 +239,11 @@ class SimulatedEngine(ABC):
             first: where they begin in it.
         """
         passed, pending, last = ends[first] - self.now, self._pending, first + steps
-        if pending and not self.waiting and len(self.running) < self.settings.limit:
+        if pending and not self.waiting and len(self.running) < self._limit:
             came = self.lives.arrival[pending[0]]  # it could start at once
             if came < until:
                 last = bisect_left(ends, came + passed, first, last)
-                if self.settings.async_scheduling and self.running:
+                if self._ahead and self.running:
                     last = min(last + 1, first + steps)
         if until < NEVER:
             last = bisect_left(ends, until + passed, first, last)
@@ -420,7 +435,7 @@ class SimulatedEngine(ABC):
     def _pass(self, took: int, last: int) -> None:
         """Let the time of some steps pass, and note what the next step knows of."""
         self.now += took
-        self._seen = self.now - last if self.settings.async_scheduling else self.now
+        self._seen = self.now - last if self._ahead else self.now
 
     def _release(self, request: int, held: Tokens, published: Tokens, *, keep: bool) -> None:
         """Give the blocks of `held` tokens back, of which those `published` are computed."""
@@ -459,9 +474,8 @@ class SimulatedEngine(ABC):
         if took > LONGEST_RUN:
             raise TooLongError
         _, tokens, _, batch, context, _ = step
-        used = self.settings.capacity - self._free
-        row = (self.now, steps, batch, context, tokens, took, len(self.waiting), used)
-        self._runs.extend(row)
+        used, waits = self.settings.capacity - self._free, len(self.waiting)
+        self._runs.extend((self.now, steps, batch, context, tokens, took, waits, used))
 
     def gaps(self) -> Gaps:
         """Return the times between tokens of all requests."""

@@ -35,6 +35,16 @@ class InStep:
         """The time of all of them."""
         return self.engines[0].now
 
+    @property
+    def is_done(self) -> bool:
+        """Whether all requests that were submitted have left."""
+        return all(engine.is_done for engine in self.engines)
+
+    @property
+    def next_change(self) -> int:
+        """When their next step begins."""
+        return max(self.now, min(engine.next_change for engine in self.engines))
+
     def advance(self, until: int = NEVER) -> None:
         """Run all steps that begin before `until`."""
         while True:

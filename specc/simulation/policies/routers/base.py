@@ -53,4 +53,5 @@ class RouterPolicy(ABC):
 
 def least(engines: Sequence[EngineView]) -> int:
     """Return the place of the least load, the first of several."""
-    return min(range(len(engines)), key=lambda place: engines[place].load)
+    loads = [waiting + running for waiting, running, *_ in engines]
+    return loads.index(min(loads))
