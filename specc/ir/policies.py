@@ -104,8 +104,8 @@ class Routing(Policy):
     ENGINE = (
         "engine",
         "instances in turn, and in each the balancer of vLLM 0.33 over its data-parallel ranks: "
-        "the fewest requests, of which those that wait count more where more than half of the KV cache "
-        "is in use",
+        "the fewest requests, of which those that wait count more where more than half of the KV "
+        "cache is in use",
         Sight.LOADS,
     )
     ROUND_ROBIN = ("round_robin", "the engines in turn", Sight.NOTHING)

@@ -167,7 +167,7 @@ def test_the_language(tmp_path: Path, engine: str, field: str, value: object) ->
 
 
 def test_models_with_linear_attention_have_no_prefix_cache_unless_it_is_asked_for() -> None:
-    hybrid, dense = library.models()["qwen3_next_80b_a3b"], library.models()["qwen3_32b"]
+    hybrid, dense = library.model("qwen3_next_80b_a3b"), library.model("qwen3_32b")
     assert not scheduling_of(Engine(), None, model=hybrid).prefix_caching
     assert scheduling_of(Engine(), None, model=dense).prefix_caching
     assert scheduling_of(Engine(prefix_caching=True), None, model=hybrid).prefix_caching
