@@ -95,20 +95,26 @@ class CostModel:
         return times
 
     def pooled_seconds(self, steps: StepTable) -> Column:
-        """Return the seconds of each step that go on what replicas with shared experts pool.
+        """Return the kernel seconds of each step that go on what replicas with shared experts pool.
 
-        Where replicas bring different numbers of tokens, a step takes on each of them its own
-        time, with these seconds at the mean of the tokens in place of those at its own.
+        Where replicas bring different numbers of tokens, the kernels of a step take on each of them
+        their own time, with these seconds at the mean of the tokens in place of those at its own.
         """
         own = evolve(self, operators=tuple(op for op in self.operators if not op.is_pooled))
         whole, rest = self.rules.busy(self._kernels(steps)), own.rules.busy(own._kernels(steps))
         pooled: Column = whole.total - rest.total
         return pooled
 
-    def least_seconds(self, steps: StepTable) -> Column:
-        """Return the seconds of each step that the host takes, if no kernel takes any."""
-        nothing = StepTimes.of(len(steps))
-        return self.rules.with_host(nothing, self.operators, steps).total
+    def host_seconds(self, steps: StepTable) -> tuple[Column, Column]:
+        """Return the seconds in which the host launches a step, and those between two steps.
+
+        A step takes the longer of its kernels and the launching, and what is between steps.
+        """
+        return self.rules.host(self.operators, steps)
+
+    def kernel_seconds(self, steps: StepTable) -> Column:
+        """Return the seconds that the kernels of each step take, whatever the host takes."""
+        return self.rules.busy(self._kernels(steps)).total
 
     def _times(self, steps: StepTable) -> StepTimes:
         return self.rules.with_host(self._kernels(steps), self.operators, steps)

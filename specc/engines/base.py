@@ -48,6 +48,7 @@ class VersionRules:
         prefix_caching: whether computed blocks are found again.
         async_scheduling: whether a step is composed while the one before runs.
         batch: defaults by memory of the device, rising; empty if none is known.
+        async_with_stages: whether `async_scheduling` holds with pipeline parallelism too.
     """
 
     read: tuple[str, ...]
@@ -55,6 +56,7 @@ class VersionRules:
     prefix_caching: Sourced[bool]
     async_scheduling: Sourced[bool]
     batch: Sourced[tuple[MemoryClass, ...]]
+    async_with_stages: bool = True
 
 
 @frozen(kw_only=True)

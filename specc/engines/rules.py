@@ -31,6 +31,8 @@ class EngineRules:
         chunk_budget: new tokens of a step; None if there is no default that is known.
         max_sequences: sequences of a replica; None likewise.
         sources: where each of these is from, by the name of its field.
+        async_with_stages: whether `async_scheduling` holds with pipeline parallelism too.
+        borrowed: fields that are not known, and are those of the newest vLLM.
     """
 
     software: Software | None
@@ -42,11 +44,19 @@ class EngineRules:
     chunk_budget: Tokens | None
     max_sequences: int | None
     sources: dict[str, str]
+    async_with_stages: bool = True
+    borrowed: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """What a person calls the engine: `vllm_ascend 0.18.0`."""
         return f"{self.software.value} {self.version}".rstrip() if self.software else ""
+
+    def name_of(self, field: str) -> str:
+        """Return whose default a field has: that of the newest vLLM where it is not known."""
+        if self.software is None or field in self.borrowed:
+            return f"vllm {VLLM.versions[-1].read[-1]}"
+        return self.name
 
 
 def history_of(software: Software) -> EngineHistory:
@@ -92,6 +102,8 @@ def rules_of(
             name: f"{history.package} {read}".rstrip() + f", {fact.source}"
             for name, fact in facts.items()
         },
+        async_with_stages=row.async_with_stages,
+        borrowed=tuple(name for name, fact in facts.items() if fact.value is None),
     )
 
 

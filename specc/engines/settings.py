@@ -3,7 +3,7 @@
 from attrs import evolve, frozen
 
 from specc.engines.rules import rules_of
-from specc.ir import Admission, Engine, MeasuredServer, Scheduler, SoftwareSettings
+from specc.ir import Admission, Engine, MeasuredServer, Model, Scheduler, SoftwareSettings
 from specc.units import Bytes, Tokens
 
 
@@ -25,7 +25,12 @@ class Scheduling:
 
 
 def scheduling_of(
-    settings: SoftwareSettings, scheduler: Scheduler | None, *, flat_hits: bool = False
+    settings: SoftwareSettings,
+    scheduler: Scheduler | None,
+    *,
+    flat_hits: bool = False,
+    model: Model | None = None,
+    stages: int = 1,
 ) -> Scheduling:
     """Return how an engine or a measured server schedules requests.
 
@@ -33,14 +38,19 @@ def scheduling_of(
         settings: the engine or the server.
         scheduler: of the simulated engine; None counts as decode_first.
         flat_hits: the workload sets a flat hit rate, which is instead of prefix caching.
+        model: what it serves. vLLM caches no prefixes by default of a model with linear attention,
+            whose states are not of blocks.
+        stages: pipeline stages.
     """
     rules = rules_of(settings.software, settings.version)
     caching, overlaps = settings.prefix_caching, settings.async_scheduling
     if caching is None:
-        caching = rules.prefix_caching and not flat_hits
+        in_blocks = model is None or model.linear is None
+        caching = rules.prefix_caching and in_blocks and not flat_hits
     if overlaps is None:
         as_vllm = scheduler in (None, Scheduler.DECODE_FIRST) and not takes_turns(settings)
-        overlaps = rules.async_scheduling and as_vllm
+        with_stages = stages == 1 or rules.async_with_stages
+        overlaps = rules.async_scheduling and as_vllm and with_stages
     return Scheduling(
         admission=settings.admission or rules.admission,
         prefix_caching=caching,
@@ -53,7 +63,7 @@ def takes_turns(settings: SoftwareSettings) -> bool:
     """Say whether sequences of a measured server take turns, as a step decodes only some."""
     if not isinstance(settings, MeasuredServer) or settings.decode_batch is None:
         return False
-    return settings.decode_batch < settings.max_sequences
+    return settings.decode_batch < min(settings.max_sequences, settings.chunk_budget)
 
 
 def with_defaults(engine: Engine, device_memory: Bytes) -> Engine:

@@ -108,7 +108,15 @@ VLLM = EngineHistory(
             batch=_TWO_CLASSES,
         ),
         VersionRules(
-            read=("0.14.0", "0.18.0"),
+            read=("0.14.0",),
+            admission=FIRST_CHUNK,
+            prefix_caching=CACHING,
+            async_scheduling=ASYNC_ON,
+            batch=_TWO_CLASSES,
+            async_with_stages=False,
+        ),
+        VersionRules(
+            read=("0.18.0",),
             admission=FIRST_CHUNK,
             prefix_caching=CACHING,
             async_scheduling=ASYNC_ON,

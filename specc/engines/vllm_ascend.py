@@ -38,8 +38,16 @@ VLLM_ASCEND = EngineHistory(
             async_scheduling=_of_vllm(ASYNC_OFF),
             batch=_BATCH,
         ),
+        VersionRules(  # the vllm of 0.15 to 0.17 was not read: as that of 0.14 with stages
+            read=("0.14.0rc1", "0.15.0rc1", "0.16.0rc1", "0.17.0rc1"),
+            admission=_of_vllm(FIRST_CHUNK),
+            prefix_caching=_CACHING,
+            async_scheduling=_of_vllm(ASYNC_ON),
+            batch=_BATCH,
+            async_with_stages=False,
+        ),
         VersionRules(
-            read=("0.14.0rc1", "0.15.0rc1", "0.16.0rc1", "0.17.0rc1", "0.18.0"),
+            read=("0.18.0",),
             admission=_of_vllm(FIRST_CHUNK),
             prefix_caching=_CACHING,
             async_scheduling=_of_vllm(ASYNC_ON),

@@ -202,11 +202,13 @@ SIMULATION = Term(
     "are found by their hash, the least recently used is evicted. With asynchronous scheduling a "
     "step is composed when the one before begins. Each data-parallel rank has a queue, a budget "
     "and a cache of its own; ranks that share experts run in step, and a step takes as long as the "
-    "longest of them, with the experts at the mean of their tokens. All this is as in the V1 "
-    "scheduler of vLLM 0.33: on 140 workloads each start, first token and finish is the same, with "
-    "prefix caching, whole-prompt admission, asynchronous scheduling and "
-    "'long_prefill_token_threshold' on and off. Versions differ in what is on; 'Simulated engines' "
-    "shows it. Of each request: TTFT = first token − arrival; TPOT = (last − first token) / "
+    "longest of them, with the experts at the mean of their tokens. With the scheduler "
+    "decode_first an engine does what the V1 scheduler of vLLM 0.33 does: on 140 workloads of one "
+    "engine each start, first token and finish is the same, without prefix caching, with it and "
+    "whole-prompt admission, with asynchronous scheduling beside these, and with "
+    "'long_prefill_token_threshold' beside these. 'Simulated engines' shows what is on. Routers, "
+    "ranks in step and other schedulers were not compared. Of each request: TTFT = first token − "
+    "arrival; TPOT = (last − first token) / "
     "(output tokens − 1); latency = last token − arrival; queue = when a step first takes it in − "
     "arrival. ITL are the gaps between tokens, of all requests together. Percentiles interpolate "
     "between the two nearest values.",
@@ -328,9 +330,10 @@ CHUNK_BUDGET = Fact(
     name="chunk_budget",
     title="Chunk budget",
     unit="tok",
-    definition="New tokens a replica takes in a step. The replicas of an instance pool their "
-    "budgets: waves hold ⌊budget × DP / computed prompt⌋ requests, so the fullest replica may "
-    "take one prompt more than its own budget holds.",
+    definition="New tokens a replica takes in a step. A wave holds DP × ⌊budget / computed prompt⌋ "
+    "requests, at least one each. Only under calibration = reference, as in the published planner, "
+    "replicas pool their budgets: ⌊budget × DP / computed prompt⌋ requests, so the fullest replica "
+    "may take one prompt more than its own budget holds.",
     dimension=TOKENS,
     instance="engine.chunk_budget",
 )

@@ -65,8 +65,8 @@ class Scheduler(Policy):
     DECODE_FIRST = (
         "decode_first",
         "as the V1 scheduler of vLLM (0.8 to 0.33), with chunked prefill: all sequences decode, "
-        "prompts fill the rest of the budget, the last one in part; what differs by version are "
-        "admission, prefix_caching and async_scheduling",
+        "prompts fill the rest of the budget, the last one in part; admission, prefix_caching and "
+        "async_scheduling differ by version",
         Loop(Cut.PART, beside=True),
     )
     PREFILL_FIRST = (
@@ -103,9 +103,9 @@ class Routing(Policy):
 
     ENGINE = (
         "engine",
-        "instances in turn, and in each the engine's own balancer over its data-parallel ranks, as "
-        "vLLM 0.33: the fewest requests, of which those that wait count more where more than half "
-        "of the KV cache is in use",
+        "instances in turn, and in each the balancer of vLLM 0.33 over its data-parallel ranks: "
+        "the fewest requests, of which those that wait count more where more than half of the KV "
+        "cache is in use",
         Sight.LOADS,
     )
     ROUND_ROBIN = ("round_robin", "the engines in turn", Sight.NOTHING)

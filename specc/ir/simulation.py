@@ -167,7 +167,7 @@ class Simulate(v.Node):
     router: Routing = v.choice(
         Routing,
         "who sends a request to an engine. 'engine' takes instances in turn, and in each the "
-        "balancer of the software; the others see every data-parallel rank as an engine",
+        "balancer that vLLM has over its ranks; others see every data-parallel rank as an engine",
         default=Routing.ENGINE,
     )
     shortlist: int = v.number(

@@ -18,7 +18,8 @@ from specc.run.simulate import simulations_of
 from specc.search.batch import BESIDE, FINER, FIRST_RIGHT_EDGE, MOST_DOUBLINGS, PEAKS, scan_grid
 from specc.serving import StepLoop
 from specc.simulation.arrivals import RequestSource
-from specc.simulation.cluster import takes_turns
+from specc.simulation.cluster import engine_kind
+from specc.simulation.engine import Continuous
 from specc.simulation.instances import measured_pool
 from specc.units import Bytes, Seconds, counted
 
@@ -172,7 +173,7 @@ def _of_simulations(study: Study) -> Iterator[WorkPart]:
     ranks = max(map(_ranks, study.deployments), default=1)
     engines = simulate.instances * ranks if sees else 0
     each = _REQUEST + engines * _ENGINE
-    if any(deployment.model.experts for deployment in study.deployments):
+    if any(deployment.model.experts and _ranks(deployment) > 1 for deployment in study.deployments):
         each += _IN_STEP
     prompt, output = _mean_lengths(source)
     subjects: list[MeasuredServer | Deployment] = [*study.servers, *study.deployments]
@@ -181,7 +182,7 @@ def _of_simulations(study: Study) -> Iterator[WorkPart]:
     if simulate.sessions is not None:
         history = (prompt + output) * simulate.sessions.turns
         blocks = (simulate.sessions.system_prompt + history) / source.block
-    turns = output if any(map(_takes_turns, study.servers)) else 0.0
+    turns = output if any(map(_goes_step_by_step, subjects)) else 0.0
     yield WorkPart(
         f"{counted(times, 'simulation')} of {counted(count, 'request')}"
         + (", most of them for the capacity" if study.capacity is not None else ""),
@@ -198,9 +199,13 @@ def _ranks(deployment: Deployment) -> int:
     return max((i.devices or 1) // min(i.parallel.tp or (1,)) for i in instances)
 
 
-def _takes_turns(server: MeasuredServer) -> bool:
-    pool = measured_pool(server, Routing.ROUND_ROBIN, longest=1, flat_hits=False)
-    return takes_turns(pool.settings)
+def _goes_step_by_step(subject: MeasuredServer | Deployment) -> bool:
+    """Say whether its engines keep the books of every token, as no batch only ages."""
+    if isinstance(subject, Deployment):
+        instances = [i for phase in subject.mode.phases for i in subject.instances(phase)]
+        return any(instance.engine.long_prefill_token_threshold for instance in instances)
+    pool = measured_pool(subject, Routing.ROUND_ROBIN, longest=1, flat_hits=False)
+    return engine_kind(pool.settings) is not Continuous
 
 
 def _of_request(subject: MeasuredServer | Deployment, prompt: float, output: float) -> Seconds:
@@ -208,9 +213,10 @@ def _of_request(subject: MeasuredServer | Deployment, prompt: float, output: flo
     if isinstance(subject, MeasuredServer):
         chunks = prompt / subject.chunk_budget
         each = _TOKEN + _TURN / (subject.decode_batch or 1)
-        return chunks * _CHUNK + (output * each if _takes_turns(subject) else 0.0)
+        return chunks * _CHUNK + (output * each if _goes_step_by_step(subject) else 0.0)
+    tokens = output * (_TOKEN + _TURN) if _goes_step_by_step(subject) else 0.0
     budget = with_defaults(subject.engine, subject.device.memory).chunk_budget
-    return prompt / budget * _CHUNK if budget else 0.0
+    return tokens + (prompt / budget * _CHUNK if budget else 0.0)
 
 
 def _mean_lengths(source: RequestSource) -> tuple[float, float]:

@@ -17,7 +17,7 @@ class BlockCache:
 
     Attributes:
         size: KV-cache blocks that a block with a hash takes.
-        idle: KV-cache blocks that can be found, or could, and that no request uses.
+        idle: KV-cache blocks that hold something computed and that no request uses.
     """
 
     size: int = 1

@@ -53,7 +53,7 @@ def engine_kind(settings: EngineLimits) -> type[SimulatedEngine]:
 
 @frozen(eq=False)
 class Pool:
-    """Like engines behind a router.
+    """Engines of one kind behind a router.
 
     Attributes:
         settings: of an engine.
@@ -119,7 +119,7 @@ class Pool:
         return self.routing.sight is Sight.NOTHING or among == 1
 
     def _known(self, number: int) -> tuple[int, range]:
-        """Return which engines a router chooses from for a request, and the how manieth it is."""
+        """Return the engines that a router chooses from, and the place of a request in theirs."""
         if not router_of(self.routing).within_instances:
             return number, range(self.engines)
         round_, instance = divmod(number, self.engines // self.ranks)

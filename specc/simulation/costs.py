@@ -74,7 +74,8 @@ class CostTable:
 
     Attributes:
         server: the instance.
-        ranks: engines that run in step and share experts.
+        ranks: engines that run in step and share experts. Of several, the times of `decode` and
+            `mixed` are those of kernels and between steps, with experts at the own tokens.
         longest: the longest context.
         budget: the most new tokens of prompts in a step.
         limit: the most sequences that decode.
@@ -142,9 +143,10 @@ class CostTable:
         return round(low + w * (high - low)) + sums[context + 1] - sums[context]
 
     def spread(self, tokens: Tokens, total: Tokens) -> int:
-        """Return what is added to the own time of an engine whose step is one of several.
+        """Return what is added to the time of `decode` or `mixed` where a step is one of several.
 
-        The experts are busy with the mean of the tokens of all engines, and not with its own.
+        The experts are busy with the mean of the tokens of all engines, and not with its own. The
+        step takes at least as long as the host does; see `least`.
 
         Args:
             tokens: new tokens of its step.
@@ -153,7 +155,7 @@ class CostTable:
         return self._pooled_at(total / self.ranks) - self._pooled_at(tokens)
 
     def least(self, tokens: Tokens, batch: int) -> int:
-        """Return what the host alone takes for a step with so many new tokens of prompts."""
+        """Return what the host takes for a step with so many new tokens of prompts, or none."""
         decode, prefill, each = self._least
         return (prefill if tokens else decode) + each * batch
 
@@ -168,14 +170,13 @@ class CostTable:
     def _tabulate_pooled(self) -> None:
         """Tabulate what experts add to a step by its tokens, and what the host takes."""
         cost, block = self.server.cost, self.server.block
-        most = (self.budget + self.limit) * (1 + self.server.drafted)
-        tokens = np.array([0.0, *_spaced(1, most, 1.2)])
+        tokens = np.array([0.0, *_spaced(1, self.budget + self.limit, 1.2)])
         tokens = np.unique([*tokens, 1 / self.ranks, 0.5])
         scale = self.slowness * PICOSECONDS
         seconds = cost.pooled_seconds(StepTable.decoding(tokens, 1, block))
         self._pooled = tokens.tolist(), (seconds * scale).tolist()
         steps = [StepTable.decoding([1.0, 2.0], 1, block), StepTable.prefilling(1, 1, 1, block)]
-        one, two, prefill = np.concatenate([cost.least_seconds(s) for s in steps]) * scale
+        one, two, prefill = np.concatenate([sum(cost.host_seconds(s)) for s in steps]) * scale
         each = two - one
         added = self.overhead * scale - each
         self._least = round(one + added), round(prefill + added), round(each)
@@ -237,7 +238,10 @@ class CostTable:
             patches=begun * server.mixture.patches,
             patch_pairs=begun * server.mixture.patch_pairs,
         )
-        seconds = server.times(steps).total
+        if self.ranks == 1:
+            seconds = server.times(steps).total
+        else:  # what the host takes to launch is compared when the experts are known
+            seconds = server.cost.kernel_seconds(steps) + server.cost.host_seconds(steps)[1]
         return np.asarray((seconds + self.overhead) * self.slowness, np.float64)
 
 

@@ -58,7 +58,13 @@ class SimulatedInstance:
         running = self.batch if self.phase is not Phase.PREFILL else PREFILL_LIMIT
         scheduler = engine.scheduler if whole and engine.scheduler else Scheduler.DECODE_FIRST
         flat = self.phase is not Phase.DECODE and self.server.mixture.has_hits
-        scheduling = scheduling_of(engine, scheduler, flat_hits=flat)
+        scheduling = scheduling_of(
+            engine,
+            scheduler,
+            flat_hits=flat,
+            model=self.server.cost.memory_model.model,
+            stages=self.server.layout.pp,
+        )
         return EngineLimits(
             scheduler=scheduler,
             budget=self.budget,

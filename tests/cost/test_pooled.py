@@ -40,12 +40,11 @@ def test_experts_run_at_the_mean_and_the_rest_at_the_own_tokens(changes) -> None
     overhead = 1.0 if cost.pools_budgets else cost.rules.generation.overhead
     expected = busy * cost.unevenness * overhead
     pooled = cost.pooled_seconds(StepTable.decoding([300, 100], 2000, 128))
-    # What the host adds depends on the own step alone: so does not the difference of two.
-    whole = float(cost.times(own).total[0]) - pooled[0] + pooled[1]
-    gap = float(cost.times(own).total[0])
-    gap -= float(cost.rules.busy(cost._kernels(own)).total[0])
-    assert whole == pytest.approx(expected + gap, rel=1e-9)
-    assert 0 < pooled[1] < pooled[0] < gap + expected + pooled[0]
+    kernels = float(cost.kernel_seconds(own)[0])
+    assert kernels - pooled[0] + pooled[1] == pytest.approx(expected, rel=1e-9)
+    assert 0 < pooled[1] < pooled[0] < kernels
+    launching, gap = cost.host_seconds(own)
+    assert cost.times(own).total[0] == pytest.approx(max(kernels, launching[0]) + gap[0])
 
 
 def test_what_is_pooled_depends_on_tokens_alone() -> None:
@@ -73,7 +72,7 @@ def test_the_table_has_them_for_engines_in_step(slowness: float) -> None:
         own, mean = server.cost.pooled_seconds(steps) * scale
         assert table.spread(tokens, total) == pytest.approx(mean - own, abs=0.01 * max(own, mean))
     assert table.spread(300, 1200) == 0
-    least = server.cost.least_seconds(StepTable.decoding([1, 7], 4000, 128)) + 0.002
+    least = sum(server.cost.host_seconds(StepTable.decoding([1, 7], 4000, 128))) + 0.002
     found = np.array([table.least(0, 1), table.least(0, 7)])
     assert found == pytest.approx(least * scale, abs=4)
     assert table.least(1, 0) > table.least(0, 0)

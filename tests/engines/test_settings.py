@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from specc import library
 from specc.check import check
-from specc.engines import Scheduling, scheduling_of, takes_turns, with_defaults
+from specc.engines import Scheduling, rules_of, scheduling_of, takes_turns, with_defaults
 from specc.ir import Admission, Engine, MeasuredServer, Scheduler, Software
 from specc.report.sections.inputs import inputs
 from specc.session import Session
@@ -163,3 +164,27 @@ def test_the_language(tmp_path: Path, engine: str, field: str, value: object) ->
     document, diagnostics = check(Workspace(tmp_path), path)
     assert document is not None, diagnostics
     assert getattr(document.studies[0].deployments[0].engine, field) == value
+
+
+def test_models_with_linear_attention_have_no_prefix_cache_unless_it_is_asked_for() -> None:
+    hybrid, dense = library.model("qwen3_next_80b_a3b"), library.model("qwen3_32b")
+    assert not scheduling_of(Engine(), None, model=hybrid).prefix_caching
+    assert scheduling_of(Engine(), None, model=dense).prefix_caching
+    assert scheduling_of(Engine(prefix_caching=True), None, model=hybrid).prefix_caching
+
+
+@pytest.mark.parametrize(
+    ("version", "overlaps"), [("0.13", False), ("0.14", False), ("0.18", True), ("", True)]
+)
+def test_pipeline_stages_are_composed_ahead_since_some_version(version: str, overlaps) -> None:
+    engine = Engine(software=Software.VLLM, version=version)
+    assert scheduling_of(engine, None, stages=2).async_scheduling is overlaps
+
+
+def test_what_is_not_known_of_an_engine_is_said_to_be_of_vllm() -> None:
+    rules = rules_of(Software.CANN_RECIPES)
+    assert set(rules.borrowed) >= {"admission", "prefix_caching", "async_scheduling"}
+    assert rules.name_of("admission") == "vllm 0.33.0"
+    known = rules_of(Software.VLLM_ASCEND, "0.18")
+    assert known.name_of("admission") == "vllm_ascend 0.18.0"
+    assert rules_of(None).name_of("admission") == "vllm 0.33.0"

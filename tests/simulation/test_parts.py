@@ -11,6 +11,8 @@ from specc.cost import StepTable
 from specc.ir import (
     Arrival,
     Bound,
+    Engine,
+    Generation,
     Layout,
     Process,
     RatePoint,
@@ -437,3 +439,28 @@ def test_a_prompt_is_computed_by_one_rank() -> None:
     # Four at once, one a rank, are as long as the balanced step.
     four = lone.rows(np.zeros(4, np.int64))
     assert pool.serve(four).served.first / PICOSECONDS == pytest.approx([whole] * 4, rel=0.01)
+
+
+@pytest.mark.parametrize("generation", list(Generation))
+def test_a_token_less_on_a_rank_never_lengthens_the_step(generation: Generation) -> None:
+    """Whether kernels or launches bound it: prompts on four ranks, the last one ever shorter."""
+    setting = Setting("qwen3_235b_a22b", A3, 16, "w8a8_dynamic")
+    given = attrs.evolve(deployment(setting), engine=Engine(generation=generation))
+    server = Server.of(given, Layout(4, 1, 4, ep=16), Workload(input=2048, output=2))
+    instance = SimulatedInstance(server, given.engine, Phase.WHOLE, 32, 8192, 40960)
+    pool = instance.pool(Routing.ENGINE, 4000)
+
+    def took(*prompts: int) -> int:
+        requests = Requests(
+            arrival=np.zeros(len(prompts), np.int64),
+            input=np.array(prompts),
+            cached=np.zeros(len(prompts), np.int64),
+            output=np.ones(len(prompts), np.int64),
+            bin=np.zeros(len(prompts), np.int64),
+        )
+        return int(pool.serve(requests).served.first.max())
+
+    times = [took(2048, 2048, 2048, n) for n in (2048, 1024, 512, 64, 1)] + [took(*[2048] * 3)]
+    assert times == sorted(times, reverse=True)
+    whole = server.times(StepTable.prefilling(1, 2048, 2048, 128)).total[0]
+    assert times[0] / PICOSECONDS == pytest.approx(whole, rel=0.02)

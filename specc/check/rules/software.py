@@ -16,6 +16,7 @@ from specc.ir import (
     Study,
 )
 
+_OF_DECODE_FIRST = ("async_scheduling", "long_prefill_token_threshold")
 _LIKE_VLLM = (None, Scheduler.DECODE_FIRST)
 
 
@@ -44,16 +45,17 @@ def no_version(settings: SoftwareSettings) -> Iterator[Diagnostic]:
 def settings_of_server(server: MeasuredServer) -> Iterator[Diagnostic]:
     """A measured server has settings that its scheduler knows."""
     yield from _unknown_to(server.scheduler, server)
-    if server.async_scheduling and takes_turns(server):
-        yield Diagnostic(
-            "E0450",
-            "an engine whose sequences take turns does not schedule asynchronously",
-            (
-                label_of(server, "async_scheduling", "no effect here"),
-                label_of(server, "decode_batch", "fewer than 'max_sequences'"),
-            ),
-            help="remove one of them",
-        )
+    for name in _OF_DECODE_FIRST:
+        if getattr(server, name) and takes_turns(server):
+            yield Diagnostic(
+                "E0450",
+                f"'{name}' with sequences that take turns",
+                (
+                    label_of(server, name, "no effect here"),
+                    label_of(server, "decode_batch", "fewer than run"),
+                ),
+                help="remove one of them",
+            )
 
 
 def settings_of_engine(deployment: Deployment, engine: Engine) -> Iterator[Diagnostic]:
@@ -62,7 +64,7 @@ def settings_of_engine(deployment: Deployment, engine: Engine) -> Iterator[Diagn
 
 
 def _unknown_to(scheduler: Scheduler | None, settings: SoftwareSettings) -> Iterator[Diagnostic]:
-    for name in ("async_scheduling", "long_prefill_token_threshold"):
+    for name in _OF_DECODE_FIRST:
         if getattr(settings, name) and scheduler not in _LIKE_VLLM:
             yield Diagnostic(
                 "E0450",

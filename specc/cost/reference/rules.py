@@ -81,6 +81,11 @@ class ReferenceRules:
         """Return the times as they are: these rules know no host."""
         return times
 
+    def host(self, operators: Sequence[Operator], steps: StepTable) -> tuple[Column, Column]:
+        """Return the seconds in which the host launches kernels, and those between steps: none."""
+        none = np.zeros(len(steps))
+        return none, none
+
     def busy(self, times: StepTimes) -> StepTimes:
         """Return the times that kernels keep a device busy: as they are."""
         return times

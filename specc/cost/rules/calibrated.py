@@ -88,20 +88,27 @@ class CalibratedRules:
         self, times: StepTimes, operators: Sequence[Operator], steps: StepTable
     ) -> StepTimes:
         """Add what the host and the server do beside the kernels of all `operators`."""
-        rule = self.generation
-        prefills = steps.prefill.tokens > 0
-        launches = math.fsum(self._launches(op) * op.repeat for op in operators)
-        least = launches * np.where(prefills, rule.prefill_launch, rule.decode_launch)
-        gap = np.where(prefills, rule.prefill_gap, rule.decode_gap) + rule.sampling
-        gap = gap + rule.sequence_time * steps.requests
+        launching, gap = self.host(operators, steps)
         busy = self.busy(times)
-        waiting = np.maximum(least - busy.total, 0.0) + gap
+        waiting = np.maximum(launching - busy.total, 0.0) + gap
         runs = steps.tokens > 0
         return evolve(
             busy,
             total=busy.total + waiting * runs,
             launch=busy.launch + waiting * runs,
         )
+
+    def host(self, operators: Sequence[Operator], steps: StepTable) -> tuple[Column, Column]:
+        """Return the seconds in which the host launches all kernels, and those between steps.
+
+        A step takes the longer of its kernels and the launching, and what is between steps.
+        """
+        rule = self.generation
+        prefills = steps.prefill.tokens > 0
+        launches = math.fsum(self._launches(op) * op.repeat for op in operators)
+        launching = launches * np.where(prefills, rule.prefill_launch, rule.decode_launch)
+        gap = np.where(prefills, rule.prefill_gap, rule.decode_gap) + rule.sampling
+        return launching, gap + rule.sequence_time * steps.requests
 
     def busy(self, times: StepTimes) -> StepTimes:
         """Return the times that kernels keep a device busy in a step, from those of each alone."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from specc.engines import rules_of
-from specc.ir import Admission, Engine, Software, SoftwareSettings, Study
+from specc.ir import Admission, Engine, SoftwareSettings, Study
 from specc.report import format as show
 from specc.report.charts.simulation import state_charts, step_charts
 from specc.report.document import Chart, Column, ReportBlock, Row, Table
@@ -11,6 +11,7 @@ from specc.report.study import ReportedStudy
 from specc.results import EngineLimits, Simulated
 from specc.simulation.instances import is_unlimited
 
+_BY_SOFTWARE = ("admission", "prefix_caching", "async_scheduling")
 _STARTS = {Admission.WHOLE_PROMPT: "whole prompt", Admission.FIRST_CHUNK: "first chunk"}
 
 
@@ -52,25 +53,26 @@ def _table(study: ReportedStudy, best: Simulated) -> Table:
             Column("Budget", "tok a step"),
             Column("Sequences"),
             Column("Decode batch"),
-            Column("Admission", "a step"),
+            Column("Prefill admission", "a step"),
             Column("KV cache", "tok"),
             Column("Block", "tok"),
-            Column("Starts with", numeric=False),
-            Column("Prefix cache", numeric=False),
-            Column("Composed", numeric=False),
+            Column("Admission", numeric=False),
+            Column("Prefix caching", numeric=False),
+            Column("Async scheduling", numeric=False),
+            Column("Long prompts", "tok a step"),
         ),
         rows=tuple(
             Row(_cells(phase, count, limits, fixed=study.study.workload.has_hits))
             for phase, count, limits in own
         ),
-        note=f"A simulated engine runs one batch; an instance has one for each data-parallel rank "
-        f"and pipeline stage. Ranks that share experts run in step. {_rules(study, best)}",
+        note="A simulated engine runs one batch; an instance has one for each data-parallel rank "
+        f"and pipeline stage. {_in_step(study)}{_rules(study, best)}",
     )
 
 
 def _cells(phase: str, count: int, limits: EngineLimits, *, fixed: bool) -> tuple[str, ...]:
-    """Return the row of a phase; `fixed` if a share of every prompt is cached, come what may."""
-    off = "a fixed share" if fixed and phase != "Decode" else "off"
+    """Return the row of a phase; `fixed` if the workload says what share of a prompt is cached."""
+    off = "a fixed share" if fixed and phase != "Decode" else "no"
     return (
         phase,
         show.integer(count),
@@ -83,7 +85,8 @@ def _cells(phase: str, count: int, limits: EngineLimits, *, fixed: bool) -> tupl
         show.integer(limits.block),
         _STARTS[limits.start],
         "by hash" if limits.prefix_caching else off,
-        "a step ahead" if limits.async_scheduling else "in turn",
+        "yes" if limits.async_scheduling else "no",
+        show.integer(limits.long_prompt) if limits.long_prompt else "no limit",
     )
 
 
@@ -91,12 +94,22 @@ def _rules(study: ReportedStudy, best: Simulated) -> str:
     """Say whose rules hold for what the spec leaves open."""
     servers = [server for server in study.study.servers if server.name == best.name]
     own: Sequence[SoftwareSettings] = servers or _engines(study.study, best.name)
-    rules = dict.fromkeys(
-        rules_of(each.software or Software.VLLM, each.version).name
-        + ("" if each.software else ", the newest rules known, as no software is named")
+    whose = dict.fromkeys(
+        rules_of(each.software, each.version).name_of(field)
+        + ("" if each.software else " (no software is named)")
         for each in own
+        for field in _BY_SOFTWARE
     )
-    return f"What the spec leaves open is as in {' and '.join(rules)}."
+    return (
+        "Admission, prefix caching and asynchronous scheduling, where the spec leaves them open, "
+        f"are as in {' and '.join(whose)}."
+    )
+
+
+def _in_step(study: ReportedStudy) -> str:
+    if not any(deployment.model.experts for deployment in study.study.deployments):
+        return ""
+    return "Ranks that share experts run in step. "
 
 
 def _engines(study: Study, name: str) -> list[Engine]:

@@ -30,7 +30,6 @@ from specc.report import format as show
 from specc.report.document import Column, Heading, ReportBlock, Row, Table
 from specc.report.study import ReportedStudy
 
-_CACHING = ("prefix_caching",)
 _COLUMNS = (Column("Input", numeric=False), Column("Value", numeric=False))
 
 
@@ -47,7 +46,9 @@ def inputs(study: Study) -> Iterator[Table]:
     for deployment in study.deployments:
         yield _table("Deployment", deployment, _of_deployment(deployment, study))
     for server in study.servers:
-        yield _table("Server", server, _of_software(server, _scheduled(server, study)))
+        yield _table(
+            "Server", server, _of_software(server, _scheduled(server, study, server.scheduler))
+        )
     if study.simulate is not None or study.capacity is not None:
         yield _table("Study", study)
     for model in _models(study):
@@ -138,20 +139,24 @@ def _of_deployment(deployment: Deployment, study: Study) -> Iterator[Written]:
         if engine.software is not None:
             limits = with_defaults(engine, instance.device.memory)
             values = {name: getattr(limits, name) for name in ("chunk_budget", "max_sequences")}
-            values |= _scheduled(engine, study, whole=deployment.mode is Mode.AGGREGATED)
+            scheduler = engine.scheduler if deployment.mode is Mode.AGGREGATED else None
+            values |= _scheduled(engine, study, scheduler, model)
             yield from _of_software(engine, values, prefix)
 
 
 def _scheduled(
-    settings: Engine | MeasuredServer, study: Study, whole: bool = True
+    settings: Engine | MeasuredServer,
+    study: Study,
+    scheduler: Scheduler | None,
+    model: Model | None = None,
 ) -> dict[str, object]:
     """Return the rules of a scheduler that a simulation follows, by the names of their fields."""
     if study.simulate is None or settings.software is None:
         return {}
-    scheduler: Scheduler | None = settings.scheduler if whole else None
-    found = scheduling_of(settings, scheduler)
+    found = scheduling_of(settings, scheduler, model=model)
     # A fixed hit rate is instead of prefix caching, whatever the engine does.
-    names = ("admission", "async_scheduling", *(() if study.workload.has_hits else _CACHING))
+    caching = () if study.workload.has_hits else ("prefix_caching",)
+    names = ("admission", *caching, "async_scheduling")
     return {name: getattr(found, name) for name in names}
 
 
@@ -162,13 +167,14 @@ def _of_software(
     if settings.software is None:
         return
     rules, known = rules_of(settings.software, settings.version), entries(type(settings))
-    left = "; ".join(
-        f"{name} = {text_of(value, known[name][1].type)}"
-        for name, value in values.items()
-        if getattr(settings, name) is None and value is not None
-    )
-    if left:
-        yield f"{prefix}By default of {rules.name}", left
+    left: dict[str, list[str]] = {}
+    for name, value in values.items():
+        if getattr(settings, name) is None and value is not None:
+            text = f"{name} = {text_of(value, known[name][1].type)}"
+            left.setdefault(rules.name_of(name), []).append(text)
+    for whose, texts in left.items():
+        unknown = "" if whose == rules.name else f" (not known of {settings.software.value})"
+        yield f"{prefix}By default of {whose}{unknown}", "; ".join(texts)
     if rules.note:
         yield f"{prefix}Version", rules.note
 

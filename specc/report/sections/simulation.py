@@ -13,7 +13,7 @@ from specc.results import CapacityFound, Simulated
 from specc.simulation.instances import is_unlimited
 from specc.units import counted
 
-_ROUTERS = {Routing.ENGINE: "requests to data-parallel ranks by the balancer of the engine"}
+_ROUTERS = {Routing.ENGINE: "requests to data-parallel ranks by the balancer of vLLM 0.33"}
 _STEEP = 0.05  # attainment lost by 5 % more load that is worth a warning
 
 

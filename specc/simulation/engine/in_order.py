@@ -20,7 +20,7 @@ class InOrder(Stepwise):
 
     def compose(self) -> EngineStep | None:
         """Compose a step."""
-        self._preempted = False
+        self._preempted = self._unsettled = False
         alone = len(self.running) + len(self.waiting) <= 1
         most = UNLIMITED if alone else self.settings.long_prompt
         chunks, decoding, left = self._go_on(most)

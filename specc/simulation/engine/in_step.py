@@ -115,7 +115,10 @@ class InStep:
         return [0, *np.cumsum(np.max(ages, axis=0)).tolist()]
 
     def _duration(self, step: EngineStep, total: int) -> int:
-        """Return how long the step of one rank takes, with so many new tokens on all."""
+        """Return how long the step of one rank takes, with so many new tokens on all.
+
+        That of its kernels, or what the host takes to launch them if that is longer.
+        """
         costs, context = self.costs, step.context
         if step.prompts:
             own = costs.mixed(step.tokens, step.keys, step.batch, context)
