@@ -163,8 +163,9 @@ class Pool:
                 self._view, engines[first : first + self.in_step]
             )
             each = groups[group]
-            changes[group] = NEVER if each.is_done else each.now if prefixes else each.next_change
+            changes[group] = NEVER
             if not each.is_done:
+                changes[group] = each.next_step if prefixes else each.next_change
                 heapq.heappush(due, (changes[group], group))
 
         for number, time in enumerate(requests.arrival.tolist()):

@@ -154,9 +154,14 @@ class SimulatedEngine(ABC):
         return self.is_idle and not self._pending
 
     @property
+    def next_step(self) -> int:
+        """When the next step begins, at the earliest."""
+        return max(self.now, self.next_arrival) if self.is_idle else self.now
+
+    @property
     def next_change(self) -> int:
         """A time before which it neither starts nor ends a request, and none waits."""
-        return max(self.now, self.next_arrival) if self.is_idle else self.now
+        return self.next_step
 
     @property
     def next_arrival(self) -> int:

@@ -66,7 +66,7 @@ class Continuous(SimulatedEngine):
         """A time before which it neither starts nor ends a request, and none waits."""
         busy = self.waiting or self._pending or self._begun or self._leaving
         if busy or not self.ready:
-            return super().next_change
+            return self.next_step
         step = self._aging(once=False)
         sums = self.costs.decode(step.batch)
         # A step that has begun is seen as it ends.

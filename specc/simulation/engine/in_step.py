@@ -41,9 +41,14 @@ class InStep:
         return all(engine.is_done for engine in self.engines)
 
     @property
+    def next_step(self) -> int:
+        """When the next step begins, at the earliest."""
+        return min(engine.next_step for engine in self.engines)
+
+    @property
     def next_change(self) -> int:
-        """When their next step begins."""
-        return max(self.now, min(engine.next_change for engine in self.engines))
+        """A time before which they neither start nor end a request, and none waits."""
+        return self.next_step
 
     def advance(self, until: int = NEVER) -> None:
         """Run all steps that begin before `until`."""
