@@ -24,6 +24,8 @@ from specc.run.subjects import SimulationInterruptedError, Simulator, subjects
 from specc.simulation.arrivals import RequestSource
 from specc.simulation.capacity import (
     CURVE,
+    FAR,
+    NEAR,
     Simulation,
     carried,
     highest_scale,
@@ -37,6 +39,7 @@ ESTIMATED = ("ttft.p50", "ttft.p99", "tpot.p50", "tpot.p99", "latency.p99")
 MOST_INSTANCES = 1_000
 ABOVE = 1.1  # times the capacity: where to look for what breaks first
 PROBES = 11  # simulations of a bisection, about
+FURTHER = 5  # and of that with another seed
 
 
 def simulated(
@@ -96,8 +99,8 @@ def simulations_of(study: Study) -> int:
         return 0
     runs = 1 if study.servers else 3
     if capacity is not None:
-        random = simulate.arrival.trace is None
-        runs += PROBES * (capacity.seeds if random else 1) + len(CURVE)
+        further = capacity.seeds - 1 if simulate.arrival.trace is None else 0
+        runs += PROBES + FURTHER * further + len(CURVE)
         runs += 0 if study.servers else 2 * PROBES
     subjects = len(study.servers) + len(study.deployments) * simulate.shortlist
     return subjects * runs
@@ -186,13 +189,13 @@ def _capacity(simulator: Simulator, wanted: Capacity, seen: Metrics) -> Capacity
 
     nominal = at()
     found: list[float] = []
-    start = 1.0
+    start, step = 1.0, FAR
     for seed in seeds:
-        scale = highest_scale(nominal, wanted.attainment, seed, start)
+        scale = highest_scale(nominal, wanted.attainment, seed, start, step)
         if scale is None:
             return CapacityFound(wanted.attainment, None, seeds=len(seeds))
         found.append(scale)
-        start = scale
+        start, step = scale, NEAR
     own, mean = found[0], math.fsum(found) / len(found)
     slow = fast = None
     if subject.configuration is not None:

@@ -13,6 +13,7 @@ from specc.simulation.requests import TooLongError
 
 TOLERANCE = 0.01  # relative width at which a bisection ends
 MOST_HALVINGS = 24
+FAR, NEAR = 2.0, 1.06  # the first step of a search, and where another seed has shown the way
 MOST_DOUBLINGS = 16
 LATENCIES_TO_LAST = 5.0  # median latencies that the arrivals of a simulation must last
 # Rates of the curve as shares of the capacity.
@@ -57,10 +58,13 @@ def carried(metrics: Metrics, target: float) -> bool:
     return metrics.attainment >= target and within and steady
 
 
-def highest_scale(simulate: Simulation, target: float, seed: int, start: float) -> float | None:
+def highest_scale(
+    simulate: Simulation, target: float, seed: int, start: float, step: float = FAR
+) -> float | None:
     """Return the highest factor on the rate that is carried; None if none is.
 
-    Doubles or halves from `start` until the target lies between two factors, then bisects.
+    Goes up or down from `start` until the target lies between two factors, then bisects. The first
+    step is by a factor of `step`, each next one by its square, and by two at most.
     """
 
     def keeps(scale: float) -> bool:
@@ -72,17 +76,17 @@ def highest_scale(simulate: Simulation, target: float, seed: int, start: float) 
     low = high = start
     if keeps(start):
         for _ in range(MOST_DOUBLINGS):
-            if not keeps(high := high * 2):
+            if not keeps(high := high * step):
                 break
-            low = high
+            low, step = high, min(step * step, FAR)
         else:
             return low  # nothing bounds it, as where measured steps take no time
     else:
         for _ in range(MOST_HALVINGS):
-            low /= 2
+            low /= step
             if keeps(low):
                 break
-            high = low
+            high, step = low, min(step * step, FAR)
         else:
             return None
     while high / low > 1 + TOLERANCE:

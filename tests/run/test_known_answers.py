@@ -182,10 +182,11 @@ def test_an_estimate_of_simulations_is_in_proportion_to_their_requests(tmp_path:
     assert part(1000, "shortlist = 3").seconds == pytest.approx(3 * one.seconds)
     # As it is, and at both ends of the error band.
     assert one.what.startswith("3 simulations of 1,000 requests")
-    # For a capacity: eleven probes with each seed and at both ends, and a curve of ten rates.
+    # For a capacity: eleven probes with the first seed and at both ends, five with another seed,
+    # and a curve of ten rates.
     capacity = part(1000, "shortlist = 1", "\n capacity { seeds = 2 }")
-    assert capacity.what.startswith(f"{3 + 2 * 11 + 2 * 11 + 10} simulations of 1,000 requests")
-    assert capacity.seconds == pytest.approx(57 * one.seconds / 3)
+    assert capacity.what.startswith(f"{3 + 11 + 5 + 2 * 11 + 10} simulations of 1,000 requests")
+    assert capacity.seconds == pytest.approx(51 * one.seconds / 3)
     # Longer prompts in chunks, sessions with their histories, and a router that looks around.
     assert part(1000, "shortlist = 1; router = least_load; replicas = 9").seconds > one.seconds
     sessions = part(1000, "shortlist = 1; sessions { turns = 3; gap = 5 s }")

@@ -1,6 +1,8 @@
 """Known answers of the simulator: where requests are sent, and metrics counted one by one."""
 
+import math
 import statistics
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,6 +28,7 @@ from specc.ir.simulation import StepKind
 from specc.results import EngineLimits
 from specc.serving import Mixture
 from specc.simulation.arrivals import RequestSource
+from specc.simulation.capacity import highest_scale
 from specc.simulation.cluster import Pool
 from specc.simulation.costs import PICOSECONDS, CostTable, MeasuredCosts
 from specc.simulation.instances import measured_pool
@@ -334,3 +337,28 @@ def test_requests_of_a_trace_lie_in_the_bin_of_both_their_lengths() -> None:
     simulate = Simulate(arrival=Arrival(Process.TRACE, trace=trace), requests=5)
     source = RequestSource(simulate, Workload(requests=rows))
     assert source.requests().bin.tolist() == [0, 1, 2, 2, 2]
+
+
+@pytest.mark.parametrize("start", [0.2, 0.99, 1.0, 1.013, 3.0, 70.0])
+@pytest.mark.parametrize("step", [2.0, 1.06])
+def test_a_capacity_is_found_from_anywhere_and_in_any_steps(start: float, step: float) -> None:
+    """A load is carried up to 1.01: what is found is within a hundredth below, in few probes."""
+    asked = []
+
+    def simulate(scale: float, seed: int) -> SimpleNamespace:
+        asked.append(scale)
+        return SimpleNamespace(
+            objectives=(),
+            attainment=1.0 if scale <= 1.01 else 0.0,
+            growing=False,
+            arriving=100.0,
+            statistic=lambda _: 0.0,
+        )
+
+    found = highest_scale(simulate, 0.99, 1, start, step)  # type: ignore[arg-type]
+    assert found is not None
+    assert 1.01 / 1.011 <= found <= 1.01
+    assert max(s for s in asked if s <= 1.01) == found
+    assert len(asked) <= 8 + 2 * abs(math.log2(start)) + 5 * (step < 2)
+    if step < 2 and abs(start - 1) < 0.05:
+        assert len(asked) <= 6
