@@ -359,6 +359,6 @@ def test_a_capacity_is_found_from_anywhere_and_in_any_steps(start: float, step: 
     assert found is not None
     assert 1.01 / 1.011 <= found <= 1.01
     assert max(s for s in asked if s <= 1.01) == found
-    assert len(asked) <= 8 + 2 * abs(math.log2(start)) + 5 * (step < 2)
+    assert len(asked) <= 10 + 2 * abs(math.log2(start)) + 5 * (step < 2)
     if step < 2 and abs(start - 1) < 0.05:
         assert len(asked) <= 6
