@@ -44,7 +44,8 @@ _TOKEN = 1.5e-6  # for a token of a sequence that takes turns
 _ENGINE = 2e-6  # for an engine that the router looks at, at each request
 _IN_STEP = 100e-6  # for a request of engines that run in step
 _TURN_BYTES = 90  # for a token of a sequence that takes turns: its gap, and its share of a step
-_HASH, _HASH_BYTES = 0.6e-6, 40  # for the name of a block of a prompt, and its place in the cache
+_HASH, _HASH_BYTES = 0.6e-6, 40  # for the name of a block of a prompt
+_COPY_BYTES = 300  # for a block with a name in the prefix cache, while its tables grow
 
 
 @frozen
@@ -181,14 +182,20 @@ def _of_simulations(study: Study) -> Iterator[WorkPart]:
     blocks = 0.0
     if simulate.sessions is not None:
         history = (prompt + output) * simulate.sessions.turns
-        blocks = (simulate.sessions.system_prompt + history) / source.block
+        sizes = [server.block_size for server in study.servers]
+        sizes += [instance.engine.block_size for instance in study.instances]
+        blocks = (simulate.sessions.system_prompt + history) / min(sizes, default=source.block)
+    kept = max((min(_cached_blocks(server), count * blocks) for server in study.servers), default=0)
     turns = output if any(map(_goes_step_by_step, subjects)) else 0.0
     yield WorkPart(
         f"{counted(times, 'simulation')} of {counted(count, 'request')}"
         + (", most of them for the capacity" if study.capacity is not None else ""),
         study,
         times * count * (each + slowest + blocks * _HASH),
-        int(count * (_REQUEST_BYTES + blocks * _HASH_BYTES + turns * _TURN_BYTES)),
+        int(
+            count * (_REQUEST_BYTES + blocks * _HASH_BYTES + turns * _TURN_BYTES)
+            + kept * _COPY_BYTES
+        ),
     )
 
 
@@ -197,6 +204,11 @@ def _ranks(deployment: Deployment) -> int:
     phases = deployment.mode.phases
     instances = [i for phase in phases for i in deployment.instances(phase)]
     return max((i.devices or 1) // min(i.parallel.tp or (1,)) for i in instances)
+
+
+def _cached_blocks(server: MeasuredServer) -> float:
+    """Return the blocks that the prefix cache of a measured server keeps at most."""
+    return math.inf if server.kv_cache is None else server.kv_cache / server.block_size
 
 
 def _goes_step_by_step(subject: MeasuredServer | Deployment) -> bool:

@@ -25,7 +25,7 @@ class BlockCache:
     _first: dict[int, int] = Factory(dict)  # of each hash the oldest copy
     _others: dict[int, list[int]] = Factory(dict)  # and the younger ones
     _hash: dict[int, int] = Factory(dict)  # of each copy that can be found
-    _users: dict[int, int] = Factory(dict)
+    _users: dict[int, int] = Factory(dict)  # of copies in use
     # KV-cache blocks of copies, and of runs without a hash, in the order in which they fell idle.
     _queue: dict[int, int] = Factory(dict)
     _held: dict[int, list[int]] = Factory(dict)  # copies that a request uses, in order
@@ -52,7 +52,7 @@ class BlockCache:
         if not count:
             return 0
         users, first = self._users, self._first
-        return self.size * sum(users[first[key]] > 0 for key in hashes[:count])
+        return self.size * sum(first[key] in users for key in hashes[:count])
 
     def own(self, request: int, count: int, most: int) -> int:
         """Return the KV-cache blocks beyond `count` hashed ones that a request finds, its own."""
@@ -67,7 +67,7 @@ class BlockCache:
         for copy in held:
             if copy in self._queue:
                 self.idle -= self._queue.pop(copy)
-            self._users[copy] += 1
+            self._users[copy] = self._users.get(copy, 0) + 1
         run, _ = self._own.pop(request, (-1, 0))
         if own:
             self.idle -= own
@@ -102,10 +102,11 @@ class BlockCache:
         if own > 0:
             self._idle_run(request, own, len(held), keep)
         for copy in reversed(held):
-            self._users[copy] -= 1
-            if self._users[copy]:
+            if self._users[copy] > 1:
+                self._users[copy] -= 1
                 blocks -= self.size
             else:
+                del self._users[copy]
                 self._queue[copy] = self.size
                 self.idle += self.size
                 self._lost = -1
@@ -143,7 +144,6 @@ class BlockCache:
     def _forget(self, copy: int) -> None:
         """Let a copy not be found any more."""
         key = self._hash.pop(copy)
-        del self._users[copy]
         others = self._others.get(key)
         if self._first[key] != copy:
             assert others is not None
