@@ -92,14 +92,19 @@ def _device_price(study: Study, candidate: Candidate) -> tuple[float, str] | Non
 
 
 def _unbeaten(scores: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Tell which rows no other row beats; less is better in every column."""
-    order = np.lexsort(scores.T[::-1])
-    unbeaten = np.zeros(len(scores), dtype=bool)
-    front: NDArray[np.float64] = np.empty((0, scores.shape[1]))
-    for row in order:
-        score = scores[row]
-        beats = (front <= score).all(axis=1) & (front < score).any(axis=1)
-        if not beats.any():
-            unbeaten[row] = True
-            front = np.vstack([front, score])
-    return unbeaten
+    """Tell which rows no other row beats; less is better in every column.
+
+    Equal rows count once. They are sorted, so that a row can be beaten only by one before it: each
+    row that is left drops what it beats of the rows after it.
+    """
+    rows, of_row = np.unique(scores, axis=0, return_inverse=True)
+    left = np.arange(len(rows))
+    place = 0
+    while place < len(left):
+        beaten = (rows[left[place]] <= rows[left[place + 1 :]]).all(axis=1)
+        left = np.concatenate([left[: place + 1], left[place + 1 :][~beaten]])
+        place += 1
+    unbeaten = np.zeros(len(rows), dtype=bool)
+    unbeaten[left] = True
+    kept: NDArray[np.bool_] = unbeaten[of_row.reshape(-1)]
+    return kept

@@ -79,7 +79,24 @@ def text_of(results: Results) -> str:
         for study in to_json(results.studies)
     ]
     data = {"format": FORMAT, **to_json(results.header), "studies": studies}
-    return visible_json(json.dumps(data, indent=1, ensure_ascii=False)) + "\n"
+    return visible_json(_in_lines(data, depth=4)) + "\n"
+
+
+def _in_lines(data: Any, depth: int, indent: str = "\n") -> str:
+    """Return plain data as JSON, with a line for each part down to a depth: for each candidate.
+
+    What is in a line is written without indentation, for which alone Python has a fast encoder.
+    """
+    if not depth or not data or not isinstance(data, dict | list):
+        return json.dumps(data, ensure_ascii=False)
+    inner = f"{indent} "
+    if isinstance(data, dict):
+        names = (json.dumps(name, ensure_ascii=False) for name in data)
+        values = (_in_lines(value, depth - 1, inner) for value in data.values())
+        parts = [f"{name}: {value}" for name, value in zip(names, values, strict=True)]
+        return f"{{{inner}{f',{inner}'.join(parts)}{indent}}}"
+    parts = [_in_lines(value, depth - 1, inner) for value in data]
+    return f"[{inner}{f',{inner}'.join(parts)}{indent}]"
 
 
 def rounded(data: Any) -> Any:

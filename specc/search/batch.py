@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from specc.ir import Search, Strategy
 from specc.results import Miss
 from specc.search.goals import Goals
-from specc.serving import ServingTable
+from specc.serving import ServingTable, joined
 
 PEAK = "peak"  # larger batches meet the limits, and serve less
 Integers = NDArray[np.int64]
@@ -114,7 +114,7 @@ def scan_grid(low: int, high: int) -> list[int]:
 
 @define
 class _Probes:
-    """Evaluates single batch sizes, each once."""
+    """Evaluates batch sizes, each once."""
 
     evaluate: Evaluate
     goals: Goals
@@ -122,8 +122,7 @@ class _Probes:
     _ranks: dict[int, tuple[bool, float]] = Factory(dict)
 
     def row(self, batch: int) -> ServingTable:
-        if batch not in self.rows:
-            self.rows[batch] = self.evaluate(np.array([batch]))
+        self._probe((batch,))
         return self.rows[batch]
 
     def is_feasible(self, batch: int) -> bool:
@@ -172,10 +171,11 @@ class _Probes:
             pass
 
     def _probe(self, batches: Iterable[int]) -> bool:
-        """Evaluate batch sizes; tell whether any of them is new."""
-        new = sorted(set(batches) - set(self.rows))
-        for batch in new:
-            self.row(batch)
+        """Evaluate batch sizes in one call; tell whether any of them is new."""
+        new = sorted(set(batches) - self.rows.keys())
+        if new:
+            table = self.evaluate(np.array(new))
+            self.rows |= {batch: table.rows(np.array([row])) for row, batch in enumerate(new)}
         return bool(new)
 
     @property
@@ -212,8 +212,8 @@ class _Probes:
         return self._ranks[batch]
 
     def table(self) -> ServingTable:
-        """Return all probed rows by rising batch, evaluated as one table."""
-        return self.evaluate(np.array(sorted(self.rows)))
+        """Return all probed rows by rising batch."""
+        return joined([self.rows[batch] for batch in sorted(self.rows)])
 
 
 def _extrapolation(probes: _Probes, slo_relax: float) -> Callable[[int, int], int]:

@@ -14,7 +14,7 @@ from specc.serving.mixture import Mixture, allocate
 from specc.serving.models import ServingModel, method_of, serving_model
 from specc.serving.phases import Decode, Prefill
 from specc.serving.server import Server
-from specc.serving.table import Bands, MemoryParts, ServingTable, Shares
+from specc.serving.table import Bands, MemoryParts, ServingTable, Shares, joined
 
 __all__ = [
     "Aggregated",
@@ -32,6 +32,7 @@ __all__ = [
     "allocate",
     "automatic_budgets",
     "choose_budget",
+    "joined",
     "method_of",
     "serving_model",
 ]

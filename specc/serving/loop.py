@@ -1,12 +1,13 @@
 """Aggregated serving as a loop over steps: long prompts in chunks, prefill beside decode."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
 from attrs import evolve, frozen
 from numpy.typing import NDArray
 
-from specc.cost import Sequences, StepTable, StepTimes
+from specc.cost import Sequences, StepMemory, StepTable, StepTimes
 from specc.cost.times import P10, P90
 from specc.ir import Scheduler, StepLatency
 from specc.ir.engine import USUAL_SLACK
@@ -15,10 +16,11 @@ from specc.serving.mixture import allocate
 from specc.serving.schedulers import Budget, interleaved
 from specc.serving.server import Server
 from specc.serving.stepping import Schedule, Stepping
-from specc.serving.table import Bands, Column, Integers, MemoryParts, ServingTable, Shares, joined
+from specc.serving.table import Bands, Column, Integers, ServingTable, Shares, joined
 from specc.units import Tokens
 
 POOL = 200  # requests over which the means of a mixture are taken at least
+TOGETHER = 8192  # steps that the cost model is given at once
 
 
 @frozen(eq=False)
@@ -58,20 +60,64 @@ class StepLoop:
 
     def evaluate(self, batch: Integers) -> ServingTable:
         """Return a row for each batch size (requests a replica), shape (N,)."""
-        return joined([Trajectory(self, int(size)).table() for size in batch])
+        decode = self.server.mixture.decode(batch, self.server.block, self.server.drafted)
+        steps = self.server.times(decode) if self.decodes else None
+        tables = []
+        for row, timed in enumerate(self._timed(batch.tolist())):
+            tables.append(timed.table(steps.rows(np.array([row])) if steps else None))
+        return joined(tables)
 
     def bins(self, batch: int) -> tuple[BinRow, ...]:
         """Return what each shape sees, as means over its requests."""
-        return Trajectory(self, batch).bins()
+        (timed,) = self._timed([batch])
+        return timed.bins()
 
     def timeline(self, batch: int) -> Timeline:
         """Return what ran in each step."""
-        return Trajectory(self, batch).timeline()
+        (timed,) = self._timed([batch])
+        return timed.timeline()
+
+    def times(self, steps: StepTable) -> StepTimes:
+        """Return the times of steps that prefill and decode."""
+        if self.latency is StepLatency.MIXED:
+            return self.server.times(steps)
+        none, nothing = Sequences.none(len(steps)), np.zeros(len(steps))
+        prefill = evolve(steps, decode=none)
+        decode = evolve(steps, prefill=none, patches=nothing, patch_pairs=nothing)
+        parts = [self.server.times(part) for part in (prefill, decode)]
+        longer = parts[0].total >= parts[1].total
+        return parts[0].where(longer, parts[1])
+
+    def _timed(self, batches: Iterable[int]) -> "Iterator[TimedTrajectory]":
+        """Yield the trajectory of each batch size; the cost model is called for many at once."""
+        waiting: list[Trajectory] = []
+        for batch in batches:
+            waiting.append(Trajectory(self, batch))
+            if sum(2 * len(trajectory.steps) for trajectory in waiting) >= TOGETHER:
+                yield from self._timed_together(waiting)
+                waiting = []
+        if waiting:
+            yield from self._timed_together(waiting)
+
+    def _timed_together(self, trajectories: "Sequence[Trajectory]") -> "Iterator[TimedTrajectory]":
+        table = StepTable.joined([trajectory.table_of_steps for trajectory in trajectories])
+        times, memory = self.times(table), self.server.memory_of(table)
+        start = 0
+        for trajectory in trajectories:
+            rows = np.arange(start, start + 2 * len(trajectory.steps))
+            tightest = rows[[int(np.argmax(memory.total[rows]))]]
+            row = evolve(
+                memory,
+                kv_cache=memory.kv_cache[tightest],
+                activations=memory.activations[tightest],
+            )
+            yield TimedTrajectory(trajectory, times.rows(rows), row)
+            start += len(rows)
 
 
 @frozen(eq=False, slots=False)
 class Trajectory:
-    """One batch size of a step loop: its schedule, and the times of it."""
+    """One batch size of a step loop: its schedule, and what its steps are, without times."""
 
     loop: StepLoop
     batch: int
@@ -112,20 +158,19 @@ class Trajectory:
         )
         return engine.run(interleaved(self.counts, self.size))
 
-    @cached_property
+    @property
     def steps(self) -> NDArray[np.int64]:
         """Steps of each run."""
-        return np.array(self.schedule.steps)
+        return self.schedule.steps
 
     @cached_property
     def table_of_steps(self) -> StepTable:
         """The first step of every run on the fullest replica, then the last of every run."""
-        prefill = self._prefill()
-        decoding = np.array(self.schedule.decoding, np.float64)
-        first = np.array(self.schedule.context)
+        prefill, first = self.schedule.prefill.T, self.schedule.context
+        decoding = self.schedule.decoding.astype(np.float64)
         grown = decoding * (self.steps - 1) * self.loop.server.tokens_per_step
-        kv = self._replica_share() * np.array(self.schedule.held) / self.loop.server.block
-        sequences = self._fullest(decoding + prefill[0])
+        kv = self._replica_share() * self.schedule.held / self.loop.server.block
+        sequences = self.fullest(decoding + prefill[0])
         parts = [
             self._rows(prefill, decoding, context, kv + sequences / 2)
             for context in (first, first + grown)
@@ -137,7 +182,7 @@ class Trajectory:
     ) -> StepTable:
         server, block = self.loop.server, self.loop.server.block
         requests, tokens, pairs, causal, attended = prefill
-        share = self._fullest(requests) / np.maximum(requests, 1)
+        share = self.fullest(requests) / np.maximum(requests, 1)
         if not server.cost.pools_budgets:  # none takes more than a step of its own
             share = np.minimum(share, self._budget_with_slack / np.maximum(tokens, 1))
         prefilled = Sequences(
@@ -148,7 +193,7 @@ class Trajectory:
             context=attended * share,
             blocks=np.ceil(attended * share / block),
         )
-        fullest = self._fullest(decoding)
+        fullest = self.fullest(decoding)
         if self.loop.latency is StepLatency.OVERLAPPED:
             mean = server.mixture.decode(fullest, block, server.drafted).decode
         else:
@@ -172,33 +217,43 @@ class Trajectory:
         slack = self.loop.slack if forms is not None and forms.slack else 0.0
         return int(self.loop.budget * (1 + slack) + 1e-9)
 
-    def _prefill(self) -> Column:
-        return np.array(self.schedule.prefill, np.float64).T
-
-    def _fullest(self, requests: Column) -> Column:
+    def fullest(self, requests: Column) -> Column:
+        """Return the requests of the fullest replica."""
         return np.asarray(np.ceil(requests / self.loop.server.layout.dp))
 
     def _replica_share(self) -> float:
         return 1 / self.loop.server.layout.dp
 
-    @cached_property
-    def times(self) -> StepTimes:
-        """Times of the first step of every run, then of the last of every run."""
-        table, server = self.table_of_steps, self.loop.server
-        if self.loop.latency is StepLatency.MIXED:
-            return server.times(table)
-        none, nothing = Sequences.none(len(table)), np.zeros(len(table))
-        prefill = evolve(table, decode=none)
-        decode = evolve(table, prefill=none, patches=nothing, patch_pairs=nothing)
-        parts = [server.times(part) for part in (prefill, decode)]
-        longer = parts[0].total >= parts[1].total
-        return parts[0].where(longer, parts[1])
+
+@frozen(eq=False, slots=False)
+class TimedTrajectory:
+    """A trajectory with its times.
+
+    Attributes:
+        trajectory: the steps.
+        times: of the first step of every run, then of the last of every run.
+        memory: of the tightest step.
+    """
+
+    trajectory: Trajectory
+    times: StepTimes
+    memory: StepMemory
+
+    @property
+    def loop(self) -> StepLoop:
+        """The step loop."""
+        return self.trajectory.loop
+
+    @property
+    def schedule(self) -> Schedule:
+        """What runs when."""
+        return self.trajectory.schedule
 
     @cached_property
     def durations(self) -> Column:
         """Seconds of each run: its steps grow evenly from the first to the last."""
         first, last = np.split(self.times.total, 2)
-        return self.steps * (first + last) / 2
+        return self.schedule.steps * (first + last) / 2
 
     @cached_property
     def ends(self) -> Column:
@@ -213,48 +268,33 @@ class Trajectory:
         return np.concatenate([[0.0], self.ends])[self.schedule.begins]
 
     @cached_property
-    def of_batch(self) -> NDArray[np.int64]:
-        """Batch of each group."""
-        return np.array(self.schedule.batch)
-
-    @cached_property
-    def shape(self) -> NDArray[np.int64]:
-        """Shape of each group."""
-        return np.array(self.schedule.shape)
-
-    @cached_property
-    def count(self) -> NDArray[np.int64]:
-        """Requests of each group."""
-        return np.array(self.schedule.count)
-
-    @cached_property
     def ttft(self) -> Column:
         """Time to first token of each group."""
-        return np.asarray(self.ends[self.schedule.first] - self.arrivals[self.of_batch])
+        return np.asarray(self.ends[self.schedule.first] - self.arrivals[self.schedule.batch])
 
     @cached_property
     def tpot(self) -> Column:
         """Time per output token of each group; NaN for outputs of one token."""
-        outputs = np.array([s.output for s in self.loop.server.mixture.shapes])[self.shape]
+        outputs = np.array([s.output for s in self.loop.server.mixture.shapes])[self.schedule.shape]
         gaps = np.where(outputs > 1, outputs - 1, np.nan)
         between = self.ends[self.schedule.last] - self.ends[self.schedule.first]
         return np.asarray(between / gaps)
 
-    def table(self) -> ServingTable:
-        """Return the row of the table."""
+    def table(self, decode: StepTimes | None) -> ServingTable:
+        """Return the row of the table; `decode` is the step at the mean context, if any is."""
         loop, server = self.loop, self.loop.server
-        ttft = np.array([np.average(self.ttft, weights=self.count)])
+        ttft = np.array([np.average(self.ttft, weights=self.schedule.count)])
         makespan = self._turnover()
-        batch = np.array([self.batch])
+        batch = np.array([self.trajectory.batch])
         stages = server.layout.pp
-        prefills = self._prefill()[0] > 0
-        rate = np.array([self.count.sum() / makespan * stages])
-        memory = self._memory(batch)
-        requests = np.array([int(self._fullest(self._prefill()[0]).max())])
+        prefills = self.schedule.prefill[:, 0] > 0
+        rate = np.array([self.schedule.count.sum() / makespan * stages])
+        memory = server.parts(batch, self.memory, decodes=loop.decodes)
+        requests = np.array([int(self.trajectory.fullest(self.schedule.prefill[:, 0]).max())])
         both = np.concatenate([prefills, prefills])
         prefill_step = np.array([float(self.times.total[both].max())])
         shares, spread = self._shares(prefills)
-        if not loop.decodes:
+        if decode is None:
             from specc.serving.phases import prefill_table
 
             return prefill_table(
@@ -270,8 +310,7 @@ class Trajectory:
             )
         output = server.mixture.mean_output
         throughput = rate * output
-        tpot = np.array([_mean(self.tpot, self.count)])
-        decode = server.times(server.mixture.decode(batch, server.block, server.drafted))
+        tpot = np.array([_mean(self.tpot, self.schedule.count)])
         low, high = (np.exp(deviations * spread) for deviations in (P10, P90))
         return ServingTable(
             batch=batch,
@@ -302,31 +341,20 @@ class Trajectory:
 
         Of each batch it is the mean over its requests of the time until the last of their shape.
         """
-        ends = self.ends[self.schedule.last] - self.arrivals[self.of_batch]
-        batches, shapes = len(self.arrivals), len(self.counts)
-        own = self.of_batch * shapes + self.shape
+        ends = self.ends[self.schedule.last] - self.arrivals[self.schedule.batch]
+        batches, shapes = len(self.arrivals), len(self.trajectory.counts)
+        own = self.schedule.batch * shapes + self.schedule.shape
         if not self.loop.decodes:  # an instance that prefills alone is done with a batch at once
-            own = self.of_batch * shapes
+            own = self.schedule.batch * shapes
         last = np.zeros(batches * shapes)
         np.maximum.at(last, own, ends)
-        requests = np.bincount(own, weights=self.count, minlength=batches * shapes)
-        return float((last * requests).sum() / self.size)
-
-    def _memory(self, batch: Integers) -> MemoryParts:
-        server = self.loop.server
-        memory = server.memory_of(self.table_of_steps)
-        tightest = int(np.argmax(memory.total))
-        row = evolve(
-            memory,
-            kv_cache=memory.kv_cache[tightest : tightest + 1],
-            activations=memory.activations[tightest : tightest + 1],
-        )
-        return server.parts(batch, row, decodes=self.loop.decodes)
+        requests = np.bincount(own, weights=self.schedule.count, minlength=batches * shapes)
+        return float((last * requests).sum() / self.trajectory.size)
 
     def _shares(self, prefills: NDArray[np.bool_]) -> tuple[Shares, Column]:
         """Return what bounds the steps that prefill, and the deviation of the mean step."""
         runs = len(prefills)
-        weights = np.where(prefills, self.steps, 0).astype(float)
+        weights = np.where(prefills, self.schedule.steps, 0).astype(float)
         whole = self.times.rows(np.arange(runs))
         summed = whole.scaled(weights).collapsed()
         deviation = np.average(whole.deviation, weights=self.durations)
@@ -336,12 +364,12 @@ class Trajectory:
         """Return what each shape sees."""
         rows = []
         shapes = self.loop.server.mixture.shapes
-        in_flight = allocate(self.size * self.loop.server.layout.pp, shapes)
+        in_flight = allocate(self.trajectory.size * self.loop.server.layout.pp, shapes)
         for index, (shape, samples) in enumerate(zip(shapes, in_flight, strict=True)):
-            own = self.shape == index
-            ttft = _mean(self.ttft[own], self.count[own]) if own.any() else None
+            own = self.schedule.shape == index
+            ttft = _mean(self.ttft[own], self.schedule.count[own]) if own.any() else None
             decodes = own.any() and self.loop.decodes and shape.output > 1
-            tpot = _mean(self.tpot[own], self.count[own]) if decodes else None
+            tpot = _mean(self.tpot[own], self.schedule.count[own]) if decodes else None
             rows.append(
                 BinRow(shape.share, samples, shape.input, shape.cached, shape.output, ttft, tpot)
             )
@@ -349,16 +377,17 @@ class Trajectory:
 
     def timeline(self) -> Timeline:
         """Return what ran in each step of the first batch."""
-        stop = self.schedule.begins[1] if len(self.schedule.begins) > 1 else len(self.steps)
+        begins = [*self.schedule.begins.tolist(), len(self.schedule.steps)]
+        stop = begins[1]
         ends = self.ends[:stop]
         starts = ends - self.durations[:stop]
         return Timeline(
             start=tuple(starts.tolist()),
             end=tuple(ends.tolist()),
-            steps=tuple(self.steps[:stop].tolist()),
-            prefilled=tuple(self._prefill()[1][:stop].astype(int).tolist()),
-            decoding=tuple(self.schedule.decoding[:stop]),
-            cached=tuple(int(held) for held in self.schedule.held[:stop]),
+            steps=tuple(self.schedule.steps[:stop].tolist()),
+            prefilled=tuple(self.schedule.prefill[:stop, 1].astype(int).tolist()),
+            decoding=tuple(self.schedule.decoding[:stop].tolist()),
+            cached=tuple(int(held) for held in self.schedule.held[:stop].tolist()),
         )
 
 

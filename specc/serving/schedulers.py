@@ -8,8 +8,8 @@ their budgets.
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterator
-from itertools import groupby
 
+import numpy as np
 from attrs import define, evolve, frozen
 
 from specc.ir import Cut, Loop
@@ -26,7 +26,7 @@ class Waiting:
     count: int
 
 
-@frozen
+@define
 class Admitted:
     """Like prompts that a step takes in, `query` new tokens each."""
 
@@ -180,12 +180,18 @@ def _take(waiting: "deque[Waiting]", count: int, query: Tokens, new: Lengths) ->
 
 def interleaved(counts: tuple[int, ...], batch: int) -> "Iterator[deque[Waiting]]":
     """Deal requests to batches of one size, each shape spread evenly; runs of one are a group."""
-    places = sorted(
-        ((number + 0.5) / count, shape)
-        for shape, count in enumerate(counts)
-        for number in range(count)
-    )
-    order = [shape for _, shape in places]
-    for start in range(0, len(order), batch):
-        runs = groupby(order[start : start + batch])
-        yield deque(Waiting(shape, 0, 0, len(list(run))) for shape, run in runs)
+    shapes = np.repeat(np.arange(len(counts)), counts)
+    places = np.concatenate([(np.arange(count) + 0.5) / max(count, 1) for count in counts])
+    order = shapes[np.lexsort((shapes, places))]
+    begins = np.arange(len(order)) % batch == 0
+    starts = np.flatnonzero(begins | (order != np.roll(order, 1)))
+    sizes = np.diff(starts, append=len(order))
+    waiting: deque[Waiting] = deque()
+    columns = (begins[starts], order[starts], sizes)
+    for begin, shape, size in zip(*(column.tolist() for column in columns), strict=True):
+        if begin and waiting:
+            yield waiting
+            waiting = deque()
+        waiting.append(Waiting(shape, 0, 0, size))
+    if waiting:
+        yield waiting

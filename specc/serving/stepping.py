@@ -8,34 +8,47 @@ from collections import deque
 from collections.abc import Iterable
 
 import numpy as np
-from attrs import Factory, define, field
+from attrs import Factory, define, frozen
+from numpy.typing import NDArray
 
 from specc.ir import Loop, RequestShape
 from specc.serving.schedulers import Admitted, Budget, Waiting, composed
-from specc.units import Tokens
+from specc.serving.table import Column
+
+Integers = NDArray[np.int64]
 
 
-@define
+@frozen(eq=False)
 class Schedule:
     """What runs when, without times: runs of like steps, and when groups of requests pass.
 
-    Each list of the runs has an entry a run; `context` is Σ context of the sequences that decode
-    in its first step, `held` the tokens in the cache in its last. Each list of the groups has an
-    entry for like requests: their shape, number, batch, and the runs that bring their first and
-    last token. `begins` has the first run of each batch.
+    Attributes (one entry a run):
+        steps: like steps.
+        prefill: sums over the prompts that its first step takes in, shape (runs, 5): requests, new
+            tokens, pairs, pairs that causality leaves, and context.
+        decoding: sequences that a step decodes.
+        context: Σ context of these in the first step.
+        held: tokens in the cache in the last step.
+
+    Attributes (one entry a group of like requests):
+        shape, count, batch: their shape, number, and batch.
+        first, last: runs that bring their first and last token.
+
+    Attributes (one entry a batch):
+        begins: its first run.
     """
 
-    steps: list[int] = Factory(list)
-    prefill: list[tuple[float, float, float, float, float]] = Factory(list)
-    decoding: list[int] = Factory(list)
-    context: list[float] = Factory(list)
-    held: list[float] = Factory(list)
-    shape: list[int] = Factory(list)
-    count: list[int] = Factory(list)
-    batch: list[int] = Factory(list)
-    begins: list[int] = Factory(list)
-    first: list[int] = Factory(list)
-    last: list[int] = Factory(list)
+    steps: Integers
+    prefill: Column
+    decoding: Integers
+    context: Column
+    held: Column
+    shape: Integers
+    count: Integers
+    batch: Integers
+    first: Integers
+    last: Integers
+    begins: Integers
 
 
 @define
@@ -44,6 +57,16 @@ class Stepping:
 
     `turn` counts decode steps; a group that began to decode at turn b has context
     prompt + (turn - b) · yield + 1 and finishes at a turn known in advance.
+
+    Attributes:
+        runs: steps, decoding sequences, their context, and tokens held, of each run.
+        taken: run, shape, tokens done, new tokens, and number, of like prompts that a step takes.
+        groups: shape, number, batch, and runs of the first and last token, of like requests.
+        begins: the first run of each batch.
+        offset: Σ over decoding sequences of prompt - base · yield: with it their context is one
+            product.
+        partial: tokens in the cache of prompts that are begun and not done.
+        finishing: turn and group of what decodes, the next to finish first.
     """
 
     shapes: tuple[RequestShape, ...]
@@ -52,101 +75,114 @@ class Stepping:
     per_step: float
     decodes: bool
     waiting: "deque[Waiting]" = Factory(deque)
-    schedule: Schedule = Factory(Schedule)
+    runs: list[tuple[int, int, float, float]] = Factory(list)
+    taken: list[tuple[int, int, int, int, int]] = Factory(list)
+    groups: list[list[int]] = Factory(list)
+    begins: list[int] = Factory(list)
     turn: int = 0
     ready: int = 0
-    # Σ over decoding sequences of prompt - base · yield: with it their context is one product.
     offset: float = 0.0
-    # Tokens in the cache of prompts that are begun and not done.
     partial: float = 0.0
-    finishing: list[tuple[int, int]] = field(factory=list)
+    finishing: list[tuple[int, int]] = Factory(list)
+    _turns: tuple[int, ...] = ()
 
     def run(self, batches: "Iterable[deque[Waiting]]") -> Schedule:
         """Run batches one after the other, each alone."""
+        self._turns = tuple(
+            int(np.ceil((shape.output - 1) / self.per_step - 1e-9)) for shape in self.shapes
+        )
         for waiting in batches:
-            self.schedule.begins.append(len(self.schedule.steps))
+            self.begins.append(len(self.runs))
             self.waiting = waiting
             self._run()
-        return self.schedule
+        return self._schedule()
 
     def _run(self) -> None:
         new = tuple(shape.new for shape in self.shapes)
-        while self.waiting or self.ready:
+        while self.waiting:
             admitted, decoding = composed(self.loop, self.waiting, new, self.ready, self.budget)
             if admitted:
                 self._mixed(admitted, decoding)
             else:
                 self._decode_only()
-
-    @property
-    def context(self) -> float:
-        """Σ context over the sequences that decode next, their new token included."""
-        return self.offset + self.ready * (self.turn * self.per_step + 1)
+        while self.ready:
+            self._decode_only()
 
     def _mixed(self, admitted: list[Admitted], decoding: int) -> None:
         """One step that prefills, and decodes all that is ready or nothing."""
-        self._record(1, admitted, decoding)
+        run, shapes, begun = len(self.runs), self.shapes, 0
+        for group in admitted:
+            query, count = group.query, group.count
+            self.taken.append((run, group.shape, group.done, query, count))
+            begun += count * (query if group.done else query + shapes[group.shape].cached)
+        self.partial += begun
+        context = self.offset + self.ready * (self.turn * self.per_step + 1)
+        held = context + self.partial
+        self.runs.append((1, decoding, context if decoding else 0.0, held))
         if decoding:
             self.turn += 1
             self._finish()
         for group in admitted:
-            self.partial += group.count * self._added(group)
             if group.last:
-                self.partial -= group.count * self.shapes[group.shape].input
+                self.partial -= group.count * shapes[group.shape].input
                 self._start(group)
 
     def _decode_only(self) -> None:
         """Steps until the next sequence finishes: the batch only ages."""
-        steps = max(1, self.finishing[0][0] - self.turn)
-        self._record(steps, [], self.ready)
+        steps, ready, per_step = max(1, self.finishing[0][0] - self.turn), self.ready, self.per_step
+        context = self.offset + ready * (self.turn * per_step + 1)
+        held = context + ready * (steps - 1) * per_step + self.partial
+        self.runs.append((steps, ready, context, held))
         self.turn += steps
         self._finish()
 
     def _start(self, group: Admitted) -> None:
         """A prompt is done: its first token, and its place among the sequences that decode."""
-        s, shape = self.schedule, self.shapes[group.shape]
-        s.shape.append(group.shape)
-        s.count.append(group.count)
-        s.batch.append(len(s.begins) - 1)
-        s.first.append(len(s.steps) - 1)
-        s.last.append(len(s.steps) - 1)
+        shape, run = self.shapes[group.shape], len(self.runs) - 1
+        self.groups.append([group.shape, group.count, len(self.begins) - 1, run, run])
         if shape.output == 1 or not self.decodes:
             return
-        turns = int(np.ceil((shape.output - 1) / self.per_step - 1e-9))
-        heapq.heappush(self.finishing, (self.turn + turns, len(s.shape) - 1))
+        finish = self.turn + self._turns[group.shape]
+        heapq.heappush(self.finishing, (finish, len(self.groups) - 1))
         self.ready += group.count
         self.offset += group.count * (shape.input - self.turn * self.per_step)
 
     def _finish(self) -> None:
-        s = self.schedule
-        while self.finishing and self.finishing[0][0] <= self.turn:
-            finish, group = heapq.heappop(self.finishing)
-            shape = self.shapes[s.shape[group]]
-            turns = int(np.ceil((shape.output - 1) / self.per_step - 1e-9))
-            self.ready -= s.count[group]
-            self.offset -= s.count[group] * (shape.input - (finish - turns) * self.per_step)
-            s.last[group] = len(s.steps) - 1
+        finishing, run = self.finishing, len(self.runs) - 1
+        while finishing and finishing[0][0] <= self.turn:
+            finish, number = heapq.heappop(finishing)
+            group = self.groups[number]
+            shape, count = group[:2]
+            base = (finish - self._turns[shape]) * self.per_step
+            self.ready -= count
+            self.offset -= count * (self.shapes[shape].input - base)
+            group[-1] = run
 
-    def _record(self, steps: int, admitted: list[Admitted], decoding: int) -> None:
-        s = self.schedule
-        requests = tokens = pairs = causal = context = 0.0
-        for group in admitted:
-            cached = self.shapes[group.shape].cached
-            n, q = group.count, group.query
-            attended = cached + group.done + q
-            requests += n
-            tokens += n * q
-            pairs += n * q * attended
-            causal += n * (q * attended - q * (q - 1) / 2)
-            context += n * attended
-        s.steps.append(steps)
-        s.prefill.append((requests, tokens, pairs, causal, context))
-        s.decoding.append(decoding)
-        s.context.append(self.context if decoding else 0.0)
-        grown = decoding * (steps - 1) * self.per_step
-        begun = self.partial + sum(group.count * self._added(group) for group in admitted)
-        s.held.append(self.context + grown + begun)
+    def _schedule(self) -> Schedule:
+        steps, decoding, context, held = np.array(self.runs, np.float64).T
+        shape, count, batch, first, last = np.array(self.groups, np.int64).reshape(-1, 5).T
+        return Schedule(
+            steps=steps.astype(np.int64),
+            prefill=self._prefilled(),
+            decoding=decoding.astype(np.int64),
+            context=context,
+            held=held,
+            shape=shape,
+            count=count,
+            batch=batch,
+            first=first,
+            last=last,
+            begins=np.array(self.begins),
+        )
 
-    def _added(self, group: Admitted) -> Tokens:
-        """Tokens that a chunk adds to the cache: its own, and the prefix found with the first."""
-        return group.query + (self.shapes[group.shape].cached if group.done == 0 else 0)
+    def _prefilled(self) -> Column:
+        """Return the sums over the prompts of each run, shape (runs, 5)."""
+        run, shape, done, query, count = np.array(self.taken, np.int64).reshape(-1, 5).T
+        cached = np.array([s.cached for s in self.shapes])
+        n, q = count.astype(np.float64), query.astype(np.float64)
+        attended = cached[shape] + done + q
+        causal = n * (q * attended - q * (q - 1) / 2)
+        sums = (n, n * q, n * q * attended, causal, n * attended)
+        return np.stack(
+            [np.bincount(run, weights=each, minlength=len(self.runs)) for each in sums], axis=1
+        )

@@ -145,3 +145,11 @@ def test_results_are_data_to_the_last_leaf() -> None:
 
     found: Results = Session(ROOT / "specs" / "qwen3-32b-test-device.spec").results
     walk(to_json(found))
+
+
+def test_a_candidate_is_a_line(tmp_path: Path, small_spec) -> None:
+    (tmp_path / "plan.spec").write_text(small_spec())
+    results = Session(tmp_path / "plan.spec").results
+    lines = [line.strip().removesuffix(",") for line in results.to_json().splitlines()]
+    for candidate in json.loads(results.to_json())["studies"][0]["candidates"]:
+        assert json.dumps(candidate, ensure_ascii=False) in lines

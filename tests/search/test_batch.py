@@ -119,3 +119,17 @@ def test_the_nearest_miss_names_limit_and_excess(strategy: Strategy) -> None:
     assert worst.excess == pytest.approx(0.5)
     assert (other.limit, other.value, other.allowed) == ("tpot", pytest.approx(1.21), 1.0)
     assert other.excess == pytest.approx(0.21)
+
+
+@pytest.mark.parametrize("strategy", list(Strategy))
+def test_no_batch_size_is_evaluated_twice(strategy: Strategy) -> None:
+    seen: list[int] = []
+    model = _edge_at(700, 1.3, "tpot")
+
+    def evaluate(batch):
+        seen.extend(batch.tolist())
+        return model(batch)
+
+    found = search_batch(Search(strategy=strategy), (1, 900), 900, evaluate, GOALS)
+    assert sorted(seen) == found.table.batch.tolist()
+    assert np.array_equal(found.table.tpot, model(found.table.batch).tpot)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from specc.cost import StepTable
 from specc.ir import Cut, Deployment, Layout, LengthBin, Scheduler, StepLatency, Workload
-from specc.serving import Aggregated, Server, StepLoop
+from specc.serving import Aggregated, Server, StepLoop, joined
 from specc.serving.loop import Trajectory
 from specc.serving.schedulers import Budget, Waiting, composed
 from tests.cost.test_rules import DEVICE, MODEL
@@ -213,7 +213,7 @@ def test_no_token_is_lost(rows, scheduler: Scheduler, budget: int, batch: int, d
         n * (s.output - 1) for n, s in zip(trajectory.counts, shapes, strict=True)
     )
     served = np.zeros(len(shapes), dtype=int)
-    np.add.at(served, trajectory.shape, trajectory.count)
+    np.add.at(served, schedule.shape, schedule.count)
     assert tuple(served) == trajectory.counts
     limit = budget * dp * (1.15 if scheduler.takes_slack else 1)
     for (_, tokens, *_), decoding in zip(schedule.prefill, schedule.decoding, strict=True):
@@ -288,3 +288,19 @@ def test_a_batch_too_small_for_every_shape_still_sees_each_in_its_share() -> Non
     assert row["rate"] == pytest.approx(1 / row["ttft"])
     assert [b.samples for b in loop.bins(1)] == [1, 0, 0]
     assert [b.ttft for b in loop.bins(1)] == pytest.approx(alone)
+
+
+@pytest.mark.parametrize("latency", list(StepLatency))
+def test_batch_sizes_together_are_each_as_alone(latency: StepLatency, monkeypatch) -> None:
+    """In one call of the cost model, in several, and one by one."""
+    rows = tuple(
+        LengthBin(share=share, input=(n, n + 1), output=(o, o + 1))
+        for share, n, o in ((7, 500, 90), (2, 3000, 40), (1, 9000, 1))
+    )
+    loop = StepLoop(_server(Workload(requests=rows), dp=2), 1000, latency=latency)
+    batches = np.array([1, 2, 5, 17, 60])
+    together = loop.evaluate(batches)
+    monkeypatch.setattr("specc.serving.loop.TOGETHER", 100)
+    for other in (loop.evaluate(batches), joined([loop.evaluate(batches[[i]]) for i in range(5)])):
+        for row in range(5):
+            assert other.row(row) == together.row(row)
