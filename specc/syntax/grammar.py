@@ -133,7 +133,7 @@ def _lexed(lark: Any) -> dict[str, Any]:
 
 
 def _ruled(rule: Any) -> list[Any]:
-    """Return a rule as `Production` has it; punctuation is left out, None stands for what is not there.
+    """Return a rule as `Production` has it: without punctuation, with None for what is not there.
 
     A rule whose name begins with `_` builds nothing.
     """
