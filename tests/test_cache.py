@@ -95,6 +95,15 @@ def test_a_damaged_entry_is_made_anew(folder: Path, content: bytes, capfd) -> No
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_body_of_another_form_is_parsed(folder: Path) -> None:
+    parse_library(SOURCE)
+    (path,) = folder.glob("tree-*")
+    let, block = CacheEntry(path).load()["statements"]
+    for body in ("", "[[99]]", "7", "[[0]]"):
+        CacheEntry(path).save({"statements": [let, [block[0], body, block[2]]]})
+        assert parse_library(SOURCE) == parse(SOURCE)
+
+
 def test_an_entry_that_was_cut_off_is_made_anew(folder: Path) -> None:
     _use()
     for path in folder.iterdir():

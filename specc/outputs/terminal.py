@@ -18,7 +18,7 @@ MOST_ROWS = 20
 _NARROW = str.maketrans("", "", "·×≤≥±–…→≈")  # what reports use beside ASCII, of usual width
 
 
-class _Line(NamedTuple):
+class _Paragraph(NamedTuple):
     text: str = ""
     style: str = ""
 
@@ -45,29 +45,31 @@ def shown(blocks: Iterable[ReportBlock]) -> str:
     return _styled(parts) if plain is None else plain
 
 
-def _parts(block: ReportBlock) -> Iterator[_Line | _Grid]:
+def _parts(block: ReportBlock) -> Iterator[_Paragraph | _Grid]:
     if isinstance(block, Heading):
-        yield _Line()
-        yield _Line(visible(block.text), "bold")
+        yield _Paragraph()
+        yield _Paragraph(visible(block.text), "bold")
     elif isinstance(block, Text):
-        yield _Line(visible(block.text), "dim")
+        yield _Paragraph(visible(block.text), "dim")
     elif isinstance(block, Note):
-        yield _Line(visible(block.text), "bold red")
+        yield _Paragraph(visible(block.text), "bold red")
     elif isinstance(block, Figures):
         title = f"{block.title}, " if block.title else ""
-        yield _Line(visible(title + block.headline), "bold green" if block.good else "bold red")
+        yield _Paragraph(
+            visible(title + block.headline), "bold green" if block.good else "bold red"
+        )
         if block.figures:
             texts = (f"{f.title} {f.value} {f.unit} ({f.note})" for f in block.figures)
-            yield _Line(visible(" · ".join(texts)))
+            yield _Paragraph(visible(" · ".join(texts)))
         for remark in block.remarks:
-            yield _Line(visible(remark))
+            yield _Paragraph(visible(remark))
     elif isinstance(block, Table) and block.rows:
-        yield _Line()
+        yield _Paragraph()
         yield _grid(block)
         left_out = len(block.rows) - MOST_ROWS
         more = f"{left_out} more rows are in the report." if left_out > 0 else ""
         if more or block.note:
-            yield _Line(visible(f"{more} {block.note}".strip()), "dim")
+            yield _Paragraph(visible(f"{more} {block.note}".strip()), "dim")
 
 
 def _grid(table: Table) -> _Grid:
@@ -89,7 +91,7 @@ def _may_be_styled() -> bool:
     return asked or sys.stdout.isatty() or not str(sys.stdout.encoding).lower().startswith("utf")
 
 
-def _plain(parts: list[_Line | _Grid]) -> str | None:
+def _plain(parts: list[_Paragraph | _Grid]) -> str | None:
     """Return what rich prints into a file; None if it has to measure or to wrap something."""
     lines: list[str] = []
     for part in parts:
@@ -133,7 +135,7 @@ def _is_narrow(text: str) -> bool:
     return rest.isascii() and rest.isprintable() and text == text.strip()
 
 
-def _styled(parts: list[_Line | _Grid]) -> str:
+def _styled(parts: list[_Paragraph | _Grid]) -> str:
     from rich.console import Console
 
     # A row that is too wide for the terminal is better wrapped by it than cut by us.
