@@ -103,7 +103,10 @@ def _run(arguments: list[str], options: argparse.Namespace) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"specc {__version__}")
-    commands = parser.add_subparsers(metavar="command", dest="command", required=True)
+    # Without a name, argparse formats a usage to find it, and imports much for that.
+    commands = parser.add_subparsers(
+        metavar="command", dest="command", required=True, prog=parser.prog
+    )
     chosen = next((a for a in arguments if not a.startswith("-")), None)
     # A command that was chosen needs no parsers of the others.
     shown = {chosen: COMMANDS[chosen]} if chosen in COMMANDS else COMMANDS
