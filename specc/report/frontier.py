@@ -7,13 +7,14 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from specc.ir import Study
+from specc.records import Record
 from specc.results import Candidate
 
 MOST_POINTS = 12
 
 
-@frozen
-class FrontierPoint:
+@frozen(eq=False, repr=False)
+class FrontierPoint(Record):
     """A batch size of a candidate that is on the frontier."""
 
     label: str

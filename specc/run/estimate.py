@@ -13,6 +13,7 @@ from specc.diagnostics import Diagnostic, Label
 from specc.engines import with_defaults
 from specc.ir import Deployment, MeasuredServer, Phase, Routing, Sight, Strategy, Study
 from specc.plan import Plan, PlannedStudy, Task
+from specc.records import Record
 from specc.run.evaluate import Prepared, prepare, server_of
 from specc.run.simulate import simulations_of
 from specc.search.batch import BESIDE, FINER, FIRST_RIGHT_EDGE, MOST_DOUBLINGS, PEAKS, scan_grid
@@ -46,8 +47,8 @@ _TURN_BYTES = 90  # for a token of a sequence that takes turns: its gap, and its
 _HASH, _HASH_BYTES = 0.6e-6, 40  # for the name of a block of a prompt, and its place in the cache
 
 
-@frozen
-class WorkPart:
+@frozen(eq=False, repr=False)
+class WorkPart(Record):
     """A part of the work: what it is, where the spec asks for it, and what it takes."""
 
     what: str
@@ -56,8 +57,8 @@ class WorkPart:
     memory: Bytes = 0
 
 
-@frozen
-class WorkEstimate:
+@frozen(eq=False, repr=False)
+class WorkEstimate(Record):
     """What a plan takes."""
 
     parts: tuple[WorkPart, ...]

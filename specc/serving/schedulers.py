@@ -13,6 +13,7 @@ from itertools import groupby
 from attrs import define, evolve, frozen
 
 from specc.ir import Cut, Loop
+from specc.records import Record
 from specc.units import Tokens
 
 
@@ -26,8 +27,8 @@ class Waiting:
     count: int
 
 
-@frozen
-class Admitted:
+@frozen(eq=False, repr=False)
+class Admitted(Record):
     """Like prompts that a step takes in, `query` new tokens each."""
 
     shape: int
@@ -37,8 +38,8 @@ class Admitted:
     last: bool
 
 
-@frozen
-class Budget:
+@frozen(eq=False, repr=False)
+class Budget(Record):
     """What a step may take: tokens of the instance, of a chunk, and the share above for slack.
 
     `each` are the tokens of a sequence that decodes, drafted ones included, and `replicas` those

@@ -221,8 +221,8 @@ Statement = (
 )
 
 
-@frozen
-class File:
+@frozen(eq=False, repr=False)
+class File(Record):
     """A parsed file."""
 
     source: Source = field(eq=False, repr=False)
