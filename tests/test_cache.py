@@ -22,8 +22,9 @@ SOURCE = Source("std/a.spec", 'let a = [1 tok, "two"] # comment\nserver s { b.c 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The cache folder of this test; the first use makes it."""
+    """The cache folder of this test; the first use makes it, as nothing is ready-made."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("specc.resources.MADE", tmp_path / "none")
     return tmp_path / "specc"
 
 
@@ -162,13 +163,33 @@ def test_no_place_for_a_cache(home: str, tmp_path: Path, monkeypatch) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_is_installed_is_used_and_not_written(folder: Path, monkeypatch, capfd) -> None:
+    _use()
+    installed = folder.rename(folder.with_name("made"))
+    monkeypatch.setattr("specc.resources.MADE", installed)
+    monkeypatch.setattr("os.geteuid", lambda: installed.stat().st_uid + 1)  # by somebody else
+    monkeypatch.setattr("specc.syntax.library.parse", None)
+    monkeypatch.setattr("specc.syntax.grammar.made", None)
+    grammar.tables.cache_clear()
+    assert parse_library(SOURCE) == parse(SOURCE)
+    monkeypatch.undo()
+    monkeypatch.setattr("specc.resources.MADE", installed)
+    for path in installed.iterdir():
+        path.write_bytes(b"rubbish")
+    _use()
+    assert all(path.read_bytes() == b"rubbish" for path in installed.iterdir())
+    assert not folder.exists()
+    assert capfd.readouterr() == ("", "")
+
+
 def test_without_a_path_nothing_is_kept() -> None:
     CacheEntry(None).save([1])
     assert CacheEntry(None).load() is None
 
 
 def test_two_processes_at_once(folder: Path) -> None:
-    code = "from specc.cli import main; raise SystemExit(main(['check', 'specs/chat-fleet.spec']))"
+    code = "from pathlib import Path\nfrom specc import resources\nresources.MADE = Path('none')\n"
+    code += "from specc.cli import main\nraise SystemExit(main(['check', 'specs/chat-fleet.spec']))"
     runs = [
         subprocess.Popen(
             [sys.executable, "-c", code],
