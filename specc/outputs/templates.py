@@ -43,7 +43,8 @@ def _sources() -> BaseLoader:
 
 def _modules_in(folder: Path) -> Path:
     """Return where the modules of these templates lie, made by this Jinja and this file."""
-    sources = [Path(__file__), *sorted(resources.folder("templates").iterdir())]
+    files = (path for path in resources.folder("templates").iterdir() if path.is_file())
+    sources = [Path(__file__), *sorted(files)]
     digest = hashlib.sha256(jinja2.__version__.encode())
     for path in sources:
         digest.update(hashlib.sha256(read_bytes(path, LARGEST_TEMPLATE_BYTES)).digest())
