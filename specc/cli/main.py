@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from specc._version import __version__
 from specc.cli import streams
@@ -88,6 +88,21 @@ def _exit_codes() -> str:
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose messages repeat a command line as it may be shown."""
+
+    _is_declaring = False
+
+    def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
+        self._is_declaring = True
+        try:
+            return super().add_argument(*names, **options)
+        finally:
+            self._is_declaring = False
+
+    def _get_formatter(self) -> argparse.HelpFormatter:
+        if not self._is_declaring:
+            return super()._get_formatter()
+        # argparse checks each argument with a formatter, which would measure the terminal.
+        return argparse.HelpFormatter(self.prog, width=80)
 
     def error(self, message: str) -> NoReturn:
         from specc.diagnostics.visible import message as shown
