@@ -6,6 +6,7 @@ candidates, batch sizes, requests and steps are those that the run will have.
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
@@ -15,13 +16,12 @@ from specc.ir import Deployment, MeasuredServer, Phase, Routing, Sight, Strategy
 from specc.plan import Plan, PlannedStudy, Task
 from specc.records import Record
 from specc.run.evaluate import Prepared, prepare, server_of
-from specc.run.simulate import simulations_of
 from specc.search.batch import BESIDE, FINER, FIRST_RIGHT_EDGE, MOST_DOUBLINGS, PEAKS, scan_grid
 from specc.serving import StepLoop
-from specc.simulation.arrivals import RequestSource
-from specc.simulation.cluster import takes_turns
-from specc.simulation.instances import measured_pool
 from specc.units import Bytes, Seconds, counted
+
+if TYPE_CHECKING:
+    from specc.simulation.arrivals import RequestSource
 
 LONGEST: Seconds = 600.0
 MOST_MEMORY: Bytes = 4 * 2**30
@@ -167,6 +167,10 @@ def _of_simulations(study: Study) -> Iterator[WorkPart]:
     simulate = study.simulate
     if simulate is None:
         return
+    # Imported where something is simulated.
+    from specc.run.simulate import simulations_of
+    from specc.simulation.arrivals import RequestSource
+
     source = RequestSource(simulate, study.workload)
     times, count = simulations_of(study), source.count
     sees = simulate.router.sight is not Sight.NOTHING
@@ -200,6 +204,9 @@ def _ranks(deployment: Deployment) -> int:
 
 
 def _takes_turns(server: MeasuredServer) -> bool:
+    from specc.simulation.cluster import takes_turns
+    from specc.simulation.instances import measured_pool
+
     pool = measured_pool(server, Routing.ROUND_ROBIN, longest=1, flat_hits=False)
     return takes_turns(pool.settings)
 
@@ -214,7 +221,7 @@ def _of_request(subject: MeasuredServer | Deployment, prompt: float, output: flo
     return prompt / budget * _CHUNK if budget else 0.0
 
 
-def _mean_lengths(source: RequestSource) -> tuple[float, float]:
+def _mean_lengths(source: "RequestSource") -> tuple[float, float]:
     """Return the tokens of the mean prompt and output."""
     trace, workload = source.simulate.arrival.trace, source.workload
     if trace is not None:

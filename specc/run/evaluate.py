@@ -331,7 +331,7 @@ def _shares(parts: dict[str, float | None]) -> BoundShares | None:
 def _curve(found: BatchSearch) -> BatchCurve:
     """Thin the probed rows to a geometric series of batches, keeping the ends and the best."""
     rows = len(found.table)
-    picked = np.unique(np.round(np.geomspace(1, rows, CURVE_POINTS)).astype(int) - 1)
+    picked = np.round(np.geomspace(1, rows, CURVE_POINTS)).astype(int) - 1
     kept = {*picked.tolist(), *([found.best] if found.best is not None else [])}
     index = np.array(sorted(kept))
     table = found.table
