@@ -82,7 +82,7 @@ _KINDS: list[type[SyntaxNode]] = [
 _NUMBERS = {kind: number for number, kind in enumerate(_KINDS)}
 _PARTS = {kind: [part.name for part in fields(kind)[1:]] for kind in _KINDS}
 # What trees are made of: those of another version of the nodes are not taken for ours.
-_FORM = repr([(kind.__name__, parts) for kind, parts in _PARTS.items()])
+_FORM = repr(["bodies apart", *((kind.__name__, parts) for kind, parts in _PARTS.items())])
 _TUPLE = -1
 
 # A statement of a file is kept as [lists of texts, its body as JSON, what is left of it].
