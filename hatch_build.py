@@ -7,6 +7,7 @@ is not used, and what is missing is made when it is needed. So nothing here can 
 
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,9 @@ class ReadyMade(BuildHookInterface):
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Write it, and add it to the wheel."""
-        made = Path(self.root) / "specc" / "_made"
-        shutil.rmtree(made, ignore_errors=True)
+        """Write it where the installation is: into the wheel, or beside the sources."""
+        self._staging = tempfile.TemporaryDirectory()
+        made = Path(self._staging.name) / "_made"
         made.mkdir()
         sys.path.insert(0, self.root)
         try:
@@ -30,7 +31,16 @@ class ReadyMade(BuildHookInterface):
             self.app.display_warning(f"nothing is made ahead: {error}")
         finally:
             sys.path.remove(self.root)
-        build_data["artifacts"].append("/specc/_made/")
+        if version == "editable":
+            beside = Path(self.root) / "specc" / "_made"
+            shutil.rmtree(beside, ignore_errors=True)
+            shutil.copytree(made, beside)
+        else:
+            build_data["force_include"][str(made)] = "specc/_made"
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Remove what is in the wheel now."""
+        self._staging.cleanup()
 
 
 def write(made: Path) -> None:
