@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -70,14 +71,22 @@ def entry(kind: str, *depends_on: str) -> CacheEntry:
 
 def folder() -> Path | None:
     """Return the user's cache folder, made if need be; None if there can be none."""
-    import platformdirs
-
     with contextlib.suppress(OSError, RuntimeError):
-        path = Path(platformdirs.user_cache_dir("specc", appauthor=False))
+        path = _place()
         if path.is_absolute():  # else there is no home
             path.mkdir(parents=True, exist_ok=True)
             return path if _is_own(path) else None
     return None
+
+
+def _place() -> Path:
+    if sys.platform != "linux":
+        import platformdirs
+
+        return Path(platformdirs.user_cache_dir("specc", appauthor=False))
+    # The same, without the import, which takes longer than reading all that is kept.
+    set_ = os.environ.get("XDG_CACHE_HOME", "")
+    return Path(set_ if os.path.isabs(set_) else os.path.expanduser("~/.cache"), "specc")
 
 
 def _is_own(path: Path) -> bool:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import platformdirs
 import pytest
 
 from specc import cache
@@ -152,6 +153,14 @@ def test_what_cannot_be_kept_is_not_kept(
     assert set(_files(folder)) <= {"other", "grammar", "tree"}
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("home", ["", "/tmp/caches", "caches"])
+def test_the_place_is_that_of_the_platform(home: str, monkeypatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", home)
+    if home != "caches":  # which some versions of platformdirs take
+        assert cache._place() == Path(platformdirs.user_cache_dir("specc", appauthor=False))
+    assert cache._place().is_absolute()
 
 
 @pytest.mark.parametrize("home", ["/proc/none", "/dev/null", "relative", "~nobody-at-all"])
