@@ -8,6 +8,7 @@ from attrs import frozen
 from specc.diagnostics import Diagnostic, did_you_mean
 from specc.ir import Deployment, Device, Layout, Model, Parallel, Quantisation
 from specc.library import LibraryError, usual
+from specc.records import Record
 from specc.session import Session
 from specc.units import Seconds, Tokens
 
@@ -42,8 +43,8 @@ def compile(
     )
 
 
-@frozen
-class StepTime:
+@frozen(eq=False, repr=False)
+class StepTime(Record):
     """How long one step takes, in seconds, and what bounds it.
 
     Attributes:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,8 @@ def staged(target: Path, text: str) -> Iterator[Path]:
     Raises:
         OSError: it cannot be written; nothing is left.
     """
+    import tempfile  # slow, and most commands write nothing
+
     with held():
         handle, name = tempfile.mkstemp(prefix=PREFIX, dir=target.parent)
         undone(name, partial(os.unlink, name))  # by then it may have its final name: no harm

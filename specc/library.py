@@ -29,6 +29,7 @@ from specc.diagnostics import Diagnostic, Source, Span, did_you_mean
 from specc.ir import CalibrationData, Deployment, Device, Model
 from specc.ir.vocabulary import Node
 from specc.packages import PackageError
+from specc.records import Record
 from specc.syntax import Block, Field, File, Name, String
 from specc.syntax import Path as NamePath
 from specc.workspace import STANDARD_LIBRARY, UnreadableError, Workspace
@@ -54,8 +55,8 @@ class LibraryError(ValueError):
         self.diagnostic = diagnostic
 
 
-@frozen
-class Listed:
+@frozen(eq=False, repr=False)
+class Listed(Record):
     """A block of a library.
 
     Attributes:

@@ -120,9 +120,13 @@ class Session:
         Raises:
             SpecError: as `plan`.
         """
-        from specc.run.simulate import simulation_work
+        simulated = [s.study for s in self.plan.studies if s.study.simulate is not None]
+        work = sum(len(s.tasks) for s in self.plan.studies)
+        if simulated:  # else the simulation is not imported
+            from specc.run.simulate import simulation_work
 
-        return sum(len(s.tasks) + simulation_work(s.study) for s in self.plan.studies)
+            work += sum(map(simulation_work, simulated))
+        return work
 
     @cached_property
     def results(self) -> "Results":

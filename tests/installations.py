@@ -40,7 +40,7 @@ PATIENCE_S = 5  # how long an interrupted pytest may take to end its workers
 # the search, the simulation, random inputs) is our own code on top of these.
 QUICK = {
     "tests/test_architecture.py": "imports the whole package; import-linter",
-    "tests/syntax": "lark, interegular, and the grammar kept on disk, which is lark's own data",
+    "tests/syntax": "lark, of whose tables ours are made, and interegular",
     "tests/ir": "cattrs and attrs: every type of the document, there and back",
     "tests/tables": "pyyaml",
     "tests/units": "hypothesis",

@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from importlinter.cli import lint_imports
@@ -33,9 +34,22 @@ def _modules_of(code: str) -> set[str]:
 
 
 def test_check_needs_no_numbers() -> None:
-    loaded = _modules_of("from specc.cli import main; main(['check', 'specs/qwen3-32b-chat.spec'])")
+    code = "from specc.cli import main; main(['check', 'specs/qwen3-32b-chat.spec'])"
+    _modules_of(code)  # fills the cache
+    loaded = _modules_of(code)
     assert "specc.check.build" in loaded
     assert not loaded & {"numpy", "pandas", "jinja2", "rich", "cattrs"}
+    assert not loaded & {"lark", "tempfile", "shutil", "specc.tables", "specc.engines"}
+
+
+def test_run_needs_what_the_spec_asks_for(tmp_path: Path) -> None:
+    arguments = ["run", "specs/qwen3-32b-test-device.spec", "--out", str(tmp_path)]
+    code = f"from specc.cli import main; main({arguments})"
+    _modules_of(code)
+    loaded = _modules_of(code)
+    assert "specc.run.studies" in loaded
+    assert not loaded & {"lark", "pandas", "rich", "specc.simulation", "specc.calibration"}
+    assert not loaded & {"numpy.random", "numpy.ma"}
 
 
 def test_help_needs_no_compiler() -> None:

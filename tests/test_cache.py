@@ -9,13 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import platformdirs
 import pytest
 
 from specc import cache
 from specc.cache import CacheEntry
 from specc.diagnostics import Source
-from specc.syntax import parse, parse_library
-from specc.syntax.parser import _ParserEngine
+from specc.syntax import grammar, parse, parse_library
 from tests.conftest import ROOT
 
 SOURCE = Source("std/a.spec", 'let a = [1 tok, "two"] # comment\nserver s { b.c = -x * 2 .. 3 }\n')
@@ -23,16 +23,16 @@ SOURCE = Source("std/a.spec", 'let a = [1 tok, "two"] # comment\nserver s { b.c 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The cache folder of this test; the first use makes it."""
+    """The cache folder of this test; the first use makes it, as nothing is ready-made."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("specc.resources.MADE", tmp_path / "none")
     return tmp_path / "specc"
 
 
 def _use() -> None:
     """Use all that is cached: the tables of the grammar, and trees."""
-    engine = _ParserEngine()
-    engine.builder.source = SOURCE
-    assert len(engine.lark.parse(SOURCE.text)) == 2
+    grammar.tables.cache_clear()
+    assert len(parse(SOURCE)[0].statements) == 2
     assert parse_library(SOURCE) == parse(SOURCE)
 
 
@@ -78,7 +78,7 @@ def _with_its_hash(text: str) -> bytes:
         b"\xff\x00\n[]",
         _with_its_hash("[]"),
         _with_its_hash("{}"),
-        _with_its_hash('{"data": [], "memo": 3}'),
+        _with_its_hash('{"states": [], "words": 3}'),
         _with_its_hash("[0, 1]"),
         _with_its_hash("[[99, 0, 1]]"),
         _with_its_hash("[" * 100_000),
@@ -95,6 +95,15 @@ def test_a_damaged_entry_is_made_anew(folder: Path, content: bytes, capfd) -> No
         CacheEntry(path).load() and path.read_bytes() != content for path in folder.iterdir()
     )
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_body_of_another_form_is_parsed(folder: Path) -> None:
+    parse_library(SOURCE)
+    (path,) = folder.glob("tree-*")
+    let, block = CacheEntry(path).load()["statements"]
+    for body in ("", "[[99]]", "7", "[[0]]"):
+        CacheEntry(path).save({"statements": [let, [block[0], body, block[2]]]})
+        assert parse_library(SOURCE) == parse(SOURCE)
 
 
 def test_an_entry_that_was_cut_off_is_made_anew(folder: Path) -> None:
@@ -146,6 +155,14 @@ def test_what_cannot_be_kept_is_not_kept(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("home", ["", "/tmp/caches", "caches"])
+def test_the_place_is_that_of_the_platform(home: str, monkeypatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", home)
+    if home != "caches":  # which some versions of platformdirs take
+        assert cache._place() == Path(platformdirs.user_cache_dir("specc", appauthor=False))
+    assert cache._place().is_absolute()
+
+
 @pytest.mark.parametrize("home", ["/proc/none", "/dev/null", "relative", "~nobody-at-all"])
 def test_no_place_for_a_cache(home: str, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -155,13 +172,33 @@ def test_no_place_for_a_cache(home: str, tmp_path: Path, monkeypatch) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_is_installed_is_used_and_not_written(folder: Path, monkeypatch, capfd) -> None:
+    _use()
+    installed = folder.rename(folder.with_name("made"))
+    monkeypatch.setattr("specc.resources.MADE", installed)
+    monkeypatch.setattr("os.geteuid", lambda: installed.stat().st_uid + 1)  # by somebody else
+    monkeypatch.setattr("specc.syntax.library.parse", None)
+    monkeypatch.setattr("specc.syntax.grammar.made", None)
+    grammar.tables.cache_clear()
+    assert parse_library(SOURCE) == parse(SOURCE)
+    monkeypatch.undo()
+    monkeypatch.setattr("specc.resources.MADE", installed)
+    for path in installed.iterdir():
+        path.write_bytes(b"rubbish")
+    _use()
+    assert all(path.read_bytes() == b"rubbish" for path in installed.iterdir())
+    assert not folder.exists()
+    assert capfd.readouterr() == ("", "")
+
+
 def test_without_a_path_nothing_is_kept() -> None:
     CacheEntry(None).save([1])
     assert CacheEntry(None).load() is None
 
 
 def test_two_processes_at_once(folder: Path) -> None:
-    code = "from specc.cli import main; raise SystemExit(main(['check', 'specs/chat-fleet.spec']))"
+    code = "from pathlib import Path\nfrom specc import resources\nresources.MADE = Path('none')\n"
+    code += "from specc.cli import main\nraise SystemExit(main(['check', 'specs/chat-fleet.spec']))"
     runs = [
         subprocess.Popen(
             [sys.executable, "-c", code],

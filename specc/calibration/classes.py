@@ -13,6 +13,7 @@ from specc.cost.rules import attention, experts, gemm
 from specc.cost.rules.machine import Machine
 from specc.cost.steps import Column
 from specc.ir import CalibrationData, Device, ExpertsRule
+from specc.records import Record
 
 
 @frozen(eq=False)
@@ -156,8 +157,8 @@ def _vector(data: CalibrationData, machine: Machine, sample: Sample) -> Column:
     return rule.launch + sample.sizes["bytes"] / (rule.rate * machine.memory)
 
 
-@frozen
-class FittedClass:
+@frozen(eq=False, repr=False)
+class FittedClass(Record):
     """A class of kernels: how it is predicted, and which coefficients a fit may move.
 
     `blocks` name the blocks of a calibration whose fields are fitted, with these fields.

@@ -8,12 +8,13 @@ from specc.calibration.kernels import KernelTable
 from specc.cost.rules.machine import Machine
 from specc.cost.steps import Column
 from specc.ir import CalibrationData, Device
+from specc.records import Record
 
 _WORST = 5
 
 
-@frozen
-class WorstRow:
+@frozen(eq=False, repr=False)
+class WorstRow(Record):
     """A kernel that the rule misses by far: where it stands, its sizes, and both times in µs."""
 
     place: str
@@ -22,8 +23,8 @@ class WorstRow:
     measured_us: float
 
 
-@frozen
-class ClassErrors:
+@frozen(eq=False, repr=False)
+class ClassErrors(Record):
     """Errors of one class in percent: mean, median and 90th percentile absolute, mean signed."""
 
     kind: str

@@ -18,6 +18,7 @@ from specc.calibration.kernels import KernelClass, KernelTable
 from specc.cost.rules.gemm import Shape, bumps
 from specc.cost.rules.machine import Machine
 from specc.ir import CalibrationData, Fit
+from specc.records import Record
 
 _LOSS_SCALE = 0.05  # relative error above which a kernel counts as an outlier
 _PULL = 0.02  # weight of the start, in units of log coefficient
@@ -30,8 +31,8 @@ Column = NDArray[np.floating[Any]]
 Progress = Callable[[str], None]
 
 
-@frozen
-class ClassReport:
+@frozen(eq=False, repr=False)
+class ClassReport(Record):
     """What became of one class of kernels."""
 
     kind: KernelClass
@@ -40,8 +41,8 @@ class ClassReport:
     reason: str = ""
 
 
-@frozen
-class Fitted:
+@frozen(eq=False, repr=False)
+class Fitted(Record):
     """A calibration with new coefficients, and a report for each class."""
 
     data: CalibrationData

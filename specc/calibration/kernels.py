@@ -17,6 +17,7 @@ from enum import Enum
 
 from attrs import field, frozen
 
+from specc.records import Record
 from specc.tables import ColumnSchema, Schema, TextCells, read_table
 from specc.units import Seconds
 
@@ -34,8 +35,8 @@ class KernelClass(Enum):
     QUANTISATION = "quantisation"
 
 
-@frozen
-class Kernel:
+@frozen(eq=False, repr=False)
+class Kernel(Record):
     """A measured kernel: its sizes by name, its time, and where it stands.
 
     `benchmark` tells that weights and caches were warm in part, as in a loop over few copies.
@@ -48,8 +49,8 @@ class Kernel:
     benchmark: bool = True
 
 
-@frozen
-class KernelTable:
+@frozen(eq=False, repr=False)
+class KernelTable(Record):
     """What was read from tables: kernels, and counts of rows left out by their reason."""
 
     kernels: tuple[Kernel, ...]

@@ -16,14 +16,15 @@ from specc.calibration.setting import Setting, deployment
 from specc.cost import CostModel, StepTable
 from specc.ir import Deployment, Layout, Workload
 from specc.library import LibraryError
+from specc.records import Record
 from specc.serving import Aggregated, Mixture, Server, choose_budget
 from specc.tables import ColumnSchema, Schema, TextCells, TypedTable, read_table
 
 Row = dict[str, str]
 
 
-@frozen
-class ServingPrediction:
+@frozen(eq=False, repr=False)
+class ServingPrediction(Record):
     """One run: output tokens a second, predicted and measured, or why it was left out."""
 
     case: str

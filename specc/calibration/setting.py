@@ -16,10 +16,11 @@ from specc.ir import (
     Generation,
     Quantisation,
 )
+from specc.records import Record
 
 
-@frozen
-class Setting:
+@frozen(eq=False, repr=False)
+class Setting(Record):
     """A deployment in the words that the language has for its fields."""
 
     model: str

@@ -18,6 +18,7 @@ from specc.cost.times import P10, P90, StepTimes
 from specc.ir import Calibration, Layout, Vision
 from specc.ir.images import image_patches
 from specc.library import LibraryError
+from specc.records import Record
 from specc.tables import ColumnSchema, Schema, TextCells, TypedTable, read_table
 
 Row = dict[str, str]
@@ -60,8 +61,8 @@ _STEPS = tuple(
 )
 
 
-@frozen
-class StepPrediction:
+@frozen(eq=False, repr=False)
+class StepPrediction(Record):
     """One row: milliseconds predicted, with its band, by the flat model, and measured."""
 
     case: str
@@ -103,8 +104,8 @@ def _predictions(table: TypedTable, generation: str) -> Iterator[StepPrediction]
         )
 
 
-@frozen
-class _Step:
+@frozen(eq=False, repr=False)
+class _Step(Record):
     """A row, understood."""
 
     setting: Setting

@@ -24,7 +24,6 @@ from specc.ir.vocabulary import (
     TextType,
     entries,
 )
-from specc.tables.error import shortened
 from specc.units import (
     CURRENCIES,
     DIMENSIONLESS,
@@ -152,6 +151,8 @@ def brief(value: object) -> str:
     """Return the beginning of how a value of a file is written, for a message."""
     if isinstance(value, int) and abs(value) >= 10**_DIGITS:
         return f"a number of more than {_DIGITS} digits"
+    from specc.tables.error import shortened
+
     return f"'{shortened(value)}'" if isinstance(value, str) else shortened(repr(value))
 
 

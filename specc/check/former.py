@@ -17,6 +17,8 @@ def current_path(path: Path, cls: type[Node] | None, problems: Problems) -> Path
 
 def renamed(path: Path, names: Sequence[str], problems: Problems) -> Path:
     """Return a path with other names in the same places, and report each that differs."""
+    if [name.text for name in path.names] == list(names):
+        return path
     for written, name in zip(path.names, names, strict=True):
         if written.text != name:
             problems.add(

@@ -146,7 +146,8 @@ class _Layer:
             match statement:
                 case Field() | Constraint():
                     path = current_path(statement.path, cls, self.problems)
-                    current = attrs.evolve(statement, path=path)
+                    is_current = path is statement.path
+                    current = statement if is_current else attrs.evolve(statement, path=path)
                     names = [name.text for name in path.names]
                     side = _side(merged, current)
                     self._check_once((type(current).__name__, *prefix, *names, *side), current)

@@ -11,7 +11,7 @@ from specc import packages, syntax
 from specc.check.problems import ProblemError, Problems, problem
 from specc.diagnostics import Diagnostic, Label, Span, did_you_mean
 from specc.packages import PackageError
-from specc.syntax import Block, File, Let, List, Path, String, Use
+from specc.syntax import Block, File, Let, Path, String, Use
 from specc.workspace import STANDARD_LIBRARY, UnreadableError, Workspace
 
 T = TypeVar("T")
@@ -143,7 +143,8 @@ class Loader:
                 self._define_name(module, statement.name, statement, module.lets)
             elif isinstance(statement, Block) and statement.name is not None:
                 self._define_name(module, statement.name, statement, module.blocks)
-                for alias in _aliases(statement):
+                # Before anything is evaluated.
+                for alias in statement.texts("aliases"):
                     module.aliases.setdefault(alias, statement)
 
     def _define_name(self, module: Module, name: syntax.Name, node: T, table: dict[str, T]) -> None:
@@ -263,15 +264,3 @@ class Loader:
                 help="move what both need into a third file",
             )
         )
-
-
-def _aliases(block: Block) -> list[str]:
-    """Read the `aliases` of a block from its syntax, before anything is evaluated."""
-    return [
-        item.value
-        for statement in block.body
-        if isinstance(statement, syntax.Field) and statement.path.text == "aliases"
-        if isinstance(statement.value, List)
-        for item in statement.value.items
-        if isinstance(item, String)
-    ]

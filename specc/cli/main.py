@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from specc._version import __version__
 from specc.cli import streams
@@ -89,6 +89,21 @@ def _exit_codes() -> str:
 class _Parser(argparse.ArgumentParser):
     """A parser whose messages repeat a command line as it may be shown."""
 
+    _is_declaring = False
+
+    def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
+        self._is_declaring = True
+        try:
+            return super().add_argument(*names, **options)
+        finally:
+            self._is_declaring = False
+
+    def _get_formatter(self) -> argparse.HelpFormatter:
+        if not self._is_declaring:
+            return super()._get_formatter()
+        # argparse checks each argument with a formatter, which would measure the terminal.
+        return argparse.HelpFormatter(self.prog, width=80)
+
     def error(self, message: str) -> NoReturn:
         from specc.diagnostics.visible import message as shown
 
@@ -103,7 +118,10 @@ def _run(arguments: list[str], options: argparse.Namespace) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"specc {__version__}")
-    commands = parser.add_subparsers(metavar="command", dest="command", required=True)
+    # Without a name, argparse formats a usage to find it, and imports much for that.
+    commands = parser.add_subparsers(
+        metavar="command", dest="command", required=True, prog=parser.prog
+    )
     chosen = next((a for a in arguments if not a.startswith("-")), None)
     # A command that was chosen needs no parsers of the others.
     shown = {chosen: COMMANDS[chosen]} if chosen in COMMANDS else COMMANDS

@@ -18,13 +18,14 @@ from specc.cost.precision import HALF
 from specc.cost.site import Site
 from specc.cost.steps import Column, StepTable
 from specc.ir import Model
+from specc.records import Record
 from specc.units import Bytes, Tokens
 
 _QUANTISATION_SCALES = 28  # bytes a layer: seven fp32 scales of its linear weights and inputs
 
 
-@frozen
-class StepMemory:
+@frozen(eq=False, repr=False)
+class StepMemory(Record):
     """Bytes on one device, arrays of shape (N,) but for the weights."""
 
     weights: Bytes
@@ -37,8 +38,8 @@ class StepMemory:
         return self.weights + self.kv_cache + self.activations
 
 
-@frozen
-class MemoryModel:
+@frozen(eq=False, repr=False)
+class MemoryModel(Record):
     """Memory of a model in a layout.
 
     Attributes:

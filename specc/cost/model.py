@@ -13,6 +13,7 @@ from specc.cost.site import Site
 from specc.cost.steps import Column, StepTable
 from specc.cost.times import StepTimes
 from specc.ir import Calibration, Deployment, Layout
+from specc.records import Record
 
 # Rows evaluated together: the temporary columns then stay in the processor's cache.
 _ROWS_AT_ONCE = 8192
@@ -21,8 +22,8 @@ _EXCHANGES = ("dispatch", "combine")
 Rules = ReferenceRules | CalibratedRules
 
 
-@frozen
-class CostModel:
+@frozen(eq=False, repr=False)
+class CostModel(Record):
     """Latency and memory of steps of a deployment in one layout.
 
     Attributes:

@@ -5,6 +5,7 @@ from enum import Enum
 from attrs import frozen
 
 from specc.ir import CacheFormat, CubeUnit, Deployment, Quantisation
+from specc.records import Record
 from specc.units import FlopPerSecond
 
 HALF = 2  # bytes of an fp16 or bf16 element
@@ -20,8 +21,8 @@ class Format(Enum):
     FP4 = "fp4"
 
 
-@frozen
-class Precision:
+@frozen(eq=False, repr=False)
+class Precision(Record):
     """How a linear layer stores its weights and computes.
 
     Attributes:
@@ -76,8 +77,8 @@ def precision(quant: Quantisation, cube: CubeUnit) -> Precision:
     return Precision(_MXFP4_WEIGHT, 1, Format.FP4, dynamic=True)
 
 
-@frozen
-class Precisions:
+@frozen(eq=False, repr=False)
+class Precisions(Record):
     """The precisions of the parts of a deployment."""
 
     attention: Precision

@@ -10,14 +10,15 @@ from specc.cost.operators.communication import Collective, CollectiveOperator
 from specc.cost.operators.dense import Elementwise, Gemm
 from specc.cost.precision import HALF, Format, Precision, Precisions
 from specc.ir import Communication, Deployment, Dispatch, Engine, ExpertPlacement, Layout, Model
+from specc.records import Record
 
 SCALE = 4  # bytes of a quantisation scale, fp32
 NORM_FLOP = 5  # vector operations an element of RMSNorm
 ROPE_FLOP = 3
 
 
-@frozen
-class Site:
+@frozen(eq=False, repr=False)
+class Site(Record):
     """One device of a deployment in a layout, for which operators are listed.
 
     `drafted` tokens are proposed by draft layers after each step.

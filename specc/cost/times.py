@@ -7,12 +7,13 @@ from attrs import fields, frozen
 from numpy.typing import NDArray
 
 from specc.cost.steps import Column
+from specc.records import Record
 
 _PARTS = ("matrix", "vector", "memory", "communication", "launch")
 
 
-@frozen
-class StepTimes:
+@frozen(eq=False, repr=False)
+class StepTimes(Record):
     """Seconds, each of shape (N,): the total and its parts.
 
     A part sums, over operators, the time of the resource that bounds the operator; `launch` is

@@ -8,21 +8,22 @@ from specc.diagnostics.fix import Fix, Help
 from specc.diagnostics.severity import Severity, severity_of
 from specc.diagnostics.span import Span
 from specc.diagnostics.visible import message
+from specc.records import Record
 
 if TYPE_CHECKING:
     from specc.diagnostics.rule import Rule
 
 
-@frozen
-class Label:
+@frozen(eq=False, repr=False)
+class Label(Record):
     """A span of text with a short remark about it."""
 
     span: Span
     text: str = ""
 
 
-@frozen
-class Diagnostic:
+@frozen(eq=False, repr=False)
+class Diagnostic(Record):
     """One problem.
 
     Attributes:

@@ -3,10 +3,11 @@
 from attrs import frozen
 
 from specc.diagnostics.severity import Severity, severity_of
+from specc.records import Record
 
 
-@frozen
-class Remedy:
+@frozen(eq=False, repr=False)
+class Remedy(Record):
     """How the quick fix of a rule is offered.
 
     Attributes:
@@ -19,8 +20,8 @@ class Remedy:
     safe: bool = False
 
 
-@frozen
-class Rule:
+@frozen(eq=False, repr=False)
+class Rule(Record):
     """One thing that can be wrong, under a code that never changes its meaning.
 
     Attributes:

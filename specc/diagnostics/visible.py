@@ -6,6 +6,7 @@ also the wide one of Chinese texts, and so do the selectors that emoji end with.
 """
 
 import re
+from functools import cache
 
 LONGEST = 200  # characters of an input that a message repeats
 _KEPT = 120  # of those that are longer
@@ -20,25 +21,26 @@ _INVISIBLE = (
     r"\ud800-\udfff"  # halves of characters, and bytes of a path that are no text
     r"\U0001d173-\U0001d17a\U000e0000-\U000e0fff"  # music, and tags
 )
-_HIDDEN = re.compile(f"[{_INVISIBLE}]")
-_HIDDEN_IN_LINE = re.compile(f"[{_INVISIBLE}\n\t]")
+_HIDDEN = f"[{_INVISIBLE}]"
+_HIDDEN_IN_LINE = f"[{_INVISIBLE}\n\t]"
 # What is quoted, or has no blank: a message quotes what it repeats of an input.
-_REPEATED = re.compile(rf"(?<!\w)'[^'\n]*'|[^\s']{{{LONGEST + 1},}}")
+_REPEATED = rf"(?<!\w)'[^'\n]*'|[^\s']{{{LONGEST + 1},}}"
+_compiled = cache(re.compile)  # when used: most commands show nothing
 
 
 def visible(text: str) -> str:
     """Return a text of one or more lines as it may be shown on a terminal or in a report."""
-    return _HIDDEN.sub(_escape, text)
+    return _compiled(_HIDDEN).sub(_escape, text)
 
 
 def visible_line(text: str) -> str:
     """Return a text as it may be shown within a line."""
-    return _HIDDEN_IN_LINE.sub(_escape, text)
+    return _compiled(_HIDDEN_IN_LINE).sub(_escape, text)
 
 
 def message(text: str) -> str:
     """Return a sentence with parts of an input as it may be shown: in a line, and not too long."""
-    shown = _REPEATED.sub(_shortened, visible_line(text))
+    shown = _compiled(_REPEATED).sub(_shortened, visible_line(text))
     return shown if len(shown) <= _LONGEST_MESSAGE else f"{shown[:_LONGEST_MESSAGE]}…"
 
 
@@ -46,7 +48,7 @@ def visible_json(text: str) -> str:
     """Return JSON that means the same and has no character that is not to be seen."""
     if text.isascii() and "\x7f" not in text:
         return text  # JSON itself escapes what is below the blank
-    return _HIDDEN.sub(_json_escape, text)
+    return _compiled(_HIDDEN).sub(_json_escape, text)
 
 
 def _shortened(match: re.Match[str]) -> str:

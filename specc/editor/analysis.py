@@ -27,6 +27,7 @@ from specc.ir.vocabulary import (
     nested_class,
 )
 from specc.ir.written import text_of
+from specc.records import Record
 from specc.syntax import Block, Constraint, Field, Let, Name, Number, Statement, parse
 from specc.syntax import Path as NamePath
 from specc.syntax.formatter import format_source
@@ -40,8 +41,8 @@ _STUDY_STATEMENTS = ("expect", "sweep")
 _WORD = re.compile(r"[A-Za-z_][\w.]*$")
 
 
-@frozen
-class Completion:
+@frozen(eq=False, repr=False)
+class Completion(Record):
     """A word to insert, what kind of thing it is, and a line about it."""
 
     word: str
@@ -49,8 +50,8 @@ class Completion:
     about: str = ""
 
 
-@frozen
-class OutlineItem:
+@frozen(eq=False, repr=False)
+class OutlineItem(Record):
     """A definition of a file, with what is inside it."""
 
     name: str

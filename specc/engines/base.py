@@ -5,13 +5,14 @@ from typing import Generic, TypeVar
 from attrs import frozen
 
 from specc.ir import Admission, Software
+from specc.records import Record
 from specc.units import Bytes, Tokens
 
 T_co = TypeVar("T_co", covariant=True)
 
 
-@frozen
-class Sourced(Generic[T_co]):
+@frozen(eq=False, repr=False)
+class Sourced(Record, Generic[T_co]):
     """A fact with its source.
 
     Attributes:
@@ -23,8 +24,8 @@ class Sourced(Generic[T_co]):
     source: str
 
 
-@frozen(kw_only=True)
-class MemoryClass:
+@frozen(kw_only=True, eq=False, repr=False)
+class MemoryClass(Record):
     """Defaults of an engine on devices from so much memory on.
 
     Attributes:
@@ -38,8 +39,8 @@ class MemoryClass:
     max_sequences: int | None = None
 
 
-@frozen(kw_only=True)
-class VersionRules:
+@frozen(kw_only=True, eq=False, repr=False)
+class VersionRules(Record):
     """What an engine does by default, from a version on.
 
     Attributes:
@@ -59,8 +60,8 @@ class VersionRules:
     async_with_stages: bool = True
 
 
-@frozen(kw_only=True)
-class EngineHistory:
+@frozen(kw_only=True, eq=False, repr=False)
+class EngineHistory(Record):
     """The versions of an engine that are known, oldest first.
 
     Attributes:

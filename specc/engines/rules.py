@@ -12,6 +12,7 @@ from specc.engines.versions import release_of
 from specc.engines.vllm import VLLM
 from specc.engines.vllm_ascend import VLLM_ASCEND
 from specc.ir import Admission, Software
+from specc.records import Record
 from specc.units import Bytes, Tokens
 
 T = TypeVar("T")
@@ -20,8 +21,8 @@ T = TypeVar("T")
 ENGINES: tuple[EngineHistory, ...] = (VLLM, VLLM_ASCEND, MINDIE, SGLANG, CANN_RECIPES)
 
 
-@frozen(kw_only=True)
-class EngineRules:
+@frozen(kw_only=True, eq=False, repr=False)
+class EngineRules(Record):
     """What an engine of a version does by default.
 
     Attributes:

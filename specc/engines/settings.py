@@ -4,11 +4,12 @@ from attrs import evolve, frozen
 
 from specc.engines.rules import rules_of
 from specc.ir import Admission, Engine, MeasuredServer, Model, Scheduler, SoftwareSettings
+from specc.records import Record
 from specc.units import Bytes, Tokens
 
 
-@frozen(kw_only=True)
-class Scheduling:
+@frozen(kw_only=True, eq=False, repr=False)
+class Scheduling(Record):
     """How an engine schedules requests.
 
     Attributes:

@@ -36,6 +36,7 @@ from specc.ir.vocabulary import (
     entries,
 )
 from specc.ir.workload import LengthBin
+from specc.records import Record
 from specc.units import (
     BYTES,
     DIMENSIONLESS,
@@ -51,8 +52,8 @@ from specc.units import (
 )
 
 
-@frozen
-class FieldPage:
+@frozen(eq=False, repr=False)
+class FieldPage(Record):
     """What there is to say about a field or a block of the language."""
 
     path: str

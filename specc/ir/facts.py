@@ -15,6 +15,7 @@ from typing import Any
 from attrs import frozen
 
 from specc.ir.deployment import Phase
+from specc.records import Record
 from specc.units import (
     BYTES,
     DIMENSIONLESS,
@@ -501,8 +502,8 @@ GLOSSARY: tuple[Term, ...] = (
 )
 
 
-@frozen
-class RequestMetric:
+@frozen(eq=False, repr=False)
+class RequestMetric(Record):
     """What a simulation measures of every request; statistics over requests are facts."""
 
     name: str

@@ -9,6 +9,8 @@ from typing import Self
 
 from attrs import frozen
 
+from specc.records import Record
+
 
 class Cut(Enum):
     """How much of a prompt a step takes in."""
@@ -18,8 +20,8 @@ class Cut(Enum):
     WHOLE = "whole"  # all of it, or nothing
 
 
-@frozen
-class Loop:
+@frozen(eq=False, repr=False)
+class Loop(Record):
     """How the loop over steps of a deployment stands for a scheduler.
 
     Attributes:

@@ -6,6 +6,7 @@ products that a plan takes of its numbers stay within 64 bits.
 
 from attrs import frozen
 
+from specc.records import Record
 from specc.units import (
     BYTES,
     DIMENSIONLESS,
@@ -23,16 +24,16 @@ LARGEST_BLOCK = 65_536  # tokens of a block of a cache
 LARGEST_HOURLY_PRICE = 1e9
 
 
-@frozen
-class Extent:
+@frozen(eq=False, repr=False)
+class Extent(Record):
     """The smallest quantity of a dimension that is not 0, and the largest, in base units."""
 
     smallest: Number
     largest: Number
 
 
-@frozen
-class ValueRange:
+@frozen(eq=False, repr=False)
+class ValueRange(Record):
     """The numbers that a field takes, in base units: `at_least` to `at_most`, or under `below`."""
 
     at_least: Number

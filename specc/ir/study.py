@@ -10,6 +10,7 @@ from specc.ir.formula import ExpectedCondition
 from specc.ir.model import Model
 from specc.ir.simulation import Capacity, MeasuredServer, Simulate
 from specc.ir.workload import Workload
+from specc.records import Record
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -60,8 +61,8 @@ class Study(v.Node):
         return self.deployments[0].objective if self.deployments else Objective.THROUGHPUT
 
 
-@frozen
-class Document:
+@frozen(eq=False, repr=False)
+class Document(Record):
     """The typed meaning of one spec file: its studies, with all they refer to."""
 
     studies: tuple[Study, ...]

@@ -4,9 +4,10 @@ A class of the vocabulary derives from `Node` and builds each field with one of 
 below. The metadata that they attach is all that the checker and the documentation know.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
-from typing import Any, ClassVar
+from functools import cache
+from typing import Any, ClassVar, TypeVar, cast
 
 import attrs
 from attrs import NOTHING, field, frozen
@@ -17,6 +18,8 @@ from specc.records import Record
 from specc.units import DIMENSIONLESS, Dimension
 
 ENTRY = "specc"
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @frozen(eq=False, repr=False)
@@ -211,11 +214,18 @@ class Node(Record):
     spans: Mapping[str, Span] = field(factory=dict, eq=False, repr=False)
 
 
-def entries(cls: type[Node]) -> dict[str, tuple["attrs.Attribute[Any]", Entry]]:
+def _remembered(function: F) -> F:
+    """Look at a class once: it does not change, and every field asks for all."""
+    return cast(F, cache(function))
+
+
+@_remembered
+def entries(cls: type[Node]) -> Mapping[str, tuple["attrs.Attribute[Any]", Entry]]:
     """Return the fields of a block class by name, in their order."""
     return {a.name: (a, a.metadata[ENTRY]) for a in attrs.fields(cls) if ENTRY in a.metadata}
 
 
+@_remembered
 def nested_class(cls: type[Node] | None, word: str) -> type[Node] | None:
     """Return the class of the block that a word begins inside of a class, if there is one."""
     if cls is None:
@@ -226,7 +236,8 @@ def nested_class(cls: type[Node] | None, word: str) -> type[Node] | None:
     return repeated_blocks(cls).get(word)
 
 
-def former_names(cls: type[Node] | None) -> dict[str, str]:
+@_remembered
+def former_names(cls: type[Node] | None) -> Mapping[str, str]:
     """Return the names that fields of a class have now, by those they had before."""
     known = entries(cls).items() if cls is not None else ()
     return {entry.was: name for name, (_, entry) in known if entry.was}
@@ -241,7 +252,8 @@ def current_names(cls: type[Node] | None, names: Iterable[str]) -> list[str]:
     return current
 
 
-def repeated_blocks(cls: type[Node]) -> dict[str, type[Node]]:
+@_remembered
+def repeated_blocks(cls: type[Node]) -> Mapping[str, type[Node]]:
     """Return the classes of the named blocks inside of a class, by the word they begin with."""
     types = (entry.type for _, entry in entries(cls).values())
     return {type_.kind: type_.cls for type_ in types if isinstance(type_, BlocksType)}

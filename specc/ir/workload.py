@@ -7,6 +7,7 @@ from attrs import frozen
 
 from specc.ir import vocabulary as v
 from specc.ir.formula import Bound
+from specc.records import Record
 from specc.units import DIMENSIONLESS, TIME, TOKENS, Seconds, Tokens
 
 
@@ -86,8 +87,8 @@ class Images(v.Node):
     height: int = v.count("height of an image in pixels")
 
 
-@frozen
-class RequestShape:
+@frozen(eq=False, repr=False)
+class RequestShape(Record):
     """Requests of one shape: their share, tokens of prompt (and cached ones of it) and output."""
 
     share: float

@@ -15,6 +15,7 @@ from attrs import frozen
 
 from specc.diagnostics import visible_json
 from specc.reading import read_bytes
+from specc.records import Record
 from specc.signals import held, kept, undone
 from specc.writing import WriteError, check_targets, locked, write_texts
 
@@ -22,8 +23,8 @@ MANIFEST = "manifest.json"
 LARGEST_FILE_BYTES = 1 << 30
 
 
-@frozen
-class Report:
+@frozen(eq=False, repr=False)
+class Report(Record):
     """The text of each file by its path, and the folder that the report has for its own."""
 
     files: dict[str, str]

@@ -7,10 +7,11 @@ from attrs import frozen
 from specc.outputs import csv, html, json, markdown, perfetto, terminal
 from specc.outputs.files import Report
 from specc.outputs.material import Material
+from specc.records import Record
 
 
-@frozen
-class Output:
+@frozen(eq=False, repr=False)
+class Output(Record):
     """A format.
 
     Attributes:

@@ -1,7 +1,9 @@
 """The terminal: the blocks of a document that are a summary."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 from specc.diagnostics import visible
 from specc.outputs.material import Material
@@ -9,10 +11,26 @@ from specc.report.document import Depth, Figures, Heading, Note, ReportBlock, Ta
 
 if TYPE_CHECKING:
     import rich.text
-    from rich.console import Console, RenderableType
+    from rich.console import RenderableType
 
 WIDEST_TABLE = 200
 MOST_ROWS = 20
+_NARROW = str.maketrans("", "", "·×≤≥±–…→≈")  # what reports use beside ASCII, of usual width
+
+
+class _Paragraph(NamedTuple):
+    text: str = ""
+    style: str = ""
+
+
+class _Grid(NamedTuple):
+    """A table, as texts: titles have their unit in a second line."""
+
+    title: str
+    heads: list[str]
+    numeric: list[bool]
+    rows: list[list[str]]
+    best: list[bool]
 
 
 def write(material: Material) -> str:
@@ -22,69 +40,134 @@ def write(material: Material) -> str:
 
 def shown(blocks: Iterable[ReportBlock]) -> str:
     """Return blocks as a terminal shows them, coloured if standard output is one."""
+    parts = [part for block in blocks if block.depth <= Depth.SUMMARY for part in _parts(block)]
+    plain = None if _may_be_styled() else _plain(parts)
+    return _styled(parts) if plain is None else plain
+
+
+def _parts(block: ReportBlock) -> Iterator[_Paragraph | _Grid]:
+    if isinstance(block, Heading):
+        yield _Paragraph()
+        yield _Paragraph(visible(block.text), "bold")
+    elif isinstance(block, Text):
+        yield _Paragraph(visible(block.text), "dim")
+    elif isinstance(block, Note):
+        yield _Paragraph(visible(block.text), "bold red")
+    elif isinstance(block, Figures):
+        title = f"{block.title}, " if block.title else ""
+        yield _Paragraph(
+            visible(title + block.headline), "bold green" if block.good else "bold red"
+        )
+        if block.figures:
+            texts = (f"{f.title} {f.value} {f.unit} ({f.note})" for f in block.figures)
+            yield _Paragraph(visible(" · ".join(texts)))
+        for remark in block.remarks:
+            yield _Paragraph(visible(remark))
+    elif isinstance(block, Table) and block.rows:
+        yield _Paragraph()
+        yield _grid(block)
+        left_out = len(block.rows) - MOST_ROWS
+        more = f"{left_out} more rows are in the report." if left_out > 0 else ""
+        if more or block.note:
+            yield _Paragraph(visible(f"{more} {block.note}".strip()), "dim")
+
+
+def _grid(table: Table) -> _Grid:
+    places = [place for place, column in enumerate(table.columns) if not column.detail]
+    columns = [table.columns[place] for place in places]
+    rows = table.rows[:MOST_ROWS]
+    return _Grid(
+        visible(table.title),
+        [visible(f"{column.title}\n{column.unit}") for column in columns],
+        [column.numeric for column in columns],
+        [[visible(row.cells[place]) for place in places] for row in rows],
+        [row.best for row in rows],
+    )
+
+
+def _may_be_styled() -> bool:
+    """Tell whether rich has to look at standard output; importing it takes 15 ms."""
+    asked = any(name in os.environ for name in ("FORCE_COLOR", "TTY_COMPATIBLE"))
+    return asked or sys.stdout.isatty() or not str(sys.stdout.encoding).lower().startswith("utf")
+
+
+def _plain(parts: list[_Paragraph | _Grid]) -> str | None:
+    """Return what rich prints into a file; None if it has to measure or to wrap something."""
+    lines: list[str] = []
+    for part in parts:
+        if isinstance(part, _Grid):
+            grid = _plain_grid(part)
+            if grid is None:
+                return None
+            lines += grid
+        elif not part.text.isprintable():
+            return None
+        else:
+            lines.append(part.text)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _plain_grid(grid: _Grid) -> list[str] | None:
+    heads = [head.split("\n") for head in grid.heads]
+    texts = [grid.title, *(text for cells in (*heads, *grid.rows) for text in cells)]
+    if any(len(head) != 2 for head in heads) or not all(map(_is_narrow, texts)):
+        return None
+    rows = [*zip(*heads, strict=True), *grid.rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    inner = sum(widths) + 3 * (len(widths) - 1)
+    fits = 0 < len(grid.title) <= inner + 2 <= WIDEST_TABLE
+    if not fits or not all(widths):
+        return None
+    lines = [
+        "   ".join(
+            text.rjust(width) if is_numeric else text.ljust(width)
+            for text, width, is_numeric in zip(row, widths, grid.numeric, strict=True)
+        )
+        for row in rows
+    ]
+    lines = ["", *lines[:2], "─" * inner, *lines[2:], ""]
+    return [grid.title, *(f" {line.ljust(inner)} " for line in lines)]
+
+
+def _is_narrow(text: str) -> bool:
+    """Tell whether each character of a text takes one place, and no blank is to be cut off."""
+    rest = text.translate(_NARROW)
+    return rest.isascii() and rest.isprintable() and text == text.strip()
+
+
+def _styled(parts: list[_Paragraph | _Grid]) -> str:
     from rich.console import Console
 
     # A row that is too wide for the terminal is better wrapped by it than cut by us.
     console = Console(highlight=False, soft_wrap=True, width=WIDEST_TABLE)
     with console.capture() as captured:
-        for block in blocks:
-            if block.depth <= Depth.SUMMARY:
-                _print(console, block)
+        for part in parts:
+            console.print(
+                _styled_grid(part) if isinstance(part, _Grid) else _text(part.text, part.style)
+            )
     return captured.get()
 
 
-def _print(console: "Console", block: ReportBlock) -> None:
-    if isinstance(block, Heading):
-        console.print()
-        console.print(_text(block.text, style="bold"))
-    elif isinstance(block, Text):
-        console.print(_text(block.text, style="dim"))
-    elif isinstance(block, Note):
-        console.print(_text(block.text, style="bold red"))
-    elif isinstance(block, Figures):
-        _print_figures(console, block)
-    elif isinstance(block, Table) and block.rows:
-        console.print()
-        console.print(_table(block))
-        left_out = len(block.rows) - MOST_ROWS
-        more = f"{left_out} more rows are in the report." if left_out > 0 else ""
-        if more or block.note:
-            console.print(_text(f"{more} {block.note}".strip(), style="dim"))
-
-
-def _print_figures(console: "Console", card: Figures) -> None:
-    title = f"{card.title}, " if card.title else ""
-    console.print(_text(title + card.headline, style="bold green" if card.good else "bold red"))
-    if card.figures:
-        texts = (f"{f.title} {f.value} {f.unit} ({f.note})" for f in card.figures)
-        console.print(_text(" · ".join(texts)))
-    for remark in card.remarks:
-        console.print(_text(remark))
-
-
-def _table(source: Table) -> "RenderableType":
+def _styled_grid(grid: _Grid) -> "RenderableType":
     from rich import box
     from rich.table import Table as RichTable
 
     table = RichTable(
         box=box.SIMPLE_HEAD,
         pad_edge=False,
-        title=_text(source.title),
+        title=_text(grid.title),
         title_justify="left",
         title_style="",
     )
-    places = [place for place, column in enumerate(source.columns) if not column.detail]
-    for column in (source.columns[place] for place in places):
-        title = _text(f"{column.title}\n{column.unit}")
-        table.add_column(title, justify="right" if column.numeric else "left", no_wrap=True)
-    for row in source.rows[:MOST_ROWS]:
-        cells = (_text(row.cells[place]) for place in places)
-        table.add_row(*cells, style="bold" if row.best else "")
+    for head, is_numeric in zip(grid.heads, grid.numeric, strict=True):
+        table.add_column(_text(head), justify="right" if is_numeric else "left", no_wrap=True)
+    for cells, is_best in zip(grid.rows, grid.best, strict=True):
+        table.add_row(*map(_text, cells), style="bold" if is_best else "")
     return table
 
 
 def _text(text: str, style: str = "") -> "rich.text.Text":
-    """Return a text for the terminal, without what an input might do to it."""
+    """Return a text in which nothing is markup."""
     from rich.text import Text as RichText
 
-    return RichText(visible(text), style=style)
+    return RichText(text, style=style)

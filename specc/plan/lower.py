@@ -10,6 +10,7 @@ from attrs import evolve, frozen
 from specc._version import __version__
 from specc.ir import Deployment, Document, Layout, Phase, Study, Workload
 from specc.ir.json import to_json
+from specc.records import Record
 from specc.search.space import combinations_of, layouts
 
 
@@ -40,8 +41,8 @@ class Setup:
         return hash_of(text, length=16)
 
 
-@frozen
-class Task:
+@frozen(eq=False, repr=False)
+class Task(Record):
     """One candidate to evaluate: instances in a layout, drafting so many tokens a step."""
 
     setup: Setup
@@ -79,8 +80,8 @@ def hash_of(*texts: str, length: int = 8) -> str:
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:length]
 
 
-@frozen
-class PrunedCandidate:
+@frozen(eq=False, repr=False)
+class PrunedCandidate(Record):
     """A combination of sizes that was dropped before evaluation, with the reason."""
 
     deployment: str
@@ -88,8 +89,8 @@ class PrunedCandidate:
     reason: str
 
 
-@frozen
-class PlannedStudy:
+@frozen(eq=False, repr=False)
+class PlannedStudy(Record):
     """A study with its tasks."""
 
     study: Study
@@ -97,8 +98,8 @@ class PlannedStudy:
     pruned: tuple[PrunedCandidate, ...]
 
 
-@frozen
-class Plan:
+@frozen(eq=False, repr=False)
+class Plan(Record):
     """All that one spec asks to evaluate."""
 
     studies: tuple[PlannedStudy, ...]

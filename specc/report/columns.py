@@ -7,6 +7,7 @@ from attrs import evolve, frozen
 
 from specc.ir import facts
 from specc.ir.facts import Fact
+from specc.records import Record
 from specc.report import format as show
 from specc.report.document import Column, Depth, Row, Table
 from specc.results import Candidate, Configuration
@@ -20,8 +21,8 @@ MONEY = ("cost_per_million_tokens", "energy_per_thousand_tokens")
 Reader = Callable[[Fact, Any], Any]
 
 
-@frozen
-class Cells:
+@frozen(eq=False, repr=False)
+class Cells(Record):
     """A column with the text of its cell for each row."""
 
     column: Column

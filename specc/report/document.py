@@ -11,6 +11,7 @@ from typing import ClassVar
 from attrs import field, frozen
 
 from specc.ir.facts import Term
+from specc.records import Record
 from specc.report.charts.shapes import Bar, HeatMap, LineChart
 
 
@@ -22,8 +23,8 @@ class Depth(IntEnum):
     PAGE = 2  # where there is room for all
 
 
-@frozen(kw_only=True)
-class ReportBlock:
+@frozen(kw_only=True, eq=False, repr=False)
+class ReportBlock(Record):
     """What all blocks have.
 
     Attributes:
@@ -36,7 +37,7 @@ class ReportBlock:
     depth: Depth = Depth.REPORT
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Heading(ReportBlock):
     """A heading: level 2 for a study or a chapter, level 3 for what belongs to one."""
 
@@ -45,7 +46,7 @@ class Heading(ReportBlock):
     level: int = 3
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Text(ReportBlock):
     """A paragraph; `lead` is one that a chapter begins with."""
 
@@ -54,7 +55,7 @@ class Text(ReportBlock):
     lead: bool = False
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Note(ReportBlock):
     """A paragraph about the blocks around it."""
 
@@ -62,8 +63,8 @@ class Note(ReportBlock):
     text: str
 
 
-@frozen
-class Figure:
+@frozen(eq=False, repr=False)
+class Figure(Record):
     """A number with its limit; `filled` is how much of the limit it takes, in %."""
 
     title: str
@@ -73,7 +74,7 @@ class Figure:
     filled: float | None = None
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Figures(ReportBlock):
     """What a reader decides on: a sentence, its figures, and what to know about them.
 
@@ -90,8 +91,8 @@ class Figures(ReportBlock):
     remarks: tuple[str, ...] = ()
 
 
-@frozen
-class Column:
+@frozen(eq=False, repr=False)
+class Column(Record):
     """A column of a table.
 
     Attributes:
@@ -107,15 +108,15 @@ class Column:
     detail: bool = False
 
 
-@frozen
-class Row:
+@frozen(eq=False, repr=False)
+class Row(Record):
     """A row of cells; `best` marks the recommendation."""
 
     cells: tuple[str, ...]
     best: bool = False
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Table(ReportBlock):
     """A table with its caption.
 
@@ -131,7 +132,7 @@ class Table(ReportBlock):
     beside: bool = False
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Chart(ReportBlock):
     """A picture: line charts, bars, or a heat map.
 
@@ -150,7 +151,7 @@ class Chart(ReportBlock):
     beside: bool = False
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Terms(ReportBlock):
     """The words of the report."""
 
@@ -158,8 +159,8 @@ class Terms(ReportBlock):
     terms: tuple[Term, ...]
 
 
-@frozen
-class ReportDocument:
+@frozen(eq=False, repr=False)
+class ReportDocument(Record):
     """A report before it is written.
 
     Attributes:

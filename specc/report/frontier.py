@@ -7,13 +7,14 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from specc.ir import Study
+from specc.records import Record
 from specc.results import Candidate
 
 MOST_POINTS = 12
 
 
-@frozen
-class FrontierPoint:
+@frozen(eq=False, repr=False)
+class FrontierPoint(Record):
     """A batch size of a candidate that is on the frontier."""
 
     label: str
@@ -53,8 +54,8 @@ def frontier(
     )
     kept = [points[i] for i in np.flatnonzero(_unbeaten(scores))]
     kept.sort(key=lambda p: (-p.throughput_per_device, p.label, p.batch))
-    picked = np.unique(np.round(np.linspace(0, len(kept) - 1, MOST_POINTS)).astype(int))
-    return [kept[i] for i in picked]
+    picked = np.round(np.linspace(0, len(kept) - 1, MOST_POINTS)).astype(int)
+    return [kept[i] for i in dict.fromkeys(picked.tolist())]
 
 
 def has_costs(points: Sequence[FrontierPoint]) -> bool:

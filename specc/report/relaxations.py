@@ -2,11 +2,12 @@
 
 from attrs import frozen
 
+from specc.records import Record
 from specc.results import Miss, StudyResult
 
 
-@frozen
-class Relaxation:
+@frozen(eq=False, repr=False)
+class Relaxation(Record):
     """A limit, what it would have to be, and for which layout and batch."""
 
     miss: Miss

@@ -7,11 +7,12 @@ is in `specc.ir.facts`.
 from attrs import frozen
 
 from specc.ir import Layout
+from specc.records import Record
 from specc.units import Bytes, Seconds, Tokens
 
 
-@frozen
-class BoundShares:
+@frozen(eq=False, repr=False)
+class BoundShares(Record):
     """What bounds a step; the shares of its time add up to 1."""
 
     compute: float
@@ -20,8 +21,8 @@ class BoundShares:
     launch: float
 
 
-@frozen
-class MemoryUse:
+@frozen(eq=False, repr=False)
+class MemoryUse(Record):
     """Bytes on one device in the tightest step."""
 
     weights: Bytes
@@ -32,8 +33,8 @@ class MemoryUse:
     available_at_end: Bytes
 
 
-@frozen
-class Band:
+@frozen(eq=False, repr=False)
+class Band(Record):
     """10th to 90th percentile of each metric, by the residuals of the cost model."""
 
     ttft_p10: Seconds | None
@@ -44,8 +45,8 @@ class Band:
     throughput_p90: float
 
 
-@frozen
-class Point:
+@frozen(eq=False, repr=False)
+class Point(Record):
     """An instance at one batch size.
 
     What a phase does not have is None: decode alone has no TTFT, prefill alone no TPOT.
@@ -67,8 +68,8 @@ class Point:
     decode: BoundShares | None
 
 
-@frozen
-class BatchCurve:
+@frozen(eq=False, repr=False)
+class BatchCurve(Record):
     """Rows of the search by rising batch, thinned to what a picture shows."""
 
     batch: tuple[int, ...]
@@ -79,8 +80,8 @@ class BatchCurve:
     feasible: tuple[bool, ...]
 
 
-@frozen
-class Miss:
+@frozen(eq=False, repr=False)
+class Miss(Record):
     """A limit that is broken: its value, the limit, and the excess relative to the limit."""
 
     limit: str
@@ -89,8 +90,8 @@ class Miss:
     excess: float
 
 
-@frozen
-class BinRow:
+@frozen(eq=False, repr=False)
+class BinRow(Record):
     """What a serving model says about the requests of one shape.
 
     Attributes:
@@ -109,8 +110,8 @@ class BinRow:
     tpot: Seconds | None
 
 
-@frozen
-class Timeline:
+@frozen(eq=False, repr=False)
+class Timeline(Record):
     """What ran from the arrival of a batch to its last token, in runs of like steps.
 
     Attributes:
@@ -129,8 +130,8 @@ class Timeline:
     cached: tuple[Tokens, ...]
 
 
-@frozen(kw_only=True)
-class EngineSettings:
+@frozen(kw_only=True, eq=False, repr=False)
+class EngineSettings(Record):
     """Settings of the engine of an instance: with the layout, all that starts it.
 
     Attributes:
@@ -174,8 +175,8 @@ class EngineSettings:
     shard_shared: bool
 
 
-@frozen(kw_only=True)
-class Instance:
+@frozen(kw_only=True, eq=False, repr=False)
+class Instance(Record):
     """Like instances of one phase: what each of them is, and how many there are.
 
     Attributes:
@@ -203,8 +204,8 @@ class Instance:
     task: str
 
 
-@frozen(kw_only=True)
-class Candidate:
+@frozen(kw_only=True, eq=False, repr=False)
+class Candidate(Record):
     """An instance of a deployment in a layout, at the best batch size, and how that was found.
 
     For an infeasible candidate it is the batch size nearest to feasibility; `misses` tells which
@@ -244,8 +245,8 @@ class Candidate:
         return self.instance.point
 
 
-@frozen(kw_only=True)
-class Configuration:
+@frozen(kw_only=True, eq=False, repr=False)
+class Configuration(Record):
     """What a deployment can be run as: its instances, and what they serve together.
 
     Attributes:

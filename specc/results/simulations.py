@@ -8,11 +8,12 @@ tokens of all requests.
 from attrs import frozen
 
 from specc.ir import Admission, Scheduler
+from specc.records import Record
 from specc.units import Seconds, Tokens
 
 
-@frozen
-class Statistics:
+@frozen(eq=False, repr=False)
+class Statistics(Record):
     """Statistics of a metric over requests, in seconds."""
 
     mean: Seconds
@@ -23,8 +24,8 @@ class Statistics:
     max: Seconds
 
 
-@frozen
-class Attainment:
+@frozen(eq=False, repr=False)
+class Attainment(Record):
     """How an objective fared: the limit, what was seen, and the share of requests within it."""
 
     objective: str
@@ -34,8 +35,8 @@ class Attainment:
     share: float
 
 
-@frozen
-class BinMetrics:
+@frozen(eq=False, repr=False)
+class BinMetrics(Record):
     """What requests of a bin of lengths saw."""
 
     bin: int
@@ -45,8 +46,8 @@ class BinMetrics:
     attainment: float
 
 
-@frozen
-class Series:
+@frozen(eq=False, repr=False)
+class Series(Record):
     """The state over time, at equal intervals; sums over all engines."""
 
     time: tuple[Seconds, ...]
@@ -55,8 +56,8 @@ class Series:
     cache: tuple[float, ...]
 
 
-@frozen
-class Steps:
+@frozen(eq=False, repr=False)
+class Steps(Record):
     """Steps of an engine around the time at which most requests waited."""
 
     start: tuple[Seconds, ...]
@@ -67,8 +68,8 @@ class Steps:
     waiting: tuple[int, ...]
 
 
-@frozen
-class Metrics:
+@frozen(eq=False, repr=False)
+class Metrics(Record):
     """What a simulation says; see the module.
 
     Attributes:
@@ -127,8 +128,8 @@ class Metrics:
         return None if found is None else float(getattr(found, name))
 
 
-@frozen
-class RateSeen:
+@frozen(eq=False, repr=False)
+class RateSeen(Record):
     """What a simulation at a rate saw."""
 
     rate: float
@@ -145,8 +146,8 @@ class RateSeen:
     preemptions: int
 
 
-@frozen
-class CapacityFound:
+@frozen(eq=False, repr=False)
+class CapacityFound(Record):
     """The capacity of engines; rates in requests a second.
 
     Attributes:
@@ -186,8 +187,8 @@ class CapacityFound:
         return near[1.0] - near[1.05] if 1.0 in near and 1.05 in near else None
 
 
-@frozen
-class EngineLimits:
+@frozen(eq=False, repr=False)
+class EngineLimits(Record):
     """Limits of a simulated engine.
 
     Attributes:
@@ -237,8 +238,8 @@ class EngineLimits:
         return fits and prompt + output <= self.longest
 
 
-@frozen
-class Estimate:
+@frozen(eq=False, repr=False)
+class Estimate(Record):
     """A statistic if all steps take as long as the error band of the cost model allows."""
 
     fact: str
@@ -246,8 +247,8 @@ class Estimate:
     slow: Seconds | None
 
 
-@frozen
-class Closed:
+@frozen(eq=False, repr=False)
+class Closed(Record):
     """A mean as closed form or step loop said it, and as the simulation saw it.
 
     TTFT and TPOT are in seconds, `rate` is what the one can serve and the other did, in requests
@@ -259,8 +260,8 @@ class Closed:
     simulated: float
 
 
-@frozen
-class SimulationPicture:
+@frozen(eq=False, repr=False)
+class SimulationPicture(Record):
     """What charts of a simulation show: the state over time, steps, and quantiles 0 % to 100 %."""
 
     series: Series
@@ -270,8 +271,8 @@ class SimulationPicture:
     latency: tuple[Seconds, ...]
 
 
-@frozen
-class Simulated:
+@frozen(eq=False, repr=False)
+class Simulated(Record):
     """A simulation of a configuration of a deployment, or of a measured server.
 
     Attributes:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Protocol
 from attrs import frozen
 
 from specc.ir import Objective, Study
+from specc.records import Record
 from specc.results.candidates import Candidate, Configuration
 from specc.results.simulations import Simulated
 
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 UNITS = "seconds, bytes, tokens, tokens a second, shares of 1"
 
 
-@frozen
-class Dropped:
+@frozen(eq=False, repr=False)
+class Dropped(Record):
     """Combinations of sizes dropped before evaluation for one reason: how many, and one."""
 
     deployment: str
@@ -25,8 +26,8 @@ class Dropped:
     label: str
 
 
-@frozen
-class Verdict:
+@frozen(eq=False, repr=False)
+class Verdict(Record):
     """Whether an expectation is met; `seen` tells the values it was judged on."""
 
     expectation: str
@@ -35,8 +36,8 @@ class Verdict:
     reason: str
 
 
-@frozen
-class StudyResult:
+@frozen(eq=False, repr=False)
+class StudyResult(Record):
     """What one study found.
 
     Attributes:
@@ -80,8 +81,8 @@ class StudyResult:
         return not self.simulations or self.simulations[0].meets
 
 
-@frozen
-class Header:
+@frozen(eq=False, repr=False)
+class Header(Record):
     """Where results come from, and what their numbers mean.
 
     Attributes:
@@ -101,8 +102,8 @@ class Header:
     units: str
 
 
-@frozen
-class Results:
+@frozen(eq=False, repr=False)
+class Results(Record):
     """The results of all studies of a spec."""
 
     header: Header

@@ -6,6 +6,7 @@ candidates, batch sizes, requests and steps are those that the run will have.
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
@@ -13,15 +14,14 @@ from specc.diagnostics import Diagnostic, Label
 from specc.engines import with_defaults
 from specc.ir import Deployment, MeasuredServer, Phase, Routing, Sight, Strategy, Study
 from specc.plan import Plan, PlannedStudy, Task
+from specc.records import Record
 from specc.run.evaluate import Prepared, prepare, server_of
-from specc.run.simulate import simulations_of
 from specc.search.batch import BESIDE, FINER, FIRST_RIGHT_EDGE, MOST_DOUBLINGS, PEAKS, scan_grid
 from specc.serving import StepLoop
-from specc.simulation.arrivals import RequestSource
-from specc.simulation.cluster import engine_kind
-from specc.simulation.engine import Continuous
-from specc.simulation.instances import measured_pool
 from specc.units import Bytes, Seconds, counted
+
+if TYPE_CHECKING:
+    from specc.simulation.arrivals import RequestSource
 
 LONGEST: Seconds = 600.0
 MOST_MEMORY: Bytes = 4 * 2**30
@@ -48,8 +48,8 @@ _HASH, _HASH_BYTES = 0.6e-6, 40  # for the name of a block of a prompt
 _COPY_BYTES = 300  # for a block with a name in the prefix cache, while its tables grow
 
 
-@frozen
-class WorkPart:
+@frozen(eq=False, repr=False)
+class WorkPart(Record):
     """A part of the work: what it is, where the spec asks for it, and what it takes."""
 
     what: str
@@ -58,8 +58,8 @@ class WorkPart:
     memory: Bytes = 0
 
 
-@frozen
-class WorkEstimate:
+@frozen(eq=False, repr=False)
+class WorkEstimate(Record):
     """What a plan takes."""
 
     parts: tuple[WorkPart, ...]
@@ -168,6 +168,10 @@ def _of_simulations(study: Study) -> Iterator[WorkPart]:
     simulate = study.simulate
     if simulate is None:
         return
+    # Imported where something is simulated.
+    from specc.run.simulate import simulations_of
+    from specc.simulation.arrivals import RequestSource
+
     source = RequestSource(simulate, study.workload)
     times, count = simulations_of(study), source.count
     sees = simulate.router.sight is not Sight.NOTHING
@@ -213,6 +217,10 @@ def _cached_blocks(server: MeasuredServer) -> float:
 
 def _goes_step_by_step(subject: MeasuredServer | Deployment) -> bool:
     """Say whether its engines keep the books of every token, as no batch only ages."""
+    from specc.simulation.cluster import engine_kind
+    from specc.simulation.engine import Continuous
+    from specc.simulation.instances import measured_pool
+
     if isinstance(subject, Deployment):
         instances = [i for phase in subject.mode.phases for i in subject.instances(phase)]
         return any(instance.engine.long_prefill_token_threshold for instance in instances)
@@ -231,7 +239,7 @@ def _of_request(subject: MeasuredServer | Deployment, prompt: float, output: flo
     return tokens + (prompt / budget * _CHUNK if budget else 0.0)
 
 
-def _mean_lengths(source: RequestSource) -> tuple[float, float]:
+def _mean_lengths(source: "RequestSource") -> tuple[float, float]:
     """Return the tokens of the mean prompt and output."""
     trace, workload = source.simulate.arrival.trace, source.workload
     if trace is not None:

@@ -12,6 +12,7 @@ from specc.engines import with_defaults
 from specc.ir import Deployment, Phase, Search, Strategy
 from specc.ir.facts import fact
 from specc.plan import Task
+from specc.records import Record
 from specc.results import (
     Band,
     BatchCurve,
@@ -45,8 +46,8 @@ SATURATED = 0.99
 Integers = NDArray[np.int64]
 
 
-@frozen
-class Tradeoff:
+@frozen(eq=False, repr=False)
+class Tradeoff(Record):
     """What a decode candidate serves if its TPOT may be so long: rates rise with TPOT."""
 
     batch: tuple[int, ...]
@@ -61,8 +62,8 @@ class Tradeoff:
         return max(bisect_right(self.tpot, limit) - 1, 0)
 
 
-@frozen
-class Evaluated:
+@frozen(eq=False, repr=False)
+class Evaluated(Record):
     """What was found for a task: data alone, as it comes from another process.
 
     Attributes:
@@ -330,7 +331,7 @@ def _shares(parts: dict[str, float | None]) -> BoundShares | None:
 def _curve(found: BatchSearch) -> BatchCurve:
     """Thin the probed rows to a geometric series of batches, keeping the ends and the best."""
     rows = len(found.table)
-    picked = np.unique(np.round(np.geomspace(1, rows, CURVE_POINTS)).astype(int) - 1)
+    picked = np.round(np.geomspace(1, rows, CURVE_POINTS)).astype(int) - 1
     kept = {*picked.tolist(), *([found.best] if found.best is not None else [])}
     index = np.array(sorted(kept))
     table = found.table

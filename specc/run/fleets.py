@@ -7,13 +7,14 @@ import numpy as np
 from attrs import frozen
 
 from specc.ir import Deployment, Fleet, Mode
+from specc.records import Record
 from specc.results import (
     Miss,
 )
 
 
-@frozen
-class Split:
+@frozen(eq=False, repr=False)
+class Split(Record):
     """Instances that prefill and instances that decode, spares aside, and what they serve."""
 
     prefill: int

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from attrs import evolve
 
+from specc.ir import Study
 from specc.plan import Plan, PlannedStudy, PrunedCandidate
 from specc.results import Candidate, Configuration, Dropped, Simulated, StudyResult
 from specc.run.configurations import configurations, detailed, ranked
@@ -11,7 +12,6 @@ from specc.run.evaluate import Evaluated
 from specc.run.events import Events
 from specc.run.executors import evaluated
 from specc.run.judge import judge
-from specc.run.simulate import simulated
 
 
 def run(plan: Plan, events: Events | None = None) -> tuple[StudyResult, ...]:
@@ -41,7 +41,7 @@ def _run_study(
     candidates = [e.candidate for found_of in own.values() for e in found_of]
     place = {c.instances[-1].task: number for number, c in reversed(list(enumerate(order)))}
     candidates.sort(key=lambda candidate: _rank(candidate, place))
-    simulations = simulated(study, order, known, events)
+    simulations = _simulated(study, order, known, events)
     result = StudyResult(
         study,
         tuple(_decided(order, simulations)),
@@ -52,6 +52,20 @@ def _run_study(
     )
     verdicts = tuple(judge(e, result) for e in study.expectations)
     return evolve(result, verdicts=verdicts)
+
+
+def _simulated(
+    study: Study,
+    order: Sequence[Configuration],
+    known: Mapping[str, Evaluated],
+    events: Events,
+) -> tuple[Simulated, ...]:
+    """Simulate a study that asks for it; the simulation is imported only then."""
+    if study.simulate is None:
+        return ()
+    from specc.run.simulate import simulated
+
+    return simulated(study, order, known, events)
 
 
 def _decided(order: list[Configuration], simulations: Sequence[Simulated]) -> list[Configuration]:

@@ -7,6 +7,7 @@ from attrs import Factory, define, evolve, frozen
 from specc.ir import Deployment, MeasuredServer, Simulate, Study
 from specc.ir.images import image_tokens
 from specc.plan import Task
+from specc.records import Record
 from specc.results import Configuration, EngineLimits, Instance, Metrics
 from specc.run.configurations import cache_transfer
 from specc.run.evaluate import Evaluated, server_of
@@ -29,8 +30,8 @@ class SimulationInterruptedError(KeyboardInterrupt):
         self.metrics = metrics
 
 
-@frozen
-class Part:
+@frozen(eq=False, repr=False)
+class Part(Record):
     """The engines of like instances: a task at a batch size, and how many instances there are."""
 
     task: Task
@@ -52,8 +53,8 @@ class Part:
         )
 
 
-@frozen
-class Subject:
+@frozen(eq=False, repr=False)
+class Subject(Record):
     """What is simulated: a configuration of a deployment, or a measured server. Data alone.
 
     Attributes:

@@ -8,6 +8,7 @@ from attrs import Factory, define, frozen
 from numpy.typing import NDArray
 
 from specc.ir import Search, Strategy
+from specc.records import Record
 from specc.results import Miss
 from specc.search.goals import Goals
 from specc.serving import ServingTable, joined
@@ -24,8 +25,8 @@ MOST_DOUBLINGS = 10
 ALL_UP_TO, OCTAVE, PEAKS, FINER, BESIDE = 16, 4, 3, 8, 8
 
 
-@frozen
-class BatchSearch:
+@frozen(eq=False, repr=False)
+class BatchSearch(Record):
     """The outcome of a search over the batch size.
 
     Attributes:

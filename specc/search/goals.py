@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from specc.ir import Bound, Layout, Slo
 from specc.ir.facts import fact, value
+from specc.records import Record
 from specc.results import Miss
 from specc.serving import ServingTable
 from specc.units import Bytes
@@ -19,8 +20,8 @@ MEMORY = "memory"
 OPERATORS = {"<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt}
 
 
-@frozen
-class Goals:
+@frozen(eq=False, repr=False)
+class Goals(Record):
     """The limits that a batch size of a layout meets.
 
     Attributes:

@@ -11,18 +11,19 @@ from attrs import evolve, frozen
 
 from specc.cost.layers import Layers, layers_of
 from specc.ir import Deployment, Layout
+from specc.records import Record
 
 
-@frozen
-class Pruned:
+@frozen(eq=False, repr=False)
+class Pruned(Record):
     """A combination of sizes that is no layout of the deployment, and why."""
 
     label: str
     reason: str
 
 
-@frozen
-class Space:
+@frozen(eq=False, repr=False)
+class Space(Record):
     """The layouts to evaluate, widest tensor parallelism first, and the pruned combinations."""
 
     layouts: tuple[Layout, ...]

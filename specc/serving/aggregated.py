@@ -12,7 +12,7 @@ from specc.serving.waves import Waves, wave_steps
 from specc.units import Seconds, Tokens
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Aggregated(ClosedForm):
     """The closed form of aggregated serving.
 

@@ -7,6 +7,7 @@ from attrs import frozen
 
 from specc.cost import StepTable, StepTimes
 from specc.ir import RequestShape
+from specc.records import Record
 from specc.results import BinRow
 from specc.serving.mixture import allocate
 from specc.serving.server import Server
@@ -16,8 +17,8 @@ from specc.units import Seconds
 Latencies = tuple[Seconds | None, Seconds | None]
 
 
-@frozen
-class ClosedForm(ABC):
+@frozen(eq=False, repr=False)
+class ClosedForm(Record, ABC):
     """A serving model whose steps do not depend on how long other steps take.
 
     Attributes:

@@ -11,11 +11,12 @@ from specc.cost import Sequences, StepTable
 from specc.cost.steps import Column
 from specc.ir import Model, RequestShape, Workload
 from specc.ir.images import image_patches, image_tokens
+from specc.records import Record
 from specc.units import Tokens
 
 
-@frozen
-class Mixture:
+@frozen(eq=False, repr=False)
+class Mixture(Record):
     """The shapes of the requests of a workload.
 
     A step of n requests holds every shape in its share, fractions of requests included, so that

@@ -13,7 +13,7 @@ from specc.serving.waves import Waves, wave_steps
 from specc.units import Tokens
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Prefill(ClosedForm):
     """An instance that prefills alone, for prompts that fit one chunk.
 
@@ -60,7 +60,7 @@ class Prefill(ClosedForm):
         return self._rows(batch, lambda _: (ttft, None))
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Decode(ClosedForm):
     """An instance that decodes alone.
 

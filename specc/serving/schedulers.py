@@ -13,6 +13,7 @@ import numpy as np
 from attrs import define, evolve, frozen
 
 from specc.ir import Cut, Loop
+from specc.records import Record
 from specc.units import Tokens
 
 
@@ -37,8 +38,8 @@ class Admitted:
     last: bool
 
 
-@frozen
-class Budget:
+@frozen(eq=False, repr=False)
+class Budget(Record):
     """What a step may take: tokens of the instance, of a chunk, and the share above for slack.
 
     `each` are the tokens of a sequence that decodes, drafted ones included, and `replicas` those

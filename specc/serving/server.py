@@ -7,6 +7,7 @@ from attrs import evolve, frozen
 
 from specc.cost import CostModel, Sequences, StepMemory, StepTable, StepTimes
 from specc.ir import Deployment, Layout, Model, Phase, Workload
+from specc.records import Record
 from specc.serving.mixture import Mixture
 from specc.serving.table import Column, Integers, MemoryParts
 from specc.units import Bytes, Seconds, Tokens
@@ -14,8 +15,8 @@ from specc.units import Bytes, Seconds, Tokens
 MOST_WAVES = 8  # prefill waves after which another one tells nothing new
 
 
-@frozen
-class Server:
+@frozen(eq=False, repr=False)
+class Server(Record):
     """An instance of a deployment in one layout.
 
     Attributes:

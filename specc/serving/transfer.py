@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from specc.ir import Device, Timing, Transfer
+from specc.records import Record
 from specc.serving.server import Server
 from specc.units import BytesPerSecond, Seconds, Tokens
 
 
-@frozen
-class CacheSize:
+@frozen(eq=False, repr=False)
+class CacheSize(Record):
     """The KV cache of a request on one rank.
 
     Attributes:
@@ -39,8 +40,8 @@ class CacheSize:
         return self.token * tokens + self.sequence
 
 
-@frozen
-class CacheTransfer:
+@frozen(eq=False, repr=False)
+class CacheTransfer(Record):
     """How the cache of a prompt gets from one instance to another.
 
     Every rank sends its part over its own link, so the larger part of the two sides counts:

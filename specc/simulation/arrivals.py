@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from specc.ir import LengthSampling, Process, RatePoint, Simulate, Trace, Workload, cached_tokens
 from specc.ir.simulation import LONGEST_SIMULATION, USUAL_REQUESTS
+from specc.records import Record
 from specc.simulation.costs import PICOSECONDS
 from specc.simulation.requests import Integers, Requests, TooLongError
 from specc.units import Tokens
@@ -27,8 +28,8 @@ Floats = NDArray[np.float64]
 _UNTIMED: Integers = np.zeros(0, np.int64)  # set by the rate
 
 
-@frozen
-class RequestSource:
+@frozen(eq=False, repr=False)
+class RequestSource(Record):
     """What requests are made from.
 
     Attributes:

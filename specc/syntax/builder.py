@@ -1,31 +1,27 @@
-"""Builds nodes while lark reduces rules, so that no second tree is made and walked.
+"""Builds nodes while rules are read, so that no second tree is made and walked.
 
 A method is named after its rule in `grammar/spec.lark` and receives what the rule matched.
 """
 
 from typing import Any
 
-from lark import Token, Transformer
-
 from specc.diagnostics import Source, Span
 from specc.syntax import nodes
+from specc.syntax.automaton import Token
 
 Children = list[Any]
 
 _ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\"}
 
 
-class TreeBuilder(Transformer[Token, Any]):
-    """Set `source` before a parse; spans point into it."""
+class TreeBuilder:
+    """Builds nodes whose spans point into a source."""
 
-    source: Source
-
-    def __init__(self) -> None:
-        super().__init__(visit_tokens=False)
+    def __init__(self, source: Source) -> None:
+        self.source = source
 
     def _token_span(self, token: Token) -> Span:
-        start = token.start_pos or 0
-        return Span(self.source, start, start + len(token))
+        return Span(self.source, token.start_pos, token.start_pos + len(token))
 
     def _name(self, token: Token) -> nodes.Name:
         return nodes.Name(self._token_span(token), str(token))

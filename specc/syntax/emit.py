@@ -12,9 +12,10 @@ from specc.syntax.parser import all_tokens
 def tokens_json(source: Source) -> list[dict[str, Any]]:
     """Return every token with its type, text, line and column (from 1); white space is left out."""
     return [
-        {"type": token.type, "text": str(token), "line": token.line, "column": token.column}
+        {"type": token.type, "text": str(token), "line": line, "column": column}
         for token in all_tokens(source)
         if token.type != "SPACE"
+        for line, column in [source.position(token.start_pos)]
     ]
 
 

@@ -8,9 +8,9 @@ of blank lines become one. Comments stay. The result formats to itself.
 from collections.abc import Callable, Iterable
 
 from attrs import Factory, define
-from lark import Token
 
 from specc.diagnostics import Source
+from specc.syntax.automaton import Token
 from specc.syntax.parser import all_tokens
 from specc.units import spaced_quantity
 

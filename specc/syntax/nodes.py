@@ -149,6 +149,17 @@ class Block(SyntaxNode):
     body: tuple["Statement", ...]
     doc: str = ""
 
+    def texts(self, field: str) -> list[str]:
+        """Return what a field of the block lists as texts."""
+        return [
+            item.value
+            for statement in self.body
+            if isinstance(statement, Field) and statement.path.text == field
+            if isinstance(statement.value, List)
+            for item in statement.value.items
+            if isinstance(item, String)
+        ]
+
 
 @frozen(eq=False, repr=False)
 class Field(SyntaxNode):
@@ -210,8 +221,8 @@ Statement = (
 )
 
 
-@frozen
-class File:
+@frozen(eq=False, repr=False)
+class File(Record):
     """A parsed file."""
 
     source: Source = field(eq=False, repr=False)

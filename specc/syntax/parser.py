@@ -1,21 +1,14 @@
-"""The parser: lark's LALR tables, driven token by token so that it can recover after an error."""
+"""The parser: feeds the automaton token by token, so that it can recover after an error."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
-
-from lark import Token
-from lark.exceptions import UnexpectedToken
-from lark.lark import PostLex
-from lark.parsers.lalr_analysis import Shift
+from typing import Any
 
 from specc.diagnostics import Diagnostic, Label, Source, Span
+from specc.syntax.automaton import Automaton, Token, tokens
 from specc.syntax.builder import TreeBuilder
 from specc.syntax.comments import attach_documentation
-from specc.syntax.grammar import parser_of
+from specc.syntax.grammar import END, tables
 from specc.syntax.nodes import File
-
-if TYPE_CHECKING:
-    from lark.parsers.lalr_interactive_parser import InteractiveParser
 
 MOST_ERRORS = 50
 DEEPEST_NESTING = 64
@@ -37,31 +30,17 @@ def parse(source: Source) -> tuple[File, list[Diagnostic]]:
 
 def all_tokens(source: Source) -> list[Token]:
     """Return every token of a source, comments and white space included, without parsing."""
-    tables = _tables()
-    tables.line_ends.keeps_all = True
-    try:
-        return list(tables.lark.lex(source.text, dont_ignore=True))
-    finally:
-        tables.line_ends.keeps_all = False
+    return list(tokens(tables(), source.text, ignored=()))
 
 
-def _tables() -> "_ParserEngine":
-    global _engine  # noqa: PLW0603 - the tables take 300 ms to build; one copy serves all
-    _engine = _engine or _ParserEngine()
-    return _engine
-
-
-class _LineEnds(PostLex):
+class LineEnds:
     """Drops line ends inside ( ) and [ ]. A brace or an error resets it."""
-
-    always_accept = ("STRAY",)
 
     def __init__(self) -> None:
         self.depth = 0
-        self.keeps_all = False
 
     def process(self, stream: Iterator[Token]) -> Iterator[Token]:
-        self.depth = 0
+        """Yield the tokens that count."""
         for token in stream:
             if token.type in ("OPEN_GROUP", "OPEN_LIST"):
                 self.depth += 1
@@ -69,61 +48,47 @@ class _LineEnds(PostLex):
                 self.depth = max(0, self.depth - 1)
             elif token.type in ("LBRACE", "CLOSE"):
                 self.depth = 0
-            elif token.type == "_END" and self.depth and ";" not in token and not self.keeps_all:
+            elif token.type == "_END" and self.depth and ";" not in token:
                 continue
             yield token
 
 
-class _ParserEngine:
-    """Lark's tables with the builder and the filter they call; made once."""
-
-    def __init__(self) -> None:
-        self.builder = TreeBuilder()
-        self.line_ends = _LineEnds()
-        self.lark = parser_of(self.builder, self.line_ends)
-
-
-_engine: _ParserEngine | None = None
-
-
 class _Parse:
     def __init__(self, source: Source) -> None:
-        self.engine = _tables()
-        self.engine.builder.source = source
         self.source = source
+        self.line_ends = LineEnds()
+        self.automaton = Automaton(tables(), TreeBuilder(source))
         self.diagnostics: list[Diagnostic] = []
         self.open: list[Token] = []
 
     def run(self) -> tuple[File, list[Diagnostic]]:
-        parser = self.engine.lark.parse_interactive(self.source.text)
-        tokens = parser.lexer_thread.lex(parser.parser_state)
-        for token in tokens:
+        rules = tables()
+        stream = self.line_ends.process(tokens(rules, self.source.text, rules.ignored))
+        for token in stream:
             self._track(token)
             if len(self.open) > DEEPEST_NESTING:
                 self._report_depth(token)
                 return File(self.source, ()), self.diagnostics
-            if not self._fed(parser, token) and not self._recovered(parser, token, tokens):
+            if not self._fed(token) and not self._recovered(token, stream):
                 return File(self.source, ()), self.diagnostics
-        statements = self._finish(parser)
+        statements = self._finish()
         return File(self.source, attach_documentation(self.source, statements)), self.diagnostics
 
-    def _fed(self, parser: "InteractiveParser", token: Token) -> bool:
+    def _fed(self, token: Token) -> bool:
         """Feed a token; report it if the grammar has no place for it."""
-        if not _fits(parser, token.type):
-            if token.type not in _KEYWORDS or not _fits(parser, "NAME"):
-                self._report(token, parser.accepts())
+        if not self.automaton.fits(token.type):
+            if token.type not in _KEYWORDS or not self.automaton.fits("NAME"):
+                self._report(token, self.automaton.fitting())
                 return False
-            token = Token.new_borrow_pos("NAME", token, token)
-        parser.feed_token(token)
+            token = Token("NAME", token, token.start_pos)
+        self.automaton.feed(token)
         return True
 
-    def _recovered(
-        self, parser: "InteractiveParser", wrong: Token, tokens: Iterator[Token]
-    ) -> bool:
+    def _recovered(self, wrong: Token, stream: Iterator[Token]) -> bool:
         """Skip to the end of the statement and drop what was read of it."""
         if len(self.diagnostics) >= MOST_ERRORS:
             return False
-        self.engine.line_ends.depth = 0
+        self.line_ends.depth = 0
         if wrong.type == "CLOSE" and not self.open:
             return True  # a stray "}" is skipped alone
         if self._unclosed_before(wrong):
@@ -132,9 +97,9 @@ class _Parse:
                 self.open.pop()
                 if not self.open:
                     break
-            _unwind(parser, Token("_END", "\n"))
-            if _fits(parser, wrong.type):
-                parser.feed_token(wrong)
+            self._unwind(Token("_END", "\n"))
+            if self.automaton.fits(wrong.type):
+                self.automaton.feed(wrong)
                 return True
         token: Token | None = wrong
         depth = 0
@@ -147,10 +112,10 @@ class _Parse:
                 depth -= 1
             if depth < 0 or (depth == 0 and token.type == "_END"):
                 break
-            token = next(tokens, None)
-            self.engine.line_ends.depth = 0
+            token = next(stream, None)
+            self.line_ends.depth = 0
         if token is not None:
-            _unwind(parser, token)
+            self._unwind(token)
         return True
 
     def _track(self, token: Token) -> None:
@@ -168,19 +133,17 @@ class _Parse:
             while self.open and self.open[-1].type != "LBRACE":
                 self.open.pop()
 
-    def _finish(self, parser: "InteractiveParser") -> tuple[Any, ...]:
+    def _finish(self) -> tuple[Any, ...]:
         """Feed the end of the file; close what is open, so that its statements are kept."""
         closed = False
         for _ in range(len(self.open) + 2):
-            try:
-                tree: tuple[Any, ...] = parser.feed_eof()
-            except UnexpectedToken:
-                if not closed:
-                    self._report_unclosed(parser)
-                closed = True
-                _unwind(parser, Token("CLOSE", "}", start_pos=len(self.source.text), end_pos=None))
-            else:
+            if self.automaton.fits(END):
+                tree: tuple[Any, ...] = self.automaton.finish()
                 return tree
+            if not closed:
+                self._report_unclosed()
+            closed = True
+            self._unwind(Token("CLOSE", "}", len(self.source.text)))
         return ()
 
     def _report(self, token: Token, accepted: set[str]) -> None:
@@ -208,7 +171,7 @@ class _Parse:
             help=_advice(token, self.source.text[max(0, span.start - 1) : span.end + 1], accepted),
         )
 
-    def _report_unclosed(self, parser: "InteractiveParser") -> None:
+    def _report_unclosed(self) -> None:
         end = Span(self.source, len(self.source.text.rstrip()), len(self.source.text.rstrip()) + 1)
         if self.open:
             self._report_bracket(self.open[-1], end, "the file ends here")
@@ -217,7 +180,7 @@ class _Parse:
                 end,
                 "E0101",
                 "the text ends in the middle of a statement",
-                why=_expected(parser.accepts()),
+                why=_expected(self.automaton.fitting()),
             )
 
     def _report_bracket(self, opener: Token, end: Span, remark: str) -> None:
@@ -233,10 +196,9 @@ class _Parse:
 
     def _unclosed_before(self, token: Token) -> bool:
         """Tell whether a parenthesis of an earlier line is still open at a token."""
-        if not self.open or self.open[-1].type == "LBRACE" or token.type == "$END":
+        if not self.open or self.open[-1].type == "LBRACE":
             return False
-        opened, here = self.open[-1].line, token.line
-        return opened is not None and here is not None and opened < here
+        return self._span(self.open[-1]).line < self._span(token).line
 
     def _report_depth(self, token: Token) -> None:
         self._add(
@@ -260,40 +222,16 @@ class _Parse:
         self.diagnostics.append(found)
 
     def _span(self, token: Token) -> Span:
-        start = token.start_pos or 0
+        start = token.start_pos
         return Span(self.source, start, start + (1 if token.type == "_END" else len(token)))
 
-
-def _unwind(parser: "InteractiveParser", token: Token) -> None:
-    """Drop the unfinished statement: pop states until `token` fits, then feed it."""
-    state = parser.parser_state
-    while not _fits(parser, token.type):
-        if len(state.state_stack) == 1:
-            return
-        state.state_stack.pop()
-        state.value_stack.pop()
-    parser.feed_token(token)
-
-
-def _fits(parser: "InteractiveParser", token_type: str) -> bool:
-    """Tell whether a token would be shifted, without reducing anything.
-
-    LALR reduces before it notices an error, and lark's values share lists, so a token that does
-    not fit must not be fed at all.
-    """
-    states = parser.parser_state.parse_conf.states
-    stack = parser.parser_state.state_stack
-    copied = False
-    while (entry := states[stack[-1]].get(token_type)) is not None:
-        action, rule = entry
-        if action is Shift:
-            return True
-        if not copied:
-            stack, copied = stack[:], True
-        if rule.expansion:
-            del stack[-len(rule.expansion) :]
-        stack.append(states[stack[-1]][rule.origin.name][1])
-    return False
+    def _unwind(self, token: Token) -> None:
+        """Drop the unfinished statement: pop states until `token` fits, then feed it."""
+        while not self.automaton.fits(token.type):
+            if len(self.automaton.states) == 1:
+                return
+            self.automaton.drop()
+        self.automaton.feed(token)
 
 
 _WORDS = {

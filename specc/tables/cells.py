@@ -14,6 +14,8 @@ from typing import Any
 
 from attrs import frozen
 
+from specc.records import Record
+
 # What a format hands over. None is a cell that is not there, or null.
 Cell = Any
 LARGEST_WHOLE = 10**9
@@ -42,8 +44,8 @@ class Kind:
         return [self.one(cell) for cell in cells]
 
 
-@frozen
-class TextCells(Kind):
+@frozen(eq=False, repr=False)
+class TextCells(Record, Kind):
     """Any text; numbers of JSON are written out, and a cell that is not there is empty."""
 
     expected = "single value"
@@ -69,8 +71,8 @@ class TextCells(Kind):
         return cells if set(map(type, cells)) == {str} else super().many(cells)
 
 
-@frozen
-class Real(Kind):
+@frozen(eq=False, repr=False)
+class Real(Record, Kind):
     """A finite number within bounds, multiplied by `scale` into the unit that is kept."""
 
     expected: str = "number"
@@ -110,8 +112,8 @@ class Real(Kind):
         return values
 
 
-@frozen
-class Whole(Kind):
+@frozen(eq=False, repr=False)
+class Whole(Record, Kind):
     """A whole number within bounds, both included; `700.0` is 700."""
 
     expected: str = "positive whole number"
@@ -144,8 +146,8 @@ class Whole(Kind):
         return cells
 
 
-@frozen
-class Date(Kind):
+@frozen(eq=False, repr=False)
+class Date(Record, Kind):
     """A date with a time, such as 2024-05-10 00:00:00.009; gives seconds since 1970, in UTC."""
 
     expected = "date with a time"
@@ -158,8 +160,8 @@ class Date(Kind):
         return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
 
 
-@frozen
-class Wholes(Kind):
+@frozen(eq=False, repr=False)
+class Wholes(Record, Kind):
     """A list of whole numbers: one of JSON or YAML, or a text such as `[1, 2]`."""
 
     expected = "list of whole numbers"

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping
 
 from attrs import Factory, field, frozen
 
+from specc.records import Record
 from specc.tables.cells import Kind, TextCells
 
 
-@frozen
-class ColumnSchema:
+@frozen(eq=False, repr=False)
+class ColumnSchema(Record):
     """A column.
 
     Attributes:
@@ -32,8 +33,8 @@ class ColumnSchema:
         )
 
 
-@frozen
-class Schema:
+@frozen(eq=False, repr=False)
+class Schema(Record):
     """A kind of table.
 
     Attributes:

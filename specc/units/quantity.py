@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from attrs import field, frozen
 
+from specc.records import Record
 from specc.units.dimension import DIMENSIONLESS, Dimension
 from specc.units.table import MULTIPLIERS, UNITS
 
@@ -40,8 +41,8 @@ class DimensionMismatchError(ValueError):
         self.right = right
 
 
-@frozen
-class Quantity:
+@frozen(eq=False, repr=False)
+class Quantity(Record):
     """`value` in base units (s, B, tok, req, FLOP/s, W, a currency) of `dimension`.
 
     `unit` is the unit it was written in; it serves display alone and is not compared.

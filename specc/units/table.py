@@ -2,6 +2,7 @@
 
 from attrs import frozen
 
+from specc.records import Record
 from specc.units.dimension import (
     BYTES,
     CURRENCIES,
@@ -16,8 +17,8 @@ from specc.units.dimension import (
 )
 
 
-@frozen
-class Unit:
+@frozen(eq=False, repr=False)
+class Unit(Record):
     """A unit: its `scale` in base units of its `dimension`."""
 
     scale: int | float

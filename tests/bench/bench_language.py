@@ -7,7 +7,6 @@ Goals: checking a 200-line file within 1.5 times the bare imports of lark and ca
 500-line file answered in under 50 ms. CPU time, the best of several.
 """
 
-import shutil
 import sys
 import tempfile
 import time
@@ -19,8 +18,8 @@ from specc import resources
 from specc.diagnostics import Source
 from specc.editor.analysis import Analysis
 from specc.syntax import parse
-from specc.syntax.parser import _LineEnds
-from tests.bench.bench_start import cpu_seconds
+from tests.bench.bench_start import SPECC, cpu_seconds
+from tests.syntax.test_grammar import LarkLineEnds
 
 HEAD = "use std.devices\nuse std.models\nworkload chat { input = 3500 tok; output = 1500 tok }\n"
 BLOCK = """
@@ -64,8 +63,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "plan.spec"
         path.write_text(unique(200))
-        specc = shutil.which("specc", path=str(Path(sys.executable).parent)) or "specc"
-        command = [specc, "check", str(path)]
+        command = [*SPECC, "check", str(path)]
         bare = [sys.executable, "-c", "import lark, cattrs"]
         pairs = sorted((cpu_seconds(command), cpu_seconds(bare)) for _ in range(11))
         ours, theirs = pairs[2][0], sorted(p[1] for p in pairs)[2]
@@ -83,7 +81,7 @@ def main() -> None:
         print(f"keystroke, 500 lines   {best(keystroke) * 1e3:6.0f} ms (goal 50)")
 
     grammar = (resources.folder("grammar") / "spec.lark").read_text(encoding="utf-8")
-    lark = Lark(grammar, parser="lalr", lexer="basic", postlex=_LineEnds())
+    lark = Lark(grammar, parser="lalr", lexer="basic", postlex=LarkLineEnds())
     parse(Source("warm", HEAD))
     times = {}
     for lines in (5_000, 10_000, 20_000):

@@ -8,12 +8,13 @@ from attrs import frozen
 from specc.check.convert import brief
 from specc.check.problems import ProblemError, problem
 from specc.diagnostics import Span
+from specc.records import Record
 
 Fields = dict[str, Any]
 
 
-@frozen
-class ConfigFile:
+@frozen(eq=False, repr=False)
+class ConfigFile(Record):
     """A JSON object of a configuration, and how to complain about it."""
 
     values: Mapping[str, Any]

@@ -1,10 +1,12 @@
-"""Rules of serving software: its version, and settings of its scheduler."""
+"""Rules of serving software: its version, and settings of its scheduler.
+
+What is known of engines is imported where a spec names one.
+"""
 
 from collections.abc import Iterator
 
 from specc.check.labels import label_of
 from specc.diagnostics import Diagnostic, Label
-from specc.engines import VersionError, release_of, takes_turns, with_defaults
 from specc.ir import (
     Deployment,
     Engine,
@@ -44,6 +46,8 @@ def no_version(settings: SoftwareSettings) -> Iterator[Diagnostic]:
 
 def settings_of_server(server: MeasuredServer) -> Iterator[Diagnostic]:
     """A measured server has settings that its scheduler knows."""
+    from specc.engines import takes_turns
+
     yield from _unknown_to(server.scheduler, server)
     for name in _OF_DECODE_FIRST:
         if getattr(server, name) and takes_turns(server):
@@ -103,8 +107,10 @@ def flat_hits(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
 
 def as_it_runs(deployment: Deployment, engine: Engine) -> Engine:
     """Return an engine of a deployment with the defaults of its software, as far as known."""
-    if not _is_version(engine.version or "0"):
+    if engine.software is None or not _is_version(engine.version or "0"):
         return engine
+    from specc.engines import with_defaults
+
     owners = (owner for owner in (deployment.prefill, deployment.decode) if owner.engine is engine)
     device = next((owner.device for owner in owners if owner.device), deployment.device)
     return with_defaults(engine, device.memory)
@@ -119,6 +125,8 @@ def limit_of(deployment: Deployment, engine: Engine, name: str, text: str) -> La
 
 
 def _is_version(version: str) -> bool:
+    from specc.engines import VersionError, release_of
+
     try:
         release_of(version)
     except VersionError:

@@ -10,10 +10,11 @@ from specc.cost.precision import HALF
 from specc.cost.site import Site
 from specc.ir import Layout
 from specc.ir.model import Model
+from specc.records import Record
 
 
-@frozen
-class Layers:
+@frozen(eq=False, repr=False)
+class Layers(Record):
     """The layers of one kind in a model.
 
     Bytes and elements are those of one device. A problem is a phrase for the table of layouts
@@ -81,7 +82,7 @@ class Layers:
         return ""
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class FullAttention(Layers):
     """Layers that attend to the whole context; a model has one kind of them, draft layers too.
 

@@ -15,7 +15,7 @@ from specc.cost.site import Site, all_reduce, head_norm, kv_write, linear, norm,
 from specc.ir.model import CompressedAttention, Model
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class WindowedCompressedAttention(FullAttention):
     """Layers that see a window, and the tokens before it as compressed entries.
 

@@ -12,7 +12,7 @@ from specc.cost.site import Site, add_norm, all_reduce, copy, linear, quantise
 from specc.ir.model import Model
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class DenseMlp(Layers):
     """Layers in which every token passes one MLP."""
 

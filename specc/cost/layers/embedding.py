@@ -11,7 +11,7 @@ from specc.cost.precision import HALF
 from specc.cost.site import Site
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Embedding(Layers):
     """The lookup of tokens; the table is whole on every rank."""
 

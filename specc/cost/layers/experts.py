@@ -24,7 +24,7 @@ from specc.ir import Dispatch, Layout
 from specc.ir.model import Experts, Model
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class ExpertMlp(Layers):
     """Layers in which a token passes some of many MLPs.
 

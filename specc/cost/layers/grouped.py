@@ -28,7 +28,7 @@ from specc.cost.site import (
 from specc.ir.model import Model
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class GroupedAttention(FullAttention):
     """Layers in which groups of query heads share a key-value head."""
 

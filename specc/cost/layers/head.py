@@ -12,7 +12,7 @@ from specc.cost.precision import HALF
 from specc.cost.site import Site, communication, linear, norm
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Head(Layers):
     """The output projection, split over the ranks."""
 

@@ -27,7 +27,7 @@ from specc.ir.model import Indexer, LatentAttention, Model
 _WORKSPACE = 200_000_000
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class MultiHeadLatentAttention(FullAttention):
     """Layers of MLA, with or without an indexer that picks the tokens to attend to."""
 

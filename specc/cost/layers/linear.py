@@ -16,7 +16,7 @@ from specc.ir.model import LinearAttention, Model
 _STATE_BYTES = 4  # an element of a state is fp32
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class GatedLinearAttention(Layers):
     """Layers that fold all tokens before into a state."""
 

@@ -14,7 +14,7 @@ from specc.ir import Layout
 from specc.ir.model import Model, SlidingWindow
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class SlidingAttention(Layers):
     """Layers whose queries see a window; its cache stops growing when the window is full."""
 

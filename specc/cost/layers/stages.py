@@ -11,7 +11,7 @@ from specc.cost.precision import HALF
 from specc.cost.site import Site, communication
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Stages(Layers):
     """The hidden states on their way from stage to stage."""
 

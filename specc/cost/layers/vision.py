@@ -14,7 +14,7 @@ from specc.cost.site import Site, communication, copy, linear
 from specc.ir.model import Model, Vision
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class VisionEncoder(Layers):
     """An encoder with its mergers; every tensor-parallel rank has its share of the heads."""
 

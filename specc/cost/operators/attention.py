@@ -9,6 +9,7 @@ from attrs import frozen
 from specc.cost.operators.base import INT64, Operator, OperatorClass, Work
 from specc.cost.precision import HALF
 from specc.cost.steps import Column, Sequences, StepTable
+from specc.records import Record
 
 
 class AttentionPhase(Enum):
@@ -30,8 +31,8 @@ class AttentionPhase(Enum):
         return OperatorClass.DECODE_ATTENTION
 
 
-@frozen
-class Demand:
+@frozen(eq=False, repr=False)
+class Demand(Record):
     """What an attention operator has to do, each array of shape (N,).
 
     Attributes:
@@ -49,7 +50,7 @@ class Demand:
     cached: Column
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Attention(Operator):
     """Attention of one phase over a paged KV cache, which is read once.
 
@@ -149,7 +150,7 @@ def _limited_pairs(q: Column, s: Column, limit: float, ratio: int) -> Column:
     return total
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class EncoderAttention(Operator):
     """Attention of a vision encoder: every patch of an image to every other, no cache."""
 
@@ -163,7 +164,7 @@ class EncoderAttention(Operator):
         return Work(4 * width * pairs, 4 * self.heads * pairs, moved)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class LinearAttentionScan(Operator):
     """The recurrence of gated linear attention: each token updates a state and reads it.
 

@@ -6,6 +6,7 @@ from attrs import frozen
 
 from specc.cost.precision import Format
 from specc.cost.steps import Column, StepTable
+from specc.records import Record
 
 INT64 = 8  # bytes of an index
 
@@ -38,8 +39,8 @@ class Rows(Enum):
         return column
 
 
-@frozen
-class Work:
+@frozen(eq=False, repr=False)
+class Work(Record):
     """Work of one run of an operator, each array of shape (N,)."""
 
     matrix_flop: Column
@@ -47,8 +48,8 @@ class Work:
     moved_bytes: Column
 
 
-@frozen(kw_only=True)
-class Operator:
+@frozen(kw_only=True, eq=False, repr=False)
+class Operator(Record):
     """What all operators have."""
 
     name: str

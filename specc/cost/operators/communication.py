@@ -21,7 +21,7 @@ class Collective(Enum):
     SEND = "send"
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class CollectiveOperator(Operator):
     """A collective over `group` ranks that lie `stride` apart.
 

@@ -8,7 +8,7 @@ from specc.cost.precision import HALF, Format, Precision
 from specc.cost.steps import Column, StepTable
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Gemm(Operator):
     """rows × inner times inner × outer, `batch` such products side by side (one a head).
 
@@ -56,7 +56,7 @@ class Gemm(Operator):
         return self.batch * self.inner * self.outer * self.precision.weight_bytes + biases
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Elementwise(Operator):
     """Work proportional to rows: norms, activations, quantisation, copies.
 
@@ -88,7 +88,7 @@ class Elementwise(Operator):
         return HALF * self.held
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Gather(Operator):
     """Picks the last token of each prefilled request."""
 

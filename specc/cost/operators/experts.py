@@ -7,7 +7,7 @@ from specc.cost.precision import HALF, Format, Precision
 from specc.cost.steps import Column, StepTable
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class RoutedExperts(Operator):
     """A block of routed experts on one device: routing, two grouped GEMMs, combination.
 

@@ -26,7 +26,7 @@ from specc.cost.site import SCALE, Site, communication, copy, linear, norm
 from specc.ir.model import Indexer, Router
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class PlannerEmbedding(Embedding):
     """The lookup of tokens, and of positions: a gather is charged with its whole table."""
 
@@ -39,7 +39,7 @@ class PlannerEmbedding(Embedding):
         yield copy("rope_table", width * HALF + INT64, 2, fixed=table)
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class PlannerLatent(MultiHeadLatentAttention):
     """Latent attention in three fused operators."""
 
@@ -81,7 +81,7 @@ class PlannerLatent(MultiHeadLatentAttention):
             )
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class PlannerExperts(ExpertMlp):
     """Experts as chains of small operators, with the experts of a token chosen evenly."""
 
@@ -162,7 +162,7 @@ class PlannerExperts(ExpertMlp):
         yield from ()
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class PlannerHead(Head):
     """The output projection, with another gather before it."""
 

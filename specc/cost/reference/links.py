@@ -8,11 +8,12 @@ from attrs import frozen
 from specc.cost.operators.communication import Collective
 from specc.cost.steps import Column
 from specc.ir import Device, Level, Topology
+from specc.records import Record
 from specc.units import BytesPerSecond, Seconds
 
 
-@frozen
-class Link:
+@frozen(eq=False, repr=False)
+class Link(Record):
     """What a collective of a group sees of the interconnect."""
 
     bandwidth: BytesPerSecond

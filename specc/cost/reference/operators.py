@@ -18,7 +18,7 @@ _SCALES = 12  # bytes of the scales of three quantised weights
 _PAGE = 128  # tokens of a page of the cache
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class PlannerPrologue(Operator):
     """All projections of latent attention up to the rotary embedding, as 16 launches.
 
@@ -61,7 +61,7 @@ class PlannerPrologue(Operator):
         )
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class PlannerLatentAttention(Operator):
     """Latent attention with its up-projections, absorbed in decode.
 
@@ -104,7 +104,7 @@ class PlannerLatentAttention(Operator):
         return reach
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class PlannerIndexer(Operator):
     """The whole indexer as one operator, at the fp16 peak even if quantised."""
 
@@ -147,7 +147,7 @@ class PlannerIndexer(Operator):
         return total + steps.prefill.context * key * turns / 0.90
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class GroupedGemm(Operator):
     """One grouped GEMM of experts, as the planner lists it.
 
@@ -183,7 +183,7 @@ class GroupedGemm(Operator):
         return Work(2 * rows * self.inner * self.outer, epilogue, moved * (rows > 0))
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class ExpertRows(Operator):
     """Elementwise work on the token copies that a device computes."""
 
@@ -201,7 +201,7 @@ class ExpertRows(Operator):
         return Work(np.zeros_like(rows), np.zeros_like(rows), moved)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class PlannerGather(Operator):
     """Picks the last token of each prefilled request; the planner charges reading all tokens."""
 

@@ -28,6 +28,7 @@ from specc.cost.reference.operators import PlannerPrologue
 from specc.cost.steps import Column, StepTable
 from specc.cost.times import StepTimes
 from specc.ir import Device
+from specc.records import Record
 from specc.units import FlopPerSecond, Seconds
 
 # Mean absolute error of the same rules, as their planner publishes them with its benchmark cases:
@@ -43,8 +44,8 @@ STEP_ERROR_TEXT = (
 )
 
 
-@frozen
-class ReferenceRules:
+@frozen(eq=False, repr=False)
+class ReferenceRules(Record):
     """Times of operators on a device by the flat roofline."""
 
     layers: ClassVar[tuple[type[Layers], ...]] = PLANNER_LAYERS

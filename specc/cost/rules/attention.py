@@ -13,6 +13,7 @@ from specc.cost.rules.gemm import smooth_max
 from specc.cost.rules.machine import Machine
 from specc.cost.steps import Column
 from specc.ir import DecodeAttentionRule, PrefillAttentionRule
+from specc.records import Record
 
 Mask = NDArray[np.bool_] | bool
 
@@ -22,8 +23,8 @@ _TILE = 256  # queries of a tile
 _SHARED_LENGTH = 4096  # context at which half of the gain of a single key-value head is reached
 
 
-@frozen
-class Heads:
+@frozen(eq=False, repr=False)
+class Heads(Record):
     """Heads of one device: arrays or numbers that broadcast with the sequences.
 
     `width` is that of keys and values over the 128 that were measured.

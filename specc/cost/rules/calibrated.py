@@ -30,12 +30,13 @@ from specc.cost.rules.machine import Machine
 from specc.cost.steps import Column, StepTable
 from specc.cost.times import StepTimes
 from specc.ir import CalibrationData, Device, ExpertsRule, Fit, Generation, GenerationRule
+from specc.records import Record
 
 _MEASURED_HEAD = 2 * 128  # key and value width of the heads that were measured
 
 
-@frozen
-class CalibratedRules:
+@frozen(eq=False, repr=False)
+class CalibratedRules(Record):
     """Times of operators on a device, by the coefficients of a calibration."""
 
     layers: ClassVar[tuple[type[Layers], ...]] = LAYERS

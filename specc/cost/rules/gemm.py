@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from specc.cost.rules.machine import Machine
 from specc.cost.steps import Column
 from specc.ir import GemmRule, QuantisationRule
+from specc.records import Record
 from specc.units import FlopPerSecond
 
 _TILES = (
@@ -28,8 +29,8 @@ _FRACTAL = 16  # rows that the cube unit takes at once
 _STRIDE = 32 * 1024  # bytes between rows at which all rows fall on the same banks
 
 
-@frozen
-class Shape:
+@frozen(eq=False, repr=False)
+class Shape(Record):
     """Rows m, columns n, inner width k, arrays that broadcast, and how they are stored.
 
     `batch` such products run side by side. `cold` is the share of the weights that comes from

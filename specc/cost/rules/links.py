@@ -9,11 +9,12 @@ from attrs import frozen
 from specc.cost.operators.communication import Collective
 from specc.cost.steps import Column
 from specc.ir import CollectiveRule, Collectives, Device, Topology
+from specc.records import Record
 from specc.units import BytesPerSecond, Seconds
 
 
-@frozen
-class Hop:
+@frozen(eq=False, repr=False)
+class Hop(Record):
     """The part of a group that one level joins: ranks, and a rank's bandwidth among them."""
 
     ranks: int

@@ -4,11 +4,12 @@ from attrs import frozen
 
 from specc.cost.precision import Format, peak
 from specc.ir import CalibrationData, CubeUnit, Device
+from specc.records import Record
 from specc.units import Bytes, FlopPerSecond
 
 
-@frozen
-class Machine:
+@frozen(eq=False, repr=False)
+class Machine(Record):
     """Peaks of a device, and what they make of measured times and rates.
 
     Attributes:

@@ -2,21 +2,23 @@
 
 from attrs import frozen
 
+from specc.records import Record
+
 WIDTH, HEIGHT = 620, 330
 LEFT, RIGHT, TOP, BOTTOM = 66, 16, 16, 48
 COLORS = 8  # colours of the palette in the templates
 
 
-@frozen
-class Tick:
+@frozen(eq=False, repr=False)
+class Tick(Record):
     """A mark on an axis: its place in pixels and its text."""
 
     place: float
     text: str
 
 
-@frozen
-class PlottedSeries:
+@frozen(eq=False, repr=False)
+class PlottedSeries(Record):
     """A curve: SVG points of all rows, of the feasible ones, and the best of them."""
 
     label: str
@@ -27,8 +29,8 @@ class PlottedSeries:
     best_text: str
 
 
-@frozen
-class LineChart:
+@frozen(eq=False, repr=False)
+class LineChart(Record):
     """Throughput over a latency, one curve a layout."""
 
     title: str
@@ -64,8 +66,8 @@ class LineChart:
         return -(-named // self.legend_columns)
 
 
-@frozen
-class Segment:
+@frozen(eq=False, repr=False)
+class Segment(Record):
     """A part of a bar, in percent of its length."""
 
     name: str
@@ -75,16 +77,16 @@ class Segment:
     text: str
 
 
-@frozen
-class Bar:
+@frozen(eq=False, repr=False)
+class Bar(Record):
     """A stacked bar."""
 
     label: str
     segments: tuple[Segment, ...]
 
 
-@frozen
-class HeatCell:
+@frozen(eq=False, repr=False)
+class HeatCell(Record):
     """A cell of a heat map: its text, what a pointer shows, and its shade from 0 to 1."""
 
     text: str
@@ -92,8 +94,8 @@ class HeatCell:
     shade: float
 
 
-@frozen
-class HeatMap:
+@frozen(eq=False, repr=False)
+class HeatMap(Record):
     """The throughput of the best configurations over two swept fields."""
 
     title: str

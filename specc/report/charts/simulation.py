@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from attrs import evolve, frozen
 
 from specc.ir import Slo
+from specc.records import Record
 from specc.report import format as show
 from specc.report.charts.scales import axis, place
 from specc.report.charts.shapes import (
@@ -27,8 +28,8 @@ _BEYOND = 3.0  # how far beyond a limit latencies are drawn, relative to it
 _NAMES = {"ttft": "TTFT", "tpot": "TPOT", "itl": "ITL", "latency": "Latency", "queue": "Queue"}
 
 
-@frozen
-class Line:
+@frozen(eq=False, repr=False)
+class Line(Record):
     """A named curve."""
 
     label: str
@@ -36,8 +37,8 @@ class Line:
     y: Sequence[float]
 
 
-@frozen
-class Mark:
+@frozen(eq=False, repr=False)
+class Mark(Record):
     """A line across a chart, with its text."""
 
     value: float

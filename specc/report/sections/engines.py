@@ -9,7 +9,6 @@ from specc.report.charts.simulation import state_charts, step_charts
 from specc.report.document import Chart, Column, ReportBlock, Row, Table
 from specc.report.study import ReportedStudy
 from specc.results import EngineLimits, Simulated
-from specc.simulation.instances import is_unlimited
 
 _BY_SOFTWARE = ("admission", "prefix_caching", "async_scheduling")
 _STARTS = {Admission.WHOLE_PROMPT: "whole prompt", Admission.FIRST_CHUNK: "first chunk"}
@@ -72,6 +71,8 @@ def _table(study: ReportedStudy, best: Simulated) -> Table:
 
 def _cells(phase: str, count: int, limits: EngineLimits, *, fixed: bool) -> tuple[str, ...]:
     """Return the row of a phase; `fixed` if the workload says what share of a prompt is cached."""
+    from specc.simulation.instances import is_unlimited  # something is simulated, or it stays out
+
     off = "a fixed share" if fixed and phase != "Decode" else "no"
     return (
         phase,

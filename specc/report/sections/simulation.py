@@ -10,7 +10,6 @@ from specc.report.document import Figures, Heading, Note, ReportBlock, Text
 from specc.report.study import ReportedStudy
 from specc.report.words import NOTHING_FITS
 from specc.results import CapacityFound, Simulated
-from specc.simulation.instances import is_unlimited
 from specc.units import counted
 
 _ROUTERS = {Routing.ENGINE: "requests to data-parallel ranks by the balancer of vLLM 0.33"}
@@ -187,6 +186,8 @@ def _preempted(best: Simulated) -> str:
 
 def _utilisation(best: Simulated) -> str:
     """Say how full the engines were, how long the queue, how much of the cache was in use."""
+    from specc.simulation.instances import is_unlimited  # something is simulated, or it stays out
+
     m = best.metrics
     limit = show.integer(best.settings[-1].limit)
     batch = f"mean batch {show.quantity(m.batch)} of {limit}"
