@@ -3,7 +3,7 @@
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
-MADE = _PACKAGE / "_made"  # what an installation holds ready-made; see hatch_build.py
+MADE = _PACKAGE / "_made"  # what an installation holds ready-made; see .build/hatch_build.py
 _INSTALLED = _PACKAGE / "_data"
 _CHECKOUT = _PACKAGE.parent
 

@@ -77,8 +77,8 @@ def test_a_full_disk_while_bytes_are_written(folder: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("no device that is full")
     code = (
-        "import os, sys; from pathlib import Path; from specc import atomic, writing\n"
-        "atomic.tempfile.mkstemp = lambda **_: (os.open('/dev/full', os.O_WRONLY), 'none')\n"
+        "import os, sys, tempfile; from pathlib import Path; from specc import writing\n"
+        "tempfile.mkstemp = lambda **_: (os.open('/dev/full', os.O_WRONLY), 'none')\n"
         "try: writing.write_texts({Path('a'): 'new'})\n"
         "except writing.WriteError as error: print(error.reason, '|', error.remedy)"
     )

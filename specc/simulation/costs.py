@@ -44,6 +44,16 @@ class StepCosts(Protocol):
         """
 
 
+def elapsed(ends: Sequence[int], first: int, last: int) -> NDArray[np.int64]:
+    """Return the prefix sums from `first` to `last`, less the first, whole or not in 64 bits."""
+    part = ends[first : last + 1]
+    if isinstance(part, range):
+        return np.arange(len(part), dtype=np.int64) * part.step
+    sums = np.array(part, np.int64)
+    passed: NDArray[np.int64] = sums - sums[0]
+    return passed
+
+
 def picoseconds(seconds: Seconds) -> int:
     """Return a time in whole picoseconds."""
     return round(seconds * PICOSECONDS)

@@ -14,6 +14,7 @@ import numpy as np
 from attrs import Factory, define, field
 
 from specc.ir import Admission
+from specc.simulation.costs import elapsed
 from specc.simulation.engine.base import (
     BATCH,
     CONTEXT,
@@ -25,7 +26,7 @@ from specc.simulation.engine.base import (
 )
 from specc.simulation.engine.lives import Chunk, work_of
 from specc.simulation.policies.schedulers import StepPlan
-from specc.simulation.requests import Gaps, Integers
+from specc.simulation.requests import Gaps
 
 _PLACE_BITS = 32
 _PLACES = (1 << _PLACE_BITS) - 1
@@ -294,7 +295,7 @@ class Continuous(SimulatedEngine):
             rows = aging[aging[:, BATCH] == batch]
             first, last = rows[:, CONTEXT], rows[:, CONTEXT] + rows[:, STEPS]
             low, high = int(first.min()), int(last.max())
-            sums: Integers = np.array(self.costs.decode(batch)[low : high + 1], np.int64)
+            sums = elapsed(self.costs.decode(batch), low, high)
             often = np.zeros(high - low + 1, np.int64)
             np.add.at(often, first - low, batch)
             np.add.at(often, last - low, -batch)

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from attrs import define, field
 
-from specc.simulation.costs import RankCosts
+from specc.simulation.costs import RankCosts, elapsed
 from specc.simulation.engine.base import NEVER, EngineStep, SimulatedEngine
 from specc.simulation.engine.continuous import Continuous
 from specc.simulation.requests import Gaps, Integers, TooLongError
@@ -136,7 +136,7 @@ class InStep:
     def _ages(self, step: EngineStep, total: int, steps: int) -> Integers:
         """Return the times of steps in which the batch of one rank only ages."""
         first = step.context
-        sums = np.array(self.costs.decode(step.batch)[first : first + steps + 1], np.int64)
+        sums = elapsed(self.costs.decode(step.batch), first, first + steps)
         own = np.diff(sums) + self.costs.spread(step.batch, total)
         ages: Integers = np.maximum(own, self.costs.least(0, step.batch))
         return ages
