@@ -10,6 +10,20 @@ from specc.report.document import Chart, Column, ReportBlock, Row, Table
 from specc.report.study import ReportedStudy
 from specc.results import EngineLimits, Simulated
 
+_ROWS = (
+    "Engines",
+    "Scheduler",
+    "Budget (tok a step)",
+    "Budget of one prompt (tok a step)",
+    "Sequences",
+    "Decode batch",
+    "Prefill admission (a step)",
+    "KV cache (tok)",
+    "Block (tok)",
+    "Admission",
+    "Prefix caching",
+    "Async scheduling",
+)
 _BY_SOFTWARE = ("admission", "prefix_caching", "async_scheduling")
 _STARTS = {Admission.WHOLE_PROMPT: "whole prompt", Admission.FIRST_CHUNK: "first chunk"}
 
@@ -41,53 +55,38 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
 def _table(study: ReportedStudy, best: Simulated) -> Table:
     phases = ("Prefill", "Decode") if len(best.engines) > 1 else ("Engine",)
     own = zip(phases, best.engines, best.settings, strict=True)
+    fixed = study.study.workload.has_hits
+    columns = [_cells(count, limits, fixed and phase != "Decode") for phase, count, limits in own]
     return Table(
         id=study.id("engines"),
         depth=study.summary,
         title="Simulated engines",
-        columns=(
-            Column("Phase" if len(phases) > 1 else "", numeric=False),
-            Column("Engines"),
-            Column("Scheduler", numeric=False),
-            Column("Budget", "tok a step"),
-            Column("Sequences"),
-            Column("Decode batch"),
-            Column("Prefill admission", "a step"),
-            Column("KV cache", "tok"),
-            Column("Block", "tok"),
-            Column("Admission", numeric=False),
-            Column("Prefix caching", numeric=False),
-            Column("Async scheduling", numeric=False),
-            Column("Long prompts", "tok a step"),
-        ),
-        rows=tuple(
-            Row(_cells(phase, count, limits, fixed=study.study.workload.has_hits))
-            for phase, count, limits in own
-        ),
+        columns=(Column("", numeric=False), *(Column(phase) for phase in phases)),
+        rows=tuple(Row(cells) for cells in zip(_ROWS, *columns, strict=True)),
         note="A simulated engine runs one batch; an instance has one for each data-parallel rank "
         f"and pipeline stage. {_in_step(study)}{_rules(study, best)}",
     )
 
 
-def _cells(phase: str, count: int, limits: EngineLimits, *, fixed: bool) -> tuple[str, ...]:
-    """Return the row of a phase; `fixed` if the workload says what share of a prompt is cached."""
+def _cells(count: int, limits: EngineLimits, fixed: bool) -> tuple[str, ...]:
+    """Return the column of a phase; `fixed` if the workload says what share is cached."""
     from specc.simulation.instances import is_unlimited  # something is simulated, or it stays out
 
-    off = "a fixed share" if fixed and phase != "Decode" else "no"
+    off = "a fixed share" if fixed else "no"
+    cache = limits.capacity * limits.block
     return (
-        phase,
         show.integer(count),
         limits.scheduler.value,
         show.integer(limits.budget),
+        show.integer(limits.long_prompt) if limits.long_prompt else "no limit",
         show.integer(limits.limit),
         show.integer(limits.decode_batch),
         show.integer(limits.admission),
-        "no limit" if is_unlimited(limits) else show.integer(limits.capacity * limits.block),
+        "no limit" if is_unlimited(limits) else show.integer(cache),
         show.integer(limits.block),
         _STARTS[limits.start],
         "by hash" if limits.prefix_caching else off,
         "yes" if limits.async_scheduling else "no",
-        show.integer(limits.long_prompt) if limits.long_prompt else "no limit",
     )
 
 
