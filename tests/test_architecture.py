@@ -49,7 +49,8 @@ def test_run_needs_what_the_spec_asks_for(tmp_path: Path) -> None:
     loaded = _modules_of(code)
     assert "specc.run.studies" in loaded
     assert not loaded & {"lark", "pandas", "rich", "specc.simulation", "specc.calibration"}
-    assert not loaded & {"numpy.random", "numpy.ma"}
+    alone = _modules_of("import numpy")  # before 2.0 it loads more than it needs
+    assert not loaded & ({"numpy.random", "numpy.ma"} - alone)
 
 
 def test_help_needs_no_compiler() -> None:
