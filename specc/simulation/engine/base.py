@@ -411,7 +411,7 @@ class SimulatedEngine(ABC):
         Where the next step is composed already they are, and its place is, from the one after.
         """
         self.lives.finish[request] = self.now
-        if self.settings.async_scheduling:
+        if self._ahead:
             self._leaving[request] = held
             self._publish(request, self._known_before(request, held))
         else:

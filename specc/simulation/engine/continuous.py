@@ -122,7 +122,7 @@ class Continuous(SimulatedEngine):
         """
         if not self._fills or self.cache is None:
             return
-        shown = turn - 1 - self.settings.async_scheduling
+        shown = turn - 1 - self._ahead
         while self._fills and self._fills[0][0] <= shown:
             _, place, number = heapq.heappop(self._fills)
             request = self._joined[place]
@@ -161,7 +161,7 @@ class Continuous(SimulatedEngine):
     def _until_found(self, steps: int) -> int:
         """Return the steps after which a prompt that waits may fit, for what it finds changes."""
         if self._fills:
-            known = self._fills[0][0] + self.settings.async_scheduling
+            known = self._fills[0][0] + self._ahead
             steps = min(steps, max(1, known - self.turn))
         assert self.cache is not None
         # What is evicted of its prefix may leave smaller chunks, or another copy that is in use.
@@ -248,7 +248,7 @@ class Continuous(SimulatedEngine):
         decoded = self.turn - self._began[request]
         held = lives.known[request] + decoded
         # The token of the step before is not known yet where this one is composed ahead.
-        unknown = self.settings.async_scheduling and decoded > lives.transferred[request]
+        unknown = self._ahead and decoded > lives.transferred[request]
         lives.generated[request] = lives.output[request] - left
         lives.last[request] = self._fresh.pop(request, self._token_at)
         self._end_decode(request)

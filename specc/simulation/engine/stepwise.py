@@ -27,7 +27,7 @@ class Stepwise(SimulatedEngine):
         """Run one step."""
         self._record(step, 1, took)
         self._pass(took, took)
-        if self.settings.async_scheduling and self.cache is not None:
+        if self._ahead and self.cache is not None:
             # The tokens of the step before are known now, to the step that is composed next.
             for request in self._known_next:
                 if request in self._held:
@@ -44,7 +44,7 @@ class Stepwise(SimulatedEngine):
         self.cache.trim(self._free)
         for request in decoding:
             # The next token is known, but not to a step that is composed ahead.
-            self._publish(request, self._held[request] + (not self.settings.async_scheduling))
+            self._publish(request, self._held[request] + (not self._ahead))
 
     def _decoded(self, request: int) -> None:
         """Count a token; what has all of them leaves."""
@@ -67,6 +67,6 @@ class Stepwise(SimulatedEngine):
         self.ready -= 1
         held = self._held.pop(request)
         # The token of the step before is not known yet where this one is composed ahead.
-        unknown = self.settings.async_scheduling and request in self._decoding
+        unknown = self._ahead and request in self._decoding
         unknown = unknown and held > self.lives.known[request] + self.lives.transferred[request]
         self._release(request, held, held - unknown, keep=True)
