@@ -4,6 +4,7 @@ attrs compiles these three for every class. For some two hundred classes that ta
 start of `specc run`, and no hot path compares them.
 """
 
+from enum import Enum
 from typing import Any
 
 from attrs import fields
@@ -32,6 +33,12 @@ class Record:
 
     def _parts(self) -> tuple[Any, ...]:
         return tuple(getattr(self, name) for name in _counted(type(self)))
+
+
+class Choice(Enum):
+    """A choice that dictionaries find by identity; `Enum` hashes the names of its members."""
+
+    __hash__ = object.__hash__
 
 
 def _counted(cls: Any) -> list[str]:

@@ -7,7 +7,7 @@ memory; an operator knows its work (`operators/`); a calibration turns work into
 """
 
 from specc.cost.memory import MemoryModel, StepMemory
-from specc.cost.model import CostModel, calibration_name
+from specc.cost.model import CostModel, calibration_name, times_of
 from specc.cost.reference.rules import STEP_ERROR, STEP_ERROR_TEXT
 from specc.cost.steps import Sequences, StepTable
 from specc.cost.times import StepTimes
@@ -22,4 +22,5 @@ __all__ = [
     "StepTable",
     "StepTimes",
     "calibration_name",
+    "times_of",
 ]

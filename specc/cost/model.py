@@ -1,7 +1,11 @@
 """The cost model of one layout: a step table in, times and memory out."""
 
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from typing import Generic, TypeVar
+
 import numpy as np
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from specc.cost.layers import LAYERS, layers_of, operators
 from specc.cost.memory import MemoryModel, StepMemory
@@ -11,15 +15,13 @@ from specc.cost.reference.rules import ReferenceRules
 from specc.cost.rules.calibrated import CalibratedRules
 from specc.cost.site import Site
 from specc.cost.steps import Column, StepTable
+from specc.cost.sums import OperatorSums, Sums
 from specc.cost.times import StepTimes
-from specc.ir import Calibration, Deployment, Layout
+from specc.ir import Calibration, CalibrationData, Deployment, Device, Generation, Layout
 from specc.records import Record
 
-# Rows evaluated together: the temporary columns then stay in the processor's cache.
-_ROWS_AT_ONCE = 8192
-_EXCHANGES = ("dispatch", "combine")
-
 Rules = ReferenceRules | CalibratedRules
+T = TypeVar("T")
 
 
 @frozen(eq=False, repr=False)
@@ -73,12 +75,7 @@ class CostModel(Record):
 
     def times(self, steps: StepTable) -> StepTimes:
         """Return the time of every step with its parts."""
-        if len(steps) <= _ROWS_AT_ONCE:
-            return self._times(steps)
-        starts = range(0, len(steps), _ROWS_AT_ONCE)
-        return StepTimes.concatenate(
-            [self._times(steps.rows(start, start + _ROWS_AT_ONCE)) for start in starts]
-        )
+        return times_of((self,), steps, (len(steps),), self._sums)[0]
 
     def memory(self, steps: StepTable) -> StepMemory:
         """Return the memory of every step."""
@@ -102,36 +99,60 @@ class CostModel(Record):
         their own time, with these seconds at the mean of the tokens in place of those at its own.
         """
         own = evolve(self, operators=tuple(op for op in self.operators if not op.is_pooled))
-        whole, rest = self.rules.busy(self._kernels(steps)), own.rules.busy(own._kernels(steps))
-        pooled: Column = whole.total - rest.total
-        return pooled
+        return self.kernel_seconds(steps) - own.kernel_seconds(steps)
 
     def host_seconds(self, steps: StepTable) -> tuple[Column, Column]:
         """Return the seconds in which the host launches a step, and those between two steps.
 
         A step takes the longer of its kernels and the launching, and what is between steps.
         """
-        return self.rules.host(self.operators, steps)
+        return self.rules.host(self._launches, steps)
 
     def kernel_seconds(self, steps: StepTable) -> Column:
         """Return the seconds that the kernels of each step take, whatever the host takes."""
-        return self.rules.busy(self._kernels(steps)).total
+        sums = self._sums.of_steps(self.rules, self.computed(steps))[0]
+        return self.rules.busy(self._kernels(sums, steps)).total
 
-    def _times(self, steps: StepTable) -> StepTimes:
-        return self.rules.with_host(self._kernels(steps), self.operators, steps)
+    @cached_property
+    def _sums(self) -> OperatorSums:
+        return OperatorSums.of((self.operators,))
 
-    def _kernels(self, steps: StepTable) -> StepTimes:
+    @cached_property
+    def _launches(self) -> float:
+        """Kernels that the host launches in a step."""
+        return self.rules.launches(self.operators)
+
+    def computed(self, steps: StepTable) -> StepTable:
+        """Return what a device computes of steps at a time, for which operators are summed."""
         if self.two_streams:
-            return self._two_streams(steps)
-        if self.layout.pp > 1 and self.micro_batches > 1:
-            return self._pipelined(steps)
-        return self._device_times(steps)
+            steps = _part(steps, 0.5)
+        elif self.pipelines:
+            steps = _part(steps, 1 / self._micro_batches(steps))
+        return self._own_share(steps)
 
-    def _device_times(self, steps: StepTable) -> StepTimes:
-        listed = self.operator_times(steps)
-        total = StepTimes.sum(((op.repeat, time) for op, time in listed), len(steps))
-        total = total.scaled(self.unevenness)
-        return evolve(total, deviation=self.rules.deviation(listed, total.total))
+    def step_times(self, sums: Sums, steps: StepTable) -> StepTimes:
+        """Return the times of steps from the sums of the operators that a device runs in them."""
+        return self.rules.with_host(self._kernels(sums, steps), self._launches, steps)
+
+    @property
+    def cut(self) -> tuple[int, bool, int]:
+        """How a step is cut up before a device computes it; equal for models that do it alike."""
+        return self.layout.cp, self.two_streams, self.micro_batches if self.pipelines else 1
+
+    @property
+    def pipelines(self) -> bool:
+        """Whether prompts pass the stages in micro-batches."""
+        return self.layout.pp > 1 and self.micro_batches > 1
+
+    def _kernels(self, sums: Sums, steps: StepTable) -> StepTimes:
+        if self.two_streams:
+            return self._two_streams(sums)
+        whole = sums.times.scaled(self.unevenness)
+        whole = evolve(whole, deviation=self._deviation(sums, self.unevenness))
+        return self._pipelined(whole, steps) if self.pipelines else whole
+
+    def _deviation(self, sums: Sums, unevenness: float = 1.0) -> Column:
+        return self.rules.deviation(sums.classes, sums.total * unevenness)
 
     @property
     def unevenness(self) -> float:
@@ -139,33 +160,28 @@ class CostModel(Record):
         layers, stages = self.memory_model.model.layers, self.layout.pp
         return -(-layers // stages) * stages / layers
 
-    def _pipelined(self, steps: StepTable) -> StepTimes:
+    def _micro_batches(self, steps: StepTable) -> Column:
+        return np.where(steps.prefill.tokens > 0, self.micro_batches, 1)
+
+    def _pipelined(self, one: StepTimes, steps: StepTable) -> StepTimes:
         """Prefill in micro-batches: the stages fill, then each adds a micro-batch.
 
         A decode step is whole: the batches of the other stages keep the pipeline full.
         """
-        parts = np.where(steps.prefill.tokens > 0, self.micro_batches, 1)
-        one = self._device_times(_part(steps, 1 / parts))
-        return one.scaled(1 + (parts - 1) / self.layout.pp)
+        return one.scaled(1 + (self._micro_batches(steps) - 1) / self.layout.pp)
 
-    def _two_streams(self, steps: StepTable) -> StepTimes:
+    def _two_streams(self, half: Sums) -> StepTimes:
         """Two halves of a step: one computes while the other exchanges tokens with experts.
 
         The longer of the two streams counts, and what of the shorter one has no partner at the
         ends of the step: one layer's worth.
         """
-        half = _part(steps, 0.5)
-        listed = self.operator_times(half)
-        whole = StepTimes.sum(((op.repeat, time) for op, time in listed), len(steps))
-        exchanged = StepTimes.sum(
-            ((op.repeat, time) for op, time in listed if op.name in _EXCHANGES), len(steps)
-        ).total
-        layers = max((op.repeat for op, _ in listed if op.name in _EXCHANGES), default=1)
-        computed = whole.total - exchanged
-        longer, shorter = np.maximum(computed, exchanged), np.minimum(computed, exchanged)
+        layers = max((op.repeat for op in self.operators if op.exchanges), default=1)
+        computed = half.total - half.exchanged
+        longer, shorter = np.maximum(computed, half.exchanged), np.minimum(computed, half.exchanged)
         total = 2 * longer + shorter / layers
-        scaled = whole.scaled(total / np.maximum(whole.total, 1e-12))
-        return evolve(scaled, deviation=self.rules.deviation(listed, whole.total))
+        scaled = half.times.scaled(total / np.maximum(half.total, 1e-12))
+        return evolve(scaled, deviation=self._deviation(half))
 
     def _own_share(self, steps: StepTable) -> StepTable:
         """Context-parallel ranks share the tokens of a prompt."""
@@ -173,12 +189,55 @@ class CostModel(Record):
         return steps if cp == 1 else evolve(steps, prefill=steps.prefill.scaled(1 / cp))
 
 
+def times_of(
+    models: Sequence[CostModel],
+    steps: StepTable,
+    rows: Sequence[int],
+    sums: OperatorSums | None = None,
+) -> list[StepTimes]:
+    """Return the times of steps in several layouts, whose operators are computed together.
+
+    Args:
+        models: cost models with the same rules, which cut steps alike (`CostModel.cut`).
+        steps: the steps.
+        rows: how many of them, from the first on, each model needs.
+        sums: what adds up the operators of these models, if it is known.
+    """
+    sums = sums or OperatorSums.of([model.operators for model in models])
+    found: list[list[StepTimes]] = [[] for _ in models]
+    for start in range(0, max(*rows, 1), sums.rows_at_once):
+        part = steps.rows(start, start + sums.rows_at_once)
+        added = sums.of_steps(models[0].rules, models[0].computed(part))
+        for model, most, own, times in zip(models, rows, added, found, strict=True):
+            if most > start or not start:
+                times.append(model.step_times(own, part).first(most - start))
+    return [StepTimes.concatenate(times) for times in found]
+
+
 def rules_of(deployment: Deployment) -> Rules:
-    """Return the calibration that a deployment asks for, or the best that its device has."""
+    """Return the calibration that a deployment asks for, or the best that its device has.
+
+    It is the same object for the same device: cost models with the same rules can be computed
+    together.
+    """
     device, data = deployment.device, deployment.fitted
-    if data is None:
-        return ReferenceRules(device)
-    return CalibratedRules.of(device, data, deployment.engine.generation)
+    return _rules(_Same(device), _Same(data), deployment.engine.generation)
+
+
+@frozen
+class _Same(Generic[T]):
+    """An object that equals itself alone."""
+
+    value: T = field(eq=id)
+
+
+@lru_cache(maxsize=64)
+def _rules(
+    device: _Same[Device], data: _Same[CalibrationData | None], generation: Generation
+) -> Rules:
+    if data.value is None:
+        return ReferenceRules(device.value)
+    return CalibratedRules.of(device.value, data.value, generation)
 
 
 def calibration_name(deployment: Deployment) -> str:

@@ -1,17 +1,17 @@
 """Number formats as the cost model sees them: bytes of elements, and the unit that computes."""
 
-from enum import Enum
+from typing import NamedTuple
 
 from attrs import frozen
 
 from specc.ir import CacheFormat, CubeUnit, Deployment, Quantisation
-from specc.records import Record
+from specc.records import Choice, Record
 from specc.units import FlopPerSecond
 
 HALF = 2  # bytes of an fp16 or bf16 element
 
 
-class Format(Enum):
+class Format(Choice):
     """Number format that a unit computes in."""
 
     FP16 = "fp16"
@@ -21,8 +21,7 @@ class Format(Enum):
     FP4 = "fp4"
 
 
-@frozen(eq=False, repr=False)
-class Precision(Record):
+class Precision(NamedTuple):
     """How a linear layer stores its weights and computes.
 
     Attributes:

@@ -92,6 +92,10 @@ class Sequences:
             **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)}
         )
 
+    def at(self, index: NDArray[np.intp]) -> "Sequences":
+        """Return the rows that an index picks, in its order."""
+        return Sequences(**{f.name: getattr(self, f.name)[index] for f in fields(Sequences)})
+
     def rows(self, start: int, stop: int) -> "Sequences":
         """Return the rows [start, stop)."""
         return Sequences(**{f.name: getattr(self, f.name)[start:stop] for f in fields(Sequences)})
@@ -218,11 +222,19 @@ class StepTable:
             )
         return cls(**columns)
 
+    def at(self, index: NDArray[np.intp]) -> "StepTable":
+        """Return the rows that an index picks, in its order."""
+        return StepTable(**{f.name: _at(getattr(self, f.name), index) for f in fields(StepTable)})
+
     def rows(self, start: int, stop: int) -> "StepTable":
         """Return the rows [start, stop)."""
         return StepTable(
             **{f.name: _rows_of(getattr(self, f.name), start, stop) for f in fields(StepTable)}
         )
+
+
+def _at(value: Any, index: NDArray[np.intp]) -> Any:
+    return value.at(index) if isinstance(value, Sequences) else value[index]
 
 
 def _rows_of(value: Any, start: int, stop: int) -> Any:

@@ -1,7 +1,5 @@
 """Times of steps and of operators, with what bounds them."""
 
-from collections.abc import Iterable
-
 import numpy as np
 from attrs import fields, frozen
 from numpy.typing import NDArray
@@ -9,7 +7,7 @@ from numpy.typing import NDArray
 from specc.cost.steps import Column
 from specc.records import Record
 
-_PARTS = ("matrix", "vector", "memory", "communication", "launch")
+PARTS = ("matrix", "vector", "memory", "communication", "launch")
 
 
 @frozen(eq=False, repr=False)
@@ -34,23 +32,15 @@ class StepTimes(Record):
     def of(cls, rows: int, **parts: Column) -> "StepTimes":
         """Times from their parts; what is left out is zero."""
         zero = np.zeros(rows)
-        columns = {name: parts.get(name, zero) for name in _PARTS}
+        columns = {name: parts.get(name, zero) for name in PARTS}
         total: Column = sum(parts.values(), start=zero)
         return cls(total=total, deviation=zero, **columns)
 
     @classmethod
-    def sum(cls, times: Iterable[tuple[float, "StepTimes"]], rows: int) -> "StepTimes":
-        """Add up operators, each as often as it runs; their deviations are left out."""
-        totals = {f.name: np.zeros(rows) for f in fields(cls)}
-        for repeat, part in times:
-            for name in totals:
-                if name != "deviation":
-                    totals[name] += repeat * getattr(part, name)
-        return cls(**totals)
-
-    @classmethod
     def concatenate(cls, parts: list["StepTimes"]) -> "StepTimes":
         """Join the rows of several tables."""
+        if len(parts) == 1:
+            return parts[0]
         return cls(
             **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)}
         )
@@ -58,6 +48,12 @@ class StepTimes(Record):
     def rows(self, index: NDArray[np.int64]) -> "StepTimes":
         """Return the rows that an index picks, in its order."""
         return StepTimes(**{f.name: getattr(self, f.name)[index] for f in fields(StepTimes)})
+
+    def first(self, rows: int) -> "StepTimes":
+        """Return so many of the rows, or all if there are fewer."""
+        if rows >= len(self.total):
+            return self
+        return StepTimes(**{f.name: getattr(self, f.name)[:rows] for f in fields(StepTimes)})
 
     def where(self, condition: NDArray[np.bool_], other: "StepTimes") -> "StepTimes":
         """Return these rows where the condition holds, and those of `other` elsewhere."""

@@ -120,6 +120,12 @@ def _of_candidates(planned: PlannedStudy) -> Iterator[WorkPart]:
     yield WorkPart(what, planned.study, _STUDY + seconds, int(memory))
 
 
+def seconds_of(tasks: Sequence[Task]) -> Seconds:
+    """Return the seconds that the evaluation of candidates takes."""
+    sample = tasks[:: -(-len(tasks) // SAMPLED)] if tasks else ()
+    return math.fsum(_of_task(task)[0] for task in sample) * len(tasks) / max(len(sample), 1)
+
+
 def _of_task(task: Task) -> tuple[Seconds, float]:
     """Return the seconds of a candidate, and its batch sizes."""
     prepared = prepare(task, server_of(task))

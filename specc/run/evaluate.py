@@ -1,7 +1,9 @@
 """Evaluating tasks: the best batch size of instances in one layout."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import groupby
 
 import numpy as np
 from attrs import evolve, frozen
@@ -36,10 +38,13 @@ from specc.serving import (
     method_of,
     serving_model,
 )
+from specc.serving.together import Asked, times_together
 from specc.serving.transfer import CacheSize
 from specc.units import Seconds, Tokens
 
 CURVE_POINTS = 64
+# Batch sizes to evaluate together: of a hundred layouts or more in most searches.
+ROWS_TOGETHER = 100_000
 # A prefill instance gains nothing from requests that only wait: of the batches that reach this
 # share of its highest rate it takes the smallest, which has the shortest TTFT.
 SATURATED = 0.99
@@ -80,7 +85,7 @@ class Evaluated(Record):
     decoding: Tradeoff | None = None
 
 
-@frozen(eq=False)
+@frozen(eq=False, slots=False)
 class Prepared:
     """A task on the way: its serving model, and how its batch size is searched."""
 
@@ -99,6 +104,19 @@ class Prepared:
             return None
         return exhaustive_batches(self.interval, self.largest)
 
+    @cached_property
+    def asked(self) -> Asked | None:
+        """What to compute together with others: steps that are known beforehand."""
+        batches, model = self.batches, self.model
+        if batches is None or not isinstance(model, ClosedForm) or model.server.draft:
+            return None
+        return Asked(model, batches)
+
+    @property
+    def rows(self) -> int:
+        """Batch sizes that are known beforehand."""
+        return len(self.asked.batches) if self.asked else 0
+
     @property
     def largest(self) -> int:
         """A batch size above which nothing better is to be found."""
@@ -107,28 +125,32 @@ class Prepared:
         return self.model.server.largest_batch
 
 
-def evaluate(tasks: Sequence[Task]) -> list[Evaluated]:
-    """Search the best batch size of tasks that have the same cost of a step.
+def evaluate(tasks: Iterable[Task]) -> Iterator[Evaluated]:
+    """Search the best batch size of tasks, those with the same cost of a step beside each other.
 
-    The steps of all of them are evaluated in one call of the cost model, as far as they are known
-    beforehand: the cost of an evaluation is in the number of calls.
+    As far as their steps are known beforehand, those of many tasks are computed together.
     """
-    server = server_of(tasks[0])
-    prepared = [prepare(task, server) for task in tasks]
-    ahead = [
-        (p.task.key, p.model, batches, p.model.steps(batches))
-        for p in prepared
-        if isinstance(p.model, ClosedForm) and (batches := p.batches) is not None
-    ]
-    tables: dict[str, ServingTable] = {}
-    if ahead:
-        times = server.times(StepTable.joined([steps for *_, steps in ahead]))
-        start = 0
-        for key, model, batches, steps in ahead:
-            rows = times.rows(np.arange(start, start + len(steps)))
-            tables[key] = model.table(batches, rows)
-            start += len(steps)
-    return [_searched(p, tables.get(p.task.key)) for p in prepared]
+    prepared: list[Prepared] = []
+    rows = 0
+    for of_cost in groupby(tasks, lambda task: task.cost_key):
+        alike = list(of_cost[1])
+        server = server_of(alike[0])
+        prepared += [prepare(task, server) for task in alike]
+        rows += sum(p.rows for p in prepared[-len(alike) :])
+        if rows > ROWS_TOGETHER:
+            yield from _together(prepared)
+            prepared, rows = [], 0
+    yield from _together(prepared)
+
+
+def _together(prepared: Sequence[Prepared]) -> Iterator[Evaluated]:
+    asked = {p.task.key: p.asked for p in prepared}
+    known = {key: one for key, one in asked.items() if one is not None}
+    times = dict(zip(known, times_together(list(known.values())), strict=True))
+    for p in prepared:
+        one = known.get(p.task.key)
+        table = one.model.table(one.batches, times[p.task.key]) if one else None
+        yield _searched(p, table)
 
 
 def server_of(task: Task) -> Server:

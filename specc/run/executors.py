@@ -5,14 +5,19 @@ from collections.abc import Callable, Iterator, Sequence
 
 from specc.diagnostics import Diagnostic
 from specc.plan import Task
-from specc.run.evaluate import Evaluated, evaluate
+from specc.results import Candidate
+from specc.run.estimate import seconds_of
+from specc.run.evaluate import Evaluated, Tradeoff, evaluate
 from specc.run.failure import EvaluationError
+from specc.serving.transfer import CacheSize
+from specc.units import Seconds
 
-# Fewer tasks than this take less time than the start of processes.
-WORTH_PROCESSES = 300
-CHUNK = 16
+# What takes fewer seconds than this in one process takes no fewer in several: each of them starts
+# anew, and layouts in different ones do not share the operators that they have in common.
+WORTH_PROCESSES: Seconds = 6.0
+CHUNKS = 8  # of the tasks of a process
 
-_Group = list[Task]
+Outcome = tuple[Candidate, CacheSize, float, Tradeoff | None]
 
 
 def evaluated(tasks: Sequence[Task], progress: Callable[[], None]) -> dict[str, Evaluated]:
@@ -25,37 +30,43 @@ def evaluated(tasks: Sequence[Task], progress: Callable[[], None]) -> dict[str, 
         EvaluationError: the system ended a process that evaluates, twice with the same tasks.
     """
     unique = {task.key: task for task in tasks}
-    groups: dict[tuple[object, ...], _Group] = {}
+    groups: dict[tuple[object, ...], list[Task]] = {}
     for task in unique.values():
         groups.setdefault(task.cost_key, []).append(task)
     found = {}
-    for results in _results(list(groups.values())):
-        for result in results:
-            found[result.task.key] = result
-            progress()
+    for result in _results([task for group in groups.values() for task in group]):
+        found[result.task.key] = result
+        progress()
     for _ in range(len(tasks) - len(unique)):
         progress()
     return {key: found[key] for key in unique}
 
 
-def _results(groups: list[_Group]) -> Iterator[list[Evaluated]]:
-    processes = min(usable_cores(), sum(map(len, groups)) // (WORTH_PROCESSES // 2))
-    if processes < 2:
-        yield from map(evaluate, groups)
+def _results(tasks: Sequence[Task]) -> Iterator[Evaluated]:
+    processes = min(usable_cores(), len(tasks))
+    if processes < 2 or seconds_of(tasks) < WORTH_PROCESSES:
+        yield from evaluate(tasks)
         return
     from specc.run.workers import WorkerLostError, worked
 
-    chunks = [groups[first : first + CHUNK] for first in range(0, len(groups), CHUNK)]
+    size = -(-len(tasks) // (processes * CHUNKS))
+    chunks = [tasks[first : first + size] for first in range(0, len(tasks), size)]
     try:
-        for _, results in worked(evaluate, chunks, processes):
-            yield from results
+        for place, results in worked(outcomes, [[chunk] for chunk in chunks], processes):
+            for task, outcome in zip(chunks[place], results[0], strict=True):
+                yield Evaluated(task, *outcome)
     except WorkerLostError as error:
         raise EvaluationError(_lost(error.exitcode, chunks[error.place])) from None
 
 
-def _lost(exitcode: int | None, groups: Sequence[_Group]) -> Diagnostic:
+def outcomes(tasks: Sequence[Task]) -> list[Outcome]:
+    """Return what was found for tasks, without the tasks: the other process has them."""
+    return [(e.candidate, e.cache, e.mean_steps, e.decoding) for e in evaluate(tasks)]
+
+
+def _lost(exitcode: int | None, tasks: Sequence[Task]) -> Diagnostic:
     """Say that the system ended workers, and at what they were."""
-    names = dict.fromkeys(f"'{task.deployment.name}'" for group in groups for task in group)
+    names = dict.fromkeys(f"'{task.deployment.name}'" for task in tasks)
     why = f"it ended by itself, with code {exitcode}"
     if exitcode is not None and exitcode < 0:
         why = f"by signal {-exitcode}; usually the machine is out of memory"

@@ -8,7 +8,7 @@ from specc.cost.times import P10, P90
 from specc.results import BinRow
 from specc.serving.closed import ClosedForm
 from specc.serving.table import Bands, Column, Integers, ServingTable, Shares
-from specc.serving.waves import Waves, wave_steps
+from specc.serving.waves import Waves, wave_counts
 from specc.units import Seconds, Tokens
 
 
@@ -35,10 +35,9 @@ class Aggregated(ClosedForm):
 
     budget: Tokens
 
-    def steps(self, batch: Integers) -> StepTable:
-        """Return the steps whose times `table` takes: waves of rising size, then decode steps."""
-        prefill = wave_steps(self.server, self.budget, batch * self.server.batches)
-        return StepTable.joined([prefill, self._decode(batch)])
+    def counts(self, batch: Integers) -> tuple[Integers, Integers]:
+        """Return the requests of its steps: waves of rising size, and every batch."""
+        return wave_counts(self.server, self.budget, batch * self.server.batches), batch
 
     def _decode(self, batch: Integers) -> StepTable:
         return self.server.mixture.decode(batch, self.server.block, self.server.drafted)

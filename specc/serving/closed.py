@@ -32,8 +32,21 @@ class ClosedForm(Record, ABC):
         return self.table(batch, self.server.times(self.steps(batch)))
 
     @abstractmethod
+    def counts(self, batch: Integers) -> tuple[Integers, Integers]:
+        """Return the requests of a replica in its steps: those that prefill, then that decode."""
+
     def steps(self, batch: Integers) -> StepTable:
         """Return the steps whose times `table` takes."""
+        return self.steps_of(*self.counts(batch))
+
+    def steps_of(self, prefilled: Integers, decoded: Integers) -> StepTable:
+        """Return steps that prefill so many requests, then steps that decode so many."""
+        mixture, block = self.server.mixture, self.server.block
+        decode = mixture.decode(decoded, block, self.server.drafted)
+        if not len(prefilled):
+            return decode
+        prefill = mixture.prefill(prefilled, block)
+        return StepTable.joined([prefill, decode]) if len(decoded) else prefill
 
     @abstractmethod
     def table(self, batch: Integers, times: StepTimes) -> ServingTable:

@@ -3,13 +3,13 @@
 import numpy as np
 from attrs import frozen
 
-from specc.cost import StepTable, StepTimes
+from specc.cost import StepTimes
 from specc.cost.times import P10, P90
 from specc.results import BinRow
 from specc.serving.closed import ClosedForm
 from specc.serving.server import Server
 from specc.serving.table import Bands, Column, Integers, MemoryParts, ServingTable, Shares
-from specc.serving.waves import Waves, wave_steps
+from specc.serving.waves import Waves, wave_counts
 from specc.units import Tokens
 
 
@@ -28,9 +28,9 @@ class Prefill(ClosedForm):
 
     budget: Tokens
 
-    def steps(self, batch: Integers) -> StepTable:
-        """Return the steps whose times `table` takes: waves of rising size."""
-        return wave_steps(self.server, self.budget, batch * self.server.batches)
+    def counts(self, batch: Integers) -> tuple[Integers, Integers]:
+        """Return the requests of its steps: waves of rising size."""
+        return wave_counts(self.server, self.budget, batch * self.server.batches), batch[:0]
 
     def table(self, batch: Integers, times: StepTimes) -> ServingTable:
         """Return a row for each batch size from the times of its `steps`."""
@@ -69,9 +69,9 @@ class Decode(ClosedForm):
     step is that at the mean context, with each shape as often as it is in flight.
     """
 
-    def steps(self, batch: Integers) -> StepTable:
-        """Return the steps whose times `table` takes: one decode step a batch size."""
-        return self.server.mixture.decode(batch, self.server.block, self.server.drafted)
+    def counts(self, batch: Integers) -> tuple[Integers, Integers]:
+        """Return the requests of its steps: one decode step a batch size."""
+        return batch[:0], batch
 
     def table(self, batch: Integers, times: StepTimes) -> ServingTable:
         """Return a row for each batch size from the times of its `steps`."""

@@ -41,7 +41,7 @@ class Waves:
     def timed(
         cls, server: Server, budget: Tokens, concurrency: Integers, times: StepTimes
     ) -> "Waves":
-        """Return the waves from the times of `wave_steps`."""
+        """Return the waves from the times of `wave_counts`."""
         wave = wave_size(server, budget)
         replicas, stages = server.layout.dp, server.layout.pp
         largest = np.minimum(concurrency, wave)
@@ -62,11 +62,11 @@ class Waves:
         return self.server.mixture.prefill(self.requests, self.server.block, kv_blocks)
 
 
-def wave_steps(server: Server, budget: Tokens, concurrency: Integers) -> StepTable:
-    """Return steps that prefill 1, 2, … requests on a replica, up to the largest wave."""
+def wave_counts(server: Server, budget: Tokens, concurrency: Integers) -> Integers:
+    """Return 1, 2, … requests on a replica, up to the largest wave."""
     largest = np.minimum(concurrency, wave_size(server, budget))
     most = int(_per_replica(largest, server.layout.dp).max())
-    return server.mixture.prefill(np.arange(1, most + 1), server.block)
+    return np.arange(1, most + 1)
 
 
 def wave_size(server: Server, budget: Tokens) -> int:

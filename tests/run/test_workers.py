@@ -106,9 +106,9 @@ def test_a_system_that_starts_no_process(monkeypatch) -> None:
 
 def test_what_the_user_is_told(tmp_path: Path, small_spec, monkeypatch) -> None:
     (tmp_path / "plan.spec").write_text(small_spec())
-    monkeypatch.setattr(executors, "WORTH_PROCESSES", 2)
+    monkeypatch.setattr(executors, "WORTH_PROCESSES", 0.0)
     monkeypatch.setattr(executors, "usable_cores", lambda: 2)
-    monkeypatch.setattr(executors, "evaluate", dying_task)
+    monkeypatch.setattr(executors, "outcomes", dying_task)
     with pytest.raises(EvaluationError) as caught:
         _ = Session(tmp_path / "plan.spec").results
     diagnostic = caught.value.diagnostic
@@ -122,9 +122,9 @@ def test_results_do_not_depend_on_the_number_of_processes(
 ) -> None:
     (tmp_path / "plan.spec").write_text(small_spec())
     alone = Session(tmp_path / "plan.spec").results.to_json()
-    monkeypatch.setattr(executors, "WORTH_PROCESSES", 2)
+    monkeypatch.setattr(executors, "WORTH_PROCESSES", 0.0)
     monkeypatch.setattr(executors, "usable_cores", lambda: 2)
-    monkeypatch.setattr(executors, "CHUNK", 1)
+    monkeypatch.setattr(executors, "CHUNKS", 1000)
     assert Session(tmp_path / "plan.spec").results.to_json() == alone
 
 

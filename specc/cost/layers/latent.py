@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Self
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from specc.cost.layers.attention import attention_of, query_exchange, result_exchange
 from specc.cost.layers.base import FullAttention
@@ -96,7 +96,7 @@ class MultiHeadLatentAttention(FullAttention):
         # not absorbed the same weights unpack keys and values, those of a cached prefix too.
         unpacked = Rows.TOKENS if top_k else Rows.UNPACKED
         yield from query_exchange(site, "", heads * a.cached_width, a.cached_width, layers)
-        stored = evolve(PLAIN, weight_bytes=site.precisions.attention.weight_bytes)
+        stored = PLAIN._replace(weight_bytes=site.precisions.attention.weight_bytes)
         yield linear(
             "key_up", a.nope_head_dim, a.kv_rank, layers, stored, batch=heads, rows=unpacked
         )

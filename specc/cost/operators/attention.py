@@ -1,7 +1,7 @@
 """Attention: over a KV cache, of a vision encoder, and with a state instead of a cache."""
 
 import math
-from enum import Enum
+from typing import ClassVar
 
 import numpy as np
 from attrs import frozen
@@ -9,10 +9,10 @@ from attrs import frozen
 from specc.cost.operators.base import INT64, Operator, OperatorClass, Work
 from specc.cost.precision import HALF
 from specc.cost.steps import Column, Sequences, StepTable
-from specc.records import Record
+from specc.records import Choice, Record
 
 
-class AttentionPhase(Enum):
+class AttentionPhase(Choice):
     """Which sequences an attention operator works on."""
 
     PREFILL = "prefill"
@@ -69,6 +69,14 @@ class Attention(Operator):
         compression: tokens that one cached entry stands for.
         context_share: share of the context that lies on this device (context parallelism).
     """
+
+    columns: ClassVar[tuple[str, ...]] = (
+        "heads",
+        "kv_heads",
+        "cached_width",
+        "context_share",
+        "token_share",
+    )
 
     phase: AttentionPhase
     heads: int
@@ -154,6 +162,8 @@ def _limited_pairs(q: Column, s: Column, limit: float, ratio: int) -> Column:
 class EncoderAttention(Operator):
     """Attention of a vision encoder: every patch of an image to every other, no cache."""
 
+    columns: ClassVar[tuple[str, ...]] = ("heads",)
+
     heads: int
     head_dim: int
     kind: OperatorClass = OperatorClass.PREFILL_ATTENTION
@@ -171,6 +181,8 @@ class LinearAttentionScan(Operator):
     In prefill, chunks of `chunk` tokens are matrix products; a decode step reads and writes the
     state of each sequence once (fp32).
     """
+
+    columns: ClassVar[tuple[str, ...]] = ("value_heads", "row_bytes")
 
     phase: AttentionPhase
     value_heads: int

@@ -1,17 +1,17 @@
 """What all operators have: a name, how often they run, their work and their weights."""
 
-from enum import Enum
+from typing import ClassVar
 
 from attrs import frozen
 
 from specc.cost.precision import Format
 from specc.cost.steps import Column, StepTable
-from specc.records import Record
+from specc.records import Choice, Record
 
 INT64 = 8  # bytes of an index
 
 
-class OperatorClass(Enum):
+class OperatorClass(Choice):
     """What a calibration has one rule for."""
 
     GEMM = "gemm"
@@ -22,7 +22,10 @@ class OperatorClass(Enum):
     COLLECTIVE = "collective"
 
 
-class Rows(Enum):
+Key = tuple[OperatorClass, bool]  # a class of operators, and whether they are quantised
+
+
+class Rows(Choice):
     """Which column of the step table counts the rows of an operator."""
 
     TOKENS = "tokens"
@@ -50,7 +53,13 @@ class Work(Record):
 
 @frozen(kw_only=True, eq=False, repr=False)
 class Operator(Record):
-    """What all operators have."""
+    """What all operators have.
+
+    Those of a class that differ in their `columns` alone may be computed as one, in which columns
+    of shape (S, 1) stand for these numbers.
+    """
+
+    columns: ClassVar[tuple[str, ...]] = ()
 
     name: str
     repeat: float
@@ -59,6 +68,16 @@ class Operator(Record):
     def work(self, steps: StepTable) -> Work:
         """Return the work of one run in each step."""
         raise NotImplementedError
+
+    @property
+    def reads_contexts(self) -> bool:
+        """Whether its work depends on more of a step than how many rows of each kind it has."""
+        return True
+
+    @property
+    def exchanges(self) -> bool:
+        """Whether it sends token copies to their experts, or back."""
+        return False
 
     @property
     def is_pooled(self) -> bool:

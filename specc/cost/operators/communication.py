@@ -1,15 +1,16 @@
 """Collectives between ranks."""
 
-from enum import Enum
+from typing import ClassVar
 
 import numpy as np
 from attrs import frozen
 
 from specc.cost.operators.base import Operator, OperatorClass, Rows, Work
 from specc.cost.steps import Column, StepTable
+from specc.records import Choice
 
 
-class Collective(Enum):
+class Collective(Choice):
     """Collective operations."""
 
     ALL_REDUCE = "all_reduce"
@@ -21,6 +22,9 @@ class Collective(Enum):
     SEND = "send"
 
 
+_EXCHANGES = (Collective.ALL_TO_ALL, Collective.FUSED_DISPATCH, Collective.FUSED_COMBINE)
+
+
 @frozen(kw_only=True, eq=False, repr=False)
 class CollectiveOperator(Operator):
     """A collective over `group` ranks that lie `stride` apart.
@@ -29,6 +33,8 @@ class CollectiveOperator(Operator):
     the rows it has. With `overlapped` it runs while the operator before it computes. `pooled` says
     that it moves tokens to experts that replicas share, or back.
     """
+
+    columns: ClassVar[tuple[str, ...]] = ("row_bytes", "share")
 
     rows: Rows
     row_bytes: float
@@ -39,6 +45,14 @@ class CollectiveOperator(Operator):
     overlapped: bool = False
     pooled: bool = False
     kind: OperatorClass = OperatorClass.COLLECTIVE
+
+    @property
+    def reads_contexts(self) -> bool:
+        return self.rows is Rows.UNPACKED
+
+    @property
+    def exchanges(self) -> bool:
+        return self.collective in _EXCHANGES
 
     @property
     def is_pooled(self) -> bool:

@@ -1,5 +1,7 @@
 """Operators on rows of hidden states: GEMMs, elementwise work, and picking rows."""
 
+from typing import ClassVar
+
 import numpy as np
 from attrs import frozen
 
@@ -16,6 +18,8 @@ class Gemm(Operator):
     rows that one device takes.
     """
 
+    columns: ClassVar[tuple[str, ...]] = ("inner", "outer")
+
     rows: Rows
     inner: int
     outer: int
@@ -24,6 +28,10 @@ class Gemm(Operator):
     share: float = 1.0
     bias: bool = False
     kind: OperatorClass = OperatorClass.GEMM
+
+    @property
+    def reads_contexts(self) -> bool:
+        return self.rows is Rows.UNPACKED
 
     def height(self, steps: StepTable) -> Column:
         """Return the rows M on one device."""
@@ -35,7 +43,7 @@ class Gemm(Operator):
         scales = 2 * 4 if p.quantised else 0
         result = 4 if p.format is Format.FP32 else HALF
         moved = b * (p.activation_bytes * m * k + p.weight_bytes * k * n + result * m * n) + scales
-        unpacking: Column = float(b * k * n if p.unpacks else 0) * (m > 0)
+        unpacking: Column = (1.0 * b * k * n if p.unpacks else 0.0) * (m > 0)
         return Work(2 * b * m * k * n, unpacking, moved * (m > 0))
 
     @property
@@ -65,6 +73,14 @@ class Elementwise(Operator):
     quantisation takes, 0 for other operators.
     """
 
+    columns: ClassVar[tuple[str, ...]] = (
+        "row_bytes",
+        "fixed_bytes",
+        "row_vector_flop",
+        "share",
+        "held",
+    )
+
     rows: Rows
     row_bytes: float
     fixed_bytes: float = 0
@@ -73,6 +89,10 @@ class Elementwise(Operator):
     share: float = 1.0
     held: float = 0
     quantises: int = 0
+
+    @property
+    def reads_contexts(self) -> bool:
+        return self.rows is Rows.UNPACKED
 
     def work(self, steps: StepTable) -> Work:
         m = self.rows.of(steps) * self.share
@@ -92,7 +112,13 @@ class Elementwise(Operator):
 class Gather(Operator):
     """Picks the last token of each prefilled request."""
 
+    columns: ClassVar[tuple[str, ...]] = ("row_bytes",)
+
     row_bytes: int
+
+    @property
+    def reads_contexts(self) -> bool:
+        return False
 
     def work(self, steps: StepTable) -> Work:
         picked = steps.prefill.requests

@@ -1,5 +1,7 @@
 """Routed experts."""
 
+from typing import ClassVar
+
 from attrs import frozen
 
 from specc.cost.operators.base import Operator, OperatorClass, Work
@@ -24,6 +26,15 @@ class RoutedExperts(Operator):
         imbalance: tokens of the fullest device over the mean.
     """
 
+    columns: ClassVar[tuple[str, ...]] = (
+        "inner",
+        "local",
+        "devices",
+        "tokens_per",
+        "context_parallel",
+        "imbalance",
+    )
+
     precision: Precision
     hidden: int
     inner: int
@@ -37,6 +48,10 @@ class RoutedExperts(Operator):
     imbalance: float = 1.0
     bias: bool = False
     kind: OperatorClass = OperatorClass.EXPERTS
+
+    @property
+    def reads_contexts(self) -> bool:
+        return False
 
     def routed_tokens(self, steps: StepTable) -> Column:
         """Return the tokens that are spread over all experts of the group."""

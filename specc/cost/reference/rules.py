@@ -10,7 +10,7 @@ Published single steps are missed by 9.5 % (mean absolute) with these rules.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -18,7 +18,7 @@ from attrs import frozen
 
 from specc.cost.layers.base import Layers
 from specc.cost.operators.attention import EncoderAttention
-from specc.cost.operators.base import Operator, OperatorClass
+from specc.cost.operators.base import Key, Operator, OperatorClass
 from specc.cost.operators.communication import CollectiveOperator
 from specc.cost.operators.dense import Elementwise
 from specc.cost.precision import Format, peak
@@ -72,17 +72,19 @@ class ReferenceRules(Record):
             rows=len(steps),
         )
 
-    def deviation(self, listed: Sequence[tuple[Operator, StepTimes]], total: Column) -> Column:
+    def deviation(self, classes: Mapping[Key, Column], total: Column) -> Column:
         """Return that of the published steps, whatever a step consists of."""
         return np.full_like(total, STEP_DEVIATION)
 
-    def with_host(
-        self, times: StepTimes, operators: Sequence[Operator], steps: StepTable
-    ) -> StepTimes:
+    def with_host(self, times: StepTimes, launches: float, steps: StepTable) -> StepTimes:
         """Return the times as they are: these rules know no host."""
         return times
 
-    def host(self, operators: Sequence[Operator], steps: StepTable) -> tuple[Column, Column]:
+    def launches(self, operators: Sequence[Operator]) -> float:
+        """Return the kernels that the host launches in a step: these rules know no host."""
+        return 0.0
+
+    def host(self, launches: float, steps: StepTable) -> tuple[Column, Column]:
         """Return the seconds in which the host launches kernels, and those between steps: none."""
         none = np.zeros(len(steps))
         return none, none

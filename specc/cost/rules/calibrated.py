@@ -1,9 +1,8 @@
 """The `calibrated` rules: a fitted form for each class of operators, with how sure it is."""
 
 import math
-from collections import defaultdict
-from collections.abc import Sequence
-from functools import singledispatchmethod
+from collections.abc import Mapping, Sequence
+from functools import cached_property, singledispatchmethod
 from typing import ClassVar
 
 import numpy as np
@@ -17,7 +16,7 @@ from specc.cost.operators.attention import (
     EncoderAttention,
     LinearAttentionScan,
 )
-from specc.cost.operators.base import Operator, OperatorClass
+from specc.cost.operators.base import Key, Operator, OperatorClass
 from specc.cost.operators.communication import CollectiveOperator
 from specc.cost.operators.dense import Elementwise, Gather, Gemm
 from specc.cost.operators.experts import RoutedExperts
@@ -53,24 +52,28 @@ class CalibratedRules(Record):
         rule: GenerationRule = getattr(data, generation.value)
         return cls(device, data, rule, Machine.of(device, data))
 
-    def deviation(self, listed: Sequence[tuple[Operator, StepTimes]], total: Column) -> Column:
+    def deviation(self, classes: Mapping[Key, Column], total: Column) -> Column:
         """Return the standard deviation of log(measured / predicted) of whole steps.
 
         Residuals of a class are shared by its operators, those of classes are independent.
 
         Args:
-            listed: the operators of a step with the time of one run.
+            classes: seconds of the operators of each class.
             total: seconds of the steps.
         """
-        classes: dict[tuple[OperatorClass, bool], Column] = defaultdict(
-            lambda: np.zeros_like(total)
-        )
-        for operator, time in listed:
-            classes[operator.kind, operator.quantised] += operator.repeat * time.total
-        variance = sum((self.fit(*key).spread * part) ** 2 for key, part in classes.items())
+        spreads = self._spreads
+        variance = sum((spreads[key] * part) ** 2 for key, part in classes.items())
         steps_alone = self.generation.spread**2
         deviation: Column = np.sqrt(variance / np.maximum(total, 1e-12) ** 2 + steps_alone)
         return deviation
+
+    @cached_property
+    def _spreads(self) -> dict[Key, float]:
+        return {
+            (kind, quantised): self.fit(kind, quantised).spread
+            for kind in OperatorClass
+            for quantised in (False, True)
+        }
 
     def fit(self, kind: OperatorClass, quantised: bool) -> Fit:
         """Return how a class was fitted."""
@@ -85,11 +88,9 @@ class CalibratedRules(Record):
         }
         return fits[kind]
 
-    def with_host(
-        self, times: StepTimes, operators: Sequence[Operator], steps: StepTable
-    ) -> StepTimes:
-        """Add what the host and the server do beside the kernels of all `operators`."""
-        launching, gap = self.host(operators, steps)
+    def with_host(self, times: StepTimes, launches: float, steps: StepTable) -> StepTimes:
+        """Add what the host and the server do beside kernels, of which so many are launched."""
+        launching, gap = self.host(launches, steps)
         busy = self.busy(times)
         waiting = np.maximum(launching - busy.total, 0.0) + gap
         runs = steps.tokens > 0
@@ -99,14 +100,17 @@ class CalibratedRules(Record):
             launch=busy.launch + waiting * runs,
         )
 
-    def host(self, operators: Sequence[Operator], steps: StepTable) -> tuple[Column, Column]:
+    def launches(self, operators: Sequence[Operator]) -> float:
+        """Return the kernels that the host launches in a step."""
+        return math.fsum(self._launches(op) * op.repeat for op in operators)
+
+    def host(self, launches: float, steps: StepTable) -> tuple[Column, Column]:
         """Return the seconds in which the host launches all kernels, and those between steps.
 
         A step takes the longer of its kernels and the launching, and what is between steps.
         """
         rule = self.generation
         prefills = steps.prefill.tokens > 0
-        launches = math.fsum(self._launches(op) * op.repeat for op in operators)
         launching = launches * np.where(prefills, rule.prefill_launch, rule.decode_launch)
         gap = np.where(prefills, rule.prefill_gap, rule.decode_gap) + rule.sampling
         return launching, gap + rule.sequence_time * steps.requests
@@ -167,8 +171,8 @@ class CalibratedRules(Record):
         rule = self.data.gemm_int8 if p.quantised else self.data.gemm
         shape = Shape(
             np.maximum(m, 1e-9),
-            np.array(float(operator.outer)),
-            np.array(float(operator.inner)),
+            np.asarray(operator.outer, np.float64),
+            np.asarray(operator.inner, np.float64),
             p.weight_bytes,
             p.activation_bytes,
             operator.batch,
@@ -288,5 +292,5 @@ def _bounded(time: Column, launch: Column, by_memory: NDArray[np.bool_]) -> Step
         matrix=np.where(by_memory, 0.0, busy),
         memory=np.where(by_memory, busy, 0.0),
         launch=launch,
-        rows=len(time),
+        rows=time.shape[-1],
     )

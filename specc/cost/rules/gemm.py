@@ -125,15 +125,16 @@ def _is_gemv(rule: GemmRule, s: Shape) -> NDArray[np.bool_]:
 def _tiles(rule: GemmRule, machine: Machine, s: Shape, peak: FlopPerSecond) -> Column:
     """Return the time of the tiles in the best of the shapes that the kernel may pick.
 
-    For one matrix it depends on the rows through whole fractals alone (and on whether the rows
-    are few enough for the kernel of vectors), so that equal ones are computed once.
+    For matrices that all rows share it depends on the rows through whole fractals alone (and on
+    whether the rows are few enough for the kernel of vectors): equal ones are computed once.
     """
-    if s.n.ndim or s.k.ndim or s.m.size < 2 * _FRACTAL:
+    shared = all(size.ndim == 0 or size.shape[-1] == 1 for size in (s.n, s.k))
+    if not shared or s.m.ndim != 1 or s.m.size < 2 * _FRACTAL:
         return _tiles_of_all(rule, machine, s, peak)
     fractals = np.where(s.m < 12, 11 / _FRACTAL, np.ceil(s.m / _FRACTAL))
     different, place = np.unique(fractals, return_inverse=True)
     times = _tiles_of_all(rule, machine, evolve(s, m=different * _FRACTAL), peak)
-    return times[place.reshape(s.m.shape)]
+    return times[..., place]
 
 
 def _tiles_of_all(rule: GemmRule, machine: Machine, s: Shape, peak: FlopPerSecond) -> Column:
@@ -240,5 +241,6 @@ def _correction(rule: GemmRule, s: Shape) -> Column:
     rows, columns, inner = bumps(s)
     weights = np.array(rule.correction).reshape(3, 3, 3)
     by_rows = np.einsum("ijk,...j,...k->...i", weights, columns, inner)
-    total: Column = (rows * by_rows).sum(axis=-1)
+    terms = rows * by_rows
+    total: Column = terms[..., 0] + terms[..., 1] + terms[..., 2]
     return total
