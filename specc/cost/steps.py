@@ -10,8 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 Column = NDArray[np.floating[Any]]
 
 
+def _as_column(values: ArrayLike) -> Column:
+    if isinstance(values, np.ndarray) and values.dtype == np.float64 and values.ndim:
+        return values
+    return np.atleast_1d(np.asarray(values, dtype=np.float64))
+
+
 def _column() -> Any:
-    return field(converter=lambda values: np.atleast_1d(np.asarray(values, dtype=np.float64)))
+    return field(converter=_as_column)
 
 
 @frozen(kw_only=True, eq=False)
@@ -63,7 +69,8 @@ class Sequences:
     @classmethod
     def none(cls, rows: int) -> "Sequences":
         """No sequences in any of the rows."""
-        return cls(**{f.name: np.zeros(rows) for f in fields(cls)})
+        none = np.zeros(rows)
+        return cls(**{f.name: none for f in fields(cls)})
 
     @property
     def mean_new(self) -> Column:
@@ -136,7 +143,8 @@ class StepTable:
         prefill, decode = prefill or Sequences.none(rows), decode or Sequences.none(rows)
 
         def column(values: ArrayLike) -> Column:
-            return np.broadcast_to(np.asarray(values, np.float64), (rows,))
+            given = np.asarray(values, np.float64)
+            return given if given.shape == (rows,) else np.broadcast_to(given, (rows,))
 
         own_blocks = prefill.blocks + decode.blocks
         own_sequences = prefill.requests + decode.requests
