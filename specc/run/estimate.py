@@ -31,11 +31,11 @@ SAMPLED = 200  # candidates of a study that are looked at; the others are like t
 # Measured over the examples and the plans of the fuzzer.
 _STUDY = 0.03  # seconds for a study and its report
 _CANDIDATE_BYTES = 120_000  # what is kept of a candidate, in all processes
-_CANDIDATE = 4e-3  # seconds for a candidate, its part of the report included
-_ROW, _ROW_BYTES = 4e-6, 600  # for a batch size in closed form
-_GROUP, _RUN = 4e-6, 15e-6  # for a group of requests in a loop over steps, and a run of like steps
-_PROBE = 3e-3  # for a batch size in closed form that is tried alone
-_TRAJECTORY = 4e-3  # for a batch size in a loop over steps
+_CANDIDATE = 1.2e-3  # seconds for a candidate, its part of the report included
+_ROW, _ROW_BYTES = 0.3e-6, 600  # for a batch size in closed form
+_GROUP, _RUN = 1e-6, 4e-6  # for a group of requests in a loop over steps, and a run of like steps
+_PROBE = 1e-3  # for a batch size in closed form that is tried alone
+_TRAJECTORY = 1e-3  # for a batch size in a loop over steps
 _PAIR, _PAIR_BYTES = 60e-6, 1000  # for a prefill beside a decode candidate
 _REQUEST, _REQUEST_BYTES = 30e-6, 1500  # for a request that is simulated
 _CHUNK = 6e-6  # for a further chunk of its prompt
