@@ -14,7 +14,7 @@ from specc.units import Seconds
 
 # What takes fewer seconds than this in one process takes no fewer in several: each of them starts
 # anew, and layouts in different ones do not share the operators that they have in common.
-WORTH_PROCESSES: Seconds = 6.0
+WORTH_PROCESSES: Seconds = 2.0
 CHUNKS = 8  # of the tasks of a process
 
 Outcome = tuple[Candidate, CacheSize, float, Tradeoff | None]
