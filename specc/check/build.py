@@ -153,7 +153,12 @@ def _order(diagnostic: Diagnostic, sources: list[Source]) -> tuple[int, int]:
 
 @define(eq=False, repr=False)
 class _Builder:
-    """Builds each block of a file once."""
+    """Builds each block of a file once.
+
+    Attributes:
+        shared: blocks that are the same in all variants of a swept study: nothing in them, or in
+            what they refer to, is set from outside.
+    """
 
     workspace: Workspace
     problems: Problems
@@ -161,6 +166,10 @@ class _Builder:
     overrides: Overrides = Factory(Overrides)
     misplaced: Misplaced = Factory(lambda self: Misplaced(self.problems), takes_self=True)
     built: dict[int, Node | None] = Factory(dict)
+    shared: dict[int, Node | None] = Factory(dict)
+    # Of the blocks that are being built, from the outside in: whether anything is set in them.
+    _set: list[bool] = Factory(list)
+    _sets: set[int] = Factory(set)  # blocks that are built, and in which something is set
 
     def module(self, module: Module) -> list[Node]:
         """Build every block of a module; return those without problems."""
@@ -183,7 +192,8 @@ class _Builder:
             return [] if node is None else [node]
         try:
             combinations = variants(sweeps, found.module, self.evaluator)
-            nodes = [self._variant(found, settings) for settings in combinations]
+            shared: dict[int, Node | None] = {}
+            nodes = [self._variant(found, settings, shared) for settings in combinations]
         except ProblemError as error:
             self.problems.report(error)
             return []
@@ -193,11 +203,18 @@ class _Builder:
         self._check_that_sweeps_matter(sweeps, built)
         return built
 
-    def _variant(self, found: Found[Block], settings: tuple[SweepValue, ...]) -> Node | None:
+    def _variant(
+        self,
+        found: Found[Block],
+        settings: tuple[SweepValue, ...],
+        shared: dict[int, Node | None],
+    ) -> Node | None:
         overrides = self.overrides.extended()
         for setting in settings:
             overrides.add(setting.path, setting.value, found.module)
-        builder = _Builder(self.workspace, self.problems, self.evaluator, overrides)
+        builder = _Builder(
+            self.workspace, self.problems, self.evaluator, overrides, shared=shared
+        )
         node = builder.block(found)
         if node is None:
             return None
@@ -251,15 +268,28 @@ class _Builder:
     def block(self, found: Found[Block]) -> Node | None:
         """Build the block of a definition; None if it has problems, which are reported."""
         key = id(found.node)
+        if key in self.shared:
+            return self.shared[key]
         if key not in self.built:
             self.built[key] = None
-            merged = merge(found.node, found.module, self.problems, self.overrides)
-            before = self.problems.errors
-            node = self._node(KINDS[merged.kind], merged)
-            for diagnostic in rules.problems_of(node) if node is not None else ():
-                self.problems.add(diagnostic)
-            self.built[key] = node if self.problems.errors == before else None
+            self._set.append(False)
+            self.built[key] = self._whole(found)
+            if self._set.pop():
+                self._sets.add(key)
+            else:
+                self.shared[key] = self.built[key]
+        if key in self._sets and self._set:
+            self._set[-1] = True
         return self.built[key]
+
+    def _whole(self, found: Found[Block]) -> Node | None:
+        merged = merge(found.node, found.module, self.problems, self.overrides)
+        self._set[-1] |= merged.is_set
+        before = self.problems.errors
+        node = self._node(KINDS[merged.kind], merged)
+        for diagnostic in rules.problems_of(node) if node is not None else ():
+            self.problems.add(diagnostic)
+        return node if self.problems.errors == before else None
 
     def _node(self, cls: type[Node], merged: MergedBlock) -> Node | None:
         """Build one block; None if a value is wrong or missing."""

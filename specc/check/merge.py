@@ -30,7 +30,10 @@ class Written(Generic[S]):
 
 @define(eq=False, repr=False)
 class MergedBlock:
-    """A block with what it inherits. Fields and constraints are keyed by their first name."""
+    """A block with what it inherits. Fields and constraints are keyed by their first name.
+
+    `is_set` tells whether anything in it is set from outside.
+    """
 
     kind: str
     name: str
@@ -41,6 +44,7 @@ class MergedBlock:
     children: dict[tuple[str, str], "MergedBlock"] = Factory(dict)
     claims: list[Written[Expectation]] = Factory(list)
     others: list[Statement] = Factory(list)
+    is_set: bool = False
     lacks_base: bool = False
     _module: Module | None = None
 
@@ -60,6 +64,7 @@ def merge(block: Block, module: Module, problems: Problems, overrides: Overrides
         _Layer(home, problems).overlay(merged, node, cls)
         for layer, origin in overrides.of(node):
             _Layer(origin, problems).overlay(merged, layer, cls)
+            merged.is_set = True
     return merged
 
 

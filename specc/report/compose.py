@@ -3,9 +3,15 @@
 from collections.abc import Iterator, Sequence
 
 from specc.report.document import Depth, Note, ReportBlock, ReportDocument
-from specc.report.sections import CLOSING, SECTIONS, SIMULATION_SECTIONS, Section
+from specc.report.sections import (
+    CLOSING,
+    SECTIONS,
+    SIMULATION_SECTIONS,
+    Section,
+    expectations,
+)
 from specc.report.sections.requests import statistics
-from specc.report.study import ReportedStudy
+from specc.report.study import ReportedStudy, shown_whole
 from specc.results import Metrics, Results
 
 
@@ -41,7 +47,11 @@ def _title(results: Results) -> str:
 def _studies(results: Results, sections: Sequence[Section]) -> Iterator[ReportBlock]:
     for name in dict.fromkeys(result.study.name for result in results.studies):
         variants = tuple(result for result in results.studies if result.study.name == name)
-        for result in variants:
-            study = ReportedStudy(result, variants)
-            for section in sections:
-                yield from section(study)
+        whole = shown_whole(variants)
+        studies = [ReportedStudy(result, variants, whole) for result in variants]
+        for study in studies:
+            if study.is_whole:
+                yield from (block for section in sections for block in section(study))
+        for study in studies:
+            if not study.is_whole:
+                yield from expectations.blocks(study)

@@ -7,9 +7,30 @@ from attrs import define
 
 from specc.ir import Study
 from specc.report.document import Depth
-from specc.results import Candidate, Configuration, Simulated, StudyResult, short_label
+from specc.results import (
+    Candidate,
+    Configuration,
+    Simulated,
+    StudyResult,
+    objective_of,
+    short_label,
+)
 
 MOST_DRAWN = 16  # candidates of a phase in a picture
+MOST_WHOLE = 8  # variants of a swept study that are shown whole
+
+
+def shown_whole(variants: tuple[StudyResult, ...]) -> tuple[StudyResult, ...]:
+    """Return the variants that a report shows whole: all of a few, the best one of many.
+
+    Each takes some pages and pictures. The table of the sweep has a row for each of them anyway.
+    """
+    if len(variants) <= MOST_WHOLE:
+        return variants
+    known = [(result, result.best) for result in variants]
+    found = [(objective_of(best, r.study.objective), r) for r, best in known if best is not None]
+    # The first of those that are equally good.
+    return (max(found, key=lambda pair: pair[0])[1],) if found else variants[:1]
 
 
 @define(slots=False, frozen=True, eq=False)
@@ -19,10 +40,12 @@ class ReportedStudy:
     Attributes:
         result: what was found.
         variants: the results of all variants of the study, this one among them.
+        whole: those of them that the report shows whole.
     """
 
     result: StudyResult
     variants: tuple[StudyResult, ...]
+    whole: tuple[StudyResult, ...]
 
     @property
     def study(self) -> Study:
@@ -41,8 +64,13 @@ class ReportedStudy:
 
     @property
     def is_first(self) -> bool:
-        """Whether it is the first variant, or the only one."""
-        return self.result is self.variants[0]
+        """Whether it is the first variant that is shown whole, or the only one."""
+        return self.result is self.whole[0]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the report shows it whole."""
+        return any(self.result is result for result in self.whole)
 
     @cached_property
     def slug(self) -> str:

@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from specc._version import __version__ as version
 from specc.outputs.files import write_files
 from specc.run import executors
 from specc.session import Session
@@ -103,7 +104,7 @@ def many_candidates() -> str:
 
 
 def long_loops() -> str:
-    """Return a spec of step loops that takes longer than ten seconds."""
+    """Return a spec of step loops that takes some seconds."""
     return f"""{USES}{MIXED}
 deployment wide {{
     model = qwen3_235b_a22b; quant = w8a8_dynamic; device = {DEVICES[0]}; devices = 32
@@ -111,6 +112,43 @@ deployment wide {{
     engine {{ chunk_budget = 8Ki tok; scheduler = decode_first }}
 }}
 study s {{ workload = w; deployments = wide }}
+"""
+
+
+def very_long_loops() -> str:
+    """Return a spec of step loops that takes longer than ten seconds."""
+    return long_loops().replace("devices = 32", "devices = 64").replace(
+        "pp = [1, 2];", "pp = [1, 2, 4]; cp = [1, 2, 4];"
+    )
+
+
+def moe_space() -> str:
+    """Return a spec of a model with experts in many layouts."""
+    return f"""{USES}{CHAT}
+deployment d {{
+    model = deepseek_v3; quant = w8a8_dynamic; device = {DEVICES[0]}; devices = 64
+    parallel {{ {SIZES} }}
+}}
+study s {{ workload = w; deployments = d }}
+"""
+
+
+def like_the_peer() -> str:
+    """Return a spec like the default comparison of a planner for NVIDIA devices."""
+    return f"""{USES}
+workload chat {{ input = 4000 tok; output = 1000 tok; slo {{ ttft <= 2 s; tpot <= 30 ms }} }}
+deployment together {{
+    model = qwen3_32b; quant = bf16; device = h200; devices = 8
+    parallel {{ tp = auto }}
+}}
+deployment apart {{
+    mode = pd_ratio; model = qwen3_32b; quant = bf16; device = h200
+    prefill {{ devices = [1, 2, 4] }}
+    decode {{ devices = [1, 2, 4] }}
+    parallel {{ tp = auto }}
+    fleet {{ devices = 8 }}
+}}
+study s {{ workload = chat; deployments = [together, apart] }}
 """
 
 
@@ -157,8 +195,11 @@ ROWS: dict[str, tuple[Callable[[str], dict[str, Any]], Callable[[], str]]] = {
     "JSON of 720 candidates": (json_alone, many_deployments),
     "sweep of 160 values": (whole_run, many_values),
     "5 models × 3 devices": (whole_run, many_candidates),
+    "a MoE space": (whole_run, moe_space),
     "long step loops, one process": (in_one_process, long_loops),
     "long step loops, as usual": (results_alone, long_loops),
+    "very long step loops, one process": (in_one_process, very_long_loops),
+    "very long step loops, as usual": (results_alone, very_long_loops),
 }
 
 

@@ -7,13 +7,16 @@ from specc.report.study import ReportedStudy
 
 
 def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
-    """Yield the table of expectations; a terminal shows that of a variant if one is not met."""
+    """Yield the table of expectations; a terminal shows that of a variant if one is not met.
+
+    So does a report with that of a variant which it does not show whole.
+    """
     verdicts = study.result.verdicts
-    if not verdicts:
+    met = all(v.met for v in verdicts)
+    if not verdicts or (met and not study.is_whole):
         return
     columns = ("Expectation", "Met", "Value", "Reason")
     settings = ", ".join(f"{path} = {value}" for path, value in study.study.settings)
-    met = all(v.met for v in verdicts)
     yield Table(
         id=study.id("expectations"),
         depth=study.summary if met else Depth.SUMMARY,

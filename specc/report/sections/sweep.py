@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from attrs import evolve
+
 from specc.report import format as show
 from specc.report.charts.sweep import heat_map, sweep_chart
 from specc.report.columns import METRICS, MONEY, columns, of_configuration
@@ -15,7 +17,8 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the table and the picture of a sweep."""
     if not study.is_variant or not study.is_first:
         return
-    yield _table(study.id("sweep-variants"), study.variants)
+    table = _table(study.id("sweep-variants"), study.variants)
+    yield evolve(table, note=_whole(study)) if len(study.whole) < len(study.variants) else table
     swept = len(study.study.settings)
     drawn = sweep_chart(study.variants) if swept == 1 else None
     if drawn is not None:
@@ -33,6 +36,16 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
             alt="Throughput over the swept fields",
             heat=heat,
         )
+
+
+def _whole(study: ReportedStudy) -> str:
+    """Say which of many variants the report shows whole."""
+    settings = ", ".join(f"{path} = {value}" for path, value in study.study.settings)
+    best = "the best of them" if study.best is not None else "the first of them"
+    return (
+        f"Of these {len(study.variants)} variants the report shows {best} whole: {settings}. The "
+        "result file has all of them; to see another one, set its values with --set."
+    )
 
 
 def _table(id_: str, results: Sequence[StudyResult]) -> Table:
