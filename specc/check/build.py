@@ -212,9 +212,7 @@ class _Builder:
         overrides = self.overrides.extended()
         for setting in settings:
             overrides.add(setting.path, setting.value, found.module)
-        builder = _Builder(
-            self.workspace, self.problems, self.evaluator, overrides, shared=shared
-        )
+        builder = _Builder(self.workspace, self.problems, self.evaluator, overrides, shared=shared)
         node = builder.block(found)
         if node is None:
             return None

@@ -12,12 +12,12 @@ from specc.results import (
     Configuration,
     Simulated,
     StudyResult,
+    drawn,
     objective_of,
     short_label,
 )
 
-MOST_DRAWN = 16  # candidates of a phase in a picture
-MOST_WHOLE = 8  # variants of a swept study that are shown whole
+MOST_WHOLE = 9  # variants of a swept study that are shown whole: a grid of three by three
 
 
 def shown_whole(variants: tuple[StudyResult, ...]) -> tuple[StudyResult, ...]:
@@ -112,18 +112,15 @@ class ReportedStudy:
     @cached_property
     def drawn(self) -> list[Candidate]:
         """The candidates in pictures: those of the best configuration, then the best others."""
-        candidates = self.feasible or self.infeasible
-        order = sorted(candidates, key=lambda c: not self.is_recommended(c))
-        kept: list[Candidate] = []
-        for phase in dict.fromkeys(c.phase for c in candidates):
-            kept += [c for c in order if c.phase == phase][:MOST_DRAWN]
-        return kept
+        return drawn(self.feasible, self.infeasible, self._recommended)
 
     def is_recommended(self, candidate: Candidate) -> bool:
         """Tell whether a candidate is part of the configuration that is recommended."""
-        return self.best is not None and candidate.instance.task in {
-            instance.task for instance in self.best.instances
-        }
+        return candidate.instance.task in self._recommended
+
+    @cached_property
+    def _recommended(self) -> set[str]:
+        return {instance.task for instance in self.best.instances} if self.best else set()
 
     @cached_property
     def _several_phases(self) -> bool:

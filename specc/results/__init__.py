@@ -6,6 +6,7 @@ writes and loads result files, `frame.py` makes tables for pandas.
 """
 
 from specc.results.candidates import (
+    MOST_POINTS,
     Band,
     BatchCurve,
     BinRow,
@@ -13,11 +14,13 @@ from specc.results.candidates import (
     Candidate,
     Configuration,
     EngineSettings,
+    FrontierPoint,
     Instance,
     MemoryUse,
     Miss,
     Point,
     Timeline,
+    drawn,
     short_label,
 )
 from specc.results.files import FORMAT, ResultsError, load_results, rounded
@@ -48,6 +51,7 @@ from specc.results.studies import (
 
 __all__ = [
     "FORMAT",
+    "MOST_POINTS",
     "UNITS",
     "Attainment",
     "Band",
@@ -63,6 +67,7 @@ __all__ = [
     "EngineLimits",
     "EngineSettings",
     "Estimate",
+    "FrontierPoint",
     "Header",
     "Instance",
     "MemoryUse",
@@ -80,6 +85,7 @@ __all__ = [
     "StudyResult",
     "Timeline",
     "Verdict",
+    "drawn",
     "load_results",
     "objective_of",
     "rounded",

@@ -4,11 +4,16 @@ Everything here is plain data in base units: seconds, bytes, tokens a second. Wh
 is in `specc.ir.facts`.
 """
 
+from collections.abc import Sequence
+
 from attrs import frozen
 
 from specc.ir import Layout
 from specc.records import Record
 from specc.units import Bytes, Seconds, Tokens
+
+MOST_DRAWN = 16  # candidates of a phase in a picture
+MOST_POINTS = 12  # of a frontier
 
 
 @frozen(eq=False, repr=False)
@@ -78,6 +83,20 @@ class BatchCurve(Record):
     throughput: tuple[float, ...]
     available: tuple[Bytes, ...]
     feasible: tuple[bool, ...]
+
+
+@frozen(eq=False, repr=False)
+class FrontierPoint(Record):
+    """A batch size of the instance of a task that no other beats in every respect."""
+
+    task: str
+    batch: int
+    ttft: Seconds | None
+    tpot: Seconds | None
+    throughput_per_device: float
+    available: Bytes
+    cost: float | None
+    currency: str
 
 
 @frozen(eq=False, repr=False)
@@ -218,6 +237,7 @@ class Candidate(Record):
         input, output, effective_input: tokens of the mean request; those that prefill computes.
         chunks: parts that the longest prompt is computed in.
         probes: batch sizes that were evaluated.
+        curve: what was found of them, of candidates that a report draws.
     """
 
     deployment: str
@@ -232,7 +252,7 @@ class Candidate(Record):
     misses: tuple[Miss, ...]
     relaxations: tuple[Miss, ...]
     probes: int
-    curve: BatchCurve
+    curve: BatchCurve | None = None
 
     @property
     def phase(self) -> str:
@@ -317,3 +337,21 @@ class Configuration(Record):
 def short_label(label: str) -> str:
     """Return the label of a layout without what is 1 and without bars."""
     return label.replace(" | PP=1", "").replace(" | ", " ")
+
+
+def drawn(
+    feasible: Sequence[Candidate], infeasible: Sequence[Candidate], recommended: set[str]
+) -> list[Candidate]:
+    """Return the candidates in pictures: those of the best configuration, then the best others.
+
+    Args:
+        feasible: candidates that meet all limits, the best first.
+        infeasible: the others, which are drawn where there are none of these.
+        recommended: tasks of the instances of the best configuration.
+    """
+    candidates = feasible or infeasible
+    order = sorted(candidates, key=lambda c: c.instance.task not in recommended)
+    kept: list[Candidate] = []
+    for phase in dict.fromkeys(c.phase for c in candidates):
+        kept += [c for c in order if c.phase == phase][:MOST_DRAWN]
+    return kept

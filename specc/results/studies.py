@@ -6,7 +6,7 @@ from attrs import frozen
 
 from specc.ir import Objective, Study
 from specc.records import Record
-from specc.results.candidates import Candidate, Configuration
+from specc.results.candidates import Candidate, Configuration, FrontierPoint
 from specc.results.simulations import Simulated
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class StudyResult(Record):
         omitted: configurations that are worse than those listed, and left out.
         verdicts: of the expectations.
         simulations: of the shortlist, or of the servers; the one to choose first.
+        frontier: batch sizes that no other beats, where all candidates are of one phase.
     """
 
     study: Study
@@ -56,6 +57,7 @@ class StudyResult(Record):
     omitted: int = 0
     verdicts: tuple[Verdict, ...] = ()
     simulations: tuple[Simulated, ...] = ()
+    frontier: tuple[FrontierPoint, ...] = ()
 
     @property
     def best(self) -> Configuration | None:

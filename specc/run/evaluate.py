@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import groupby
 
 import numpy as np
@@ -17,7 +17,6 @@ from specc.plan import Task
 from specc.records import Record
 from specc.results import (
     Band,
-    BatchCurve,
     BoundShares,
     Candidate,
     EngineSettings,
@@ -25,6 +24,7 @@ from specc.results import (
     MemoryUse,
     Point,
 )
+from specc.results.curves import CurveRows
 from specc.search.batch import BatchSearch, exhaustive_batches, search_batch
 from specc.search.goals import Goals
 from specc.serving import (
@@ -67,8 +67,8 @@ class Tradeoff(Record):
         return max(bisect_right(self.tpot, limit) - 1, 0)
 
 
-@frozen(eq=False, repr=False)
-class Evaluated(Record):
+@frozen(eq=False)
+class Evaluated:
     """What was found for a task: data alone, as it comes from another process.
 
     Attributes:
@@ -76,13 +76,15 @@ class Evaluated(Record):
         mean_steps: tokens of the mean output after the first.
         decoding: what the instance can do besides its best, where it decodes alone; None where
             nothing is feasible.
+        curve: rows of the search.
     """
 
     task: Task
     candidate: Candidate
     cache: CacheSize
     mean_steps: float
-    decoding: Tradeoff | None = None
+    decoding: Tradeoff | None
+    curve: CurveRows
 
 
 @frozen(eq=False, slots=False)
@@ -215,6 +217,7 @@ def _searched(p: Prepared, table: ServingTable | None) -> Evaluated:
         cache=CacheSize.of(p.model.server),
         mean_steps=p.model.server.mixture.mean_steps,
         decoding=_tradeoff(found) if p.task.phase is Phase.DECODE else None,
+        curve=_curve(found),
     )
 
 
@@ -285,7 +288,6 @@ def _candidate(
         misses=found.misses,
         relaxations=found.relaxations,
         probes=found.probes,
-        curve=_curve(found),
     )
 
 
@@ -350,22 +352,23 @@ def _shares(parts: dict[str, float | None]) -> BoundShares | None:
     return BoundShares(**known) if known else None
 
 
-def _curve(found: BatchSearch) -> BatchCurve:
+def _curve(found: BatchSearch) -> CurveRows:
     """Thin the probed rows to a geometric series of batches, keeping the ends and the best."""
-    rows = len(found.table)
-    picked = np.round(np.geomspace(1, rows, CURVE_POINTS)).astype(int) - 1
-    kept = {*picked.tolist(), *([found.best] if found.best is not None else [])}
-    index = np.array(sorted(kept))
-    table = found.table
-    return BatchCurve(
-        batch=tuple(table.batch[index].tolist()),
-        ttft=_known(table.ttft[index].tolist()),
-        tpot=_known(table.tpot[index].tolist()),
-        throughput=tuple(table.throughput[index].tolist()),
-        available=tuple(round(x) for x in table.memory.available[index].tolist()),
-        feasible=tuple(found.feasible[index].tolist()),
+    index, table = _picked(len(found.table)), found.table
+    if found.best is not None:
+        index = np.array(sorted({*index.tolist(), found.best}))
+    return CurveRows(
+        batch=table.batch[index],
+        ttft=np.asarray(table.ttft[index], np.float64),
+        tpot=np.asarray(table.tpot[index], np.float64),
+        throughput=np.asarray(table.throughput[index], np.float64),
+        available=np.asarray(table.memory.available[index], np.float64),
+        feasible=found.feasible[index],
     )
 
 
-def _known(values: list[float]) -> tuple[float | None, ...]:
-    return tuple(None if value != value else value for value in values)  # noqa: PLR0124
+@lru_cache(maxsize=1024)
+def _picked(rows: int) -> Integers:
+    """Return the rows of a geometric series, each once."""
+    picked = np.round(np.geomspace(1, rows, CURVE_POINTS)).astype(int) - 1
+    return np.array(sorted(set(picked.tolist())))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from specc.diagnostics import Diagnostic
 from specc.plan import Task
 from specc.results import Candidate
+from specc.results.curves import CurveRows
 from specc.run.estimate import seconds_of
 from specc.run.evaluate import Evaluated, Tradeoff, evaluate
 from specc.run.failure import EvaluationError
@@ -17,7 +18,7 @@ from specc.units import Seconds
 WORTH_PROCESSES: Seconds = 2.0
 CHUNKS = 8  # of the tasks of a process
 
-Outcome = tuple[Candidate, CacheSize, float, Tradeoff | None]
+Outcome = tuple[Candidate, CacheSize, float, Tradeoff | None, CurveRows]
 
 
 def evaluated(tasks: Sequence[Task], progress: Callable[[], None]) -> dict[str, Evaluated]:
@@ -61,7 +62,8 @@ def _results(tasks: Sequence[Task]) -> Iterator[Evaluated]:
 
 def outcomes(tasks: Sequence[Task]) -> list[Outcome]:
     """Return what was found for tasks, without the tasks: the other process has them."""
-    return [(e.candidate, e.cache, e.mean_steps, e.decoding) for e in evaluate(tasks)]
+    found = evaluate(tasks)
+    return [(e.candidate, e.cache, e.mean_steps, e.decoding, e.curve) for e in found]
 
 
 def _lost(exitcode: int | None, tasks: Sequence[Task]) -> Diagnostic:

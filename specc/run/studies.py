@@ -6,7 +6,16 @@ from attrs import evolve
 
 from specc.ir import Study
 from specc.plan import Plan, PlannedStudy, PrunedCandidate
-from specc.results import Candidate, Configuration, Dropped, Simulated, StudyResult
+from specc.results import (
+    Candidate,
+    Configuration,
+    Dropped,
+    FrontierPoint,
+    Simulated,
+    StudyResult,
+    drawn,
+)
+from specc.results.curves import frontier
 from specc.run.configurations import configurations, detailed, ranked
 from specc.run.evaluate import Evaluated
 from specc.run.events import Events
@@ -38,20 +47,48 @@ def _run_study(
         found += of_deployment
         omitted += more
     order = _with_details(ranked(found, study.objective), known)
-    candidates = [e.candidate for found_of in own.values() for e in found_of]
     place = {c.instances[-1].task: number for number, c in reversed(list(enumerate(order)))}
-    candidates.sort(key=lambda candidate: _rank(candidate, place))
+    evaluations = [e for found_of in own.values() for e in found_of]
+    evaluations.sort(key=lambda e: _rank(e.candidate, place))
     simulations = _simulated(study, order, known, events)
+    decided = _decided(order, simulations)
+    best = next((found for found in decided if found.feasible), None)
     result = StudyResult(
         study,
-        tuple(_decided(order, simulations)),
-        tuple(candidates),
+        tuple(decided),
+        tuple(_with_curves(evaluations, best)),
         _by_reason(planned.pruned),
         omitted,
         simulations=simulations,
+        frontier=_frontier(study, evaluations),
     )
     verdicts = tuple(judge(e, result) for e in study.expectations)
     return evolve(result, verdicts=verdicts)
+
+
+def _frontier(study: Study, found: Sequence[Evaluated]) -> tuple[FrontierPoint, ...]:
+    feasible = [e for e in found if e.candidate.feasible]
+    instances = [e.candidate.instance for e in feasible]
+    if len({instance.phase for instance in instances}) != 1:
+        return ()
+    return frontier(study, instances, [e.curve for e in feasible])
+
+
+def _with_curves(found: Sequence[Evaluated], best: Configuration | None) -> list[Candidate]:
+    """Give the candidates that a report draws their curves.
+
+    Others are not shown but for their best batch size: their curves would be most of a result.
+    """
+    candidates = [e.candidate for e in found]
+    feasible, infeasible = (
+        [c for c in candidates if c.feasible is wanted] for wanted in (True, False)
+    )
+    recommended = {instance.task for instance in best.instances} if best else set()
+    kept = {id(candidate) for candidate in drawn(feasible, infeasible, recommended)}
+    return [
+        evolve(e.candidate, curve=e.curve.curve) if id(e.candidate) in kept else e.candidate
+        for e in found
+    ]
 
 
 def _simulated(

@@ -58,7 +58,7 @@ class Row:
         return self.goal / found if self.more else found / self.goal
 
 
-class Absent(Exception):
+class AbsentError(Exception):
     """Something that a row needs is not installed."""
 
 
@@ -83,7 +83,7 @@ def _beside_peer() -> float:
     """Return how many times as long a peer's default comparison of a model on 8 GPUs takes."""
     peer = shutil.which(PEER)
     if peer is None:
-        raise Absent(f"{PEER} is not installed")
+        raise AbsentError(f"{PEER} is not installed")
     theirs = [peer, "cli", "default", "--model-path", "Qwen/Qwen3-32B", "--total-gpus", "8"]
     with tempfile.TemporaryDirectory() as folder:
         spec = Path(folder) / "like.spec"
@@ -97,7 +97,7 @@ def _beside_peer() -> float:
 def _two_processes() -> float:
     """Return how many times as fast two processes are as one, by the clock."""
     if bench_plans.executors.usable_cores() < 2:
-        raise Absent("this machine has one core")
+        raise AbsentError("this machine has one core")
     alone, both = (
         bench_plans.elsewhere(f"very long step loops, {name}", ROOT)["wall"]
         for name in ("one process", "as usual")
@@ -184,7 +184,7 @@ def main() -> None:
     if options.here:
         try:
             print(next(row for row in ROWS if row.name == options.here).measure())
-        except Absent as reason:
+        except AbsentError as reason:
             sys.exit(str(reason))
         return
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -23,7 +23,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from specc._version import __version__ as version
 from specc.outputs.files import write_files
 from specc.run import executors
 from specc.session import Session
@@ -117,8 +116,10 @@ study s {{ workload = w; deployments = wide }}
 
 def very_long_loops() -> str:
     """Return a spec of step loops that takes longer than ten seconds."""
-    return long_loops().replace("devices = 32", "devices = 64").replace(
-        "pp = [1, 2];", "pp = [1, 2, 4]; cp = [1, 2, 4];"
+    return (
+        long_loops()
+        .replace("devices = 32", "devices = 64")
+        .replace("pp = [1, 2];", "pp = [1, 2, 4]; cp = [1, 2, 4];")
     )
 
 

@@ -143,6 +143,61 @@ def test_a_sweep_over_one_field_has_a_curve(render) -> None:
     assert heights == sorted(heights, reverse=True)  # more hits, more throughput
 
 
+SWEPT = """use std.devices
+use std.models
+workload w {{ input = 1000 tok; output = 200 tok; slo {{ tpot <= 50 ms }} }}
+deployment d {{
+    model = qwen3_8b; quant = w8a8_dynamic; device = atlas_800_a3_752t_die; devices = 2
+    parallel {{ tp = [1, 2] }}
+}}
+study s {{
+    workload = w; deployments = d
+    sweep w.output in [{values}]
+    expect best.throughput >= {least} tok/s
+}}
+"""
+
+
+def _swept(values: int, least: int = 0) -> str:
+    outputs = ", ".join(f"{100 * (1 + n)} tok" for n in range(values))
+    return SWEPT.format(values=outputs, least=least)
+
+
+@pytest.mark.parametrize(("values", "whole"), [(9, 9), (10, 1)])
+def test_of_many_variants_the_best_is_shown_whole(render, values: int, whole: int) -> None:
+    files = render(_swept(values))
+    text = files["plan.report.md"]
+    assert text.count("## s\n") == whole
+    assert sum("-curves-light" in name for name in files) == whole
+    result = json.loads(files["plan.result.json"])
+    best = max(study["configurations"][0]["throughput"] for study in result["studies"])
+    assert len(result["studies"]) == values
+    assert ("variants the report shows the best of them whole" in text) is (whole == 1)
+    if whole == 1:
+        assert f"{best:,.0f} tok/s" in text.partition("### ")[0].replace("\u202f", ",")
+
+
+def test_an_expectation_that_a_variant_misses_is_always_shown(render) -> None:
+    lines = render(_swept(12))["plan.result.json"]
+    served = [s["configurations"][0]["throughput"] for s in json.loads(lines)["studies"]]
+    least = round(sorted(served)[2]) + 1  # three variants serve less
+    text = render(_swept(12, least), "b")["plan.report.md"]
+    assert text.count("| NO |") == 3
+    assert text.count("| yes |") == 1  # of the variant that is shown whole
+
+
+def test_candidates_that_are_not_drawn_have_no_curve(render) -> None:
+    text = (ROOT / "specs" / "code-completion.spec").read_text()
+    files = render(text)
+    (study,) = json.loads(files["plan.result.json"])["studies"]
+    with_curve = [c["curve"] is not None for c in study["candidates"]]
+    assert 0 < sum(with_curve) < len(with_curve)
+    # The frontier is that of all candidates, also of those without a curve.
+    tasks = {c["instance"]["task"] for c in study["candidates"]}
+    assert {point["task"] for point in study["frontier"]} <= tasks
+    assert len(study["frontier"]) > 1
+
+
 def test_an_infeasible_study_tells_the_cheapest_relaxation(render, small_spec) -> None:
     text = render(small_spec(slo="tpot <= 5 ms"))["plan.report.md"]
     assert "The smallest change that makes it feasible" in text

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from specc.report.frontier import _unbeaten
 from specc.report.relaxations import relaxations
+from specc.results.curves import _unbeaten
 from specc.run.fleets import best_split
 from specc.session import Session
 

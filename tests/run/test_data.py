@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from specc.ir.json import from_json, to_json
 from specc.plan import PlannedStudy, Task, lower
-from specc.run.evaluate import Evaluated, Tradeoff, evaluate, point_at
-from specc.run.executors import evaluated
+from specc.results import BatchCurve, Candidate
+from specc.run.evaluate import Tradeoff, evaluate, point_at
+from specc.run.executors import evaluated, outcomes
 from specc.run.subjects import Simulator, Subject, subjects
+from specc.serving.transfer import CacheSize
 from specc.session import Session
 from tests.conftest import ROOT
 
@@ -49,10 +51,13 @@ def same_as_json(value: object, cls: type) -> bool:
 
 def test_what_comes_back_from_a_process_is_data(planned: PlannedStudy) -> None:
     for task in planned.tasks:
-        (found,) = evaluate([task])
-        assert same_as_json(found, Evaluated)
-        # Serving models and tables took ten times as much.
-        assert len(pickle.dumps(found.candidate)) < 20_000
+        (outcome,) = outcomes([task])
+        candidate, cache, _, decoding, curve = pickle.loads(pickle.dumps(outcome))
+        for part, kind in ((candidate, Candidate), (cache, CacheSize), (curve.curve, BatchCurve)):
+            assert same_as_json(part, kind)
+        assert decoding is None or same_as_json(decoding, Tradeoff)
+        # With serving models, tables and tasks it was ten times as much.
+        assert len(pickle.dumps(outcome)) < 20_000
 
 
 def test_what_is_simulated_is_data_and_is_the_same_when_it_comes_back(

@@ -58,6 +58,8 @@ def latency_charts(
 
 def _curve_points(candidate: Candidate, metric: str) -> list[tuple[float, float, bool]]:
     curve = candidate.curve
+    if curve is None:
+        return []
     rows = zip(getattr(curve, metric), curve.throughput, curve.feasible, strict=True)
     return [(x, y, ok) for x, y, ok in rows if x is not None]
 

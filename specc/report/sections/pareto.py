@@ -7,26 +7,25 @@ from specc.ir.facts import Fact
 from specc.report import format as show
 from specc.report.columns import Cells, metrics, number, table, text
 from specc.report.document import ReportBlock
-from specc.report.frontier import MOST_POINTS, FrontierPoint, frontier, has_costs
 from specc.report.study import ReportedStudy
+from specc.results import MOST_POINTS, FrontierPoint
 
 
 def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the table of the frontier, if there is more than one point on it."""
-    if len(study.phases) != 1:
-        return
-    points = frontier(study.study, study.feasible, study.label)
+    points = study.result.frontier
     if len(points) < 2:
         return
+    labels = {c.instance.task: study.label(c) for c in study.feasible}
     cells = [
-        text("Candidate", lambda p: p.label),
+        text("Candidate", lambda p: labels[p.task]),
         number("Batch", "", lambda p: show.integer(p.batch)),
         *metrics(_of_point, points, ("rate", "throughput", "decode_step")),
         number("Available", "GiB", lambda p: show.gibibytes(p.available)),
         *_cost(points),
     ]
     criteria = "throughput per device, TTFT, TPOT and free memory"
-    if has_costs(points):
+    if all(p.cost is not None for p in points):
         criteria = "throughput per device, TTFT, TPOT, free memory and cost"
     yield table(
         study.id("pareto"),

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from specc.report.frontier import _unbeaten
+from specc.results.curves import _unbeaten
 
 SHAPES = st.tuples(st.integers(1, 60), st.just(5))
 FEW_VALUES = st.sampled_from([-2.0, -1.0, 0.0, 0.5, 3.0])
