@@ -43,7 +43,7 @@ def _sources() -> BaseLoader:
 
 def _modules_in(folder: Path) -> Path:
     """Return where the modules of these templates lie, made by this Jinja and this file."""
-    files = (path for path in resources.folder("templates").iterdir() if path.is_file())
+    files = (path for path in resources.folder("templates").iterdir() if path.suffix == ".j2")
     sources = [Path(__file__), *sorted(files)]
     digest = hashlib.sha256(jinja2.__version__.encode())
     for path in sources:

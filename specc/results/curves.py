@@ -126,17 +126,19 @@ def _price_of(study: Study, instance: Instance) -> Price | None:
 def _unbeaten(scores: Floats) -> NDArray[np.bool_]:
     """Tell which rows no other row beats; less is better in every column.
 
-    They are sorted, so that a row can be beaten only by one before it: each row that is left drops
-    what it beats of the rows after it.
+    They are sorted, so that a row can be beaten only by one before it, which is no worse in the
+    first column: each row that is left drops what it beats of the rows after it.
     """
     rows, of_row = np.unique(scores, axis=0, return_inverse=True)
-    left = np.arange(len(rows))
-    place = 0
-    while place < len(left):
-        beaten = (rows[left[place]] <= rows[left[place + 1 :]]).all(axis=1)
-        left = np.concatenate([left[: place + 1], left[place + 1 :][~beaten]])
-        place += 1
+    columns = [column for column in rows.T[1:] if (column != column[0]).any()]
+    later = np.ascontiguousarray(columns) if columns else np.zeros((1, len(rows)))
+    places = np.arange(len(rows))
     unbeaten = np.zeros(len(rows), dtype=bool)
-    unbeaten[left] = True
+    while len(places):
+        unbeaten[places[0]] = True
+        stays = np.zeros(len(places), dtype=bool)
+        for column in later:
+            stays |= column < column[0]
+        later, places = later[:, stays], places[stays]
     kept: NDArray[np.bool_] = unbeaten[of_row.reshape(-1)]
     return kept

@@ -104,7 +104,10 @@ def rounded(data: Any) -> Any:
     if isinstance(data, float):
         return float(f"{data:.{SIGNIFICANT_DIGITS}g}")
     if isinstance(data, dict):
-        return {key: rounded(value) for key, value in data.items()}
+        return {k: v if type(v) in _EXACT else rounded(v) for k, v in data.items()}
     if isinstance(data, list):
-        return [rounded(value) for value in data]
+        return [v if type(v) in _EXACT else rounded(v) for v in data]
     return data
+
+
+_EXACT = frozenset({int, str, bool, type(None)})  # most of what there is

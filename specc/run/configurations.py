@@ -348,7 +348,7 @@ def detailed(found: Configuration, tasks: Mapping[str, Task]) -> Configuration:
     timeline = None
     for instance in found.instances:
         model = serving_model_of(tasks[instance.task])
-        own = model.bins(instance.point.batch)
+        own = model.bins(instance.point)
         if instance is found.instances[-1] and len(found.instances) == 2:
             extra = found.transfer / model.server.mixture.mean_steps
             own = tuple(_with_ttft(row, first, extra) for row, first in zip(own, bins, strict=True))

@@ -5,7 +5,7 @@ from attrs import frozen
 
 from specc.cost import StepTable, StepTimes
 from specc.cost.times import P10, P90
-from specc.results import BinRow
+from specc.results import BinRow, Point
 from specc.serving.closed import ClosedForm
 from specc.serving.table import Bands, Column, Integers, ServingTable, Shares
 from specc.serving.waves import Waves, wave_counts
@@ -85,12 +85,13 @@ class Aggregated(ClosedForm):
             quantiles[f"throughput_{opposite}"] = concurrency * output / end_to_end
         return Bands(**quantiles)
 
-    def bins(self, batch: int) -> tuple[BinRow, ...]:
+    def bins(self, point: Point) -> tuple[BinRow, ...]:
         """Return what each shape sees: waves mix the shapes, so all have the same mean TTFT."""
-        table = self.evaluate(np.array([batch]))
-        ttft = float(table.ttft[0])
-        each = float(table.decode_step[0]) / self.server.tokens_per_step
-        return self._rows(batch, lambda s: (ttft, _tpot(ttft, each, s.output)))
+        ttft, step = point.ttft, point.decode_step
+        assert ttft is not None
+        assert step is not None
+        each = step / self.server.tokens_per_step
+        return self._rows(point.batch, lambda s: (ttft, _tpot(ttft, each, s.output)))
 
 
 def _tpot(ttft: Seconds, step: Seconds, output: Tokens) -> Seconds | None:

@@ -8,7 +8,7 @@ from attrs import frozen
 from specc.cost import StepTable, StepTimes
 from specc.ir import RequestShape
 from specc.records import Record
-from specc.results import BinRow
+from specc.results import BinRow, Point
 from specc.serving.mixture import allocate
 from specc.serving.server import Server
 from specc.serving.table import Integers, ServingTable
@@ -53,8 +53,8 @@ class ClosedForm(Record, ABC):
         """Return a row for each batch size from the times of its `steps`."""
 
     @abstractmethod
-    def bins(self, batch: int) -> tuple[BinRow, ...]:
-        """Return what each shape sees, with the integers of one batch size."""
+    def bins(self, point: Point) -> tuple[BinRow, ...]:
+        """Return what each shape sees at a batch size, with the integers of that."""
 
     def _rows(
         self, batch: int, latencies: Callable[[RequestShape], Latencies]

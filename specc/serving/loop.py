@@ -11,7 +11,7 @@ from specc.cost import Sequences, StepMemory, StepTable, StepTimes
 from specc.cost.times import P10, P90
 from specc.ir import Scheduler, StepLatency
 from specc.ir.engine import USUAL_SLACK
-from specc.results import BinRow, Timeline
+from specc.results import BinRow, Point, Timeline
 from specc.serving.mixture import allocate
 from specc.serving.schedulers import Budget, interleaved
 from specc.serving.server import Server
@@ -67,9 +67,9 @@ class StepLoop:
             tables.append(timed.table(steps.rows(np.array([row])) if steps else None))
         return joined(tables)
 
-    def bins(self, batch: int) -> tuple[BinRow, ...]:
-        """Return what each shape sees, as means over its requests."""
-        (timed,) = self._timed([batch])
+    def bins(self, point: Point) -> tuple[BinRow, ...]:
+        """Return what each shape sees at a batch size, as means over its requests."""
+        (timed,) = self._timed([point.batch])
         return timed.bins()
 
     def timeline(self, batch: int) -> Timeline:

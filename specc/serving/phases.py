@@ -5,7 +5,7 @@ from attrs import frozen
 
 from specc.cost import StepTimes
 from specc.cost.times import P10, P90
-from specc.results import BinRow
+from specc.results import BinRow, Point
 from specc.serving.closed import ClosedForm
 from specc.serving.server import Server
 from specc.serving.table import Bands, Column, Integers, MemoryParts, ServingTable, Shares
@@ -54,10 +54,9 @@ class Prefill(ClosedForm):
             shares=Shares.of(waves.times),
         )
 
-    def bins(self, batch: int) -> tuple[BinRow, ...]:
+    def bins(self, point: Point) -> tuple[BinRow, ...]:
         """Return what each shape sees: waves mix the shapes, so all have the same mean TTFT."""
-        ttft = float(self.evaluate(np.array([batch])).ttft[0])
-        return self._rows(batch, lambda _: (ttft, None))
+        return self._rows(point.batch, lambda _: (point.ttft, None))
 
 
 @frozen(eq=False, repr=False)
@@ -102,10 +101,9 @@ class Decode(ClosedForm):
             decode=Shares.of(times),
         )
 
-    def bins(self, batch: int) -> tuple[BinRow, ...]:
+    def bins(self, point: Point) -> tuple[BinRow, ...]:
         """Return what each shape sees: all decode in the same steps."""
-        tpot = float(self.evaluate(np.array([batch])).tpot[0])
-        return self._rows(batch, lambda _: (None, tpot))
+        return self._rows(point.batch, lambda _: (None, point.tpot))
 
 
 def prefill_table(

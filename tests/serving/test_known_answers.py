@@ -21,6 +21,7 @@ from specc.ir import (
     Transfer,
     Workload,
 )
+from specc.run.evaluate import point_of
 from specc.serving import Aggregated, Decode, Prefill, Server, StepLoop, serving_model
 from specc.serving.schedulers import Budget, interleaved
 from specc.serving.transfer import CacheSize, CacheTransfer, link_rate
@@ -147,7 +148,7 @@ def test_shapes_see_their_own_share_of_speculative_steps() -> None:
     assert server.tokens_per_step == 2.0
     serving = Aggregated(server, 4000)
     table = serving.evaluate(np.array([6]))
-    short, long = serving.bins(6)
+    short, long = serving.bins(point_of(table, 0))
     assert short.ttft == long.ttft == pytest.approx(table.ttft[0])
     for row in (short, long):
         assert row.samples == 3

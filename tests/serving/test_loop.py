@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from specc.cost import StepTable
 from specc.ir import Cut, Deployment, Layout, LengthBin, Scheduler, StepLatency, Workload
+from specc.run.evaluate import point_of
 from specc.serving import Aggregated, Server, StepLoop, joined
 from specc.serving.loop import Trajectory
 from specc.serving.schedulers import Budget, Waiting, composed
@@ -277,7 +278,8 @@ def test_a_batch_too_small_for_every_shape_still_sees_each_in_its_share() -> Non
         for share, n in ((7, 500), (2, 3000), (1, 9000))
     )
     loop = StepLoop(_server(Workload(requests=rows)), 1000, slack=0.0, decodes=False)
-    row = loop.evaluate(np.array([1])).row(0)
+    table = loop.evaluate(np.array([1]))
+    row, point = table.row(0), point_of(table, 0)
     alone = [
         StepLoop(_server(Workload(input=n, output=5)), 1000, slack=0.0, decodes=False)
         .evaluate(np.array([1]))
@@ -286,8 +288,8 @@ def test_a_batch_too_small_for_every_shape_still_sees_each_in_its_share() -> Non
     ]
     assert row["ttft"] == pytest.approx(0.7 * alone[0] + 0.2 * alone[1] + 0.1 * alone[2])
     assert row["rate"] == pytest.approx(1 / row["ttft"])
-    assert [b.samples for b in loop.bins(1)] == [1, 0, 0]
-    assert [b.ttft for b in loop.bins(1)] == pytest.approx(alone)
+    assert [b.samples for b in loop.bins(point)] == [1, 0, 0]
+    assert [b.ttft for b in loop.bins(point)] == pytest.approx(alone)
 
 
 @pytest.mark.parametrize("latency", list(StepLatency))

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from specc.ir import Deployment, Layout, LengthBin, Phase, Representative, RequestShape, Workload
+from specc.run.evaluate import point_of
 from specc.serving import Aggregated, Decode, Prefill, Server, StepLoop, allocate
 from tests.cost.test_rules import DEVICE, MODEL
 
@@ -97,7 +98,7 @@ def test_bins_of_a_mixture_average_to_the_whole(name: str) -> None:
     model = MODELS[name](_server(Workload(requests=rows)))
     batch = 20
     table = model.evaluate(np.array([batch]))
-    bins = model.bins(batch)
+    bins = model.bins(point_of(table, 0))
     assert [row.samples for row in bins] == [20, 12, 8]
     weights = [row.samples for row in bins]
     if name != "decode":
