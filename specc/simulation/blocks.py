@@ -88,7 +88,7 @@ class BlockCache:
             else:
                 self._first[key] = copy
 
-    def release(self, request: int, blocks: int, full: int, keep: bool) -> int:
+    def release(self, request: int, blocks: int, full: int, *, keep: bool) -> int:
         """Give the blocks of a request back; return how many nobody else uses.
 
         Args:

@@ -135,11 +135,9 @@ class CostTable:
 
     def mixed(self, tokens: Tokens, keys: int, batch: int, context: Tokens) -> int:
         """Return the cost of a step that prefills, multilinear between the nodes."""
-        sums = self.decode(batch) if batch else None
         by_context = self._axes[0]
-        h = 0
-        if sums is not None:
-            h = max(min(bisect_right(by_context, context), len(by_context) - 1) - 1, 0)
+        # The last node has no next one; before the first one there is none.
+        h = bisect_right(by_context, context, 1, len(by_context) - 1) - 1 if batch else 0
         key = (tokens, keys, batch, h)
         ends = self._known.get(key)
         if ends is None:
@@ -147,8 +145,9 @@ class CostTable:
                 self._known.clear()
             ends = self._known[key] = self._at_nodes(*key)
         low, high = ends
-        if sums is None:
+        if not batch:
             return round(low)
+        sums = self._decode.get(batch) or self.decode(batch)
         w = (context - by_context[h]) / (by_context[h + 1] - by_context[h])
         return round(low + w * (high - low)) + sums[context + 1] - sums[context]
 

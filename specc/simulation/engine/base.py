@@ -191,21 +191,27 @@ class SimulatedEngine(ABC):
 
     def advance(self, until: int = NEVER) -> None:
         """Run all steps that begin before `until`."""
-        pending, waiting, running = self._pending, self.waiting, self.running
-        arrival = self.lives.arrival
-        while True:
-            while pending and arrival[pending[0]] <= self._seen:
-                waiting.append(pending.popleft())
-            if not waiting and not running:
-                if not pending or arrival[pending[0]] >= until:
-                    return
-                self.wait(max(self.now, arrival[pending[0]]))
-                continue
-            if self.now >= until:
-                if until == NEVER:
-                    raise TooLongError
-                return
+        while not self.rests(until):
             self._step(until)
+
+    def rests(self, until: int) -> bool:
+        """Take in what has come, and tell whether no further step begins before `until`.
+
+        Raises:
+            TooLongError: 64 bits cannot tell when the next one begins.
+        """
+        self.arrive()
+        if not self.waiting and not self.running:
+            came = self.next_arrival
+            if not self._pending or came >= until:
+                return True
+            self.wait(max(self.now, came))
+            self.arrive()
+        if self.now < until:
+            return False
+        if until == NEVER:
+            raise TooLongError
+        return True
 
     def wait(self, until: int) -> None:
         """Do nothing until a time: what has come by then is known to the next step."""
@@ -449,7 +455,7 @@ class SimulatedEngine(ABC):
         if cache is not None:
             if self.lives.hashes is not None:
                 self._publish(request, published)
-            blocks = cache.release(request, blocks, published // block, keep)
+            blocks = cache.release(request, blocks, published // block, keep=keep)
         self._free += blocks
 
     def _hashes(self, request: int) -> "tuple[int, ...]":

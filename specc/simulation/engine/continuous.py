@@ -19,17 +19,17 @@ from specc.simulation.engine.base import (
     BATCH,
     CONTEXT,
     DURATION,
+    NEVER,
     STEPS,
     TOKENS,
     EngineStep,
     SimulatedEngine,
 )
 from specc.simulation.engine.lives import Chunk, work_of
+from specc.simulation.engine.usual import PLACE_BITS, PLACES, run_usual_steps
 from specc.simulation.policies.schedulers import StepPlan
 from specc.simulation.requests import Gaps
 
-_PLACE_BITS = 32
-_PLACES = (1 << _PLACE_BITS) - 1
 _made = partial(tuple.__new__, EngineStep)  # half the time of a call of the class
 
 
@@ -72,6 +72,17 @@ class Continuous(SimulatedEngine):
         sums = self.costs.decode(step.batch)
         # A step that has begun is seen as it ends.
         return self.now + sums[step.context + step.steps - 1] - sums[step.context]
+
+    def advance(self, until: int = NEVER) -> None:
+        """Run all steps that begin before `until`."""
+        if self._ahead or self.lives.hashes is not None:
+            SimulatedEngine.advance(self, until)
+            return
+        while not self.rests(until):
+            run_usual_steps(self, until)
+            if self.now < until and not self.is_idle:
+                self.arrive()
+                self._step(until)
 
     def compose(self) -> EngineStep | None:
         """Compose the next step; where the batch only ages, with those after it."""
@@ -126,7 +137,7 @@ class Continuous(SimulatedEngine):
         while self._fills and self._fills[0][0] <= shown:
             _, place, number = heapq.heappop(self._fills)
             request = self._joined[place]
-            if self._ends.get(request, -1) & _PLACES == place:
+            if self._ends.get(request, -1) & PLACES == place:
                 self.cache.publish(request, self._hashes(request), number)
                 self._await_fill(request, place, number + 1)
 
@@ -147,9 +158,9 @@ class Continuous(SimulatedEngine):
     def _aging(self, once: bool) -> EngineStep:
         """Return decode steps until something else can happen, or one step."""
         batch, heap, ends = self.ready, self._finishing, self._ends
-        while ends.get(self._joined[heap[0] & _PLACES]) != heap[0]:
+        while ends.get(self._joined[heap[0] & PLACES]) != heap[0]:
             heapq.heappop(heap)
-        steps = 1 if once else (heap[0] >> _PLACE_BITS) - self.turn
+        steps = 1 if once else (heap[0] >> PLACE_BITS) - self.turn
         if steps > 1:
             most = (steps // len(self._residues) + 1) * batch
             if most > self._free and self._demand(steps) > self._free:
@@ -186,7 +197,7 @@ class Continuous(SimulatedEngine):
         self.turn += steps
         self._pass(took, ends[1])
         self._token_at = self.now
-        if heap[0] < self.turn + 1 << _PLACE_BITS:
+        if heap[0] < self.turn + 1 << PLACE_BITS:
             self._finish()
         if step.prompts:
             self._prompts_done(step.prompts)
@@ -230,7 +241,7 @@ class Continuous(SimulatedEngine):
             self._fresh[request] = since
         lives, turn = self.lives, self.turn
         place = len(self._joined)
-        end = turn + lives.output[request] - lives.generated[request] << _PLACE_BITS | place
+        end = turn + lives.output[request] - lives.generated[request] << PLACE_BITS | place
         self._joined.append(request)
         self._ends[request] = end
         self._began[request] = turn
@@ -244,7 +255,7 @@ class Continuous(SimulatedEngine):
     def _leave(self, request: int) -> None:
         lives = self.lives
         self._fill(self.turn)
-        left = (self._ends[request] >> _PLACE_BITS) - self.turn
+        left = (self._ends[request] >> PLACE_BITS) - self.turn
         decoded = self.turn - self._began[request]
         held = lives.known[request] + decoded
         # The token of the step before is not known yet where this one is composed ahead.
@@ -263,10 +274,10 @@ class Continuous(SimulatedEngine):
 
     def _finish(self) -> None:
         """End the sequences that have all their tokens."""
-        heap, lives, after = self._finishing, self.lives, self.turn + 1 << _PLACE_BITS
+        heap, lives, after = self._finishing, self.lives, self.turn + 1 << PLACE_BITS
         while heap and heap[0] < after:
             end = heapq.heappop(heap)
-            request = self._joined[end & _PLACES]
+            request = self._joined[end & PLACES]
             if self._ends.get(request) == end:
                 self._fill(self.turn)
                 self._end_decode(request)
