@@ -75,7 +75,7 @@ class Continuous(SimulatedEngine):
 
     def advance(self, until: int = NEVER) -> None:
         """Run all steps that begin before `until`."""
-        if self._ahead or self.lives.hashes is not None:
+        if self.lives.hashes is not None:
             SimulatedEngine.advance(self, until)
             return
         while not self.rests(until):

@@ -2,8 +2,8 @@
 
 A step is usual if it takes in one whole prompt beside all that decodes, or if a batch only ages.
 Nearly all steps are. What else there is (a prompt in chunks, several at a time, blocks that run
-out, prompts that share prefixes, steps that are composed ahead) the engine does step by step as it
-always does; both keep the same books, to the last digit.
+out, prompts that share prefixes) the engine does step by step as it always does; both keep the same
+books, to the last digit.
 """
 
 import heapq
@@ -38,10 +38,11 @@ def run_usual_steps(engine: "Continuous", until: int) -> None:  # noqa: C901, PL
     block, budget, capacity = settings.block, settings.budget, settings.capacity
     limit, admission = engine._limit, settings.admission
     turn, free, offset = engine.turn, engine._free, engine._offset
+    ahead, seen, leaving = engine._ahead, engine._seen, engine._leaving
     push, pop = heapq.heappush, heapq.heappop
     came = arrival[pending[0]] if pending else NEVER
     while now < until and ready:
-        while came <= now:
+        while came <= seen:
             waiting.append(pending.popleft())
             came = arrival[pending[0]] if pending else NEVER
         places = limit - len(running)
@@ -66,40 +67,67 @@ def run_usual_steps(engine: "Continuous", until: int) -> None:  # noqa: C901, PL
                 break
             waiting.popleft()
             running[request] = None
-            start[request] = now
+            start[request] = seen
             hits[request] += done
             free -= used
+            if cache is not None and cache.idle > free:
+                cache.trim(free)
+            for ended, held in leaving.items():
+                free -= -held // block
+                if cache is not None:
+                    cache.release(ended, 0, held // block, keep=False)
+                del running[ended]
+            leaving.clear()
             record((now, 1, ready, context, query, took, len(waiting), capacity - free))
             turn += 1
+            final = took
         else:
             # The batch ages until a sequence ends, or the next request may start.
-            request = -1
+            request, once = -1, False
+            place = turn % block
+            grown = residues[place]
+            again = waiting and cache is not None and lives.preemptions[waiting[0]]
+            if grown > free or again:
+                break
+            if leaving:
+                if cache is not None and cache.idle > free - grown:
+                    cache.trim(free - grown)
+                for ended, held in leaving.items():
+                    free -= -held // block
+                    if cache is not None:
+                        cache.release(ended, 0, held // block, keep=False)
+                    del running[ended]
+                leaving.clear()
+                places = limit - len(running)
+                once = bool(waiting)
             while ends.get(joined[heap[0] & PLACES]) != heap[0]:
                 pop(heap)
-            steps = (heap[0] >> PLACE_BITS) - turn
-            place = turn % block
             sums, context = decode(ready), offset // ready + turn
-            last = context + steps
+            last = context + 1 if once else context + (heap[0] >> PLACE_BITS) - turn
             passed = sums[context] - now
             if came < until and not waiting and places > 0:
-                last = bisect_left(sums, came + passed, context, last)
+                known_at = bisect_left(sums, came + passed, context, last) + ahead
+                if known_at < last:
+                    last = known_at
             if until < NEVER:
                 last = bisect_left(sums, until + passed, context, last)
-            steps = last - context if last > context else 1
-            if steps == 1:
-                grown = residues[place]
+            steps = last - context
+            if steps <= 1:
+                steps, last = 1, context + 1
             else:
                 rounds, rest = divmod(steps, block)
                 grown = rounds * ready + sum(residues[place : place + rest])
                 if place + rest > block:
                     grown += sum(residues[: place + rest - block])
-            took = sums[context + steps] - sums[context]
+            took = sums[last] - sums[context]
+            final = took if steps == 1 else sums[last] - sums[last - 1]
             if grown > free or took > LONGEST_RUN:
                 break
             free -= grown
             record((now, steps, ready, context, 0, took, len(waiting), capacity - free))
             turn += steps
         now += took
+        seen = now - final if ahead else now
         if cache is not None and cache.idle > free:
             cache.trim(free)
         after = turn + 1 << PLACE_BITS
@@ -107,13 +135,17 @@ def run_usual_steps(engine: "Continuous", until: int) -> None:  # noqa: C901, PL
             end = pop(heap)
             ended = joined[end & PLACES]
             if ends.get(ended) == end:
-                del ends[ended], running[ended]
+                del ends[ended]
                 since = began.pop(ended)
                 offset -= known[ended] + 1 - since
                 residues[(since - known[ended]) % block] -= 1
                 ready -= 1
                 finish[ended] = now
                 held = prompt[ended] + output[ended] - 1
+                if ahead:
+                    leaving[ended] = held
+                    continue
+                del running[ended]
                 free -= -held // block
                 if cache is not None:
                     cache.release(ended, 0, held // block, keep=False)
@@ -122,6 +154,9 @@ def run_usual_steps(engine: "Continuous", until: int) -> None:  # noqa: C901, PL
             first[request] = now
             if output[request] == 1:
                 finish[request] = now
+                if ahead:
+                    leaving[request] = known[request]
+                    continue
                 free -= -known[request] // block
                 if cache is not None:
                     cache.release(request, 0, known[request] // block, keep=False)
@@ -135,5 +170,5 @@ def run_usual_steps(engine: "Continuous", until: int) -> None:  # noqa: C901, PL
             offset += known[request] + 1 - turn
             residues[(turn - known[request]) % block] += 1
             ready += 1
-    engine.now = engine._seen = engine._token_at = now
+    engine.now, engine._seen, engine._token_at = now, seen, now
     engine.turn, engine.ready, engine._free, engine._offset = turn, ready, free, offset
