@@ -26,6 +26,7 @@ from typing import Any
 
 from attrs import frozen
 
+from specc._version import __version__
 from tests.bench import bench_cost, bench_plans, bench_simulation
 from tests.bench.bench_start import PAIRS, SPECC, cpu_seconds, ratio_of
 
@@ -128,7 +129,7 @@ def machine() -> dict[str, str]:
     packages = {name: importlib.metadata.version(name) for name in PACKAGES}
     cores = f"{bench_plans.executors.usable_cores()} cores"
     names = {"machine": f"{_processor()}, {cores}", "python": platform.python_version()}
-    return {**names, "specc": bench_plans.version, **packages}
+    return {**names, "specc": __version__, **packages}
 
 
 def _processor() -> str:

@@ -19,7 +19,7 @@ PLACE_BITS = 32
 PLACES = (1 << PLACE_BITS) - 1
 
 
-def run_usual_steps(engine: "Continuous", until: int) -> None:  # noqa: C901, PLR0912, PLR0915
+def run_usual_steps(engine: "Continuous", until: int) -> None:  # noqa: PLR0912, PLR0915
     """Run the steps that begin before `until`, up to the first that is not usual.
 
     One long function, as a call takes as long as half a step.
@@ -107,8 +107,7 @@ def run_usual_steps(engine: "Continuous", until: int) -> None:  # noqa: C901, PL
             passed = sums[context] - now
             if came < until and not waiting and places > 0:
                 known_at = bisect_left(sums, came + passed, context, last) + ahead
-                if known_at < last:
-                    last = known_at
+                last = min(last, known_at)
             if until < NEVER:
                 last = bisect_left(sums, until + passed, context, last)
             steps = last - context
