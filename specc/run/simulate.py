@@ -178,16 +178,18 @@ def _capacity(simulator: Simulator, wanted: Capacity, seen: Metrics) -> Capacity
     random = subject.simulate.arrival.process is not Process.TRACE
     seeds = [first + n for n in range(wanted.seeds)] if random else [first]
 
-    def at(deviations: float = 0.0) -> Simulation:
+    def probe(deviations: float = 0.0) -> Simulation:
+        """Return a simulation that may end as soon as it is lost."""
+
         @cache
         def run(scale: float, seed: int) -> Metrics:
             if (scale, seed, deviations) == (1.0, first, 0.0):
                 return seen
-            return simulator.metrics(scale, seed, deviations)
+            return simulator.metrics(scale, seed, deviations, target=wanted.attainment)
 
         return run
 
-    nominal = at()
+    nominal = probe()
     found: list[float] = []
     start, step = 1.0, FAR
     for seed in seeds:
@@ -199,9 +201,14 @@ def _capacity(simulator: Simulator, wanted: Capacity, seen: Metrics) -> Capacity
     own, mean = found[0], math.fsum(found) / len(found)
     slow = fast = None
     if subject.configuration is not None:
-        fast, slow = (highest_scale(at(d), wanted.attainment, first, own) for d in (P10, P90))
-    curve = [seen_at(share * own * base, nominal(share * own, first)) for share in CURVE]
-    above = nominal(ABOVE * own, first)
+        fast, slow = (highest_scale(probe(d), wanted.attainment, first, own) for d in (P10, P90))
+
+    @cache
+    def whole(scale: float) -> Metrics:
+        return seen if scale == 1.0 else simulator.metrics(scale, first)
+
+    curve = [seen_at(share * own * base, whole(share * own)) for share in CURVE]
+    above = whole(ABOVE * own)
     limiting = min(above.objectives, key=lambda objective: objective.share)
     instances = share = None
     if wanted.rate is not None:

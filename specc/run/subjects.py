@@ -1,5 +1,6 @@
 """What is simulated, as data, and the simulator that runs it."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import Factory, define, evolve, frozen
@@ -14,9 +15,10 @@ from specc.run.evaluate import Evaluated, server_of
 from specc.run.events import Events
 from specc.serving.transfer import CacheTransfer
 from specc.simulation.arrivals import RequestSource
-from specc.simulation.cluster import Cluster, Disaggregated, Pool
+from specc.simulation.cluster import Allowance, Cluster, Disaggregated, Pool
+from specc.simulation.costs import PICOSECONDS
 from specc.simulation.instances import SimulatedInstance, measured_pool
-from specc.simulation.metrics import Outcome
+from specc.simulation.metrics import Outcome, widest
 from specc.simulation.policies.schedulers.base import UNLIMITED
 from specc.units import Tokens
 
@@ -172,6 +174,7 @@ class Simulator:
         seed: int | None = None,
         deviations: float = 0.0,
         copies: int | None = None,
+        target: float = 0.0,
     ) -> Outcome:
         """Simulate at so many times the rate.
 
@@ -180,13 +183,16 @@ class Simulator:
             seed: of the random numbers; by default that of the spec.
             deviations: standard deviations by which the cost model errs.
             copies: of the configuration; by default as many as the spec says.
+            target: share of the requests that must meet the objectives.
 
         Raises:
             SimulationInterruptedError: stopped by the keyboard.
+            LostError: fewer do, whatever comes.
         """
         requests = self.source.requests(scale, seed)
         cluster = self._cluster(copies or self.subject.simulate.instances, deviations)
-        outcome = cluster.serve(requests, lambda _: self.events.advanced())
+        allowance = self._allowance(target, len(requests))
+        outcome = cluster.serve(requests, lambda _: self.events.advanced(), allowance)
         if outcome.interrupted:
             raise SimulationInterruptedError(self.subject.name, self.judged(outcome))
         return outcome
@@ -197,9 +203,17 @@ class Simulator:
         seed: int | None = None,
         deviations: float = 0.0,
         copies: int | None = None,
+        target: float = 0.0,
     ) -> Metrics:
         """Return what a simulation says; see `outcome`."""
-        return self.judged(self.outcome(scale, seed, deviations, copies))
+        return self.judged(self.outcome(scale, seed, deviations, copies, target))
+
+    def _allowance(self, target: float, count: int) -> Allowance | None:
+        """Return how many requests may miss the limit on TTFT, if there is one, and a target."""
+        limit = widest(self.subject.study.workload.slo).get("ttft")
+        if limit is None or not target:
+            return None
+        return Allowance(math.ceil(limit * PICOSECONDS), math.floor((1 - target) * count + 1e-9))
 
     def judged(self, outcome: Outcome) -> Metrics:
         """Return what a simulation says by the objectives of the study."""

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 
 from specc.results import Metrics, RateSeen
+from specc.simulation.cluster import LostError
 from specc.simulation.requests import TooLongError
 
 TOLERANCE = 0.01  # relative width at which a bisection ends
@@ -64,13 +65,14 @@ def highest_scale(
     """Return the highest factor on the rate that is carried; None if none is.
 
     Goes up or down from `start` until the target lies between two factors, then bisects. The first
-    step is by a factor of `step`, each next one by its square, and by two at most.
+    step is by a factor of `step`, each next one by its square, and by two at most. A simulation
+    may end with a `LostError` as soon as it is.
     """
 
     def keeps(scale: float) -> bool:
         try:
             return carried(simulate(scale, seed), target)
-        except TooLongError:  # so few requests a day that the simulation never ends
+        except (TooLongError, LostError):  # so few requests a day that it never ends; so many
             return False
 
     low = high = start

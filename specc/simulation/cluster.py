@@ -1,7 +1,7 @@
 """Engines behind a router, and pools of them for prefill and decode."""
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Protocol, cast
 
@@ -34,8 +34,37 @@ from specc.simulation.requests import (
 from specc.units import Seconds, Tokens
 
 AT_ONCE = 2000  # requests between two signs of life
+LOOK = 500  # requests between two looks at whether a simulation is lost
 
 Progress = Callable[[int], None]
+
+
+class LostError(Exception):
+    """More requests than are allowed have missed a limit, whatever comes."""
+
+
+@frozen
+class Allowance:
+    """How many requests may wait longer than a limit for their first token.
+
+    Attributes:
+        wait: the limit, in picoseconds.
+        misses: the requests that may.
+    """
+
+    wait: int
+    misses: int
+
+    def check(self, lives: Lives, count: int, now: int) -> None:
+        """Look at the first `count` requests, which came by `now`.
+
+        Raises:
+            LostError: more of them than may have waited too long, or do.
+        """
+        first, arrival = (np.array(c[:count], np.int64) for c in (lives.first, lives.arrival))
+        waited = np.where(first == REJECTED, now, first) - arrival
+        if np.count_nonzero(waited > self.wait) > self.misses:
+            raise LostError
 
 
 def takes_turns(settings: EngineLimits) -> bool:
@@ -71,15 +100,24 @@ class Pool:
     ranks: int = 1
     in_step: int = 1
 
-    def serve(self, requests: Requests, progress: Progress = lambda _: None) -> Outcome:
-        """Serve requests; stopped by the keyboard, it says what is known so far."""
+    def serve(
+        self,
+        requests: Requests,
+        progress: Progress = lambda _: None,
+        allowance: Allowance | None = None,
+    ) -> Outcome:
+        """Serve requests; stopped by the keyboard, it says what is known so far.
+
+        Raises:
+            LostError: more requests waited too long than an allowance has.
+        """
         lives = Lives.of(requests)
         engines = [self.engine(lives) for _ in range(self.engines)]
         groups = self._groups(engines)
         interrupted = False
         try:
             if self._is_blind:
-                self._in_turn(engines, groups, requests, progress)
+                self._in_turn(engines, groups, requests, progress, lives, allowance)
             else:
                 self._by_state(engines, groups, requests, progress)
         except KeyboardInterrupt:
@@ -131,18 +169,29 @@ class Pool:
         groups: "Sequence[SimulatedEngine | InStep]",
         requests: Requests,
         progress: Progress,
+        lives: Lives,
+        allowance: Allowance | None,
     ) -> None:
-        arrival, count, choose = requests.arrival, len(requests), router_of(self.routing).choose
-        unseen = [EngineView()] * self.engines
-        for number in range(count):
-            turn, known = self._known(number)
-            engines[known[choose(turn, unseen[: len(known)])]].submit(number)
-        marks = [*range(0, count, AT_ONCE), count]
+        arrival, count = requests.arrival, len(requests)
+        for number, place in enumerate(self._turns(count)):
+            engines[place].submit(number)
+        marks = [*range(0, count, LOOK if allowance else AT_ONCE), count]
         for first, last in pairwise(marks):
             until = int(arrival[last]) if last < count else NEVER
             for group in groups:
                 group.advance(until)
-            progress(last - first)
+            if last // AT_ONCE > first // AT_ONCE or last == count:
+                progress(last - first)
+            if allowance is not None and last < count:
+                allowance.check(lives, last, until)
+
+    def _turns(self, count: int) -> Iterator[int]:
+        """Yield the engine of each request, where the router sees nothing."""
+        choose, unseen = router_of(self.routing).choose, [EngineView()] * self.engines
+        for number in range(count):
+            turn, known = self._known(number)
+            one = len(known) == 1
+            yield known.start if one else known[choose(turn, unseen[: len(known)])]
 
     def _by_state(
         self,
@@ -217,14 +266,21 @@ class Disaggregated:
     transfer: Transfers
     links: int = 1
 
-    def serve(self, requests: Requests, progress: Progress = lambda _: None) -> Outcome:
+    def serve(
+        self,
+        requests: Requests,
+        progress: Progress = lambda _: None,
+        allowance: Allowance | None = None,
+    ) -> Outcome:
         """Serve requests: the pools one after the other, since nothing flows back.
 
         The first token comes from the prefill; the transfer is part of the time to the second.
+
+        Raises:
+            LostError: more requests waited too long than an allowance has.
         """
-        first = self.prefill.serve(
-            evolve(requests, output=np.ones(len(requests), np.int64)), lambda n: progress(n // 2)
-        )
+        prompts = evolve(requests, output=np.ones(len(requests), np.int64))
+        first = self.prefill.serve(prompts, lambda n: progress(n // 2), allowance)
         several = requests.output > 1
         done = np.flatnonzero((first.served.first != REJECTED) & several)
         finish = np.where(several, REJECTED, first.served.finish)

@@ -27,7 +27,7 @@ from specc.serving import Server
 from specc.simulation.arrivals import RequestSource
 from specc.simulation.blocks import BlockCache
 from specc.simulation.capacity import highest_scale
-from specc.simulation.cluster import Disaggregated, Pool
+from specc.simulation.cluster import Allowance, Disaggregated, LostError, Pool
 from specc.simulation.costs import PICOSECONDS, CostTable, MeasuredCosts, line_through
 from specc.simulation.instances import SimulatedInstance
 from specc.simulation.metrics import statistics_of, statistics_of_gaps, widest
@@ -376,7 +376,7 @@ def test_what_was_stopped_in_prefill_is_not_served(monkeypatch: pytest.MonkeyPat
     pool = Pool(engine(), COSTS)
     whole = Pool.serve
 
-    def stopped(self, given, progress=lambda _: None):
+    def stopped(self, given, progress=lambda _: None, allowance=None):
         return attrs.evolve(whole(self, given, progress), interrupted=True)
 
     monkeypatch.setattr(Pool, "serve", stopped)
@@ -464,3 +464,22 @@ def test_a_token_less_on_a_rank_never_lengthens_the_step(generation: Generation)
     assert times == sorted(times, reverse=True)
     whole = server.times(StepTable.prefilling(1, 2048, 2048, 128)).total[0]
     assert times[0] / PICOSECONDS == pytest.approx(whole, rel=0.02)
+
+
+@pytest.mark.parametrize("routing", [Routing.ROUND_ROBIN, Routing.ENGINE])
+def test_a_simulation_ends_when_it_is_lost_and_not_before(routing: Routing) -> None:
+    """It is lost only if more requests wait longer than may: no verdict changes."""
+    requests = some(3, 3000, 60.0)
+    pool = Pool(engine(limit=8, admission=8), COSTS, 2, routing)
+    waits = pool.serve(requests).served.first - requests.arrival
+    limit = int(np.quantile(waits, 0.9))
+    missed = int((waits > limit).sum())
+    assert 0 < missed < 3000
+    pool.serve(requests, allowance=Allowance(limit, missed))
+    ends = []
+    for misses in (missed // 4, missed // 16, 0):
+        seen: list[int] = []
+        with pytest.raises(LostError):
+            pool.serve(requests, seen.append, Allowance(limit, misses))
+        ends.append(sum(seen))
+    assert ends == sorted(ends, reverse=True)
