@@ -33,6 +33,8 @@ LATEST = 1e12
 MILLISECONDS = 1e-3
 
 _RATE = NumberType(REQUESTS / TIME, above=0)
+_CLIENTS = NumberType(DIMENSIONLESS, whole=True, at_least=1, at_most=1_000_000)
+_PAUSE = NumberType(TIME, at_least=0, at_most=86400)
 _CV = NumberType(DIMENSIONLESS, at_least=0.05, at_most=20)
 
 _SECONDS = Real("time", at_least=0, below=LATEST)
@@ -72,6 +74,8 @@ def arrival_of(value: Value, span: Span, workspace: Workspace, field: str) -> Ar
     process = Process(value.function)
     if process is Process.TRACE:
         return Arrival(process, trace=_trace(value, workspace))
+    if process is Process.CONCURRENCY:
+        return _clients(value, span)
     rate = _argument(value, "rate", _RATE)
     cv = _argument(value, "cv", _CV)
     if cv is None and process in (Process.GAMMA, Process.WEIBULL):
@@ -82,6 +86,19 @@ def arrival_of(value: Value, span: Span, workspace: Workspace, field: str) -> Ar
             help=f"write {process.value}(12 req/s, 2): 1 is Poisson, more is burstier",
         )
     return Arrival(process, rate, 1.0 if cv is None else cv)
+
+
+def _clients(call: Called, span: Span) -> Arrival:
+    clients = _argument(call, "clients", _CLIENTS)
+    if clients is None:
+        raise problem(
+            span,
+            "E0401",
+            "'concurrency' lacks the number of clients",
+            help="write concurrency(20): each client sends its next request when the last is done",
+        )
+    think, ramp = (_argument(call, name, _PAUSE) for name in ("think", "ramp"))
+    return Arrival(Process.CONCURRENCY, clients=int(clients), think=think or 0.0, ramp=ramp or 0.0)
 
 
 def _argument(call: Called, name: str, type_: NumberType) -> float | None:

@@ -81,6 +81,7 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
     "poisson": ("rate",),
     "gamma": ("rate", "cv"),
     "weibull": ("rate", "cv"),
+    "concurrency": ("clients", "think", "ramp"),
     "trace": ("file",),
 }
 

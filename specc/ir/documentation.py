@@ -255,7 +255,7 @@ def type_text(type_: FieldType) -> str:
         case BoundsType():
             return "block of constraints on " + ", ".join(limitable())
         case ArrivalType():
-            return "burst, constant, poisson, gamma, weibull or trace"
+            return "burst, constant, poisson, gamma, weibull, concurrency or trace"
         case TailsType():
             return (
                 "constraints on METRIC.STATISTIC, with metrics "

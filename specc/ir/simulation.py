@@ -16,6 +16,7 @@ from specc.units import DIMENSIONLESS, REQUESTS, TIME, TOKENS, Seconds, Tokens
 # Picoseconds in 64 bits reach 107 days; the last request must come well before.
 LONGEST_SIMULATION: Seconds = 60 * 86400.0
 USUAL_REQUESTS = 10_000
+FEWEST_OF_CLIENTS, EACH_CLIENT = 500, 5  # requests of a closed loop, at least and of each client
 
 
 class Process(Enum):
@@ -26,6 +27,7 @@ class Process(Enum):
     POISSON = "poisson"
     GAMMA = "gamma"
     WEIBULL = "weibull"
+    CONCURRENCY = "concurrency"
     TRACE = "trace"
 
 
@@ -60,12 +62,18 @@ class Arrival(Record):
     Attributes:
         rate: requests a second on average; None if a table of rates says so, and for a trace.
         cv: coefficient of variation of the gaps, of gamma and Weibull gaps.
+        clients: of a closed loop, where each sends its next request when the last one is done.
+        think: from the end of a request of a client to its next one.
+        ramp: time over which clients send their first requests.
     """
 
     process: Process
     rate: float | None = None
     cv: float = 1.0
     trace: Trace | None = None
+    clients: int | None = None
+    think: Seconds = 0.0
+    ramp: Seconds = 0.0
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -112,7 +120,9 @@ class Simulate(v.Node):
     """A request-level simulation of the best candidates of a study, or of measured servers."""
 
     arrival: Arrival = v.arrival(
-        "burst, constant(rate), poisson(rate), gamma(rate, cv), weibull(rate, cv) or "
+        "burst, constant(rate), poisson(rate), gamma(rate, cv), weibull(rate, cv), "
+        "concurrency(clients, think, ramp): clients of the whole fleet, each of which sends "
+        "its next request when the last one is done and it has thought; or "
         'trace("file"): a CSV with arrived_at in s, num_prefill_tokens and num_decode_tokens, or '
         "JSON lines with timestamp in ms, input_length, output_length and hash_ids"
     )
@@ -123,7 +133,7 @@ class Simulate(v.Node):
     )
     requests: int | None = v.number(
         DIMENSIONLESS,
-        "requests to simulate; `auto` is 10 000, and all of a trace",
+        "requests to simulate; `auto` is 10 000, all of a trace, and of clients 5 each, or 500",
         default=None,
         whole=True,
         at_least=1,
@@ -178,6 +188,17 @@ class Simulate(v.Node):
         at_least=1,
         at_most=100,
     )
+
+    @property
+    def count(self) -> int:
+        """Requests that are simulated."""
+        trace, clients = self.arrival.trace, self.arrival.clients
+        if trace is not None:
+            return min(self.requests or trace.requests, trace.requests)
+        usual = USUAL_REQUESTS
+        if clients is not None:
+            usual = max(FEWEST_OF_CLIENTS, EACH_CLIENT * clients)
+        return self.requests or usual
 
 
 @frozen(kw_only=True, eq=False, repr=False)

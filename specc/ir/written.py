@@ -179,6 +179,10 @@ def _row(node: Node) -> str:
 def _arrival(arrival: Arrival) -> str:
     if arrival.trace is not None:
         return f'{arrival.process.value}("{arrival.trace.file}")'
+    if arrival.clients is not None:
+        pauses = (("think", arrival.think), ("ramp", arrival.ramp))
+        named = [f"{name} = {quantity_text(value, TIME)}" for name, value in pauses if value]
+        return f"{arrival.process.value}({', '.join([str(arrival.clients), *named])})"
     values = [] if arrival.rate is None else [quantity_text(arrival.rate, REQUESTS / TIME)]
     if arrival.process in (Process.GAMMA, Process.WEIBULL):
         values.append(_plain(arrival.cv))

@@ -15,11 +15,13 @@ from specc.run.evaluate import Evaluated, server_of
 from specc.run.events import Events
 from specc.serving.transfer import CacheTransfer
 from specc.simulation.arrivals import RequestSource
+from specc.simulation.closed import Clients, serve_clients
 from specc.simulation.cluster import Allowance, Cluster, Disaggregated, Pool
-from specc.simulation.costs import PICOSECONDS
+from specc.simulation.costs import PICOSECONDS, picoseconds
 from specc.simulation.instances import SimulatedInstance, measured_pool
 from specc.simulation.metrics import Outcome, widest
 from specc.simulation.policies.schedulers.base import UNLIMITED
+from specc.simulation.requests import Requests
 from specc.units import Tokens
 
 
@@ -191,11 +193,20 @@ class Simulator:
         """
         requests = self.source.requests(scale, seed)
         cluster = self._cluster(copies or self.subject.simulate.instances, deviations)
-        allowance = self._allowance(target, len(requests))
-        outcome = cluster.serve(requests, lambda _: self.events.advanced(), allowance)
+        outcome = self._served(cluster, requests, target)
         if outcome.interrupted:
             raise SimulationInterruptedError(self.subject.name, self.judged(outcome))
         return outcome
+
+    def _served(self, cluster: Cluster, requests: Requests, target: float) -> Outcome:
+        def progress(_: int) -> None:
+            self.events.advanced()
+
+        arrival = self.subject.simulate.arrival
+        if arrival.clients is None:
+            return cluster.serve(requests, progress, self._allowance(target, len(requests)))
+        clients = Clients(arrival.clients, picoseconds(arrival.think), picoseconds(arrival.ramp))
+        return serve_clients(cluster, requests, clients, progress)
 
     def metrics(
         self,

@@ -13,7 +13,7 @@ from attrs import evolve, field, frozen
 from numpy.typing import NDArray
 
 from specc.ir import LengthSampling, Process, RatePoint, Simulate, Trace, Workload, cached_tokens
-from specc.ir.simulation import LONGEST_SIMULATION, USUAL_REQUESTS
+from specc.ir.simulation import LONGEST_SIMULATION
 from specc.records import Record
 from specc.simulation.costs import PICOSECONDS
 from specc.simulation.requests import Integers, Requests, TooLongError
@@ -25,6 +25,7 @@ _MARGIN, _SPARE = 2.0, 20  # sessions beyond what is needed on the mean
 _SESSION_BITS = 24  # blocks of a session have numbers of their own below this power of two
 
 Floats = NDArray[np.float64]
+_UNPACED = (Process.BURST, Process.CONCURRENCY)  # what does not follow a clock
 _UNTIMED: Integers = np.zeros(0, np.int64)  # set by the rate
 
 
@@ -51,16 +52,13 @@ class RequestSource(Record):
     @property
     def count(self) -> int:
         """Requests to simulate."""
-        trace, wanted = self.simulate.arrival.trace, self.simulate.requests
-        if trace is not None:
-            return min(wanted or trace.requests, trace.requests)
-        return wanted or USUAL_REQUESTS
+        return self.simulate.count
 
     @property
     def rate(self) -> float | None:
-        """Requests a second on average, before any scaling; None for a burst."""
+        """Requests a second on average, before any scaling; None for a burst and for clients."""
         arrival = self.simulate.arrival
-        if arrival.process is Process.BURST:
+        if arrival.process in _UNPACED:
             return None
         if arrival.rate is not None:
             return arrival.rate
@@ -116,7 +114,7 @@ class RequestSource(Record):
     def _times(self, count: int, seed: int, turns: float = 1.0) -> Floats:
         """Return rising times in seconds, `turns` times as far apart."""
         arrival, rates = self.simulate.arrival, self.simulate.rates
-        if arrival.process is Process.BURST:
+        if arrival.process in _UNPACED:
             return np.zeros(count)
         gaps = unit_gaps(arrival.process, arrival.cv, count, _stream(seed, _TIMES))
         passed = np.cumsum(gaps) * turns

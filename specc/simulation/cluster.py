@@ -113,7 +113,7 @@ class Pool:
         """
         lives = Lives.of(requests)
         engines = [self.engine(lives) for _ in range(self.engines)]
-        groups = self._groups(engines)
+        groups = self.groups(engines)
         interrupted = False
         try:
             if self._is_blind:
@@ -141,7 +141,7 @@ class Pool:
         engine = engine_kind(settings)
         return engine(settings, self.costs, lives, BlockCache(size) if caches else None)
 
-    def _groups(self, engines: Sequence[SimulatedEngine]) -> "Sequence[SimulatedEngine | InStep]":
+    def groups(self, engines: Sequence[SimulatedEngine]) -> "Sequence[SimulatedEngine | InStep]":
         """Return what runs on its own: engines, or those that run in step."""
         if self.in_step == 1:
             return engines
@@ -156,7 +156,7 @@ class Pool:
         among = self.ranks if router.within_instances else self.engines
         return self.routing.sight is Sight.NOTHING or among == 1
 
-    def _known(self, number: int) -> tuple[int, range]:
+    def known(self, number: int) -> tuple[int, range]:
         """Return the engines that a router chooses from, and the place of a request in theirs."""
         if not router_of(self.routing).within_instances:
             return number, range(self.engines)
@@ -189,7 +189,7 @@ class Pool:
         """Yield the engine of each request, where the router sees nothing."""
         choose, unseen = router_of(self.routing).choose, [EngineView()] * self.engines
         for number in range(count):
-            turn, known = self._known(number)
+            turn, known = self.known(number)
             one = len(known) == 1
             yield known.start if one else known[choose(turn, unseen[: len(known)])]
 
@@ -209,7 +209,7 @@ class Pool:
         def look(group: int) -> None:
             first = group * self.in_step
             views[first : first + self.in_step] = map(
-                self._view, engines[first : first + self.in_step]
+                self.view, engines[first : first + self.in_step]
             )
             each = groups[group]
             changes[group] = NEVER
@@ -223,7 +223,7 @@ class Pool:
                 if change == changes[group]:
                     groups[group].advance(time)
                     look(group)
-            turn, known = self._known(number)
+            turn, known = self.known(number)
             seen = views[known.start : known.stop]
             if prefixes:
                 found = [engine.found(number) for engine in engines[known.start : known.stop]]
@@ -239,7 +239,7 @@ class Pool:
             each.advance()
         progress(len(requests) % AT_ONCE)
 
-    def _view(self, engine: SimulatedEngine) -> EngineView:
+    def view(self, engine: SimulatedEngine) -> EngineView:
         """Return what a router sees of an engine, but for the prompts in its cache."""
         used = engine.used / self.settings.capacity
         return EngineView(engine.waits, len(engine.running), used)

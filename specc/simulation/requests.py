@@ -72,6 +72,11 @@ class Served:
     preemptions: Integers
     hits: Integers
 
+    def first_of(self, count: int) -> "Served":
+        """Return what became of the first requests."""
+        columns = (self.start, self.first, self.finish, self.preemptions, self.hits)
+        return Served(*(column[:count] for column in columns))
+
 
 @frozen(eq=False)
 class Gaps:

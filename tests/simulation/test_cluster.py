@@ -16,7 +16,7 @@ def _plainly(pool: Pool, requests: Requests) -> Lives:
     """Advance every engine to each arrival, look at all, and choose."""
     lives, router = Lives.of(requests), router_of(pool.routing)
     engines = [pool.engine(lives) for _ in range(pool.engines)]
-    groups = pool._groups(engines)
+    groups = pool.groups(engines)
     for number, time in enumerate(requests.arrival.tolist()):
         for group in groups:
             group.advance(time)
@@ -29,7 +29,7 @@ def _plainly(pool: Pool, requests: Requests) -> Lives:
             )
             for engine in engines
         ]
-        turn, known = pool._known(number)
+        turn, known = pool.known(number)
         engines[known[router.choose(turn, views[known.start : known.stop])]].submit(number)
     for group in groups:
         group.advance()

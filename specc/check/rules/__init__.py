@@ -122,6 +122,7 @@ CAPACITY: tuple[Check, ...] = (  # study, its simulation, its capacity
     capacity.rate_of_a_trace,
     capacity.requests,
     capacity.rate_of_a_burst,
+    capacity.rate_of_clients,
 )
 COMPARISON: tuple[Check, ...] = (  # study that has deployments
     study.objectives,

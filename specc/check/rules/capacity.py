@@ -59,6 +59,20 @@ def requests(study: Study, simulate: Simulate, capacity: Capacity) -> Iterator[D
         )
 
 
+def rate_of_clients(study: Study, simulate: Simulate, capacity: Capacity) -> Iterator[Diagnostic]:
+    """Clients send as fast as they are served."""
+    if simulate.arrival.clients is not None:
+        yield Diagnostic(
+            "E0498",
+            "a closed loop has no rate to raise",
+            (
+                label_of(simulate, "arrival", "clients wait for their answers"),
+                label_of(capacity, "", "", study),
+            ),
+            help="write arrival = poisson(12 req/s), or compare numbers of clients with a sweep",
+        )
+
+
 def rate_of_a_burst(study: Study, simulate: Simulate, capacity: Capacity) -> Iterator[Diagnostic]:
     """Nor has a burst."""
     at = label_of(capacity, "", "", study)

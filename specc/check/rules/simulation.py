@@ -6,7 +6,7 @@ from itertools import pairwise
 from specc.check.labels import label_of
 from specc.diagnostics import Diagnostic, Label
 from specc.ir import Mode, Process, Sight, Simulate, StepLatency, Study, Workload
-from specc.ir.simulation import LONGEST_SIMULATION, USUAL_REQUESTS
+from specc.ir.simulation import LONGEST_SIMULATION
 from specc.ir.vocabulary import Node
 
 _RANDOM = (Process.CONSTANT, Process.POISSON, Process.GAMMA, Process.WEIBULL)
@@ -58,7 +58,9 @@ def missing_rate(_study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
 def rate_given_twice(_study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
     """The rate stands in the arrival or in the table."""
     arrival, rates = simulate.arrival, simulate.rates
-    if rates and (arrival.process not in _RANDOM or arrival.rate is not None):
+    if rates and arrival.clients is not None:
+        yield _of_no_use(simulate, "rates", "clients of a closed loop send at no given rate")
+    elif rates and (arrival.process not in _RANDOM or arrival.rate is not None):
         yield Diagnostic(
             "E0483",
             "the table 'rates' and 'arrival' both set the rate",
@@ -87,7 +89,7 @@ def duration(_study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
         return
     else:
         rate, begin = (arrival.rate, 0.0) if arrival.rate else (rates[-1].rate, rates[-1].at)
-        lasts = begin + (simulate.requests or USUAL_REQUESTS) / rate
+        lasts = begin + simulate.count / rate
     if lasts > LONGEST_SIMULATION / 2:
         yield Diagnostic(
             "E0402",
@@ -140,8 +142,12 @@ def idle(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
 
 def sessions_of_a_trace(_study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
     """A trace has sessions of its own."""
-    if simulate.arrival.process is Process.TRACE and simulate.sessions is not None:
+    if simulate.sessions is None:
+        return
+    if simulate.arrival.process is Process.TRACE:
         yield _of_no_use(simulate, "sessions", "a trace has sessions of its own")
+    if simulate.arrival.clients is not None:
+        yield _of_no_use(simulate, "sessions", "clients of a closed loop have no sessions yet")
 
 
 def prefixes(_study: Study, simulate: Simulate) -> Iterator[Diagnostic]:

@@ -78,7 +78,8 @@ RULES = (
         "a setting has no effect in this simulation",
         "The setting would change nothing. 'speed' and 'block_tokens' belong to a trace; a trace "
         "is "
-        "replayed as it is, so it takes no seed and no sessions; 'lengths' needs bins to draw "
+        "replayed as it is, so it takes no seed and no sessions; clients of a closed loop have no "
+        "rates and no sessions; 'lengths' needs bins to draw "
         "from; "
         "'system_prompts' needs a length of system prompts. The message says which it is. Remove "
         "the "
@@ -190,7 +191,8 @@ RULES = (
         "the arrivals have no rate to raise",
         "The search for the capacity raises the rate of requests until objectives are missed. "
         "Requests "
-        "that all come at once have no rate. Write arrival = poisson(12 req/s), or use a trace "
+        "that all come at once have no rate, and clients of a closed loop send as fast as they are "
+        "served. Write arrival = poisson(12 req/s), or use a trace "
         "with "
         "times.",
         measured("simulate { arrival = burst }; capacity { }", _SLO),

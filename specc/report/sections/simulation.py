@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from specc.ir import MeasuredServer, Process, Routing, Simulate, Study
-from specc.ir.simulation import USUAL_REQUESTS, StepKind
+from specc.ir.simulation import StepKind
 from specc.report import format as show
 from specc.report.charts.simulation import named
 from specc.report.document import Figures, Heading, Note, ReportBlock, Text
@@ -48,12 +48,11 @@ def load(study: Study) -> str:
     simulate = study.simulate
     assert simulate is not None
     arrival = simulate.arrival
+    count = simulate.count
     if arrival.trace is not None:
-        count = min(simulate.requests or arrival.trace.requests, arrival.trace.requests)
         speed = f", {simulate.speed:g} times as fast" if simulate.speed != 1 else ""
         requests = f"{show.integer(count)} requests of '{arrival.trace.file}'{speed}"
     else:
-        count = simulate.requests or USUAL_REQUESTS
         requests = f"{show.integer(count)} requests, {_process(simulate)}, seed {simulate.seed}"
     sessions = simulate.sessions
     if sessions is not None:
@@ -66,6 +65,11 @@ def load(study: Study) -> str:
 
 def _process(simulate: Simulate) -> str:
     arrival = simulate.arrival
+    if arrival.clients is not None:
+        think = f" and {show.duration(arrival.think)} more" if arrival.think else ""
+        ramp = f", the first ones over {show.duration(arrival.ramp)}" if arrival.ramp else ""
+        clients = counted(arrival.clients, "client")
+        return f"{clients} that each send the next one when the last one is done{think}{ramp}"
     names = {
         Process.BURST: "all at once",
         Process.CONSTANT: "at even intervals",

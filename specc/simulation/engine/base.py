@@ -72,6 +72,7 @@ class SimulatedEngine(ABC):
     waiting: "deque[int]" = Factory(deque)
     running: dict[int, None] = Factory(dict)  # in the order of admission
     rejected: int = 0
+    ended: list[int] | None = None  # requests that ended, for one who asks for them
     ready: int = 0  # sequences that decode
     scheduler: SchedulerPolicy = field(init=False)
     _pending: "deque[int]" = Factory(deque)
@@ -417,6 +418,8 @@ class SimulatedEngine(ABC):
         Where the next step is composed already they are, and its place is, from the one after.
         """
         self.lives.finish[request] = self.now
+        if self.ended is not None:
+            self.ended.append(request)
         if self._ahead:
             self._leaving[request] = held
             self._publish(request, self._known_before(request, held))

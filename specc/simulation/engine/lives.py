@@ -59,6 +59,25 @@ class Lives:
             block_tokens=requests.block_tokens,
         )
 
+    def append(self, prompt: Tokens, output: Tokens, first_token: int) -> None:
+        """Add a request whose first token came elsewhere."""
+        for column, value in (
+            (self.arrival, REJECTED),
+            (self.input, prompt),
+            (self.cached, 0),
+            (self.output, output),
+            (self.known, prompt),
+            (self.generated, 1),
+            (self.last, first_token),
+            (self.start, REJECTED),
+            (self.first, first_token),
+            (self.finish, REJECTED),
+            (self.preemptions, 0),
+            (self.hits, 0),
+        ):
+            column.append(value)
+        self.transferred.append(True)
+
     def served(self) -> Served:
         """Return what became of them."""
         columns = (self.start, self.first, self.finish, self.preemptions, self.hits)

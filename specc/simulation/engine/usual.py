@@ -38,7 +38,7 @@ def run_usual_steps(engine: "Continuous", until: int) -> None:  # noqa: PLR0912,
     block, budget, capacity = settings.block, settings.budget, settings.capacity
     limit, admission = engine._limit, settings.admission
     turn, free, offset = engine.turn, engine._free, engine._offset
-    ahead, seen, leaving = engine._ahead, engine._seen, engine._leaving
+    ahead, seen, leaving, noted = engine._ahead, engine._seen, engine._leaving, engine.ended
     push, pop = heapq.heappush, heapq.heappop
     came = arrival[pending[0]] if pending else NEVER
     while now < until and ready:
@@ -140,6 +140,8 @@ def run_usual_steps(engine: "Continuous", until: int) -> None:  # noqa: PLR0912,
                 residues[(since - known[ended]) % block] -= 1
                 ready -= 1
                 finish[ended] = now
+                if noted is not None:
+                    noted.append(ended)
                 held = prompt[ended] + output[ended] - 1
                 if ahead:
                     leaving[ended] = held
@@ -153,6 +155,8 @@ def run_usual_steps(engine: "Continuous", until: int) -> None:  # noqa: PLR0912,
             first[request] = now
             if output[request] == 1:
                 finish[request] = now
+                if noted is not None:
+                    noted.append(request)
                 if ahead:
                     leaving[request] = known[request]
                     continue

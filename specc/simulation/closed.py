@@ -1,0 +1,281 @@
+"""A closed loop: clients that send their next request when the last one is done.
+
+The time of a request depends on the one before it, so requests and engines are followed together,
+in the order of time. Between two events engines run on their own: an engine need not be looked at
+before the time of its next change.
+"""
+
+import heapq
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+
+import numpy as np
+from attrs import Factory, define, evolve, field, frozen
+
+from specc.ir import Sight
+from specc.simulation.cluster import AT_ONCE, Cluster, Disaggregated, Pool, Progress
+from specc.simulation.costs import picoseconds
+from specc.simulation.engine import NEVER, InStep, Lives, SimulatedEngine
+from specc.simulation.metrics import Outcome
+from specc.simulation.policies.routers import EngineView, router_of
+from specc.simulation.requests import REJECTED, Gaps, Requests, Served, TooLongError
+
+Finished = Callable[[int, int], None]  # what becomes of a request that ends at a time
+
+
+@frozen(eq=False)
+class Clients:
+    """Clients of a closed loop; times in picoseconds.
+
+    Attributes:
+        count: how many there are.
+        think: from the end of a request of a client to its next one.
+        ramp: the time over which they send their first requests, at even intervals.
+    """
+
+    count: int
+    think: int = 0
+    ramp: int = 0
+
+    @property
+    def starts(self) -> list[int]:
+        """When each sends its first request."""
+        return [self.ramp * number // self.count for number in range(self.count)]
+
+
+@define(eq=False)
+class Stage:
+    """The engines of a pool as a closed loop sees them.
+
+    Attributes:
+        pool: the pool.
+        lives: its requests, in the order in which they come to it.
+        finished: told of each request that ends, by its number here.
+    """
+
+    pool: Pool
+    lives: Lives
+    finished: Finished
+    engines: list[SimulatedEngine] = field(init=False)
+    groups: Sequence[SimulatedEngine | InStep] = field(init=False)
+    sent: int = 0
+    _changes: list[int] = field(init=False)
+    _due: list[tuple[int, int]] = Factory(list)
+
+    def __attrs_post_init__(self) -> None:
+        """Start with idle engines."""
+        self.engines = [self.pool.engine(self.lives) for _ in range(self.pool.engines)]
+        for engine in self.engines:
+            engine.ended = []
+        self.groups = self.pool.groups(self.engines)
+        self._changes = [NEVER] * len(self.groups)
+
+    @property
+    def next_change(self) -> int:
+        """A time before which no request ends."""
+        due, changes = self._due, self._changes
+        while due and due[0][0] != changes[due[0][1]]:
+            heapq.heappop(due)
+        return due[0][0] if due else NEVER
+
+    def run(self) -> None:
+        """Run the steps that begin at the time of the next change."""
+        change, group = heapq.heappop(self._due)
+        if change >= NEVER:
+            raise TooLongError
+        self.groups[group].advance(change + 1)
+        self._look(group)
+
+    def send(self, time: int) -> None:
+        """Let the next request come at a time before which nothing changes."""
+        number = self.sent
+        self.sent += 1
+        self.lives.arrival[number] = time
+        place = self._choose(number, time)
+        group = place // self.pool.in_step
+        self.groups[group].advance(time)
+        rejected = self.engines[place].rejected
+        self.engines[place].submit(number)
+        if self.engines[place].rejected > rejected:
+            self.finished(number, time)
+        self._look(group)
+
+    def _choose(self, number: int, time: int) -> int:
+        pool = self.pool
+        turn, known = pool.known(number)
+        if len(known) == 1:
+            return known.start
+        choose, sight = router_of(pool.routing).choose, pool.routing.sight
+        if sight is Sight.NOTHING:
+            return known[choose(turn, [EngineView()] * len(known))]
+        for group in dict.fromkeys(place // pool.in_step for place in known):
+            self.groups[group].advance(time)
+            self._look(group)
+        seen = [pool.view(self.engines[place]) for place in known]
+        if sight is Sight.PREFIXES:
+            found = [self.engines[place].found(number) for place in known]
+            seen = [v._replace(found=f) for v, f in zip(seen, found, strict=True)]
+        return known[choose(turn, seen)]
+
+    def _look(self, group: int) -> None:
+        """Pass on what has ended, and note when to look again."""
+        each = self.groups[group]
+        first = group * self.pool.in_step
+        for engine in self.engines[first : first + self.pool.in_step]:
+            ended = engine.ended
+            assert ended is not None
+            for request in ended:
+                self.finished(request, self.lives.finish[request])
+            ended.clear()
+        self._changes[group] = NEVER if each.is_done else each.next_change
+        if not each.is_done:
+            heapq.heappush(self._due, (self._changes[group], group))
+
+    def gaps(self) -> Gaps:
+        """Return the times between tokens of all requests."""
+        return Gaps.joined([group.gaps() for group in self.groups])
+
+
+class _Event(IntEnum):
+    """What happens at a time; of several at once the first here comes first."""
+
+    PREFILLED = 0  # a prompt whose cache waits for a link to an instance that decodes
+    MOVED = 1  # a cache that has come there
+    READY = 2  # a client that sends its next request
+
+
+@define(eq=False)
+class _Loop:
+    """Clients, and the instances that serve them: those for prefill and for decode, or one kind."""
+
+    cluster: Cluster
+    requests: Requests
+    clients: Clients
+    events: list[tuple[int, int, int]] = Factory(list)  # time, kind, request or client
+    first: Stage = field(init=False)
+    second: Stage | None = None
+    client_of: list[int] = Factory(list)  # of each request that was sent
+    moved: list[int] = Factory(list)  # requests in the order in which they came to decode
+    _links: list[int] = Factory(list)
+
+    def __attrs_post_init__(self) -> None:
+        """Start with idle engines, and clients that are about to send."""
+        cluster, prompts = self.cluster, _untimed(self.requests)
+        if isinstance(cluster, Disaggregated):
+            prompts = evolve(prompts, output=np.ones(len(prompts), np.int64))
+            none = evolve(prompts.rows(np.zeros(0, np.int64)), first_token=np.zeros(0, np.int64))
+            lives = Lives.of(evolve(none, blocks=None))
+            self.second = Stage(cluster.decode, lives, self._decoded)
+            self.first = Stage(cluster.prefill, Lives.of(prompts), self._prefilled)
+            self._links = [0] * cluster.links
+        else:
+            self.first = Stage(cluster, Lives.of(prompts), self._served)
+        for client, time in enumerate(self.clients.starts):
+            heapq.heappush(self.events, (time, _Event.READY, client))
+
+    def run(self, progress: Progress) -> None:
+        """Serve all requests."""
+        stages = [self.first] if self.second is None else [self.first, self.second]
+        while True:
+            stage = min(stages, key=lambda stage: stage.next_change)
+            time = self.events[0][0] if self.events else NEVER
+            if stage.next_change < time:
+                stage.run()
+            elif not self.events:
+                return
+            else:
+                self._happen(*heapq.heappop(self.events), progress)
+
+    def _happen(self, time: int, kind: int, number: int, progress: Progress) -> None:
+        if kind == _Event.PREFILLED:
+            self._move(number, time)
+        elif kind == _Event.MOVED:
+            self._deliver(number, time)
+        elif self.first.sent < len(self.requests):
+            self.client_of.append(number)
+            self.first.send(time)
+            if self.first.sent % AT_ONCE == 0:
+                progress(AT_ONCE)
+
+    def _served(self, request: int, time: int) -> None:
+        """Let the client think, and then send again."""
+        again = time + self.clients.think
+        heapq.heappush(self.events, (again, _Event.READY, self.client_of[request]))
+
+    def _prefilled(self, request: int, time: int) -> None:
+        if self.requests.output[request] > 1 and self.first.lives.first[request] != REJECTED:
+            heapq.heappush(self.events, (time, _Event.PREFILLED, request))
+        else:
+            self._served(request, time)
+
+    def _move(self, request: int, time: int) -> None:
+        assert isinstance(self.cluster, Disaggregated)
+        (takes,) = self.cluster.transfer.times([int(self.requests.input[request])])
+        end = max(time, heapq.heappop(self._links)) + picoseconds(takes)
+        heapq.heappush(self._links, end)
+        heapq.heappush(self.events, (end, _Event.MOVED, request))
+
+    def _deliver(self, request: int, time: int) -> None:
+        assert self.second is not None
+        prompt, output = (int(c[request]) for c in (self.requests.input, self.requests.output))
+        self.second.lives.append(prompt, output, self.first.lives.first[request])
+        self.moved.append(request)
+        self.second.send(time)
+
+    def _decoded(self, number: int, time: int) -> None:
+        self._served(self.moved[number], time)
+
+    def outcome(self, *, interrupted: bool) -> Outcome:
+        """Return what became of the requests that were sent."""
+        first, sent = self.first, self.first.sent
+        arrival = np.array(first.lives.arrival[:sent], np.int64)
+        requests = evolve(self.requests.rows(np.arange(sent)), arrival=arrival)
+        served = first.lives.served().first_of(sent)
+        stages = [first]
+        if self.second is not None:
+            stages.append(self.second)
+            served = self._joined(served, self.second.lives.served())
+        pools = [stage.pool for stage in stages]
+        return Outcome(
+            requests=requests,
+            served=served,
+            gaps=stages[-1].gaps(),
+            runs=[engine.runs for stage in stages for engine in stage.engines],
+            capacity=[pool.settings.capacity for pool in pools for _ in range(pool.engines)],
+            rejected=sum(engine.rejected for stage in stages for engine in stage.engines),
+            interrupted=interrupted,
+            decoding_from=len(first.engines) if self.second is not None else 0,
+        )
+
+    def _joined(self, prefill: Served, decode: Served) -> Served:
+        """Return what became of requests whose caches moved, in part by what decode did."""
+        several = self.requests.output[: len(prefill.finish)] > 1
+        finish = np.where(several, REJECTED, prefill.finish)
+        preemptions = prefill.preemptions.copy()
+        moved = np.array(self.moved, np.int64)
+        finish[moved] = decode.finish
+        preemptions[moved] += decode.preemptions
+        return evolve(prefill, finish=finish, preemptions=preemptions)
+
+
+def serve_clients(
+    cluster: Cluster,
+    requests: Requests,
+    clients: Clients,
+    progress: Progress = lambda _: None,
+) -> Outcome:
+    """Serve the requests of clients; their times of arrival are when they are sent.
+
+    Stopped by the keyboard, it says what is known so far.
+    """
+    loop = _Loop(cluster, requests, clients)
+    interrupted = False
+    try:
+        loop.run(progress)
+    except KeyboardInterrupt:
+        interrupted = True
+    return loop.outcome(interrupted=interrupted)
+
+
+def _untimed(requests: Requests) -> Requests:
+    return evolve(requests, arrival=np.full(len(requests), REJECTED, np.int64))
