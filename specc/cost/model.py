@@ -98,8 +98,8 @@ class CostModel(Record):
         Where replicas bring different numbers of tokens, the kernels of a step take on each of them
         their own time, with these seconds at the mean of the tokens in place of those at its own.
         """
-        own = evolve(self, operators=tuple(op for op in self.operators if not op.is_pooled))
-        return self.kernel_seconds(steps) - own.kernel_seconds(steps)
+        sums = self._sums.of_steps(self.rules, self.computed(steps))[0]
+        return self.rules.busy(self._kernels(sums, steps)).pooled
 
     def host_seconds(self, steps: StepTable) -> tuple[Column, Column]:
         """Return the seconds in which the host launches a step, and those between two steps.

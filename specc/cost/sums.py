@@ -44,11 +44,13 @@ class Sums:
     Attributes:
         parts: the parts of a time, and their total, shape (6, N).
         exchanged: of it on token copies to experts and back, shape (N,).
+        pooled: of it on what replicas with shared experts pool, shape (N,).
         classes: totals of classes of operators, each of shape (N,).
     """
 
     parts: Column
     exchanged: Column
+    pooled: Column
     classes: Classes
 
     @property
@@ -61,26 +63,29 @@ class Sums:
     def times(self) -> StepTimes:
         """The times of the steps; their deviation is left out."""
         columns = dict(zip(PARTS, self.parts, strict=False))
-        return StepTimes(**columns, total=self.total, deviation=np.zeros(len(self.total)))
+        none = np.zeros(len(self.total))
+        return StepTimes(**columns, total=self.total, deviation=none, pooled=self.pooled)
 
     def at(self, place: NDArray[np.intp] | None) -> "Sums":
         """Return the rows that an index picks; all for None."""
         if place is None:
             return self
         classes = {key: column[place] for key, column in self.classes.items()}
-        return Sums(self.parts[:, place], self.exchanged[place], classes)
+        return Sums(self.parts[:, place], self.exchanged[place], self.pooled[place], classes)
 
     @classmethod
     def of(cls, sums: Sequence["Sums"], rows: int) -> "Sums":
         """Add up sums of the same steps."""
-        parts, exchanged = np.zeros((len(PARTS) + 1, rows)), np.zeros(rows)
+        parts = np.zeros((len(PARTS) + 1, rows))
+        exchanged, pooled = np.zeros(rows), np.zeros(rows)
         classes: Classes = {}
         for one in sums:
             parts += one.parts
             exchanged += one.exchanged
+            pooled += one.pooled
             for key, column in one.classes.items():
                 classes[key] = classes[key] + column if key in classes else column
-        return cls(parts, exchanged, classes)
+        return cls(parts, exchanged, pooled, classes)
 
 
 @frozen
@@ -97,7 +102,8 @@ class _Block:
 
     def added(self, operators: Sequence[Operator], seconds: Column) -> Sums:
         """Return the sums of these operators from the seconds of all."""
-        total, exchanged = np.zeros(seconds.shape[1:]), np.zeros(seconds.shape[-1])
+        total, rows = np.zeros(seconds.shape[1:]), seconds.shape[-1]
+        exchanged, pooled = np.zeros(rows), np.zeros(rows)
         classes: Classes = {}
         before = self.before
         for place, repeat in zip(self.places, self.repeats, strict=True):
@@ -111,8 +117,10 @@ class _Block:
             classes[key] = classes[key] + part[_TOTAL] if key in classes else part[_TOTAL]
             if operator.exchanges:
                 exchanged += part[_TOTAL]
+            if operator.is_pooled:
+                pooled += part[_TOTAL]
             before = place
-        return Sums(total, exchanged, classes)
+        return Sums(total, exchanged, pooled, classes)
 
 
 def _is_hidden(operator: Operator) -> bool:

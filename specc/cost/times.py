@@ -17,7 +17,8 @@ class StepTimes(Record):
     A part sums, over operators, the time of the resource that bounds the operator; `launch` is
     the fixed time of operators and the time that the device waits for the host. total = matrix +
     vector + memory + communication + launch. `deviation` is the standard deviation of
-    log(measured / predicted) that the residuals of the fit lead to.
+    log(measured / predicted) that the residuals of the fit lead to. `pooled` is the part of the
+    total that goes on what replicas with shared experts pool.
     """
 
     total: Column
@@ -27,6 +28,7 @@ class StepTimes(Record):
     communication: Column
     launch: Column
     deviation: Column
+    pooled: Column
 
     @classmethod
     def of(cls, rows: int, **parts: Column) -> "StepTimes":
@@ -34,7 +36,7 @@ class StepTimes(Record):
         zero = np.zeros(rows)
         columns = {name: parts.get(name, zero) for name in PARTS}
         total: Column = sum(parts.values(), start=zero)
-        return cls(total=total, deviation=zero, **columns)
+        return cls(total=total, deviation=zero, pooled=zero, **columns)
 
     @classmethod
     def concatenate(cls, parts: list["StepTimes"]) -> "StepTimes":
