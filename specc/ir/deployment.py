@@ -131,6 +131,14 @@ class Formats(v.Node):
     kv_cache: CacheFormat = v.choice(CacheFormat, "the KV cache", default=CacheFormat.BF16)
 
 
+class Method(Enum):
+    """What says how an instance serves before anything is simulated."""
+
+    STEADY = "steady"
+    WAVES = "waves"
+    LOOP = "loop"
+
+
 @frozen(kw_only=True, eq=False, repr=False)
 class Search(v.Node):
     """How the best batch size of every layout is found."""
@@ -139,6 +147,13 @@ class Search(v.Node):
         Strategy,
         "search over the batch size; `auto` is exhaustive in closed form, and for a loop over "
         "steps a scan: a grid of batch sizes, refined around the best",
+        default=None,
+    )
+    method: Method | None = v.choice(
+        Method,
+        "what ranks candidates. steady: requests come as others go, as in the simulation of a "
+        "closed loop. waves: all come at once and nobody later; loop: the same, step by step. "
+        "`auto` is waves, and loop where a prompt exceeds the chunk budget or a scheduler is named",
         default=None,
     )
     maximize: Objective | None = v.choice(

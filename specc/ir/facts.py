@@ -169,7 +169,9 @@ METHOD = Term(
     definition="Where every prompt fits the chunk budget and no scheduler is named, aggregated "
     "serving is a closed form: all requests of the batch arrive together, are prefilled in waves "
     "with nobody decoding, then all decode. Otherwise it is a loop over the steps of the engine, "
-    "in which chunks of prompts run beside decodes.",
+    "in which chunks of prompts run beside decodes. With search.method = steady it is the steady "
+    "state: as many clients as places, each of which sends its next request when one is done, and "
+    "prompts run beside decodes.",
 )
 BANDS = Term(
     name="bands",
@@ -269,7 +271,9 @@ TTFT = Fact(
     title="TTFT",
     unit="ms",
     definition="Mean time to first token over all requests, which arrive together as one batch; "
-    "the TTFT of one ends with the wave or the step that completes its prompt.",
+    "the TTFT of one ends with the wave or the step that completes its prompt. In the steady state "
+    "only the first request of each client arrives with the others; the mean is over "
+    "max(500, 5 × clients) requests.",
     dimension=TIME,
     digits=Digits.MILLISECONDS,
     better=Better.LESS,
@@ -282,10 +286,10 @@ TPOT = Fact(
     name="tpot",
     title="TPOT",
     unit="ms",
-    definition="Mean time per output token. In the step loop and where phases are apart: (last "
-    "token − first token) / (output tokens − 1), including the KV-cache transfer. In the closed "
-    "form "
-    "it includes prefill's share: (TTFT + decode step × output tokens) / output tokens, which is "
+    definition="Mean time per output token. In the step loop, in the steady state and where "
+    "phases are apart: (last token − first token) / (output tokens − 1), including the KV-cache "
+    "transfer. In the closed form it includes prefill's share: (TTFT + decode step × output "
+    "tokens) / output tokens, which is "
     "the end-to-end time per output token and larger than the gap between tokens.",
     dimension=TIME,
     digits=Digits.MILLISECONDS,

@@ -195,10 +195,13 @@ class Simulate(v.Node):
         trace, clients = self.arrival.trace, self.arrival.clients
         if trace is not None:
             return min(self.requests or trace.requests, trace.requests)
-        usual = USUAL_REQUESTS
-        if clients is not None:
-            usual = max(FEWEST_OF_CLIENTS, EACH_CLIENT * clients)
+        usual = USUAL_REQUESTS if clients is None else requests_of_clients(clients)
         return self.requests or usual
+
+
+def requests_of_clients(clients: int) -> int:
+    """Return how many requests of a closed loop are simulated, if nobody says it."""
+    return max(FEWEST_OF_CLIENTS, EACH_CLIENT * clients)
 
 
 @frozen(kw_only=True, eq=False, repr=False)

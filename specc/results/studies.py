@@ -71,6 +71,12 @@ class StudyResult(Record):
         )
 
     @property
+    def is_steady(self) -> bool:
+        """Whether the steady state ranked all candidates that serve whole requests."""
+        methods = {c.method for c in self.candidates if c.phase == "whole"}
+        return methods == {"steady state"}
+
+    @property
     def is_plain(self) -> bool:
         """Whether every configuration is a single instance, so that candidates say it all."""
         return all(c.instance_count == 1 for c in self.configurations)

@@ -33,6 +33,7 @@ from specc.serving import (
     Server,
     ServingModel,
     ServingTable,
+    Steady,
     StepLoop,
     choose_budget,
     method_of,
@@ -176,9 +177,10 @@ def prepare(task: Task, of_others: Server) -> Prepared:
     engine = with_defaults(deployment.engine, deployment.device.memory)
     server = evolve(of_others, mixture=Mixture.of(task.workload, deployment.model))
     budget = choose_budget(engine.chunk_budget, server)
-    model = serving_model(server, engine, task.phase, budget)
     search = deployment.search
+    model = serving_model(server, engine, task.phase, budget, search.method)
     loops = isinstance(model, StepLoop)
+    steps_hold = loops or isinstance(model, Steady)
     if search.strategy is None:
         few = not loops or task.phase is Phase.PREFILL
         usual = Strategy.EXHAUSTIVE if few else Strategy.SCAN
@@ -187,7 +189,8 @@ def prepare(task: Task, of_others: Server) -> Prepared:
     bounds = tuple(b for b in search.limits if fact(b.fact).row and b.fact not in decoding)
     goals = Goals(task.workload.slo, deployment.device.memory, bounds, task.layout)
     # A sequence that decodes takes a token of the budget in each step.
-    of_budget = budget // (1 + server.drafted) if loops and task.phase is Phase.WHOLE else None
+    whole = task.phase is Phase.WHOLE
+    of_budget = budget // (1 + server.drafted) if steps_hold and whole else None
     if of_budget is not None:
         of_budget = max(1, of_budget)
     caps = {"max_sequences": engine.max_sequences, "chunk_budget": of_budget}

@@ -14,6 +14,7 @@ from specc.serving.mixture import Mixture, allocate
 from specc.serving.models import ServingModel, method_of, serving_model
 from specc.serving.phases import Decode, Prefill
 from specc.serving.server import Server
+from specc.serving.steady import Steady
 from specc.serving.table import Bands, MemoryParts, ServingTable, Shares, joined
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "ServingModel",
     "ServingTable",
     "Shares",
+    "Steady",
     "StepLoop",
     "allocate",
     "automatic_budgets",

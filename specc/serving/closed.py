@@ -31,16 +31,29 @@ class ClosedForm(Record, ABC):
         """Return a row for each batch size (requests a replica), shape (N,)."""
         return self.table(batch, self.server.times(self.steps(batch)))
 
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What makes its steps equal to those of others with the same counts."""
+        server = self.server
+        return type(self), server.mixture, server.block, server.drafted
+
     @abstractmethod
-    def counts(self, batch: Integers) -> tuple[Integers, Integers]:
-        """Return the requests of a replica in its steps: those that prefill, then that decode."""
+    def counts(self, batch: Integers) -> tuple[Integers, ...]:
+        """Return what its steps depend on, for each kind of them: rising numbers of requests.
+
+        Here it is the requests of a replica that prefill, and those that decode.
+        """
 
     def steps(self, batch: Integers) -> StepTable:
         """Return the steps whose times `table` takes."""
         return self.steps_of(*self.counts(batch))
 
-    def steps_of(self, prefilled: Integers, decoded: Integers) -> StepTable:
-        """Return steps that prefill so many requests, then steps that decode so many."""
+    def steps_of(self, *counts: Integers) -> StepTable:
+        """Return the steps for some counts, one kind behind the other.
+
+        Here steps that prefill so many requests, then steps that decode so many.
+        """
+        prefilled, decoded = counts
         mixture, block = self.server.mixture, self.server.block
         decode = mixture.decode(decoded, block, self.server.drafted)
         if not len(prefilled):

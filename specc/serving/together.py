@@ -12,9 +12,7 @@ from attrs import frozen
 
 from specc.cost import CostModel, StepTable, StepTimes, times_of
 from specc.serving.closed import ClosedForm
-from specc.serving.mixture import Mixture
 from specc.serving.table import Integers
-from specc.units import Tokens
 
 
 @frozen(eq=False)
@@ -25,18 +23,9 @@ class Asked:
     batches: Integers
 
     @property
-    def requests(self) -> "Requests":
-        """What makes its steps equal to those of others."""
-        server = self.model.server
-        return server.mixture, server.block, server.drafted
-
-    @property
     def cost(self) -> CostModel:
         """The cost model of its steps."""
         return self.model.server.cost
-
-
-Requests = tuple[Mixture, Tokens, int]
 
 
 @frozen(eq=False)
@@ -44,25 +33,23 @@ class _Steps:
     """The steps of some closed forms with the same requests, from a place in a table on."""
 
     table: StepTable
-    prefilled: Integers
-    decoded: Integers
+    counts: tuple[Integers, ...]
     start: int
 
     @classmethod
     def of(cls, asked: Sequence[Asked], start: int) -> "_Steps":
         model = asked[0].model
-        counts = [one.model.counts(one.batches) for one in asked]
-        prefilled, decoded = (
-            _different(np.concatenate(part)) for part in zip(*counts, strict=True)
-        )
-        return cls(model.steps_of(prefilled, decoded), prefilled, decoded, start)
+        each = [one.model.counts(one.batches) for one in asked]
+        counts = tuple(_different(np.concatenate(kind)) for kind in zip(*each, strict=True))
+        return cls(model.steps_of(*counts), counts, start)
 
     def rows(self, asked: Asked) -> Integers:
         """Return the places of the steps of a closed form."""
-        prefilled, decoded = asked.model.counts(asked.batches)
-        first = self.start + np.searchsorted(self.prefilled, prefilled)
-        behind = self.start + len(self.prefilled)
-        return np.concatenate([first, behind + np.searchsorted(self.decoded, decoded)])
+        start, places = self.start, []
+        for known, wanted in zip(self.counts, asked.model.counts(asked.batches), strict=True):
+            places.append(start + np.searchsorted(known, wanted))
+            start += len(known)
+        return np.concatenate(places)
 
 
 def _different(counts: Integers) -> Integers:
@@ -87,15 +74,15 @@ def _families(asked: Sequence[Asked]) -> list[list[int]]:
     families: dict[Hashable, list[int]] = defaultdict(list)
     for places in of_cost.values():
         cost = asked[places[0]].cost
-        requests = frozenset(asked[place].requests for place in places)
+        requests = frozenset(asked[place].model.key for place in places)
         families[id(cost.rules), cost.cut, requests] += places
     return list(families.values())
 
 
 def _family_times(asked: Sequence[Asked], family: Sequence[int]) -> list[tuple[int, StepTimes]]:
-    alike: dict[Requests, list[int]] = defaultdict(list)
+    alike: dict[Hashable, list[int]] = defaultdict(list)
     for place in family:
-        alike[asked[place].requests].append(place)
+        alike[asked[place].model.key].append(place)
     parts: list[_Steps] = []
     rows: dict[int, Integers] = {}
     start = 0

@@ -126,3 +126,49 @@ def test_clients_of_two_phases_and_of_several_instances(tmp_path: Path) -> None:
     assert simulation.metrics.finished == 300
     assert len(simulation.engines) == 2
     assert simulation.metrics.most_decoding <= 60
+
+
+BEYOND = """
+use std.devices
+use std.models
+workload w {{ input = 3500 tok; output = {output} tok; slo {{ tpot <= 50 ms }} }}
+deployment a {{
+    model = qwen3_32b; quant = w8a8_dynamic; device = atlas_800_a3_752t_die; devices = 4
+    search {{ method = {method} }}
+    parallel {{ tp = 4 }}
+}}
+study s {{
+    workload = w; deployments = a
+    simulate {{ arrival = concurrency({clients}) }}
+}}
+"""
+
+
+def test_the_steady_state_is_what_the_closed_loop_does(tmp_path: Path) -> None:
+    """The plan and the simulation of as many clients as it has places agree."""
+    path = tmp_path / "plan.spec"
+    path.write_text(BEYOND.format(output=600, method="steady", clients=1))
+    places = Session(path).results.studies[0].best.in_flight
+    path.write_text(BEYOND.format(output=600, method="steady", clients=places))
+    session = Session(path)
+    (study,) = session.results.studies
+    (simulated,) = study.simulations
+    within = {"rate": 0.08, "tpot": 0.08, "ttft": 0.4}  # of TTFT the mean of the first wave is much
+    for closed in simulated.closed:
+        wanted = pytest.approx(closed.simulated, rel=within[closed.metric])
+        assert closed.planned == wanted, closed.metric
+    text = session.report.files["plan.report.md"]
+    assert "steady state" in text
+    assert "with a client for each place" in text
+    assert "at once, and no request comes later" not in text
+
+
+@pytest.mark.parametrize(("method", "beyond"), [("waves", True), ("steady", False)])
+def test_a_rate_beyond_its_own_prefill_step(tmp_path: Path, method: str, beyond: bool) -> None:
+    """Outputs of one token: 5.33 requests a second are what a prefill step allows."""
+    path = tmp_path / "plan.spec"
+    text = BEYOND.format(output=1, method=method, clients=1)
+    path.write_text(text.replace("; slo { tpot <= 50 ms }", "").replace("    simulate", "    # "))
+    rate = Session(path).results.studies[0].best.rate
+    assert (rate > 5.34) is beyond
+    assert rate > 5

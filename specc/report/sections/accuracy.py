@@ -54,7 +54,7 @@ def _is_scanned(deployment: Deployment) -> bool:
 
 def _loops(results: Results, deployment: Deployment) -> bool:
     return any(
-        c.deployment == deployment.name and c.method != "closed form"
+        c.deployment == deployment.name and c.method == "step loop"
         for result in results.studies
         for c in result.candidates
     )
@@ -83,7 +83,7 @@ def _texts(deployment: Deployment) -> Iterator[str]:
         "80 % intervals (p10 to p90) of TTFT, TPOT and throughput assume that all steps are slow "
         "together, or fast together. Requests of a batch arrive together: "
         "these numbers contain no queueing, and in the closed form no interference of prefill "
-        "with decode."
+        "with decode. The steady state has that interference, and no queue for a place."
     )
 
 

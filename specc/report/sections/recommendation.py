@@ -49,7 +49,12 @@ def _card(study: ReportedStudy) -> Figures:
         good=True,
         title=best.layout,
         headline=_headline(best),
-        figures=_figures(best, study.study.planned_workload.slo, bool(study.simulations)),
+        figures=_figures(
+            best,
+            study.study.planned_workload.slo,
+            simulated=bool(study.simulations),
+            steady=study.result.is_steady,
+        ),
         remarks=tuple(remarks),
     )
 
@@ -228,8 +233,9 @@ def _overflow(best: Configuration) -> list[str]:
     ]
 
 
-def _figures(best: Configuration, slo: Slo, simulated: bool) -> tuple[Figure, ...]:
+def _figures(best: Configuration, slo: Slo, *, simulated: bool, steady: bool) -> tuple[Figure, ...]:
     bands = best.bands
+    arriving = "with a client for each place" if steady else "if the whole batch arrives at once"
     per_device = f"{show.rate(best.throughput_per_device)} per device"
     what = " of prompts" if best.mode == "prefill_only" else ""
     figures = [Figure("Throughput", show.rate(best.throughput), "tok/s", per_device + what)]
@@ -245,7 +251,7 @@ def _figures(best: Configuration, slo: Slo, simulated: bool) -> tuple[Figure, ..
             if simulated and limit is None:
                 figure = evolve(
                     figure,
-                    note="if the whole batch arrives at once; the limits hold for the simulation",
+                    note=f"{arriving}; the limits hold for the simulation",
                 )
             figures.append(figure)
     reserved = max(g.point.memory.reserved for g in best.instances)

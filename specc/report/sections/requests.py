@@ -124,9 +124,18 @@ def _closed(study: ReportedStudy) -> Table:
             Column("Difference"),
         ),
         rows=tuple(rows),
-        note="The plan (closed form or step loop) loads an instance with its whole batch at once, "
-        "and no request comes later; in the simulation requests arrive over time, and wait.",
+        note=_STEADY if study.result.is_steady else _AT_ONCE,
     )
+
+
+_AT_ONCE = (
+    "The plan (closed form or step loop) loads an instance with its whole batch at once, "
+    "and no request comes later; in the simulation requests arrive over time, and wait."
+)
+_STEADY = (
+    "The plan (steady state) has as many clients as places, each of which sends its next request "
+    "when one is done; in the simulation requests come as its load says."
+)
 
 
 def _difference(planned: float, simulated: float) -> str:
