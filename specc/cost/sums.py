@@ -24,6 +24,7 @@ _AT_ONCE = 32_768
 _KEPT, _FEWEST_ROWS, MOST_ROWS = 400_000, 256, 8192
 # Steps from which it pays to look for equal ones.
 _MANY = 64
+_MOST_CODES = 2**62  # of pairs of rows: a code is a whole number of 64 bits
 _TOTAL = len(PARTS)
 _BLOCK = 8  # operators whose sums are kept for lists that have all of them
 
@@ -227,12 +228,13 @@ def _by_rows(steps: StepTable) -> tuple[StepTable, NDArray[np.intp] | None]:
     """
     if len(steps) < _MANY:
         return steps, None
-    codes = np.zeros(len(steps), np.int64)
+    codes, different = np.zeros(len(steps), np.int64), 1
     for column in _counts(steps):
         if column[0] != column[-1] or (column != column[0]).any():
             values, code = np.unique(column, return_inverse=True)
             codes = codes * len(values) + code
-            if 2 * len(values) > len(steps):
+            different *= len(values)
+            if 2 * len(values) > len(steps) or different > _MOST_CODES:
                 return steps, None
     _, first, place = np.unique(codes, return_index=True, return_inverse=True)
     if 2 * len(first) > len(steps):

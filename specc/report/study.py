@@ -23,9 +23,10 @@ MOST_WHOLE = 9  # variants of a swept study that are shown whole: a grid of thre
 def shown_whole(variants: tuple[StudyResult, ...]) -> tuple[StudyResult, ...]:
     """Return the variants that a report shows whole: all of a few, the best one of many.
 
-    Each takes some pages and pictures. The table of the sweep has a row for each of them anyway.
+    Each takes some pages and pictures. The table of the sweep has a row for each of them anyway,
+    but for what is simulated alone: of measured servers all are shown.
     """
-    if len(variants) <= MOST_WHOLE:
+    if len(variants) <= MOST_WHOLE or variants[0].study.servers:
         return variants
     known = [(result, result.best) for result in variants]
     found = [(objective_of(best, r.study.objective), r) for r, best in known if best is not None]

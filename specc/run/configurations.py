@@ -105,8 +105,16 @@ def rank_of(
     """
     if misses:
         return 1.0, max(miss.excess for miss in misses)
-    value = float(f"{objective_of(found, objective):.9g}")
-    return 0.0, -value, found.devices, -found.throughput, found.tpot or 0.0, found.ttft or 0.0
+    value, throughput, tpot, ttft = (
+        float(f"{number:.9g}")  # the last digits of sums are chance
+        for number in (
+            objective_of(found, objective),
+            found.throughput,
+            found.tpot or 0.0,
+            found.ttft or 0.0,
+        )
+    )
+    return 0.0, -value, found.devices, -throughput, tpot, ttft
 
 
 def _single(deployment: Deployment, evaluated: Evaluated) -> Configuration:

@@ -13,6 +13,7 @@ from specc.results import Miss
 from specc.search.goals import Goals
 from specc.serving import ServingTable, joined
 
+TIE = 1e-9  # relative: what differs by less is equal, and the smaller batch is taken
 PEAK = "peak"  # larger batches meet the limits, and serve less
 Integers = NDArray[np.int64]
 Evaluate = Callable[[Integers], ServingTable]
@@ -248,7 +249,7 @@ def _outcome(table: ServingTable, goals: Goals, high: int, enough: float) -> Bat
     feasible = goals.feasible(table)
     if not feasible.any():
         worst = np.max(list(goals.excess(table).values()), axis=0)
-        nearest = int(np.argmin(worst))
+        nearest = int(np.argmax(worst <= worst.min() + TIE))
         misses = goals.misses(table, nearest)
         return BatchSearch(
             table,
@@ -261,7 +262,7 @@ def _outcome(table: ServingTable, goals: Goals, high: int, enough: float) -> Bat
             len(table),
         )
     rows = np.flatnonzero(feasible)
-    reached = table.throughput[rows] >= enough * table.throughput[rows].max()
+    reached = table.throughput[rows] >= (1 - TIE) * enough * table.throughput[rows].max()
     best = int(rows[np.argmax(reached)])
     last = int(rows[-1])
     stopped_by = _stopped_by(table, goals, last, high) if best == last else PEAK

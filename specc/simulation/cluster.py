@@ -241,7 +241,7 @@ class Pool:
 
     def view(self, engine: SimulatedEngine) -> EngineView:
         """Return what a router sees of an engine, but for the prompts in its cache."""
-        used = engine.used / self.settings.capacity
+        used = engine.used / max(self.settings.capacity, 1)
         return EngineView(engine.waits, len(engine.running), used)
 
 

@@ -20,6 +20,7 @@ CASES = [
     "simulations",
     "places",
     "circle",
+    "one_token",
     "configs",
     "empty",
     "claims",

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from specc.outputs.material import Material
+from specc.outputs.registry import render as outputs_of
 from specc.report.format import duration, gibibytes, milliseconds, percent, rate, size
-from specc.results import rounded
+from specc.results import load_results, rounded
 from specc.results.frame import listed
 from specc.session import Session
 from tests.conftest import ROOT
@@ -196,6 +198,45 @@ def test_candidates_that_are_not_drawn_have_no_curve(render) -> None:
     tasks = {c["instance"]["task"] for c in study["candidates"]}
     assert {point["task"] for point in study["frontier"]} <= tasks
     assert len(study["frontier"]) > 1
+
+
+SERVERS = """
+workload w {{ input = 100 tok; output = 10 tok }}
+server one {{
+    step_cost {{
+        | step    | size | time  |
+        | prefill | 100  | 10 ms |
+        | decode  | 1    | 5 ms  |
+    }}
+}}
+study s {{
+    workload = w; servers = one
+    simulate {{ arrival = poisson(5 req/s); requests = 50 }}
+    sweep one.max_sequences in [{values}]
+}}
+"""
+
+
+def test_every_variant_of_a_measured_server_is_shown(render) -> None:
+    """What is simulated stands nowhere else."""
+    text = render(SERVERS.format(values=", ".join(map(str, range(1, 13)))))["plan.report.md"]
+    assert text.count("## s\n") == 12
+    assert text.count("**Simulated requests**") == 12 or text.count("Simulated requests") == 12
+    assert "no layout meets" not in text
+    assert "whole:" not in text
+
+
+def test_a_result_file_without_a_frontier_has_that_of_its_curves(render, small_spec) -> None:
+    """As files had it before: all candidates with curves, and no frontier."""
+    files = render(small_spec())
+    data = json.loads(files["plan.result.json"])
+    assert all(c["curve"] for c in data["studies"][0]["candidates"])
+    assert data["studies"][0].pop("frontier")
+    Path("old.result.json").write_text(json.dumps(data))
+    text = outputs_of(Material(load_results("old.result.json"))).files["plan.report.md"]
+    table = text.partition("Pareto frontier")[2].partition("###")[0]
+    assert table == files["plan.report.md"].partition("Pareto frontier")[2].partition("###")[0]
+    assert table.count("|") > 20
 
 
 def test_an_infeasible_study_tells_the_cheapest_relaxation(render, small_spec) -> None:

@@ -75,6 +75,25 @@ def test_enough_is_the_smallest_batch_that_serves_its_share_of_the_most() -> Non
     assert best == [10, 10, 5]
 
 
+def test_the_last_digits_of_a_sum_decide_nothing() -> None:
+    """Of batches that serve alike the smallest is best, whatever rounding makes of them."""
+
+    def evaluate(batch):
+        noise = np.where(batch % 2, 1e-13, -1e-13)
+        return _table(batch, tpot=np.zeros(len(batch)), throughput=5.5613 * (1 + noise))
+
+    found = search_batch(Search(), (2, 20), 20, evaluate, GOALS)
+    assert found.best is not None
+    assert found.table.batch[found.best] == 2
+
+    def missing(batch):
+        ttft = 150.0 * (1 + np.where(batch == 4, -1e-12, 0.0))
+        return _table(batch, ttft=ttft, tpot=np.zeros(len(batch)))
+
+    missed = search_batch(Search(), (1, 5), 5, missing, Goals(Slo(ttft=100.0), 1000))
+    assert missed.table.batch[missed.nearest] == 1
+
+
 def test_layouts_of_a_model_divide_what_it_has() -> None:
     """Twelve heads and six groups of outputs: three ranks have two groups each, four have none."""
     compressed = CompressedAttention(

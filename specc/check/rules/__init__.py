@@ -96,6 +96,7 @@ SPECULATION: tuple[Check, ...] = (  # deployment, block that has acceptance rate
 STUDY: tuple[Check, ...] = (  # study
     study.named_twice,
     study.without_deployments,
+    study.metrics_without_value,
     study.two_kinds,
     study.empty,
 )

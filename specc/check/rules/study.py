@@ -21,6 +21,31 @@ def named_twice(study: Study) -> Iterator[Diagnostic]:
             )
 
 
+def metrics_without_value(study: Study) -> Iterator[Diagnostic]:
+    """A limit is on something that the requests have."""
+    workload, simulate = study.workload, study.simulate
+    traced = simulate is not None and simulate.arrival.trace is not None
+    if traced or any(row.output[1] > 2 for row in workload.requests):
+        return
+    if not workload.requests and (workload.output or 1) > 1:
+        return
+    limits = [b for b in workload.slo.objectives if b.fact.partition(".")[0] in ("tpot", "itl")]
+    if not limits:
+        return
+    path = "requests" if workload.requests else "output"
+    name = limits[0].fact.partition(".")[0]
+    yield Diagnostic(
+        "E0418",
+        f"outputs of one token have no {name.upper()}",
+        (
+            label_of(workload.slo, name, "a limit on it", workload),
+            label_of(workload, path, "one token is the first one", study),
+        ),
+        why="TPOT and ITL are times from one token to the next",
+        help="remove the limit, or give outputs of two tokens or more",
+    )
+
+
 def without_deployments(study: Study) -> Iterator[Diagnostic]:
     """A study that does not name servers needs deployments."""
     if not study.servers and "deployments" not in study.spans:

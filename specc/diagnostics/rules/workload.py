@@ -4,6 +4,16 @@ from specc.diagnostics.rule import Rule
 
 _BINS = "requests {\n    | share | input    | output |\n    | 50%   | 1 .. 2Ki | 64     |\n"
 
+
+def _one_token(slo: str) -> str:
+    return (
+        "use std.devices\nuse std.models\n"
+        f"workload first {{ input = 3500 tok; output = 1 tok; {slo} }}\n"
+        "deployment d { model = qwen3_32b; device = test_device; devices = 8; parallel { tp = 8 } }\n"
+        "study s { workload = first; deployments = d }"
+    )
+
+
 RULES = (
     Rule(
         "E0411",
@@ -64,5 +74,14 @@ RULES = (
         "without a word. Start the edges at or below the shortest prompt, and end them above the longest.",
         'workload chat { requests = lengths_from("trace.csv", edges = [0, 100]) }',
         'workload chat { requests = lengths_from("trace.csv", edges = [0, 1Ki]) }',
+    ),
+    Rule(
+        "E0418",
+        "a limit on a metric that the requests do not have",
+        "TPOT and ITL are times from one token to the next. If all outputs have one token, there is "
+        "no such time, and the limit would always hold. Remove the limit, or give the length that "
+        "outputs have.",
+        _one_token("slo { tpot <= 50 ms }"),
+        _one_token("slo { ttft <= 2 s }"),
     ),
 )

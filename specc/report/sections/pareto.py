@@ -9,11 +9,12 @@ from specc.report.columns import Cells, metrics, number, table, text
 from specc.report.document import ReportBlock
 from specc.report.study import ReportedStudy
 from specc.results import MOST_POINTS, FrontierPoint
+from specc.results.curves import CurveRows, frontier
 
 
 def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the table of the frontier, if there is more than one point on it."""
-    points = study.result.frontier
+    points = study.result.frontier or _of_curves(study)
     if len(points) < 2:
         return
     labels = {c.instance.task: study.label(c) for c in study.feasible}
@@ -35,6 +36,15 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
         note=f"Feasible batch sizes that no other beats in {criteria} at once; at most "
         f"{MOST_POINTS} are shown.",
     )
+
+
+def _of_curves(study: ReportedStudy) -> Sequence[FrontierPoint]:
+    """Return the frontier of a result file that has none, but the curves of all candidates."""
+    known = [(c.instance, c.curve) for c in study.feasible if c.curve is not None]
+    if len(study.phases) != 1 or len(known) < len(study.feasible):
+        return ()
+    rows = [CurveRows.of(curve) for _, curve in known]
+    return frontier(study.study, [instance for instance, _ in known], rows)
 
 
 def _of_point(fact: Fact, point: FrontierPoint) -> Any:

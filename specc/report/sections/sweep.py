@@ -44,7 +44,7 @@ def _whole(study: ReportedStudy) -> str:
     best = "the best of them" if study.best is not None else "the first of them"
     return (
         f"Of these {len(study.variants)} variants the report shows {best} whole: {settings}. The "
-        "result file has all of them; to see another one, set its values with --set."
+        "result file has all of them; to see another one whole, leave it alone in the sweep."
     )
 
 
@@ -58,7 +58,9 @@ def _table(id_: str, results: Sequence[StudyResult]) -> Table:
         own = result.best
         if own is None:
             blanks = ["–"] * (len(cells) + 1)
-            rows.append(Row((*values, NOTHING_FITS, *blanks)))
+            # Measured servers have no layout; what they do is simulated.
+            found = result.simulations[0].name if result.simulations else NOTHING_FITS
+            rows.append(Row((*values, found, *blanks)))
             continue
         where = f"{own.deployment}, {sized(own)}"
         rows.append(Row((*values, where, show.integer(own.devices), *(c.text(own) for c in cells))))
