@@ -373,7 +373,7 @@ def test_two_runs_at_once_leave_whole_files(spec) -> None:
 
 
 def test_an_interrupt_writes_nothing_and_says_so(tmp_path: Path, small_spec) -> None:
-    many = "; sweep chat.output in 1 tok .. 999 tok by 1 tok }"
+    many = "; sweep chat.output in 2 tok .. 999 tok by 1 tok }"
     (tmp_path / "plan.spec").write_text(small_spec().rstrip()[:-1] + many)
     place = "specc.run.events:Events.advanced"
     run = begun(place, ["run", "plan.spec"], tmp_path, stderr=subprocess.PIPE, text=True)
