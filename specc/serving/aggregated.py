@@ -67,7 +67,7 @@ class Aggregated(ClosedForm):
             prefill_step=waves.latency,
             wave_requests=waves.requests,
             bands=self._bands(concurrency, waves, decode),
-            memory=server.parts(batch, prefill_memory, server.memory_of(steps)),
+            memory=server.parts(batch, prefill_memory, server.memory_of(steps), budget=self.budget),
             prefill=Shares.of(waves.times),
             decode=Shares.of(decode),
         )

@@ -289,7 +289,7 @@ class TimedTrajectory:
         stages = server.layout.pp
         prefills = self.schedule.prefill[:, 0] > 0
         rate = np.array([self.schedule.count.sum() / makespan * stages])
-        memory = server.parts(batch, self.memory, decodes=loop.decodes)
+        memory = server.parts(batch, self.memory, decodes=loop.decodes, budget=loop.budget)
         requests = np.array([int(self.trajectory.fullest(self.schedule.prefill[:, 0]).max())])
         both = np.concatenate([prefills, prefills])
         prefill_step = np.array([float(self.times.total[both].max())])

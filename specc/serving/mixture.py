@@ -126,6 +126,22 @@ class Mixture(Record):
         """Return the KV-cache blocks of prompts with one token more each, shape (N,)."""
         return np.asarray(np.ceil((self.mean_input + 1) * requests / block))
 
+    def blocks_beyond_the_mean(self, block: Tokens, *, decodes: bool) -> float:
+        """Return the KV-cache blocks that the longest request has more than the mean one.
+
+        Where it decodes, at its last token; none where all requests are alike.
+        """
+        if len(self.shapes) == 1:
+            return 0.0
+        if not decodes:
+            longest = max(-(-(s.input + 1) // block) for s in self.shapes)
+            return longest - math.fsum(s.share * -(-(s.input + 1) // block) for s in self.shapes)
+        longest = max(-(-(s.input + s.output) // block) for s in self.shapes)
+        return longest - math.fsum(
+            weight * -(-(s.input + s.output // 2 + 1) // block)
+            for weight, s in zip(self.in_flight, self.shapes, strict=True)
+        )
+
     def blocks_at_end(self, requests: Column | NDArray[np.int64], block: Tokens) -> Column:
         """Return the KV-cache blocks when all requests reach their last token, shape (N,)."""
         each = math.fsum(

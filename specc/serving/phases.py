@@ -50,7 +50,12 @@ class Prefill(ClosedForm):
             step=waves.latency,
             requests=waves.requests,
             deviation=deviation,
-            memory=server.parts(batch, server.memory_of(waves.steps(resident)), decodes=False),
+            memory=server.parts(
+                batch,
+                server.memory_of(waves.steps(resident)),
+                decodes=False,
+                budget=self.budget,
+            ),
             shares=Shares.of(waves.times),
         )
 

@@ -157,8 +157,17 @@ class Server(Record):
         waves = budget / max(1.0, self.mixture.mean_new)
         return max(1, math.ceil(MOST_WAVES * max(1.0, waves)))
 
-    def parts(self, batch: Integers, *phases: StepMemory, decodes: bool = True) -> MemoryParts:
-        """Return the memory of the tightest of some steps, and at the end of outputs if any."""
+    def parts(
+        self, batch: Integers, *phases: StepMemory, decodes: bool = True, budget: Tokens = 0
+    ) -> MemoryParts:
+        """Return the memory of the tightest of some steps, and at the end of outputs if any.
+
+        One of them has the longest request of a mixture among those in flight, with its prompt in
+        the step, as far as the budget of an instance that prefills goes.
+        """
+        last = phases[-1]
+        if len(self.mixture.shapes) > 1:
+            phases = (*phases, self._with_longest(last, budget, decodes=decodes))
         totals = np.array([phase.total for phase in phases])
         tightest = np.argmax(totals, axis=0)
         rows = np.arange(len(batch))
@@ -173,7 +182,7 @@ class Server(Record):
         available = limit - weights - kv - activations
         at_end = available
         if decodes:
-            at_end = limit - weights - self._kv_at_end(batch) - phases[-1].activations
+            at_end = limit - weights - self._kv_at_end(batch) - last.activations
         return MemoryParts(
             weights=weights,
             kv_cache=kv,
@@ -182,6 +191,25 @@ class Server(Record):
             available=available,
             available_at_end=np.minimum(available, at_end),
         )
+
+    def _with_longest(self, step: StepMemory, budget: Tokens, *, decodes: bool) -> StepMemory:
+        """Return the memory of steps in which the longest request stands for a mean one.
+
+        It comes, however rare it is, while the others are in flight.
+        """
+        extra = self.mixture.blocks_beyond_the_mean(self.block, decodes=decodes)
+        models = [cost.memory_model for cost in (self.cost, self.draft) if cost is not None]
+        cache = extra * math.fsum(model.kv_block_bytes for model in models)
+        live = np.maximum(step.activations, self._activations_of_longest(budget))
+        return StepMemory(step.weights, step.kv_cache + cache, live)
+
+    def _activations_of_longest(self, budget: Tokens) -> float:
+        """Return the activations of a step with as much of the longest prompt as it takes."""
+        new = min(self.mixture.longest_new, budget)
+        if not new:
+            return 0.0
+        step = StepTable.prefilling(1, new, self.mixture.longest_input, self.block)
+        return float(self.memory_of(step).activations[0])
 
     def _kv_at_end(self, batch: Integers) -> Column:
         blocks = self.mixture.blocks_at_end(batch, self.block) + math.ceil(

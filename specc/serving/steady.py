@@ -208,7 +208,11 @@ class Steady(ClosedForm):
                 throughput / low,
             ),
             memory=server.parts(
-                batch, server.memory_of(full), server.memory_of(resident), decodes=decodes
+                batch,
+                server.memory_of(full),
+                server.memory_of(resident),
+                decodes=decodes,
+                budget=self.budget,
             ),
             prefill=Shares.of(filling),
             decode=Shares.of(alone.where(turn.alone > 0, filling)),

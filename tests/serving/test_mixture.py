@@ -1,5 +1,7 @@
 """Mixtures of lengths: allocation by largest remainder, and one shape as a mixture of one."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from specc.ir import Deployment, Layout, LengthBin, Phase, Representative, RequestShape, Workload
 from specc.run.evaluate import point_of
 from specc.serving import Aggregated, Decode, Prefill, Server, StepLoop, allocate
+from specc.session import Session
 from tests.cost.test_rules import DEVICE, MODEL
 
 
@@ -119,3 +122,57 @@ def test_decoding_requests_are_weighted_by_their_time_in_flight() -> None:
     assert mixture.in_flight == pytest.approx((0.25, 0.75))
     assert mixture.mean_context == pytest.approx(0.25 * 61 + 0.75 * 241)
     assert mixture.mean_output == 200
+
+
+LONGBIN = """
+use std.devices
+use std.models
+workload w {{
+    requests {{
+        | share | input   | output |
+        | {share} | 1000    | 200    |
+        | 1%    | 130_000 | 200    |
+    }}
+}}
+workload long {{ input = 130_000 tok; output = 200 tok }}
+deployment d {{
+    model = llama3_1_70b; quant = w8a8_dynamic; device = test_device; devices = 2
+    calibration = reference
+    parallel {{ tp = 2 }}
+    {more}
+}}
+study s {{ workload = {workload}; deployments = d }}
+"""
+
+
+def _of_text(tmp_path: Path, workload: str = "w", share: str = "99%  ", more: str = ""):
+    path = tmp_path / "plan.spec"
+    path.write_text(LONGBIN.format(share=share, workload=workload, more=more))
+    (study,) = Session(path).results.studies
+    return study.candidates[0]
+
+
+def test_the_longest_request_needs_room_however_rare_it_is(tmp_path: Path) -> None:
+    """One in a hundred is longer than the memory holds: then nothing fits, as with it alone."""
+    rare, alone = _of_text(tmp_path), _of_text(tmp_path, "long")
+    for found in (rare, alone):
+        assert not found.feasible
+        assert found.misses[0].limit == "memory"
+    assert rare.misses[0].value == pytest.approx(alone.misses[0].value, rel=0.01)
+
+
+@pytest.mark.parametrize("more", ["", "search { method = steady }", "mode = decode_only"])
+def test_memory_with_the_longest_request_adds_up(tmp_path: Path, more: str) -> None:
+    """What is shown of the memory of a device is all of it."""
+    path = tmp_path / "plan.spec"
+    text = LONGBIN.format(share="99%  ", workload="w", more=more)
+    path.write_text(text.replace("130_000", "20_000"))
+    (study,) = Session(path).results.studies
+    m = study.candidates[0].point.memory
+    parts = m.weights + m.kv_cache + m.activations + m.reserved + m.available
+    assert parts == pytest.approx(64 * 2**30, abs=8)
+    path.write_text(text.replace("130_000", "1001"))
+    (like,) = Session(path).results.studies
+    batch = min(study.candidates[0].point.batch, like.candidates[0].point.batch)
+    assert batch > 1
+    assert study.candidates[0].point.batch <= like.candidates[0].point.batch
