@@ -1,5 +1,6 @@
 """The JSON form of the IR: strict both ways. Enumerations are their values; spans stay out."""
 
+from collections.abc import Callable
 from enum import Enum
 from typing import Any, TypeVar, get_origin
 
@@ -12,6 +13,8 @@ from specc.ir.vocabulary import Node
 
 T = TypeVar("T")
 
+SIGNIFICANT_DIGITS = 9
+
 
 class JsonFormError(ValueError):
     """Data that is not the JSON form of the class asked for; says each place and problem."""
@@ -20,6 +23,16 @@ class JsonFormError(ValueError):
 def to_json(value: Any) -> Any:
     """Return a value of the IR (or a frozen attrs class made of such) as plain data."""
     return _CONVERTER.unstructure(value)
+
+
+def to_rounded_json(value: Any) -> Any:
+    """Return a value as `to_json` does, with floats that are the same on every machine."""
+    return _ROUNDING_CONVERTER.unstructure(value)
+
+
+def rounded_float(value: float) -> float:
+    """Return a float with as many digits as files have."""
+    return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
 
 
 def from_json(data: Any, cls: type[T]) -> T:
@@ -87,7 +100,7 @@ def _omitted(cls: type[Any]) -> dict[str, Any]:
     return {name: override(omit=True) for name in names}
 
 
-def _converter() -> cattrs.Converter:
+def _converter(write_float: Callable[[float], float]) -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True, prefer_attrib_converters=False)
     for primitive in (int, float, bool, str):
         converter.register_structure_hook(primitive, _strict(primitive))
@@ -114,7 +127,7 @@ def _converter() -> cattrs.Converter:
     converter.register_structure_hook(int | float, _structure_number)
     converter.register_unstructure_hook(Enum, lambda value: value.value)
     # A whole number in a field of floats is written as it is loaded again: 16.0.
-    converter.register_unstructure_hook(float, float)
+    converter.register_unstructure_hook(float, write_float)
     # Hooks of cattrs for these types would empty its cache of hooks whenever one is first met, and
     # all classes would be compiled again.
     converter.register_unstructure_hook_func(_is_words, dict)
@@ -125,4 +138,5 @@ def _converter() -> cattrs.Converter:
     return converter
 
 
-_CONVERTER = _converter()
+_CONVERTER = _converter(float)
+_ROUNDING_CONVERTER = _converter(rounded_float)

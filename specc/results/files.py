@@ -1,16 +1,18 @@
 """Result files: JSON both ways. What is written can be loaded, and is written the same again."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from attrs import fields
+
 from specc.diagnostics import Diagnostic, visible_json
-from specc.ir.json import JsonFormError, from_json, to_json
+from specc.ir.json import JsonFormError, from_json, rounded_float, to_json, to_rounded_json
 from specc.results.studies import Header, Results, StudyResult
 from specc.workspace import UnreadableError, Workspace
 
 FORMAT = 4
-SIGNIFICANT_DIGITS = 9
 LARGEST_FILE_BYTES = 1 << 30
 
 
@@ -74,35 +76,44 @@ def _no_results(name: str, why: str) -> ResultsError:
 
 def text_of(results: Results) -> str:
     """Return the text of a result file. What was found is rounded, what was asked is not."""
-    studies = [
-        {key: value if key == "study" else rounded(value) for key, value in study.items()}
-        for study in to_json(results.studies)
-    ]
+    studies = [{**_fields(study), "study": to_json(study.study)} for study in results.studies]
     data = {"format": FORMAT, **to_json(results.header), "studies": studies}
-    return visible_json(_in_lines(data, depth=4)) + "\n"
+    return "".join(map(visible_json, _in_lines(data, depth=4))) + "\n"
 
 
-def _in_lines(data: Any, depth: int, indent: str = "\n") -> str:
-    """Return plain data as JSON, with a line for each part down to a depth: for each candidate.
+def _fields(study: StudyResult) -> dict[str, Any]:
+    return {field.name: getattr(study, field.name) for field in fields(StudyResult)}
 
-    What is in a line is written without indentation, for which alone Python has a fast encoder.
+
+def _in_lines(data: Any, depth: int, indent: str = "\n") -> Iterator[str]:
+    """Yield the JSON of data, with a line for each part down to a depth: for each candidate.
+
+    What is in a line is written without indentation, for which alone Python has a fast encoder. It
+    becomes plain data only then: that of all candidates takes much more memory than they do.
     """
-    if not depth or not data or not isinstance(data, dict | list):
-        return json.dumps(data, ensure_ascii=False)
+    if not depth or not data or not isinstance(data, dict | list | tuple):
+        yield _ENCODER.encode(data)
+        return
     inner = f"{indent} "
     if isinstance(data, dict):
-        names = (json.dumps(name, ensure_ascii=False) for name in data)
-        values = (_in_lines(value, depth - 1, inner) for value in data.values())
-        parts = [f"{name}: {value}" for name, value in zip(names, values, strict=True)]
-        return f"{{{inner}{f',{inner}'.join(parts)}{indent}}}"
-    parts = [_in_lines(value, depth - 1, inner) for value in data]
-    return f"[{inner}{f',{inner}'.join(parts)}{indent}]"
+        begin, end = "{", "}"
+        parts = [(f"{inner}{_ENCODER.encode(name)}: ", value) for name, value in data.items()]
+    else:
+        begin, end = "[", "]"
+        parts = [(inner, value) for value in data]
+    for place, (start, value) in enumerate(parts):
+        yield f"{',' if place else begin}{start}"
+        yield from _in_lines(value, depth - 1, inner)
+    yield f"{indent}{end}"
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=to_rounded_json)
 
 
 def rounded(data: Any) -> Any:
     """Round every float in plain data, so that files are the same on every machine."""
     if isinstance(data, float):
-        return float(f"{data:.{SIGNIFICANT_DIGITS}g}")
+        return rounded_float(data)
     if isinstance(data, dict):
         return {k: v if type(v) in _EXACT else rounded(v) for k, v in data.items()}
     if isinstance(data, list):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from specc.ir.json import to_json
-from specc.results import Results, ResultsError, load_results
+from specc.results import Results, ResultsError, load_results, rounded
 from specc.session import Session
 from tests.conftest import ROOT
 
@@ -153,3 +153,15 @@ def test_a_candidate_is_a_line(tmp_path: Path, small_spec) -> None:
     lines = [line.strip().removesuffix(",") for line in results.to_json().splitlines()]
     for candidate in json.loads(results.to_json())["studies"][0]["candidates"]:
         assert json.dumps(candidate, ensure_ascii=False) in lines
+
+
+@pytest.mark.parametrize("name", ["qwen3-32b-test-device", "admission-experiment", "vision-chat"])
+def test_what_was_found_is_rounded_as_it_is_written(name: str) -> None:
+    """With every float in it, however deep; what was asked keeps all its digits."""
+    found = Session(ROOT / "specs" / f"{name}.spec").results
+    written = json.loads(found.to_json())["studies"]
+    for study, own in zip(to_json(found.studies), written, strict=True):
+        asked = study.pop("study")
+        assert json.dumps(own.pop("study")) == json.dumps(asked)
+        assert json.dumps(own) == json.dumps(rounded(study))
+        assert json.dumps(own) != json.dumps(study)
