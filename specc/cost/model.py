@@ -15,7 +15,7 @@ from specc.cost.reference.rules import ReferenceRules
 from specc.cost.rules.calibrated import CalibratedRules
 from specc.cost.site import Site
 from specc.cost.steps import Column, StepTable
-from specc.cost.sums import OperatorSums, Sums
+from specc.cost.sums import OperatorSums, Sums, share_beyond
 from specc.cost.times import StepTimes
 from specc.ir import Calibration, CalibrationData, Deployment, Device, Generation, Layout
 from specc.records import Record
@@ -88,7 +88,7 @@ class CostModel(Record):
         for operator in self.operators:
             time = self.rules.time(operator, steps)
             if isinstance(operator, CollectiveOperator) and operator.overlapped and times:
-                time = _hidden_behind(time, times[-1][1])
+                time = time.scaled(share_beyond(time.total, times[-1][1].total))
             times.append((operator, time))
         return times
 
@@ -98,8 +98,7 @@ class CostModel(Record):
         Where replicas bring different numbers of tokens, the kernels of a step take on each of them
         their own time, with these seconds at the mean of the tokens in place of those at its own.
         """
-        sums = self._sums.of_steps(self.rules, self.computed(steps))[0]
-        return self.rules.busy(self._kernels(sums, steps)).pooled
+        return self._busy(steps).pooled
 
     def host_seconds(self, steps: StepTable) -> tuple[Column, Column]:
         """Return the seconds in which the host launches a step, and those between two steps.
@@ -110,8 +109,12 @@ class CostModel(Record):
 
     def kernel_seconds(self, steps: StepTable) -> Column:
         """Return the seconds that the kernels of each step take, whatever the host takes."""
+        return self._busy(steps).total
+
+    def _busy(self, steps: StepTable) -> StepTimes:
+        """Return the times that the kernels of each step keep the device busy."""
         sums = self._sums.of_steps(self.rules, self.computed(steps))[0]
-        return self.rules.busy(self._kernels(sums, steps)).total
+        return self.rules.busy(self._kernels(sums, steps))
 
     @cached_property
     def _sums(self) -> OperatorSums:
@@ -258,9 +261,3 @@ def _part(steps: StepTable, share: float | Column) -> StepTable:
         patches=steps.patches * share,
         patch_pairs=steps.patch_pairs * share,
     )
-
-
-def _hidden_behind(time: StepTimes, before: StepTimes) -> StepTimes:
-    """Return what is left of a time that runs while the operator before it does."""
-    left = np.maximum(time.total - before.total, 0.0)
-    return time.scaled(left / np.maximum(time.total, 1e-15))

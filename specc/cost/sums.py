@@ -21,7 +21,7 @@ from specc.cost.times import PARTS, StepTimes
 # Values of an operator that are computed in one call: temporary columns stay in the cache.
 _AT_ONCE = 32_768
 # Seconds of operators that are kept at a time, over all operators, and the rows of such a table.
-_KEPT, _FEWEST_ROWS, MOST_ROWS = 400_000, 256, 8192
+_KEPT, _FEWEST_ROWS, _MOST_ROWS = 400_000, 256, 8192
 # Steps from which it pays to look for equal ones.
 _MANY = 64
 _MOST_CODES = 2**62  # of pairs of rows: a code is a whole number of 64 bits
@@ -110,9 +110,7 @@ class _Block:
         for place, repeat in zip(self.places, self.repeats, strict=True):
             operator, part = operators[place], seconds[place] * repeat
             if before is not None and _is_hidden(operator):
-                alone = seconds[place, _TOTAL]
-                left = np.maximum(alone - seconds[before, _TOTAL], 0.0)
-                part *= left / np.maximum(alone, 1e-15)
+                part *= share_beyond(seconds[place, _TOTAL], seconds[before, _TOTAL])
             total += part
             key = operator.kind, operator.quantised
             classes[key] = classes[key] + part[_TOTAL] if key in classes else part[_TOTAL]
@@ -122,6 +120,12 @@ class _Block:
                 pooled += part[_TOTAL]
             before = place
         return Sums(total, exchanged, pooled, classes)
+
+
+def share_beyond(time: Column, before: Column) -> Column:
+    """Return the share that is left of a time which runs while the operator before it does."""
+    share: Column = np.maximum(time - before, 0.0) / np.maximum(time, 1e-15)
+    return share
 
 
 def _is_hidden(operator: Operator) -> bool:
@@ -208,7 +212,7 @@ class OperatorSums:
     def rows_at_once(self) -> int:
         """Steps to compute together: as many as the table of operators stays small with."""
         operators = self.counting.stacks.size + self.reading.stacks.size
-        return min(max(_KEPT // max(operators, 1), _FEWEST_ROWS), MOST_ROWS)
+        return min(max(_KEPT // max(operators, 1), _FEWEST_ROWS), _MOST_ROWS)
 
     def of_steps(self, rules: OperatorRules, steps: StepTable) -> list[Sums]:
         """Return the sums of each list."""

@@ -12,6 +12,7 @@ from attrs import evolve, frozen
 
 from specc.ir import Bound, Deployment, Device, Objective, Phase, Slo, Workload, facts
 from specc.ir.facts import Fact
+from specc.ir.json import rounded_float
 from specc.plan import Task
 from specc.results import (
     Band,
@@ -106,7 +107,7 @@ def rank_of(
     if misses:
         return 1.0, max(miss.excess for miss in misses)
     value, throughput, tpot, ttft = (
-        float(f"{number:.9g}")  # the last digits of sums are chance
+        rounded_float(number)  # the last digits of sums are chance
         for number in (
             objective_of(found, objective),
             found.throughput,

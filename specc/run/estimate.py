@@ -108,13 +108,9 @@ def _of_candidates(planned: PlannedStudy) -> Iterator[WorkPart]:
     tasks = planned.tasks
     if not tasks:
         return
-    sample = tasks[:: -(-len(tasks) // SAMPLED)]
-    share = len(tasks) / len(sample)
-    each = [_of_task(task) for task in sample]
-    seconds = share * math.fsum(seconds for seconds, _ in each)
+    seconds, most = _of_tasks(tasks)
     # Candidates of one cost of a step are evaluated together; of each, what was found is kept.
     together = len(tasks) / len({task.cost_key for task in tasks})
-    most = max(rows for _, rows in each)
     memory = together * most * _ROW_BYTES + len(tasks) * _CANDIDATE_BYTES
     what = f"{len(tasks):,} candidates of up to {most:,.0f} batch sizes"
     yield WorkPart(what, planned.study, _STUDY + seconds, int(memory))
@@ -122,8 +118,15 @@ def _of_candidates(planned: PlannedStudy) -> Iterator[WorkPart]:
 
 def seconds_of(tasks: Sequence[Task]) -> Seconds:
     """Return the seconds that the evaluation of candidates takes."""
-    sample = tasks[:: -(-len(tasks) // SAMPLED)] if tasks else ()
-    return math.fsum(_of_task(task)[0] for task in sample) * len(tasks) / max(len(sample), 1)
+    return _of_tasks(tasks)[0] if tasks else 0.0
+
+
+def _of_tasks(tasks: Sequence[Task]) -> tuple[Seconds, float]:
+    """Return the seconds of candidates, and the most batch sizes of one, by a sample of them."""
+    sample = tasks[:: -(-len(tasks) // SAMPLED)]
+    each = [_of_task(task) for task in sample]
+    share = len(tasks) / len(sample)
+    return share * math.fsum(seconds for seconds, _ in each), max(rows for _, rows in each)
 
 
 def _of_task(task: Task) -> tuple[Seconds, float]:

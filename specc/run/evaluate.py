@@ -147,12 +147,9 @@ def evaluate(tasks: Iterable[Task]) -> Iterator[Evaluated]:
 
 
 def _together(prepared: Sequence[Prepared]) -> Iterator[Evaluated]:
-    asked = {p.task.key: p.asked for p in prepared}
-    known = {key: one for key, one in asked.items() if one is not None}
-    times = dict(zip(known, times_together(list(known.values())), strict=True))
+    times = iter(times_together([p.asked for p in prepared if p.asked]))
     for p in prepared:
-        one = known.get(p.task.key)
-        table = one.model.table(one.batches, times[p.task.key]) if one else None
+        table = p.asked.model.table(p.asked.batches, next(times)) if p.asked else None
         yield _searched(p, table)
 
 

@@ -102,17 +102,17 @@ class Steady(ClosedForm):
 
         The first step of a run takes in as many prompts as its budget holds.
         """
-        mixed, rest, alone, first = map(self.turnover, counts)
-        new = self.server.mixture.mean_new
-        beside = rest.beside
+        batch = counts[0]  # as of all kinds
+        turn, new = self.turnover(batch), self.server.mixture.mean_new
+        beside = turn.beside
         if self._ends_together:
-            beside = np.maximum(counts[1] - np.ceil(rest.rest / new), 0.0)
+            beside = np.maximum(batch - np.ceil(turn.rest / new), 0.0)
         return StepTable.joined(
             [
-                self._step(mixed.tokens, mixed.beside),
-                self._step(rest.rest, beside),
-                self._step(np.zeros(len(alone.alone)), alone.alone),
-                self._step(np.minimum(counts[3] * new, self.budget), first.beside / 2),
+                self._step(turn.tokens, turn.beside),
+                self._step(turn.rest, beside),
+                self._step(np.zeros(len(batch)), turn.alone),
+                self._step(np.minimum(batch * new, self.budget), turn.beside / 2),
             ]
         )
 

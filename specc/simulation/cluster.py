@@ -2,7 +2,6 @@
 
 import heapq
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
 from typing import Protocol, cast
 
 import numpy as np
@@ -175,13 +174,14 @@ class Pool:
         arrival, count = requests.arrival, len(requests)
         for number, place in enumerate(self._turns(count)):
             engines[place].submit(number)
-        marks = [*range(0, count, LOOK if allowance else AT_ONCE), count]
-        for first, last in pairwise(marks):
+        each, told = LOOK if allowance else AT_ONCE, 0
+        for last in (*range(each, count, each), count):
             until = int(arrival[last]) if last < count else NEVER
             for group in groups:
                 group.advance(until)
-            if last // AT_ONCE > first // AT_ONCE or last == count:
-                progress(last - first)
+            if last % AT_ONCE == 0 or last == count:
+                progress(last - told)
+                told = last
             if allowance is not None and last < count:
                 allowance.check(lives, last, until)
 

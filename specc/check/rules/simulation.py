@@ -141,7 +141,7 @@ def idle(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
 
 
 def sessions_of_a_trace(_study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
-    """A trace has sessions of its own."""
+    """A trace has sessions of its own, and clients of a closed loop have none."""
     if simulate.sessions is None:
         return
     if simulate.arrival.process is Process.TRACE:

@@ -10,7 +10,9 @@ import heapq
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
+from specc.simulation.blocks import BlockCache
 from specc.simulation.engine.base import LONGEST_RUN, NEVER
+from specc.units import Tokens
 
 if TYPE_CHECKING:
     from specc.simulation.engine.continuous import Continuous
@@ -72,12 +74,8 @@ def run_usual_steps(engine: "Continuous", until: int) -> None:  # noqa: PLR0912,
             free -= used
             if cache is not None and cache.idle > free:
                 cache.trim(free)
-            for ended, held in leaving.items():
-                free -= -held // block
-                if cache is not None:
-                    cache.release(ended, 0, held // block, keep=False)
-                del running[ended]
-            leaving.clear()
+            if leaving:
+                free += _let_go(leaving, running, cache, block)
             record((now, 1, ready, context, query, took, len(waiting), capacity - free))
             turn += 1
             final = took
@@ -92,12 +90,7 @@ def run_usual_steps(engine: "Continuous", until: int) -> None:  # noqa: PLR0912,
             if leaving:
                 if cache is not None and cache.idle > free - grown:
                     cache.trim(free - grown)
-                for ended, held in leaving.items():
-                    free -= -held // block
-                    if cache is not None:
-                        cache.release(ended, 0, held // block, keep=False)
-                    del running[ended]
-                leaving.clear()
+                free += _let_go(leaving, running, cache, block)
                 places = limit - len(running)
                 once = bool(waiting)
             while ends.get(joined[heap[0] & PLACES]) != heap[0]:
@@ -175,3 +168,17 @@ def run_usual_steps(engine: "Continuous", until: int) -> None:  # noqa: PLR0912,
             ready += 1
     engine.now, engine._seen, engine._token_at = now, seen, now
     engine.turn, engine.ready, engine._free, engine._offset = turn, ready, free, offset
+
+
+def _let_go(
+    leaving: dict[int, Tokens], running: dict[int, None], cache: BlockCache | None, block: Tokens
+) -> int:
+    """Let what ended before this step go, as the engine does to settle; return its blocks."""
+    blocks = 0
+    for request, held in leaving.items():
+        blocks -= -held // block
+        if cache is not None:
+            cache.release(request, 0, held // block, keep=False)
+        del running[request]
+    leaving.clear()
+    return blocks
