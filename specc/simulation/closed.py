@@ -1,26 +1,21 @@
 """A closed loop: clients that send their next request when the last one is done.
 
 The time of a request depends on the one before it, so requests and engines are followed together,
-in the order of time. Between two events engines run on their own: an engine need not be looked at
-before the time of its next change.
+in the order of time; see `stage.py`.
 """
 
 import heapq
-from collections.abc import Callable, Sequence
 from enum import IntEnum
 
 import numpy as np
 from attrs import Factory, define, evolve, field, frozen
 
-from specc.ir import Sight
-from specc.simulation.cluster import AT_ONCE, Cluster, Disaggregated, Pool, Progress
+from specc.simulation.cluster import AT_ONCE, Cluster, Disaggregated, Progress
 from specc.simulation.costs import picoseconds
-from specc.simulation.engine import NEVER, InStep, Lives, SimulatedEngine
+from specc.simulation.engine import NEVER, Lives
 from specc.simulation.metrics import Outcome
-from specc.simulation.policies.routers import EngineView, router_of
-from specc.simulation.requests import REJECTED, Gaps, Requests, Served, TooLongError
-
-Finished = Callable[[int, int], None]  # what becomes of a request that ends at a time
+from specc.simulation.requests import REJECTED, Gaps, Requests, Served
+from specc.simulation.stage import Stage
 
 
 @frozen(eq=False)
@@ -41,99 +36,6 @@ class Clients:
     def starts(self) -> list[int]:
         """When each sends its first request."""
         return [self.ramp * number // self.count for number in range(self.count)]
-
-
-@define(eq=False)
-class Stage:
-    """The engines of a pool as a closed loop sees them.
-
-    Attributes:
-        pool: the pool.
-        lives: its requests, in the order in which they come to it.
-        finished: told of each request that ends, by its number here.
-    """
-
-    pool: Pool
-    lives: Lives
-    finished: Finished
-    engines: list[SimulatedEngine] = field(init=False)
-    groups: Sequence[SimulatedEngine | InStep] = field(init=False)
-    sent: int = 0
-    _changes: list[int] = field(init=False)
-    _due: list[tuple[int, int]] = Factory(list)
-
-    def __attrs_post_init__(self) -> None:
-        """Start with idle engines."""
-        self.engines = [self.pool.engine(self.lives) for _ in range(self.pool.engines)]
-        for engine in self.engines:
-            engine.ended = []
-        self.groups = self.pool.groups(self.engines)
-        self._changes = [NEVER] * len(self.groups)
-
-    @property
-    def next_change(self) -> int:
-        """A time before which no request ends."""
-        due, changes = self._due, self._changes
-        while due and due[0][0] != changes[due[0][1]]:
-            heapq.heappop(due)
-        return due[0][0] if due else NEVER
-
-    def run(self) -> None:
-        """Run the steps that begin at the time of the next change."""
-        change, group = heapq.heappop(self._due)
-        if change >= NEVER:
-            raise TooLongError
-        self.groups[group].advance(change + 1)
-        self._look(group)
-
-    def send(self, time: int) -> None:
-        """Let the next request come at a time before which nothing changes."""
-        number = self.sent
-        self.sent += 1
-        self.lives.arrival[number] = time
-        place = self._choose(number, time)
-        group = place // self.pool.in_step
-        self.groups[group].advance(time)
-        rejected = self.engines[place].rejected
-        self.engines[place].submit(number)
-        if self.engines[place].rejected > rejected:
-            self.finished(number, time)
-        self._look(group)
-
-    def _choose(self, number: int, time: int) -> int:
-        pool = self.pool
-        turn, known = pool.known(number)
-        if len(known) == 1:
-            return known.start
-        choose, sight = router_of(pool.routing).choose, pool.routing.sight
-        if sight is Sight.NOTHING:
-            return known[choose(turn, [EngineView()] * len(known))]
-        for group in dict.fromkeys(place // pool.in_step for place in known):
-            self.groups[group].advance(time)
-            self._look(group)
-        seen = [pool.view(self.engines[place]) for place in known]
-        if sight is Sight.PREFIXES:
-            found = [self.engines[place].found(number) for place in known]
-            seen = [v._replace(found=f) for v, f in zip(seen, found, strict=True)]
-        return known[choose(turn, seen)]
-
-    def _look(self, group: int) -> None:
-        """Pass on what has ended, and note when to look again."""
-        each = self.groups[group]
-        first = group * self.pool.in_step
-        for engine in self.engines[first : first + self.pool.in_step]:
-            ended = engine.ended
-            assert ended is not None
-            for request in ended:
-                self.finished(request, self.lives.finish[request])
-            ended.clear()
-        self._changes[group] = NEVER if each.is_done else each.next_change
-        if not each.is_done:
-            heapq.heappush(self._due, (self._changes[group], group))
-
-    def gaps(self) -> Gaps:
-        """Return the times between tokens of all requests."""
-        return Gaps.joined([group.gaps() for group in self.groups])
 
 
 class _Event(IntEnum):
@@ -165,11 +67,11 @@ class _Loop:
             prompts = evolve(prompts, output=np.ones(len(prompts), np.int64))
             none = evolve(prompts.rows(np.zeros(0, np.int64)), first_token=np.zeros(0, np.int64))
             lives = Lives.of(evolve(none, blocks=None))
-            self.second = Stage(cluster.decode, lives, self._decoded)
-            self.first = Stage(cluster.prefill, Lives.of(prompts), self._prefilled)
+            self.second = Stage.of(cluster.decode, lives, self._decoded)
+            self.first = Stage.of(cluster.prefill, Lives.of(prompts), self._prefilled)
             self._links = [0] * cluster.links
         else:
-            self.first = Stage(cluster, Lives.of(prompts), self._served)
+            self.first = Stage.of(cluster, Lives.of(prompts), self._served)
         for client, time in enumerate(self.clients.starts):
             heapq.heappush(self.events, (time, _Event.READY, client))
 
@@ -180,7 +82,7 @@ class _Loop:
             stage = min(stages, key=lambda stage: stage.next_change)
             time = self.events[0][0] if self.events else NEVER
             if stage.next_change < time:
-                stage.run()
+                stage.run(stage.next_change + 1)  # no further: what ends then is followed by others
             elif not self.events:
                 return
             else:
@@ -239,7 +141,7 @@ class _Loop:
         return Outcome(
             requests=requests,
             served=served,
-            gaps=stages[-1].gaps(),
+            gaps=Gaps.joined([group.gaps() for group in stages[-1].groups]),
             runs=[engine.runs for stage in stages for engine in stage.engines],
             capacity=[pool.settings.capacity for pool in pools for _ in range(pool.engines)],
             rejected=sum(engine.rejected for stage in stages for engine in stage.engines),

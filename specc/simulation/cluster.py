@@ -1,7 +1,7 @@
 """Engines behind a router, and pools of them for prefill and decode."""
 
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
 import numpy as np
@@ -30,6 +30,7 @@ from specc.simulation.requests import (
     Requests,
     TooLongError,
 )
+from specc.simulation.stage import Stage
 from specc.units import Seconds, Tokens
 
 AT_ONCE = 2000  # requests between two signs of life
@@ -115,10 +116,10 @@ class Pool:
         groups = self.groups(engines)
         interrupted = False
         try:
-            if self._is_blind:
+            if self.is_blind:
                 self._in_turn(engines, groups, requests, progress, lives, allowance)
             else:
-                self._by_state(engines, groups, requests, progress)
+                self._by_state(engines, groups, requests, progress, lives)
         except KeyboardInterrupt:
             interrupted = True
         return Outcome(
@@ -149,7 +150,7 @@ class Pool:
         return [InStep(engines[start : start + self.in_step], costs) for start in starts]
 
     @property
-    def _is_blind(self) -> bool:
+    def is_blind(self) -> bool:
         """Whether the router sees nothing of the engines, or nothing that it needs."""
         router = router_of(self.routing)
         among = self.ranks if router.within_instances else self.engines
@@ -172,8 +173,9 @@ class Pool:
         allowance: Allowance | None,
     ) -> None:
         arrival, count = requests.arrival, len(requests)
-        for number, place in enumerate(self._turns(count)):
-            engines[place].submit(number)
+        unseen = [EngineView()] * self.engines
+        for number in range(count):
+            engines[self.chosen(number, unseen, engines)].submit(number)
         each, told = LOOK if allowance else AT_ONCE, 0
         for last in (*range(each, count, each), count):
             until = int(arrival[last]) if last < count else NEVER
@@ -185,59 +187,37 @@ class Pool:
             if allowance is not None and last < count:
                 allowance.check(lives, last, until)
 
-    def _turns(self, count: int) -> Iterator[int]:
-        """Yield the engine of each request, where the router sees nothing."""
-        choose, unseen = router_of(self.routing).choose, [EngineView()] * self.engines
-        for number in range(count):
-            turn, known = self.known(number)
-            one = len(known) == 1
-            yield known.start if one else known[choose(turn, unseen[: len(known)])]
-
     def _by_state(
         self,
         engines: Sequence[SimulatedEngine],
         groups: "Sequence[SimulatedEngine | InStep]",
         requests: Requests,
         progress: Progress,
+        lives: Lives,
     ) -> None:
-        choose, prefixes = router_of(self.routing).choose, self.routing.sight is Sight.PREFIXES
-        views = [EngineView()] * self.engines
-        # Groups by when their load may change next. Those that only decode need no look until then.
-        due: list[tuple[int, int]] = []
-        changes = [NEVER] * len(groups)
-
-        def look(group: int) -> None:
-            first = group * self.in_step
-            views[first : first + self.in_step] = map(
-                self.view, engines[first : first + self.in_step]
-            )
-            each = groups[group]
-            changes[group] = NEVER
-            if not each.is_done:
-                changes[group] = each.next_step if prefixes else each.next_change
-                heapq.heappush(due, (changes[group], group))
-
+        stage = Stage(self, lives, engines, groups)
         for number, time in enumerate(requests.arrival.tolist()):
-            while due and due[0][0] < time:
-                change, group = heapq.heappop(due)
-                if change == changes[group]:
-                    groups[group].advance(time)
-                    look(group)
-            turn, known = self.known(number)
-            seen = views[known.start : known.stop]
-            if prefixes:
-                found = [engine.found(number) for engine in engines[known.start : known.stop]]
-                seen = [v._replace(found=f) for v, f in zip(seen, found, strict=True)]
-            place = known[choose(turn, seen)]
-            group = place // self.in_step
-            groups[group].advance(time)
-            engines[place].submit(number)
-            look(group)
+            while stage.next_change < time:
+                stage.run(time)
+            stage.send(time)
             if number % AT_ONCE == AT_ONCE - 1:
                 progress(AT_ONCE)
         for each in groups:
             each.advance()
         progress(len(requests) % AT_ONCE)
+
+    def chosen(
+        self, number: int, views: Sequence[EngineView], engines: Sequence[SimulatedEngine]
+    ) -> int:
+        """Return the place of the engine that a request goes to, by what the router sees."""
+        turn, known = self.known(number)
+        if len(known) == 1:
+            return known.start
+        seen = views[known.start : known.stop]
+        if self.routing.sight is Sight.PREFIXES:
+            found = [engine.found(number) for engine in engines[known.start : known.stop]]
+            seen = [v._replace(found=f) for v, f in zip(seen, found, strict=True)]
+        return known[router_of(self.routing).choose(turn, seen)]
 
     def view(self, engine: SimulatedEngine) -> EngineView:
         """Return what a router sees of an engine, but for the prompts in its cache."""

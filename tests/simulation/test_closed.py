@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from specc.ir import Routing, Scheduler
+from specc.ir import Routing
 from specc.simulation.closed import Clients, serve_clients
 from specc.simulation.cluster import Disaggregated, Pool
 from specc.simulation.costs import PICOSECONDS, MeasuredCosts
-from specc.simulation.engine import Continuous
 from specc.simulation.metrics import Outcome
 from specc.simulation.requests import REJECTED, Requests
-from tests.simulation.test_engine import CurvedRanks, limits, some, with_prefixes
+from tests.simulation.test_cluster import random_pool
 from tests.simulation.test_theory import COSTS, Moving, engine
 
 
@@ -54,15 +53,7 @@ def test_a_closed_loop_is_what_the_same_arrivals_give(routing: Routing) -> None:
     moved = 0
     for seed in range(150):
         generator = random.Random(seed)
-        requests = some(generator, transferred=False)
-        limited = limits(generator, Scheduler.DECODE_FIRST, Continuous)
-        if seed % 2:
-            requests = with_prefixes(generator, requests, limited.block)
-        ranks = generator.choice([1, 2, 4])
-        in_step = ranks if seed % 3 == 0 else 1
-        engines = ranks * generator.choice([1, 2, 3])
-        costs = CurvedRanks(limited.longest, in_step)
-        pool = Pool(limited, costs, engines, routing, ranks, in_step)
+        pool, requests = random_pool(generator, seed, routing)
         think, ramp = generator.choice([0, 1000]), generator.choice([0, 5000])
         clients = Clients(generator.choice([1, 3, 8, 40]), think, ramp)
         outcome = serve_clients(pool, requests, clients)

@@ -36,21 +36,25 @@ def _plainly(pool: Pool, requests: Requests) -> Lives:
     return lives
 
 
+def random_pool(generator: random.Random, seed: int, routing: Routing) -> tuple[Pool, Requests]:
+    """Return instances of one or more ranks, alone or in step, and requests for them."""
+    requests = some(generator, transferred=False)
+    limited = limits(generator, Scheduler.DECODE_FIRST, Continuous)
+    if seed % 2:
+        requests = with_prefixes(generator, requests, limited.block)
+    ranks = generator.choice([1, 2, 4])
+    in_step = ranks if seed % 3 == 0 else 1
+    instances = generator.choice([1, 2, 3])
+    costs = CurvedRanks(limited.longest, in_step)
+    return Pool(limited, costs, instances * ranks, routing, ranks, in_step), requests
+
+
 @pytest.mark.parametrize("routing", list(Routing))
 def test_lazy_looks_choose_the_same_engines(routing: Routing) -> None:
     """With several instances of one or more ranks, alone or in step."""
     moved = 0
     for seed in range(250):
-        generator = random.Random(seed)
-        requests = some(generator, transferred=False)
-        limited = limits(generator, Scheduler.DECODE_FIRST, Continuous)
-        if seed % 2:
-            requests = with_prefixes(generator, requests, limited.block)
-        ranks = generator.choice([1, 2, 4])
-        in_step = ranks if seed % 3 == 0 else 1
-        instances = generator.choice([1, 2, 3])
-        costs = CurvedRanks(limited.longest, in_step)
-        pool = Pool(limited, costs, instances * ranks, routing, ranks, in_step)
+        pool, requests = random_pool(random.Random(seed), seed, routing)
         served, plain = pool.serve(requests).served, _plainly(pool, requests).served()
         for name in ("start", "first", "finish", "preemptions", "hits"):
             assert getattr(served, name).tolist() == getattr(plain, name).tolist(), (seed, name)
