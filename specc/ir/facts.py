@@ -348,7 +348,8 @@ AVAILABLE = _memory(
     "Free device memory in the step that needs the most: memory − weights − KV cache − "
     "activations − reserved. The KV cache holds all requests in flight (decoding ones at their "
     "mean context, each with its own copy of a cached prefix) and the prefixes that the engine "
-    "keeps.",
+    "keeps. Of a mixture of lengths the longest request, at its last token, is one of them, and "
+    "its prompt is in the step as far as the chunk budget goes.",
     row=True,
 )
 AVAILABLE_AT_END = _memory(

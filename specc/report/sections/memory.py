@@ -23,10 +23,12 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
             ),
         )
     if study.feasible:
+        mixed = len(study.study.workload.shapes()) > 1
         yield table(
             study.id("memory-parts"),
             "Memory of a device by part",
             [text("Candidate", study.label), *columns(of_candidate, _FACTS, study.feasible)],
             study.feasible,
-            note="In the tightest step, with the KV cache at the mean context of the batch.",
+            note="In the tightest step, with the KV cache at the mean context of the batch"
+            + (" and the longest request among them." if mixed else "."),
         )
