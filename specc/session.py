@@ -18,6 +18,7 @@ from specc.check import check
 from specc.check.overrides import digest
 from specc.diagnostics import Diagnostic, Label, did_you_mean
 from specc.ir import Capacity, Deployment, Document, Phase
+from specc.ir.load import is_simulated
 from specc.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class Session:
         Raises:
             SpecError: as `plan`.
         """
-        simulated = [s.study for s in self.plan.studies if s.study.simulate is not None]
+        simulated = [s.study for s in self.plan.studies if is_simulated(s.study)]
         work = sum(len(s.tasks) for s in self.plan.studies)
         if simulated:  # else the simulation is not imported
             from specc.run.simulate import simulation_work
@@ -249,7 +250,7 @@ class Session:
             if not planned:
                 names = [p.study.name for p in whole]
                 raise SpecError([_no_study(study, names)])
-        simulated = [p for p in planned if p.study.simulate is not None]
+        simulated = [p for p in planned if is_simulated(p.study)]
         if not simulated:
             raise SpecError(
                 [
@@ -292,7 +293,7 @@ def _with_capacity(planned: "PlannedStudy") -> "PlannedStudy":
     """Return a study that searches its capacity."""
     from specc.check.rules import problems_of_capacity
 
-    if planned.study.capacity is not None:
+    if planned.study.capacity is not None or planned.study.simulate is None:
         return planned
     study = evolve(planned.study, capacity=Capacity())
     problems = list(problems_of_capacity(study))

@@ -57,7 +57,7 @@ def test_a_result_file_becomes_a_frame_and_is_written_back(tmp_path: Path) -> No
     best = results.studies[0].best
     assert best is not None
     row = frame[frame["task"] == best.instances[0].task].iloc[0]
-    assert row["throughput"] == best.throughput
+    assert row["throughput"] == best.closed_form.throughput
     assert row["tp"] == best.instances[0].layout.tp
     assert results.to_json() == shipped.read_text(encoding="utf-8")
 

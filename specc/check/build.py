@@ -10,7 +10,7 @@ from attrs import Factory, define
 from specc.check import rules
 from specc.check.convert import convert, to_number
 from specc.check.evaluate import Called, Evaluator, Items, Symbol, Value, kind_of
-from specc.check.merge import MergedBlock, merge
+from specc.check.merge import MergedBlock, is_none, is_without, merge
 from specc.check.misplaced import Misplaced
 from specc.check.modules import Found, Loader, Module
 from specc.check.overrides import Overrides, SweepValue, variants
@@ -294,6 +294,8 @@ class _Builder:
         values: dict[str, Any] = {}
         if cls is Study:
             self._expectations(merged, values)
+            written = merged.fields.get("simulate")
+            values["unsimulated"] = written is not None and is_none(written.node.value)
         for statement in merged.others:
             self.misplaced.report_statement(statement, merged)
         spans: dict[str, Span] = {"": merged.span}
@@ -335,10 +337,7 @@ class _Builder:
         name = attribute.name
         match entry.type:
             case BlockType(cls=cls):
-                child = merged.children.get((name, ""))
-                if child is not None:
-                    values[name] = self._required(self._node(cls, child))
-                    spans[name] = child.span
+                self._nested(attribute, cls, merged, values, spans)
             case BlocksType(kind=kind, cls=cls):
                 nodes = [self._node(cls, c) for (k, _), c in merged.children.items() if k == kind]
                 if nodes:
@@ -363,6 +362,23 @@ class _Builder:
                 if value is None and attribute.default is not None:
                     raise problem(spans[name], "E0301", f"'{name}' cannot be 'auto'")
                 values[name] = value
+
+    def _nested(
+        self,
+        attribute: "attrs.Attribute[Any]",
+        cls: type[Node],
+        merged: MergedBlock,
+        values: dict[str, Any],
+        spans: dict[str, Span],
+    ) -> None:
+        """Put a nested block into `values`; one that is `none` stays out, but has its place."""
+        name = attribute.name
+        child = merged.children.get((name, ""))
+        if child is not None:
+            values[name] = self._required(self._node(cls, child))
+            spans[name] = child.span
+        elif is_without(attribute, merged.fields.get(name)):
+            spans[name] = merged.fields[name].node.value.span
 
     @staticmethod
     def _required(node: Node | None) -> Node:
@@ -475,7 +491,8 @@ class _Builder:
 
         lists = [merged.fields.get(field) for field in ("deployments", "servers")]
         deployments = [name for names in lists if names for name in _names_in(names.node.value)]
-        simulated = ("simulate", "") in merged.children
+        written = merged.fields.get("simulate")
+        simulated = written is None or not is_none(written.node.value)
         expectations = []
         for claim in merged.claims:
             try:

@@ -1,6 +1,6 @@
 """`extends`: the statements of a block over those of its base."""
 
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import attrs
 from attrs import Factory, define, frozen
@@ -12,7 +12,16 @@ from specc.check.problems import ProblemError, Problems, problem
 from specc.diagnostics import Label, Span, did_you_mean
 from specc.ir import KINDS
 from specc.ir.vocabulary import Node, nested_class
-from specc.syntax import Block, Constraint, Expectation, Field, Path, Statement, TableRow
+from specc.syntax import (
+    Block,
+    Constraint,
+    Expectation,
+    Expression,
+    Field,
+    Path,
+    Statement,
+    TableRow,
+)
 
 LONGEST_CHAIN = 64
 
@@ -63,7 +72,7 @@ def merge(block: Block, module: Module, problems: Problems, overrides: Overrides
         cls = KINDS.get(node.kind.text)
         _Layer(home, problems).overlay(merged, node, cls)
         for layer, origin in overrides.of(node):
-            _Layer(origin, problems).overlay(merged, layer, cls)
+            _Layer(origin, problems, is_override=True).overlay(merged, layer, cls)
             merged.is_set = True
     return merged
 
@@ -125,6 +134,16 @@ def _empty(block: Block, module: Module) -> MergedBlock:
     return MergedBlock(block.kind.text, _name(block), block.doc, header, module=module)
 
 
+def is_none(value: Expression) -> bool:
+    """Say whether a value is the word `none`, which may stand for an optional block."""
+    return isinstance(value, Path) and value.text == "none"
+
+
+def is_without(attribute: "attrs.Attribute[Any]", written: Written[Field] | None) -> bool:
+    """Say whether an optional block is `none`."""
+    return written is not None and attribute.default is None and is_none(written.node.value)
+
+
 def _side(merged: MergedBlock, statement: Field | Constraint) -> tuple[str, ...]:
     """Tell limits from below and from above apart: a fact of a result may have both."""
     if merged.kind != "limits" or not isinstance(statement, Constraint):
@@ -138,6 +157,7 @@ class _Layer:
 
     module: Module
     problems: Problems
+    is_override: bool = False
     written: dict[tuple[str, ...], Span] = Factory(dict)
 
     def overlay(
@@ -167,6 +187,11 @@ class _Layer:
                                 statement.base.span, "E0205", "only blocks of a file extend others"
                             )
                         )
+                    none = merged.fields.get(key[0])
+                    if none is not None and self.is_override:
+                        self._report_none(key[0], statement.kind.span, none)
+                        continue
+                    merged.fields.pop(key[0], None)  # a block after 'none' stands again
                     child = merged.children.setdefault(key, _empty(statement, self.module))
                     if any(isinstance(inner, TableRow) for inner in statement.body):
                         # A table replaces the one that it overrides: rows have no names.
@@ -183,7 +208,9 @@ class _Layer:
         """File a statement; `engine.chunk_budget = …` goes into the block `engine`."""
         first, *rest = statement.path.names
         inner = nested_class(cls, first.text)
-        if rest and (isinstance(statement, Field) or inner is not None):
+        if rest and inner is not None and first.text in merged.fields:
+            self._report_none(first.text, statement.path.span, merged.fields[first.text])
+        elif rest and (isinstance(statement, Field) or inner is not None):
             child = merged.children.setdefault(
                 (first.text, ""), MergedBlock(first.text, "", "", first.span)
             )
@@ -191,9 +218,22 @@ class _Layer:
             self._place(child, attrs.evolve(statement, path=path), inner)
         elif isinstance(statement, Field):
             merged.fields[first.text] = Written(statement, self.module)
+            if inner is not None and is_none(statement.value):
+                merged.children.pop((first.text, ""), None)
         else:
             key = " ".join((statement.path.text, *_side(merged, statement)))
             merged.constraints[key] = Written(statement, self.module)
+
+    def _report_none(self, name: str, span: Span, none: Written[Field]) -> None:
+        self.problems.report(
+            problem(
+                span,
+                "E0204",
+                f"'{name}' is none, so nothing in it can be set",
+                second=Label(none.node.span, "none here"),
+                help=f"write the block instead of none: {name} {{ … }}",
+            )
+        )
 
     def _check_once(self, key: tuple[str, ...], statement: Field | Constraint | Block) -> None:
         span = statement.kind.span if isinstance(statement, Block) else statement.path.span

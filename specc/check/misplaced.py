@@ -5,7 +5,7 @@ from typing import Any
 from attrs import define
 
 from specc.check.bounds import is_tail
-from specc.check.merge import MergedBlock, Written
+from specc.check.merge import MergedBlock, Written, is_without
 from specc.check.problems import Problems, planned
 from specc.diagnostics import Diagnostic, Help, Span, did_you_mean
 from specc.ir import KINDS
@@ -99,6 +99,8 @@ class Misplaced:
                 f"'{name}' is a limit, not a value",
                 help=f"write {name} <= {written.node.span.text.partition('=')[2].strip()}",
             )
+        elif isinstance(type_, BlockType) and is_without(known[name][0], written):
+            return False
         elif isinstance(type_, BlockType | BoundsType):
             self.report(span, "E0301", f"'{name}' is a block", help=f"write {name} {{ … }}")
         elif type_ is not None:

@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 from specc.ir import vocabulary as v
 from specc.ir.calibration import CalibrationData
 from specc.ir.device import Device
-from specc.ir.engine import Communication, Engine, ExpertPlacement
+from specc.ir.engine import Communication, Engine, ExpertPlacement, StepLatency
 from specc.ir.formats import CacheFormat, Quantisation
 from specc.ir.formula import Bound
 from specc.ir.model import Model
@@ -153,7 +153,8 @@ class Search(v.Node):
         Method,
         "what ranks candidates. steady: requests come as others go, as in the simulation of a "
         "closed loop. waves: all come at once and nobody later; loop: the same, step by step. "
-        "`auto` is waves, and loop where a prompt exceeds the chunk budget or a scheduler is named",
+        "`auto` is steady; under the reference calibration, and with overlapped steps, it is "
+        "waves, and loop where a prompt exceeds the chunk budget or a scheduler is named",
         default=None,
     )
     maximize: Objective | None = v.choice(
@@ -237,6 +238,12 @@ class Fleet(v.Node):
     rate: float | None = v.number(
         REQUESTS / TIME, "requests that the fleet must serve", default=None, above=0
     )
+    headroom: float = v.fraction(
+        "share beyond the rate that the fleet must serve as well; spares come on top",
+        default=0.0,
+        at_least=0,
+        at_most=10,
+    )
     spare: int = v.number_of(
         "instances of each kind beyond those that the rate needs, for failures", default=0
     )
@@ -313,6 +320,12 @@ class Deployment(v.Node):
     def longest_request(self) -> Tokens:
         """Tokens of prompt and output together that an instance takes."""
         return self.engine.max_model_length or self.model.max_positions
+
+    @property
+    def method(self) -> Method | None:
+        """What ranks its candidates; None for waves or the loop, as prompts and engine have it."""
+        steady = self.fitted is not None and self.engine.step is not StepLatency.OVERLAPPED
+        return self.search.method or (Method.STEADY if steady else None)
 
     @property
     def usual_format(self) -> Quantisation:

@@ -100,6 +100,33 @@ def _omitted(cls: type[Any]) -> dict[str, Any]:
     return {name: override(omit=True) for name in names}
 
 
+def _derived(cls: type[Any]) -> tuple[str, ...]:
+    """What is written beside the fields for those who read the file, and not read again."""
+    names: tuple[str, ...] = getattr(cls, "derived", ())
+    return names
+
+
+def _with(
+    names: tuple[str, ...], unstructure: Callable[[Any], Any], converter: cattrs.Converter
+) -> Callable[[Any], Any]:
+    def hook(value: Any) -> Any:
+        derived = {name: converter.unstructure(getattr(value, name)) for name in names}
+        return {**unstructure(value), **derived}
+
+    return hook
+
+
+def _without(
+    names: tuple[str, ...], structure: Callable[[Any, Any], Any]
+) -> Callable[[Any, Any], Any]:
+    def hook(data: Any, cls: Any) -> Any:
+        if not isinstance(data, dict):
+            return structure(data, cls)
+        return structure({k: v for k, v in data.items() if k not in names}, cls)
+
+    return hook
+
+
 def _converter(write_float: Callable[[float], float]) -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True, prefer_attrib_converters=False)
     for primitive in (int, float, bool, str):
@@ -107,16 +134,20 @@ def _converter(write_float: Callable[[float], float]) -> cattrs.Converter:
 
     @converter.register_structure_hook_factory(attrs.has)
     def structure_fn(cls: type[Any]) -> Any:
-        return make_dict_structure_fn(
+        structure = make_dict_structure_fn(
             cls,
             converter,
             _cattrs_forbid_extra_keys=True,
             **_omitted(cls),
         )
+        derived = _derived(cls)
+        return _without(derived, structure) if derived else structure
 
     @converter.register_unstructure_hook_factory(attrs.has)
     def unstructure_fn(cls: type[Any]) -> Any:
-        return make_dict_unstructure_fn(cls, converter, **_omitted(cls))
+        unstructure = make_dict_unstructure_fn(cls, converter, **_omitted(cls))
+        derived = _derived(cls)
+        return _with(derived, unstructure, converter) if derived else unstructure
 
     # A field says that it holds a formula; which one is known by its value.
     converter.register_structure_hook_func(lambda cls: cls is Formula, _structure_formula)

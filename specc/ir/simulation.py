@@ -180,10 +180,11 @@ class Simulate(v.Node):
         "balancer that vLLM has over its ranks; others see every data-parallel rank as an engine",
         default=Routing.ENGINE,
     )
-    shortlist: int = v.number(
+    shortlist: int | None = v.number(
         DIMENSIONLESS,
-        "configurations of each deployment that the simulation compares, best first",
-        default=1,
+        "configurations of each deployment that the simulation compares, best first; `auto` is "
+        "those within the error of the best of all deployments, 4 to 8 of them",
+        default=None,
         whole=True,
         at_least=1,
         at_most=100,

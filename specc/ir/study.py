@@ -1,6 +1,6 @@
 """Studies, and the document that holds all that one spec asks."""
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from specc.ir import vocabulary as v
 from specc.ir.calibration import CalibrationData
@@ -20,6 +20,7 @@ class Study(v.Node):
     expectations: tuple[ExpectedCondition, ...] = ()
     # What a sweep set in this variant of the study: pairs of path and value.
     settings: tuple[tuple[str, str], ...] = ()
+    unsimulated: bool = False  # simulate = none: the figures are those of the closed form
 
     workload: Workload = v.reference("workload", "the requests and their objectives")
     deployments: tuple[Deployment, ...] = v.references("deployment", "what to compare")
@@ -34,21 +35,6 @@ class Study(v.Node):
     )
 
     @property
-    def planned_workload(self) -> Workload:
-        """The workload with the limits that closed forms and step loops judge.
-
-        Where a simulation follows, it judges TTFT: in closed form all requests come at once and
-        wait for each other, at an arrival rate they do not. The narrowest limit on TPOT holds for
-        the mean: what exceeds it breaks that as well.
-        """
-        slo = self.workload.slo
-        if self.simulate is None:
-            return self.workload
-        limits = [b.value for b in slo.objectives if b.fact.startswith("tpot.")]
-        planned = evolve(slo, ttft=None, tpot=min(limits, default=None), tails=())
-        return evolve(self.workload, slo=planned)
-
-    @property
     def instances(self) -> tuple[Deployment, ...]:
         """What the instances of all deployments are, one for each phase and size to try."""
         return tuple(
@@ -58,7 +44,11 @@ class Study(v.Node):
     @property
     def objective(self) -> Objective:
         """What the study ranks by; the checker sees to it that its deployments agree."""
-        return self.deployments[0].objective if self.deployments else Objective.THROUGHPUT
+        if not self.deployments:
+            return Objective.THROUGHPUT
+        rated = self.simulate is None and self.capacity is not None and self.capacity.rate
+        usual = Objective.FEWEST_DEVICES if rated else self.deployments[0].objective
+        return self.deployments[0].search.maximize or usual
 
 
 @frozen(eq=False, repr=False)

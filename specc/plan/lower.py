@@ -10,6 +10,7 @@ from attrs import evolve, frozen
 from specc._version import __version__
 from specc.ir import Deployment, Document, Layout, Phase, Study, Workload
 from specc.ir.json import to_json
+from specc.ir.load import planned_workload
 from specc.records import Record
 from specc.search.space import combinations_of, layouts
 
@@ -133,7 +134,7 @@ def _lower_study(study: Study) -> PlannedStudy:
 
 def _setups(study: Study, deployment: Deployment) -> Iterator[Setup]:
     for phase in deployment.mode.phases:
-        workload = study.planned_workload
+        workload = planned_workload(study, deployment)
         if phase is Phase.DECODE:
             workload = _uncached(workload)
         for instance in deployment.instances(phase):

@@ -11,8 +11,8 @@ from specc.report.sections import (
     expectations,
 )
 from specc.report.sections.requests import statistics
-from specc.report.study import ReportedStudy, shown_whole
-from specc.results import Metrics, Results
+from specc.report.study import ReportedStudy
+from specc.results import Metrics, Results, shown_whole
 
 
 def report(results: Results) -> ReportDocument:
@@ -47,7 +47,7 @@ def _title(results: Results) -> str:
 def _studies(results: Results, sections: Sequence[Section]) -> Iterator[ReportBlock]:
     for name in dict.fromkeys(result.study.name for result in results.studies):
         variants = tuple(result for result in results.studies if result.study.name == name)
-        whole = shown_whole(variants)
+        whole = tuple(shown_whole(variants))
         studies = [ReportedStudy(result, variants, whole) for result in variants]
         for study in studies:
             if study.is_whole:

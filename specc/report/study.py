@@ -13,25 +13,8 @@ from specc.results import (
     Simulated,
     StudyResult,
     drawn,
-    objective_of,
     short_label,
 )
-
-MOST_WHOLE = 9  # variants of a swept study that are shown whole: a grid of three by three
-
-
-def shown_whole(variants: tuple[StudyResult, ...]) -> tuple[StudyResult, ...]:
-    """Return the variants that a report shows whole: all of a few, the best one of many.
-
-    Each takes some pages and pictures. The table of the sweep has a row for each of them anyway,
-    but for what is simulated alone: of measured servers all are shown.
-    """
-    if len(variants) <= MOST_WHOLE or variants[0].study.servers:
-        return variants
-    known = [(result, result.best) for result in variants]
-    found = [(objective_of(best, r.study.objective), r) for r, best in known if best is not None]
-    # The first of those that are equally good.
-    return (max(found, key=lambda pair: pair[0])[1],) if found else variants[:1]
 
 
 @define(slots=False, frozen=True, eq=False)

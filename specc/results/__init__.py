@@ -5,6 +5,13 @@ here imports numpy. Read `studies.py` first, then `candidates.py` and `simulatio
 writes and loads result files, `frame.py` makes tables for pandas.
 """
 
+from specc.results.answers import (
+    AnswerMetrics,
+    ClosedFigures,
+    KeptLimit,
+    Load,
+    Spread,
+)
 from specc.results.candidates import (
     MOST_POINTS,
     Band,
@@ -40,6 +47,7 @@ from specc.results.simulations import (
     Steps,
 )
 from specc.results.studies import (
+    MOST_WHOLE,
     UNITS,
     Dropped,
     Header,
@@ -47,12 +55,15 @@ from specc.results.studies import (
     StudyResult,
     Verdict,
     objective_of,
+    shown_whole,
 )
 
 __all__ = [
     "FORMAT",
     "MOST_POINTS",
+    "MOST_WHOLE",
     "UNITS",
+    "AnswerMetrics",
     "Attainment",
     "Band",
     "BatchCurve",
@@ -62,6 +73,7 @@ __all__ = [
     "Candidate",
     "CapacityFound",
     "Closed",
+    "ClosedFigures",
     "Configuration",
     "Dropped",
     "EngineLimits",
@@ -70,6 +82,8 @@ __all__ = [
     "FrontierPoint",
     "Header",
     "Instance",
+    "KeptLimit",
+    "Load",
     "MemoryUse",
     "Metrics",
     "Miss",
@@ -80,6 +94,7 @@ __all__ = [
     "Series",
     "Simulated",
     "SimulationPicture",
+    "Spread",
     "Statistics",
     "Steps",
     "StudyResult",
@@ -90,4 +105,5 @@ __all__ = [
     "objective_of",
     "rounded",
     "short_label",
+    "shown_whole",
 ]

@@ -5,11 +5,13 @@ is in `specc.ir.facts`.
 """
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from attrs import frozen
 
 from specc.ir import Layout
 from specc.records import Record
+from specc.results.answers import AnswerMetrics, ClosedFigures, KeptLimit, Load
 from specc.units import Bytes, Seconds, Tokens
 
 MOST_DRAWN = 16  # candidates of a phase in a picture
@@ -222,6 +224,13 @@ class Instance(Record):
     stopped_by: str
     task: str
 
+    derived: ClassVar[tuple[str, ...]] = ("memory",)
+
+    @property
+    def memory(self) -> MemoryUse:
+        """The memory of a device."""
+        return self.point.memory
+
 
 @frozen(kw_only=True, eq=False, repr=False)
 class Candidate(Record):
@@ -272,8 +281,13 @@ class Configuration(Record):
     Attributes:
         instances: like instances; where phases are apart, those that prefill come first.
         devices: of all instances, spares included.
-        rate: requests a second; that of the slower phase where phases are apart.
         transfer: seconds that the cache of a request is on its way between the phases.
+        load: what its figures are for.
+        simulated: whether they were simulated under the load; else they are the closed form's.
+        rate, ttft, tpot, throughput: means of these figures, requests and tokens a second.
+        metrics: all of them, and `slo` the limits among them.
+        closed_form: what the closed form says, with all places taken.
+        capacity: requests a second up to which it keeps all limits, where it was searched.
         in_flight: requests in flight, in the last phase where there are two.
         bottleneck: the phase that limits the rate, `transfer` for the links, or nothing.
         cost_per_million_tokens, energy_per_thousand_tokens: of output tokens, in `currency` and
@@ -304,9 +318,36 @@ class Configuration(Record):
     cost_per_million_tokens: float | None
     energy_per_thousand_tokens: float | None
     currency: str
+    load: Load | None = None
+    simulated: bool = False
+    metrics: AnswerMetrics | None = None
+    slo: tuple[KeptLimit, ...] = ()
+    closed_form: ClosedFigures | None = None
+    capacity: float | None = None
     misses: tuple[Miss, ...] = ()
     bins: tuple[BinRow, ...] = ()
     timeline: Timeline | None = None
+
+    derived: ClassVar[tuple[str, ...]] = ("configuration", "interval")
+
+    @property
+    def configuration(self) -> str:
+        """What tells it from the others of its study: deployment and layouts."""
+        return f"{self.deployment}: {self.layout}"
+
+    @property
+    def interval(self) -> dict[str, tuple[float, float] | None]:
+        """The 10th and the 90th percentile of its means, by the errors of the cost model."""
+        of = self.bands
+        ends = {
+            "ttft": (of.ttft_p10, of.ttft_p90),
+            "tpot": (of.tpot_p10, of.tpot_p90),
+            "throughput": (of.throughput_p10, of.throughput_p90),
+        }
+        return {
+            name: None if low is None or high is None else (low, high)
+            for name, (low, high) in ends.items()
+        }
 
     @property
     def feasible(self) -> bool:

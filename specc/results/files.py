@@ -13,6 +13,7 @@ from specc.results.studies import Header, Results, StudyResult
 from specc.workspace import UnreadableError, Workspace
 
 FORMAT = 4
+RECOMMENDATION = "recommendation"
 LARGEST_FILE_BYTES = 1 << 30
 
 
@@ -60,6 +61,9 @@ def results_from(text: str, name: str) -> Results:
     studies = data.pop("studies", None)
     if not isinstance(studies, list):
         raise _no_results(name, "it has no studies")
+    for study in studies:
+        if isinstance(study, dict):
+            study.pop(RECOMMENDATION, None)
     try:
         return Results(from_json(data, Header), from_json(studies, tuple[StudyResult, ...]))
     except JsonFormError as error:
@@ -82,7 +86,9 @@ def text_of(results: Results) -> str:
 
 
 def _fields(study: StudyResult) -> dict[str, Any]:
-    return {field.name: getattr(study, field.name) for field in fields(StudyResult)}
+    """Return the fields of a study; the recommendation stands among them once more."""
+    known = {field.name: getattr(study, field.name) for field in fields(StudyResult)}
+    return {"study": study.study, RECOMMENDATION: study.best, **known}
 
 
 def _in_lines(data: Any, depth: int, indent: str = "\n") -> Iterator[str]:

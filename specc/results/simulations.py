@@ -26,8 +26,13 @@ class Statistics(Record):
 
 @frozen(eq=False, repr=False)
 class Attainment(Record):
-    """How an objective fared: the limit, what was seen, and the share of requests within it."""
+    """How an objective fared: the limit, what was seen, and the share of requests within it.
 
+    Attributes:
+        fact: the statistic, such as `ttft.p99`; `objective` as the spec has it.
+    """
+
+    fact: str
     objective: str
     limit: Seconds
     seen: Seconds | None
@@ -282,6 +287,7 @@ class Simulated(Record):
         settings: of the engines of each phase.
         estimates: statistics at the ends of the error band of the cost model.
         closed: means of the closed form beside those of the simulation.
+        clients: of a closed loop.
         capacity: the highest rate that meets the objectives, if it was asked for.
     """
 
@@ -295,6 +301,7 @@ class Simulated(Record):
     estimates: tuple[Estimate, ...]
     closed: tuple[Closed, ...]
     picture: SimulationPicture
+    clients: int | None = None
     capacity: CapacityFound | None = None
 
     @property

@@ -1,5 +1,6 @@
 """What studies found, and the results of a spec: what reports and files are made of."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from attrs import frozen
@@ -12,6 +13,8 @@ from specc.results.simulations import Simulated
 if TYPE_CHECKING:
     import pandas as pd
 
+
+MOST_WHOLE = 9  # variants of a swept study that are shown whole: a grid of three by three
 
 UNITS = "seconds, bytes, tokens, tokens a second, shares of 1"
 
@@ -180,3 +183,17 @@ def objective_of(configuration: Ranked, objective: Objective) -> float:
             return float(-configuration.devices)
         case _:
             return configuration.throughput
+
+
+def shown_whole(variants: Sequence[StudyResult]) -> Sequence[StudyResult]:
+    """Return the variants that a report shows whole: all of a few, the best one of many.
+
+    Each takes some pages and pictures. The table of the sweep has a row for each of them anyway,
+    but for what is simulated alone: of measured servers all are shown.
+    """
+    if len(variants) <= MOST_WHOLE or variants[0].study.servers:
+        return variants
+    known = [(result, result.best) for result in variants]
+    found = [(objective_of(best, r.study.objective), r) for r, best in known if best is not None]
+    # The first of those that are equally good.
+    return (max(found, key=lambda pair: pair[0])[1],) if found else variants[:1]

@@ -15,11 +15,15 @@ from specc.ir.facts import Fact
 from specc.ir.json import rounded_float
 from specc.plan import Task
 from specc.results import (
+    AnswerMetrics,
     Band,
     BinRow,
+    ClosedFigures,
     Configuration,
     Instance,
+    Load,
     Miss,
+    Spread,
     objective_of,
 )
 from specc.run.evaluate import Evaluated, point_at, serving_model_of
@@ -64,11 +68,11 @@ def configurations(
 
     Of pairs, those are listed that are the best with their prefill or with their decode instances.
     """
-    bounds, objective = deployment.search.limits, deployment.objective
+    objective = deployment.objective
     if len(deployment.mode.phases) == 1:
         found = [_single(deployment, e) for e in evaluated if e.candidate.feasible]
-        judged = [evolve(c, misses=(*c.misses, *_misses(bounds, _reader(c)))) for c in found]
-        return ranked(judged, objective), 0
+        kept = [evolve(c, misses=judged(deployment, c)) for c in found]
+        return ranked(kept, objective), 0
     slo = workload.slo
     pairs = [(p, _pair_misses(p, deployment, slo)) for p in _pairs(deployment, workload, evaluated)]
     pairs.sort(key=lambda pair: rank_of(pair[0], pair[1], objective))
@@ -122,15 +126,13 @@ def _single(deployment: Deployment, evaluated: Evaluated) -> Configuration:
     instance, fleet = evaluated.candidate.instance, deployment.fleet
     point = instance.point
     count, spare = 1, 0
-    misses: tuple[Miss, ...] = ()
     if fleet is not None:
-        count, misses = fleet_size(fleet, deployment.size, point.rate)
+        count = fleet_size(fleet, instance.devices, point.rate)
         spare = fleet.spare
     instances = (evolve(instance, count=count, spare=spare),)
     rate = (count - spare) * point.rate
     throughput = (count - spare) * point.throughput
-    whole = _configuration(deployment, instances, rate, throughput, point.ttft, point.tpot)
-    return evolve(whole, misses=misses)
+    return assembled(deployment, instances, rate, throughput, point.ttft, point.tpot)
 
 
 def _pairs(
@@ -241,7 +243,7 @@ def _paired(deployment: Deployment, pair: _Pair) -> Configuration:
         evolve(pair.prefill.candidate.instance, count=pair.split.prefill + spare, spare=spare),
         evolve(decoding, count=pair.split.decode + spare, spare=spare),
     )
-    whole = _configuration(deployment, instances, pair.rate, pair.throughput, pair.ttft, pair.tpot)
+    whole = assembled(deployment, instances, pair.rate, pair.throughput, pair.ttft, pair.tpot)
     extra = pair.transfer / pair.decode.mean_steps
     low, high = whole.bands.tpot_p10, whole.bands.tpot_p90
     assert low is not None
@@ -255,7 +257,8 @@ def _at_batch(evaluated: Evaluated, batch: int) -> Instance:
     best = evaluated.candidate.instance
     if best.point.batch == batch:
         return best
-    engine = evolve(best.engine, max_sequences=batch)
+    described = evaluated.task.deployment.engine.max_sequences
+    engine = evolve(best.engine, max_sequences=described or batch)
     return evolve(best, point=point_at(evaluated.task, batch), engine=engine)
 
 
@@ -270,7 +273,7 @@ def _pair_misses(pair: _Pair, deployment: Deployment, slo: Slo) -> tuple[Miss, .
     return misses
 
 
-def _configuration(
+def assembled(
     deployment: Deployment,
     instances: tuple[Instance, ...],
     rate: float,
@@ -278,6 +281,7 @@ def _configuration(
     ttft: Seconds | None,
     tpot: Seconds | None,
 ) -> Configuration:
+    """Return instances as a configuration that serves so much."""
     devices = sum(i.count * i.devices for i in instances)
     known = {
         i.device.name: i.device
@@ -341,6 +345,15 @@ def _misses(bounds: tuple[Bound, ...], read: Callable[[Fact], Any]) -> tuple[Mis
     return tuple(misses)
 
 
+def judged(deployment: Deployment, found: Configuration) -> tuple[Miss, ...]:
+    """Return which limits on a whole configuration it misses, that on the fleet's devices too."""
+    misses = _misses(deployment.search.limits, _reader(found))
+    most = deployment.fleet.devices if deployment.fleet is not None else None
+    if most is None or found.devices <= most:
+        return misses
+    return (Miss("devices", float(found.devices), float(most), found.devices / most - 1), *misses)
+
+
 def _reader(found: Configuration) -> Callable[[Fact], Any]:
     return lambda fact: facts.value(fact.configuration, found)
 
@@ -349,6 +362,28 @@ def _of_pair(fact: Fact, pair: _Pair, deployment: Deployment) -> Any:
     """Return a fact of a pair; one that it does not count needs the whole configuration."""
     counted = isinstance(fact.configuration, str) and hasattr(pair, fact.configuration)
     return facts.value(fact.configuration, pair if counted else _paired(deployment, pair))
+
+
+def unanswered(found: Configuration) -> Configuration:
+    """Return a configuration with the figures of its closed form as its answer."""
+    metrics = AnswerMetrics(
+        ttft=None if found.ttft is None else Spread(found.ttft),
+        tpot=None if found.tpot is None else Spread(found.tpot),
+        itl=None,
+        queue=None,
+        latency=None,
+        throughput=found.throughput,
+        rate=found.rate,
+        goodput=None,
+        attainment=None,
+    )
+    load, figures = Load("none"), closed_figures(found)
+    return evolve(found, load=load, metrics=metrics, closed_form=figures)
+
+
+def closed_figures(found: Configuration) -> ClosedFigures:
+    """Return what the closed form says of a configuration."""
+    return ClosedFigures(found.ttft, found.tpot, found.throughput, found.rate)
 
 
 def detailed(found: Configuration, tasks: Mapping[str, Task]) -> Configuration:

@@ -13,6 +13,7 @@ from attrs import frozen
 from specc.diagnostics import Diagnostic, Label
 from specc.engines import with_defaults
 from specc.ir import Deployment, MeasuredServer, Phase, Routing, Sight, Strategy, Study
+from specc.ir.load import is_simulated
 from specc.plan import Plan, PlannedStudy, Task
 from specc.records import Record
 from specc.run.evaluate import Prepared, prepare, server_of
@@ -174,13 +175,14 @@ def _of_pairs(planned: PlannedStudy) -> Iterator[WorkPart]:
 
 
 def _of_simulations(study: Study) -> Iterator[WorkPart]:
-    simulate = study.simulate
-    if simulate is None:
+    if not is_simulated(study):
         return
     # Imported where something is simulated.
+    from specc.run.shortlist import usual_load
     from specc.run.simulate import simulations_of
     from specc.simulation.arrivals import RequestSource
 
+    simulate = usual_load(study)
     source = RequestSource(simulate, study.workload)
     times, count = simulations_of(study), source.count
     sees = simulate.router.sight is not Sight.NOTHING

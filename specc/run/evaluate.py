@@ -175,7 +175,7 @@ def prepare(task: Task, of_others: Server) -> Prepared:
     server = evolve(of_others, mixture=Mixture.of(task.workload, deployment.model))
     budget = choose_budget(engine.chunk_budget, server)
     search = deployment.search
-    model = serving_model(server, engine, task.phase, budget, search.method)
+    model = serving_model(server, engine, task.phase, budget, deployment.method)
     loops = isinstance(model, StepLoop)
     steps_hold = loops or isinstance(model, Steady)
     if search.strategy is None:
@@ -295,7 +295,7 @@ def _settings(deployment: Deployment, batch: int, budget: Tokens, drafted: int) 
     engine, options = deployment.engine, deployment.communication
     draft = engine.speculative.draft if engine.speculative and drafted else None
     return EngineSettings(
-        max_sequences=batch,
+        max_sequences=deployment.engine.max_sequences or batch,
         chunk_budget=budget,
         prefill_admission=engine.prefill_admission,
         scheduler=engine.scheduler.value if engine.scheduler else None,

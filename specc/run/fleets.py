@@ -8,9 +8,6 @@ from attrs import frozen
 
 from specc.ir import Deployment, Fleet, Mode
 from specc.records import Record
-from specc.results import (
-    Miss,
-)
 
 
 @frozen(eq=False, repr=False)
@@ -33,7 +30,8 @@ def splits(
     if deployment.mode is Mode.DISAGGREGATED or fleet is None:
         yield Split(1, 1, min(rates))
     elif fleet.rate is not None:
-        prefill, decode = (max(1, math.ceil(fleet.rate / rate - 1e-9)) for rate in rates)
+        wanted = fleet.rate * (1 + fleet.headroom)
+        prefill, decode = (max(1, math.ceil(wanted / rate - 1e-9)) for rate in rates)
         yield Split(prefill, decode, min(prefill * rates[0], decode * rates[1]))
     else:
         assert fleet.devices is not None
@@ -60,15 +58,10 @@ def best_split(devices: int, sizes: tuple[int, int], rates: tuple[float, float])
     return Split(fewest[0], fewest[1], min(fewest[0] * rates[0], fewest[1] * rates[1]))
 
 
-def fleet_size(fleet: Fleet, size: int, rate: float) -> tuple[int, tuple[Miss, ...]]:
-    """Return how many instances a fleet has, spares included, and what it misses."""
-    room = fleet.devices // size if fleet.devices is not None else None
+def fleet_size(fleet: Fleet, size: int, rate: float) -> int:
+    """Return how many instances a fleet has, spares included, if each serves a rate."""
     if fleet.rate is None:
-        assert room is not None
-        return max(room, 1 + fleet.spare), ()
-    count = max(1, math.ceil(fleet.rate / rate - 1e-9)) + fleet.spare
-    if room is None or count <= room:
-        return count, ()
-    assert fleet.devices is not None
-    needed, allowed = float(count * size), float(fleet.devices)
-    return count, (Miss("devices", needed, allowed, needed / allowed - 1),)
+        assert fleet.devices is not None
+        return max(fleet.devices // size, 1 + fleet.spare)
+    wanted = fleet.rate * (1 + fleet.headroom)
+    return max(1, math.ceil(wanted / rate - 1e-9)) + fleet.spare

@@ -1,26 +1,37 @@
 """Running a plan: each task is evaluated on its own, then configurations are made of them."""
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 from attrs import evolve
 
 from specc.ir import Study
+from specc.ir.load import fleet_of, is_simulated, planned_workload
 from specc.plan import Plan, PlannedStudy, PrunedCandidate
 from specc.results import (
+    MOST_WHOLE,
+    BinRow,
     Candidate,
     Configuration,
     Dropped,
     FrontierPoint,
+    Metrics,
     Simulated,
     StudyResult,
     drawn,
+    shown_whole,
 )
 from specc.results.curves import frontier
-from specc.run.configurations import configurations, detailed, ranked
+from specc.run.configurations import configurations, detailed, ranked, unanswered
+from specc.run.coverage import Coverage
 from specc.run.evaluate import Evaluated
 from specc.run.events import Events
 from specc.run.executors import evaluated
 from specc.run.judge import judge
+
+_ALL = Coverage(alone=False, whole=True)
+_BEST = Coverage(alone=True, whole=True)
+_ONCE = Coverage(alone=True, whole=False)
 
 
 def run(plan: Plan, events: Events | None = None) -> tuple[StudyResult, ...]:
@@ -28,11 +39,33 @@ def run(plan: Plan, events: Events | None = None) -> tuple[StudyResult, ...]:
     watcher = events or Events()
     tasks = [task for study in plan.studies for task in study.tasks]
     known = evaluated(tasks, watcher.advanced)
-    return tuple(_run_study(study, known, watcher) for study in plan.studies)
+    results: list[StudyResult] = []
+    for _, of_name in groupby(plan.studies, lambda planned: planned.study.name):
+        results += _run_variants(list(of_name), known, watcher)
+    return tuple(results)
+
+
+def _run_variants(
+    planned: Sequence[PlannedStudy], known: Mapping[str, Evaluated], events: Events
+) -> list[StudyResult]:
+    """Run a study, or all variants of a swept one.
+
+    Of many variants the recommendation of each is simulated once, and those that a report shows
+    whole get the rest.
+    """
+    if len(planned) == 1:
+        return [_run_study(planned[0], known, events, _ALL)]
+    few = len(planned) <= MOST_WHOLE
+    results = [_run_study(each, known, events, _BEST if few else _ONCE) for each in planned]
+    whole = () if few else shown_whole(results)
+    return [
+        _run_study(each, known, events, _ALL) if any(found is one for one in whole) else found
+        for each, found in zip(planned, results, strict=True)
+    ]
 
 
 def _run_study(
-    planned: PlannedStudy, known: Mapping[str, Evaluated], events: Events
+    planned: PlannedStudy, known: Mapping[str, Evaluated], events: Events, coverage: Coverage
 ) -> StudyResult:
     study = planned.study
     own: dict[str, list[Evaluated]] = {d.name: [] for d in study.deployments}
@@ -41,21 +74,21 @@ def _run_study(
     found: list[Configuration] = []
     omitted = 0
     for deployment in study.deployments:
-        of_deployment, more = configurations(
-            deployment, study.planned_workload, own[deployment.name]
-        )
+        sized = evolve(deployment, fleet=fleet_of(study, deployment))
+        workload = planned_workload(study, deployment)
+        of_deployment, more = configurations(sized, workload, own[deployment.name])
         found += of_deployment
         omitted += more
-    order = _with_details(ranked(found, study.objective), known)
-    place = {c.instances[-1].task: number for number, c in reversed(list(enumerate(order)))}
+    order = ranked(found, study.objective)
+    configured, simulations = _simulated(study, order, known, events, coverage)
+    configured = _with_details(configured, known, simulations)
+    place = {c.instances[-1].task: number for number, c in reversed(list(enumerate(configured)))}
     evaluations = [e for found_of in own.values() for e in found_of]
     evaluations.sort(key=lambda e: _rank(e.candidate, place))
-    simulations = _simulated(study, order, known, events)
-    decided = _decided(order, simulations)
-    best = next((found for found in decided if found.feasible), None)
+    best = next((found for found in configured if found.feasible), None)
     result = StudyResult(
         study,
-        tuple(decided),
+        tuple(configured),
         tuple(_with_curves(evaluations, best)),
         _by_reason(planned.pruned),
         omitted,
@@ -96,25 +129,18 @@ def _simulated(
     order: Sequence[Configuration],
     known: Mapping[str, Evaluated],
     events: Events,
-) -> tuple[Simulated, ...]:
-    """Simulate a study that asks for it; the simulation is imported only then."""
-    if study.simulate is None:
-        return ()
-    from specc.run.simulate import simulated
+    coverage: Coverage,
+) -> tuple[list[Configuration], tuple[Simulated, ...]]:
+    """Simulate the shortlist of a study; return its configurations in the order that results.
 
-    return simulated(study, order, known, events)
+    The simulation is imported only where something is simulated.
+    """
+    if not is_simulated(study):
+        return [unanswered(found) for found in order], ()
+    from specc.run.simulate import answers
 
-
-def _decided(order: list[Configuration], simulations: Sequence[Simulated]) -> list[Configuration]:
-    """Put the configuration that the simulation chose first."""
-    if not simulations or not order:
-        return order
-    chosen = simulations[0]
-    own = [c for c in order if c.feasible and c.deployment == chosen.name]
-    if not own:
-        return order
-    first = own[chosen.place - 1]
-    return [first, *(found for found in order if found is not first)]
+    found = answers(study, order, known, events, coverage)
+    return [c if c.simulated else unanswered(c) for c in found.configurations], found.simulations
 
 
 def _by_reason(pruned: Sequence[PrunedCandidate]) -> tuple[Dropped, ...]:
@@ -129,17 +155,39 @@ def _by_reason(pruned: Sequence[PrunedCandidate]) -> tuple[Dropped, ...]:
 
 
 def _with_details(
-    order: list[Configuration], known: Mapping[str, Evaluated]
+    order: list[Configuration], known: Mapping[str, Evaluated], simulations: Sequence[Simulated]
 ) -> list[Configuration]:
     """Add details to the best configuration of each deployment."""
     tasks = {key: evaluated.task for key, evaluated in known.items()}
     seen: set[str] = set()
     detailed_order = []
-    for found in order:
+    for place, found in enumerate(order):
         first = found.deployment not in seen
         seen.add(found.deployment)
-        detailed_order.append(detailed(found, tasks) if first else found)
+        whole = detailed(found, tasks) if first else found
+        if first and found.simulated:
+            bins = _as_seen(whole.bins, simulations[place].metrics)
+            if found.ttft is None:
+                bins = tuple(evolve(row, ttft=None) for row in bins)
+            whole = evolve(whole, bins=bins)
+        detailed_order.append(whole)
     return detailed_order
+
+
+def _as_seen(bins: Sequence[BinRow], metrics: Metrics) -> tuple[BinRow, ...]:
+    """Return bins with what their requests saw in a simulation; nothing where none came."""
+    if len(bins) < 2:
+        means = [(metrics.ttft, metrics.tpot)]
+    else:
+        means = [(found.ttft, found.tpot) for found in metrics.bins]
+    return tuple(
+        evolve(
+            row,
+            ttft=ttft.mean if ttft is not None else None,
+            tpot=tpot.mean if tpot is not None else None,
+        )
+        for row, (ttft, tpot) in zip(bins, means, strict=True)
+    )
 
 
 def _rank(candidate: Candidate, place: dict[str, int]) -> tuple[bool, float, float]:

@@ -3,9 +3,10 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 from attrs import Factory, define, evolve, frozen
 
-from specc.ir import Deployment, MeasuredServer, Simulate, Study
+from specc.ir import MeasuredServer, Phase, Simulate, Study
 from specc.ir.images import image_tokens
 from specc.plan import Task
 from specc.records import Record
@@ -22,7 +23,7 @@ from specc.simulation.instances import SimulatedInstance, measured_pool
 from specc.simulation.metrics import Outcome, widest
 from specc.simulation.policies.schedulers.base import UNLIMITED
 from specc.simulation.requests import Requests
-from specc.units import Tokens
+from specc.units import Seconds, Tokens
 
 
 class SimulationInterruptedError(KeyboardInterrupt):
@@ -82,31 +83,31 @@ class Subject(Record):
     configuration: Configuration | None = None
 
 
-def subjects(
-    study: Study,
-    configurations: Sequence[Configuration],
-    known: Mapping[str, Evaluated],
-) -> Iterator[Subject]:
-    """Yield what a study simulates."""
-    simulate = study.simulate
-    if simulate is None:
+def server_subjects(study: Study) -> Iterator[Subject]:
+    """Yield the measured servers that a study simulates."""
+    if study.simulate is None:
         return
     for server in study.servers:
-        yield Subject(study, simulate, server.name, "measured steps", 1, 1, server=server)
-    for deployment in study.deployments:
-        feasible = [c for c in configurations if c.deployment == deployment.name and c.feasible]
-        for place, chosen in enumerate(feasible[: simulate.shortlist], start=1):
-            yield _configured(deployment, chosen, place, study, simulate, known)
+        yield Subject(study, study.simulate, server.name, "measured steps", 1, 1, server=server)
 
 
-def _configured(
-    deployment: Deployment,
-    chosen: Configuration,
-    place: int,
+def subject_of(
     study: Study,
     simulate: Simulate,
+    chosen: Configuration,
+    place: int,
     known: Mapping[str, Evaluated],
 ) -> Subject:
+    """Return a configuration of a study as what is simulated under a load.
+
+    Args:
+        study: what asks for it.
+        simulate: the load.
+        chosen: the configuration.
+        place: its place in the ranking by closed form, from 1.
+        known: what was found for the tasks of its instances.
+    """
+    deployment = next(d for d in study.deployments if d.name == chosen.deployment)
     sides = [known[instance.task] for instance in chosen.instances]
     return Subject(
         study=study,
@@ -124,10 +125,34 @@ def _configured(
 def _part(instance: Instance, known: Mapping[str, Evaluated]) -> Part:
     return Part(
         task=known[instance.task].task,
-        batch=instance.point.batch,
+        batch=instance.engine.max_sequences,
         budget=instance.engine.chunk_budget,
         count=instance.count - instance.spare,
     )
+
+
+@frozen
+class Conditions:
+    """How a subject is simulated, where that is not as its load says.
+
+    Attributes:
+        scale: factor on the rate.
+        seed: of the random numbers; by default that of the load.
+        deviations: standard deviations by which the cost model errs.
+        counts: instances of each part; by default as many as the load and the parts say.
+        clients: of a closed loop.
+        target: share of the requests that must meet the objectives; what falls short is lost.
+    """
+
+    scale: float = 1.0
+    seed: int | None = None
+    deviations: float = 0.0
+    counts: tuple[int, ...] | None = None
+    clients: int | None = None
+    target: float = 0.0
+
+
+USUAL = Conditions()
 
 
 @define(eq=False)
@@ -150,13 +175,11 @@ class Simulator:
     # Engines by how many standard deviations the cost model errs.
     _pools: dict[float, tuple[Pool, ...]] = Factory(dict)
 
-    @property
-    def engines(self) -> tuple[int, ...]:
-        """Engines of the configuration once, of each phase."""
+    def engines(self, counts: Sequence[int]) -> tuple[int, ...]:
+        """Return the engines of so many instances of each part."""
         if self.subject.server is not None:
-            return (1,)
-        each = zip(self.subject.parts, self.instances, strict=True)
-        return tuple(part.count * instance.engines for part, instance in each)
+            return tuple(counts)
+        return tuple(n * i.engines for n, i in zip(counts, self.instances, strict=True))
 
     @property
     def flat_hits(self) -> bool:
@@ -170,54 +193,73 @@ class Simulator:
             return tuple(pool.settings for pool in self._pools_at(0.0))
         return tuple(instance.settings for instance in self.instances)
 
-    def outcome(
-        self,
-        scale: float = 1.0,
-        seed: int | None = None,
-        deviations: float = 0.0,
-        copies: int | None = None,
-        target: float = 0.0,
-    ) -> Outcome:
-        """Simulate at so many times the rate.
+    @property
+    def has_clients(self) -> bool:
+        """Whether requests come from clients that wait for the last one."""
+        return self.subject.simulate.arrival.clients is not None
 
-        Args:
-            scale: factor on the rate.
-            seed: of the random numbers; by default that of the spec.
-            deviations: standard deviations by which the cost model errs.
-            copies: of the configuration; by default as many as the spec says.
-            target: share of the requests that must meet the objectives.
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Instances of each part, as the load says."""
+        copies = self.subject.simulate.instances
+        return tuple(part.count * copies for part in self.subject.parts) or (copies,)
+
+    def slowness(self, deviations: float) -> float:
+        """Return by how much the steps of its slowest instances take longer, if costs err so."""
+        return math.exp(deviations * max(i.deviation for i in self.instances))
+
+    def outcome(self, at: Conditions = USUAL) -> Outcome:
+        """Simulate under some conditions.
 
         Raises:
             SimulationInterruptedError: stopped by the keyboard.
-            LostError: fewer do, whatever comes.
+            LostError: fewer requests than the target meet the objectives, whatever comes.
         """
-        requests = self.source.requests(scale, seed)
-        cluster = self._cluster(copies or self.subject.simulate.instances, deviations)
-        outcome = self._served(cluster, requests, target)
+        cluster = self._cluster(at.counts or self.counts, at.deviations)
+        outcome = self._served(cluster, at)
         if outcome.interrupted:
             raise SimulationInterruptedError(self.subject.name, self.judged(outcome))
         return outcome
 
-    def _served(self, cluster: Cluster, requests: Requests, target: float) -> Outcome:
+    def _served(self, cluster: Cluster, at: Conditions) -> Outcome:
         def progress(_: int) -> None:
             self.events.advanced()
 
         arrival = self.subject.simulate.arrival
-        if arrival.clients is None:
-            return cluster.serve(requests, progress, self._allowance(target, len(requests)))
-        clients = Clients(arrival.clients, picoseconds(arrival.think), picoseconds(arrival.ramp))
-        return serve_clients(cluster, requests, clients, progress)
+        clients = at.clients or arrival.clients
+        if clients is None:
+            requests = self._phased(self.source.requests(at.scale, at.seed))
+            return cluster.serve(requests, progress, self._allowance(at.target, len(requests)))
+        requests = self._phased(self._source_of(clients).requests(seed=at.seed))
+        known = Clients(clients, picoseconds(arrival.think), picoseconds(self.ramp(clients)))
+        return serve_clients(cluster, requests, known, progress)
 
-    def metrics(
-        self,
-        scale: float = 1.0,
-        seed: int | None = None,
-        deviations: float = 0.0,
-        copies: int | None = None,
-        target: float = 0.0,
-    ) -> Metrics:
+    def ramp(self, clients: int) -> Seconds:
+        """Return the time over which so many clients send their first requests."""
+        arrival = self.subject.simulate.arrival
+        return arrival.ramp * clients / (arrival.clients or clients)
+
+    def _source_of(self, clients: int) -> RequestSource:
+        """Return the requests of so many clients."""
+        simulate = self.subject.simulate
+        if clients == simulate.arrival.clients:
+            return self.source
+        arrival = evolve(simulate.arrival, clients=clients)
+        return evolve(self.source, simulate=evolve(simulate, arrival=arrival))
+
+    def _phased(self, requests: Requests) -> Requests:
+        """Return what of the requests an instance serves that has one phase alone."""
+        phases = [part.task.phase for part in self.subject.parts]
+        if phases == [Phase.PREFILL]:
+            return evolve(requests, output=np.ones(len(requests), np.int64))
+        if phases == [Phase.DECODE]:
+            nothing = np.zeros(len(requests), np.int64)
+            return evolve(requests, first_token=nothing, cached=nothing, blocks=None)
+        return requests
+
+    def metrics(self, at: Conditions = USUAL) -> Metrics:
         """Return what a simulation says; see `outcome`."""
-        return self.judged(self.outcome(scale, seed, deviations, copies, target))
+        return self.judged(self.outcome(at))
 
     def _allowance(self, target: float, count: int) -> Allowance | None:
         """Return how many requests may miss the limit on TTFT, if there is one, and a target."""
@@ -256,12 +298,12 @@ class Simulator:
             )
         return self._pools[deviations]
 
-    def _cluster(self, copies: int, deviations: float) -> Cluster:
+    def _cluster(self, counts: Sequence[int], deviations: float) -> Cluster:
         # The costs of a measured server have no error of ours.
         known = 0.0 if self.subject.server is not None else deviations
         sized = [
-            evolve(pool, engines=count * copies)
-            for pool, count in zip(self._pools_at(known), self.engines, strict=True)
+            evolve(pool, engines=pool.engines * count)
+            for pool, count in zip(self._pools_at(known), counts, strict=True)
         ]
         return sized[0] if len(sized) == 1 else self._disaggregated(*sized)
 

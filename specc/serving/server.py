@@ -200,15 +200,13 @@ class Server(Record):
         extra = self.mixture.blocks_beyond_the_mean(self.block, decodes=decodes)
         models = [cost.memory_model for cost in (self.cost, self.draft) if cost is not None]
         cache = extra * math.fsum(model.kv_block_bytes for model in models)
-        live = np.maximum(step.activations, self._activations_of_longest(budget))
+        live = np.maximum(step.activations, self._activations_of(budget))
         return StepMemory(step.weights, step.kv_cache + cache, live)
 
-    def _activations_of_longest(self, budget: Tokens) -> float:
-        """Return the activations of a step with as much of the longest prompt as it takes."""
-        new = min(self.mixture.longest_new, budget)
-        if not new:
-            return 0.0
-        step = StepTable.prefilling(1, new, self.mixture.longest_input, self.block)
+    def _activations_of(self, budget: Tokens) -> float:
+        """Return the activations of a full step, for which an engine keeps memory."""
+        context = max(budget, self.mixture.longest_input)
+        step = StepTable.prefilling(1, budget, context, self.block)
         return float(self.memory_of(step).activations[0])
 
     def _kv_at_end(self, batch: Integers) -> Column:

@@ -71,9 +71,15 @@ class _Loop:
             self.first = Stage.of(cluster.prefill, Lives.of(prompts), self._prefilled)
             self._links = [0] * cluster.links
         else:
+            prompts = prompts if self._prefills else prompts.rows(np.zeros(0, np.int64))
             self.first = Stage.of(cluster, Lives.of(prompts), self._served)
         for client, time in enumerate(self.clients.starts):
             heapq.heappush(self.events, (time, _Event.READY, client))
+
+    @property
+    def _prefills(self) -> bool:
+        """Whether prompts are computed here; else their caches come with the requests."""
+        return self.requests.first_token is None
 
     def run(self, progress: Progress) -> None:
         """Serve all requests."""
@@ -95,6 +101,10 @@ class _Loop:
             self._deliver(number, time)
         elif self.first.sent < len(self.requests):
             self.client_of.append(number)
+            if not self._prefills:
+                request = self.first.sent
+                prompt, output = self.requests.input[request], self.requests.output[request]
+                self.first.lives.append(int(prompt), int(output), time)
             self.first.send(time)
             if self.first.sent % AT_ONCE == 0:
                 progress(AT_ONCE)

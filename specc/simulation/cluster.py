@@ -119,7 +119,7 @@ class Pool:
             if self.is_blind:
                 self._in_turn(engines, groups, requests, progress, lives, allowance)
             else:
-                self._by_state(engines, groups, requests, progress, lives)
+                self._by_state(engines, groups, requests, progress, lives, allowance)
         except KeyboardInterrupt:
             interrupted = True
         return Outcome(
@@ -194,6 +194,7 @@ class Pool:
         requests: Requests,
         progress: Progress,
         lives: Lives,
+        allowance: Allowance | None,
     ) -> None:
         stage = Stage(self, lives, engines, groups)
         for number, time in enumerate(requests.arrival.tolist()):
@@ -202,6 +203,8 @@ class Pool:
             stage.send(time)
             if number % AT_ONCE == AT_ONCE - 1:
                 progress(AT_ONCE)
+            if allowance is not None and number % LOOK == LOOK - 1:
+                allowance.check(lives, number, time)
         for each in groups:
             each.advance()
         progress(len(requests) % AT_ONCE)

@@ -141,7 +141,7 @@ class Outcome:
                 judged = known | ~self.done
                 inside = known & (values[metric] <= bound.value)
                 share = float(inside.sum() / max(1, judged.sum()))
-            found.append(Attainment(bound.text, bound.value, seen, met, share))
+            found.append(Attainment(bound.fact, bound.text, bound.value, seen, met, share))
         return found
 
     def _bins(

@@ -44,7 +44,7 @@ def unique(lines: int) -> str:
     """The same, with every name once, so that it checks without errors."""
     count = max(1, (lines - 5) // 10)
     names = ", ".join(f"d{i}" for i in range(count))
-    study = f"study s {{ workload = chat; deployments = [{names}] }}\n"
+    study = f"study s {{ workload = chat; deployments = [{names}]; simulate = none }}\n"
     return HEAD + "".join(BLOCK.format(i) for i in range(count)) + study
 
 

@@ -47,6 +47,7 @@ deployment a2_pd extends a3_pd { device = atlas_800_a2_313t }
 study large {
     workload = mixed
     deployments = [a3, a3_small, a2, a3_pd, a3_small_pd, a2_pd]
+    simulate = none  # what is timed is the ranking
     sweep mixed.prefix_hit in [0%, 20%, 40%, 60%, 80%]
 }
 """

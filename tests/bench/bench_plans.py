@@ -59,7 +59,7 @@ deployment wide extends dense {{
     model = qwen3_235b_a22b; devices = 16
     parallel {{ tp = [2, 4, 8]; ep = [8, 16] }}
 }}
-study s {{ workload = w; deployments = [dense, wide] }}
+study s {{ workload = w; deployments = [dense, wide]; simulate = none }}
 """
 
 
@@ -75,7 +75,7 @@ deployment d0 {{
         budget = 3600 + 10 * number
         text += f"deployment d{number} extends d0 {{ engine {{ chunk_budget = {budget} tok }} }}\n"
     names = ", ".join(f"d{number}" for number in range(180))
-    return f"{text}study s {{ workload = w; deployments = [{names}] }}\n"
+    return f"{text}study s {{ workload = w; deployments = [{names}]; simulate = none }}\n"
 
 
 def many_values() -> str:
@@ -86,7 +86,7 @@ deployment d {{
     model = qwen3_32b; quant = w8a8_dynamic; device = {DEVICES[0]}; devices = 8
     parallel {{ tp = [2, 4, 8] }}
 }}
-study s {{ workload = w; deployments = d; sweep w.output in [{values}] }}
+study s {{ workload = w; deployments = d; simulate = none; sweep w.output in [{values}] }}
 """
 
 
@@ -99,7 +99,9 @@ def many_candidates() -> str:
         text += f"""deployment {name} {{
             model = {model}; quant = w8a8_dynamic; device = {device}; devices = 64
             parallel {{ {SIZES} }} }}\n"""
-    return f"{text}study s {{ workload = w; deployments = [{', '.join(names)}] }}\n"
+    return (
+        f"{text}study s {{ workload = w; deployments = [{', '.join(names)}]; simulate = none }}\n"
+    )
 
 
 def long_loops() -> str:
@@ -110,7 +112,7 @@ deployment wide {{
     parallel {{ tp = [1, 2, 4, 8]; pp = [1, 2]; ep = auto; moe_tp = auto }}
     engine {{ chunk_budget = 8Ki tok; scheduler = decode_first }}
 }}
-study s {{ workload = w; deployments = wide }}
+study s {{ workload = w; deployments = wide; simulate = none }}
 """
 
 
@@ -130,7 +132,7 @@ deployment d {{
     model = deepseek_v3; quant = w8a8_dynamic; device = {DEVICES[0]}; devices = 64
     parallel {{ {SIZES} }}
 }}
-study s {{ workload = w; deployments = d }}
+study s {{ workload = w; deployments = d; simulate = none }}
 """
 
 
@@ -149,7 +151,7 @@ deployment apart {{
     parallel {{ tp = auto }}
     fleet {{ devices = 8 }}
 }}
-study s {{ workload = chat; deployments = [together, apart] }}
+study s {{ workload = chat; deployments = [together, apart]; simulate = none }}
 """
 
 

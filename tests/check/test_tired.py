@@ -69,7 +69,7 @@ MISTAKES = {
     "prefix cache of 130 %": ("30%", "130%"),
     "equals in an objective": ("ttft <= 15 s", "ttft = 15 s"),
     "objective the wrong way round": ("ttft <= 15 s", "15 s >= ttft"),
-    "percentile": ("ttft <= 15 s", "ttft.p90 <= 15 s"),
+    "percentile": ("ttft <= 15 s", "ttft.p80 <= 15 s"),
     "colon as in YAML": ("quant   = w8a8_dynamic", "quant: w8a8_dynamic"),
     "comma at the end as in JSON": ("quant   = w8a8_dynamic", "quant   = w8a8_dynamic,"),
     "quotes around a choice": ("w8a8_dynamic", '"w8a8_dynamic"'),

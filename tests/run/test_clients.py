@@ -148,7 +148,7 @@ def test_the_steady_state_is_what_the_closed_loop_does(tmp_path: Path) -> None:
     """The plan and the simulation of as many clients as it has places agree."""
     path = tmp_path / "plan.spec"
     path.write_text(BEYOND.format(output=600, method="steady", clients=1))
-    places = Session(path).results.studies[0].best.in_flight
+    places = Session(path).results.studies[0].best.instances[0].point.concurrency
     path.write_text(BEYOND.format(output=600, method="steady", clients=places))
     session = Session(path)
     (study,) = session.results.studies
@@ -159,7 +159,7 @@ def test_the_steady_state_is_what_the_closed_loop_does(tmp_path: Path) -> None:
         assert closed.planned == wanted, closed.metric
     text = session.report.files["plan.report.md"]
     assert "steady state" in text
-    assert "with a client for each place" in text
+    assert "has as many clients as places" in text
     assert "at once, and no request comes later" not in text
 
 
@@ -169,6 +169,6 @@ def test_a_rate_beyond_its_own_prefill_step(tmp_path: Path, method: str, beyond:
     path = tmp_path / "plan.spec"
     text = BEYOND.format(output=1, method=method, clients=1)
     path.write_text(text.replace("; slo { tpot <= 50 ms }", "").replace("    simulate", "    # "))
-    rate = Session(path).results.studies[0].best.rate
+    rate = Session(path).results.studies[0].best.closed_form.rate
     assert (rate > 5.34) is beyond
     assert rate > 5

@@ -16,7 +16,7 @@ from specc.plan import PlannedStudy, Task, lower
 from specc.results import BatchCurve, Candidate
 from specc.run.evaluate import Tradeoff, evaluate, point_at
 from specc.run.executors import evaluated, outcomes
-from specc.run.subjects import Simulator, Subject, subjects
+from specc.run.subjects import Simulator, Subject, subject_of
 from specc.serving.transfer import CacheSize
 from specc.session import Session
 from tests.conftest import ROOT
@@ -65,7 +65,9 @@ def test_what_is_simulated_is_data_and_is_the_same_when_it_comes_back(
 ) -> None:
     known = evaluated(planned.tasks, lambda: None)
     result = Session(tmp_path / "plan.spec").results.studies[0]
-    (subject,) = subjects(planned.study, result.configurations, known)
+    study = planned.study
+    assert study.simulate is not None
+    subject = subject_of(study, study.simulate, result.configurations[0], 1, known)
     assert same_as_json(subject, Subject)
     back = from_json(json.loads(json.dumps(to_json(subject))), Subject)
     first, second = (Simulator(s, events=_Silent()).metrics() for s in (subject, back))

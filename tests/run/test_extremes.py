@@ -133,7 +133,7 @@ def test_a_run_of_hours_is_not_begun_unasked(
     deployment = (
         "deployment d { model = qwen3_8b; device = atlas_800_a3_752t_die; devices = 64\n"
         "engine { scheduler = decode_first; chunk_budget = 16Ki tok }\n"
-        "search { strategy = exhaustive } }\n"
+        "search { strategy = exhaustive; method = loop } }\n"
     )
     workload, study = LARGE[name]
     code, folder = run(f"{workload}\n{deployment}{study}")

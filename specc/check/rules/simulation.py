@@ -5,7 +5,9 @@ from itertools import pairwise
 
 from specc.check.labels import label_of
 from specc.diagnostics import Diagnostic, Label
-from specc.ir import Mode, Process, Sight, Simulate, StepLatency, Study, Workload
+from specc.ir import Mode, Process, Sight, Simulate, StepLatency, Study, Workload, facts
+from specc.ir.formula import references
+from specc.ir.load import why_unsimulated
 from specc.ir.simulation import LONGEST_SIMULATION
 from specc.ir.vocabulary import Node
 
@@ -13,17 +15,28 @@ _RANDOM = (Process.CONSTANT, Process.POISSON, Process.GAMMA, Process.WEIBULL)
 
 
 def not_simulated(study: Study) -> Iterator[Diagnostic]:
-    """What only a simulation has needs one."""
+    """What only a simulation has needs one, where the study implies none."""
     how = "add a block to the study: simulate { arrival = poisson(12 req/s) }"
-    for tail in study.workload.slo.tails:
+    why = next(filter(None, (why_unsimulated(study, d) for d in study.deployments)), "")
+    if study.unsimulated:
+        how = "remove 'simulate = none'"
+    for tail in study.workload.slo.tails if why else ():
         yield Diagnostic(
             "E0481",
             f"'{tail.fact}' needs a simulation",
             (
                 Label(tail.spans[""], "a statistic over requests"),
-                label_of(study, "", "not simulated"),
+                label_of(study, "simulate" if study.unsimulated else "", "not simulated"),
             ),
-            why="closed forms and step loops compute only means",
+            why=f"{why}; closed forms and step loops compute only means",
+            help=how,
+        )
+    for path in _simulated_facts(study) if why else ():
+        yield Diagnostic(
+            "E0481",
+            f"'{path}' needs a simulation",
+            (label_of(study, "simulate" if study.unsimulated else "", "not simulated"),),
+            why=why,
             help=how,
         )
     if study.servers:
@@ -33,13 +46,19 @@ def not_simulated(study: Study) -> Iterator[Diagnostic]:
             (label_of(study, "servers", ""),),
             help=how,
         )
-    if study.capacity is not None:
+    if study.capacity is not None and (study.servers or why or study.capacity.rate is None):
         yield Diagnostic(
             "E0481",
             "a capacity search needs a simulation",
             (label_of(study.capacity, "", "", study),),
-            help=how,
+            help=how if why or study.servers else f"{how}; or say the rate to carry",
         )
+
+
+def _simulated_facts(study: Study) -> Iterator[str]:
+    """Yield the results that expectations name and only a simulation has."""
+    for expectation in study.expectations:
+        yield from filter(facts.is_simulated, references(expectation.condition))
 
 
 def missing_rate(_study: Study, simulate: Simulate) -> Iterator[Diagnostic]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from specc.ir.load import planned_workload
 from specc.report.charts.latencies import latency_charts
 from specc.report.charts.shapes import LineChart
 from specc.report.document import Chart, ReportBlock
@@ -24,7 +25,9 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
 
 
 def _lines(study: ReportedStudy) -> Iterator[LineChart]:
-    slo = study.study.planned_workload.slo
+    if not study.drawn:
+        return
+    slo = planned_workload(study.study, study.study.deployments[0]).slo
     for phase in dict.fromkeys(c.phase for c in study.drawn):
         own = [c for c in study.drawn if c.phase == phase]
         alone = slo.ttft is not None and slo.tpot is None

@@ -8,5 +8,5 @@ from specc.report.study import ReportedStudy
 
 def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the heading."""
-    if study.study.simulate is not None and study.drawn:
-        yield Heading(id=study.id("plan"), text="Plan")
+    if study.simulations and study.drawn:
+        yield Heading(id=study.id("plan"), text="Closed form")

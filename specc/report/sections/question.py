@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from attrs import evolve
 
 from specc.ir import Phase, Study
+from specc.ir.load import LoadKind, fleet_rate, load_kind
 from specc.report import format as show
 from specc.report.document import Heading, ReportBlock, Text
 from specc.report.study import ReportedStudy
@@ -26,7 +27,21 @@ def _question(study: Study) -> str:
     settings = ", ".join(f"{path} = {value}" for path, value in study.settings)
     settings += ": " if settings else ""
     images = f", {counted(workload.images.count, 'image')}" if workload.images else ""
-    return f"{settings}{_lengths(study)}{images}; {_judged(study)}."
+    return f"{settings}{_lengths(study)}{images}; {_judged(study)}. {_load(study)}".strip()
+
+
+def _load(study: Study) -> str:
+    """Say under which load the question is answered; a block of the spec says it further down."""
+    if study.simulate is not None or study.servers:
+        return ""
+    kinds = {load_kind(study, deployment) for deployment in study.deployments}
+    if kinds == {None}:
+        return "Answered by the closed form, without queueing."
+    if LoadKind.RATE in kinds:
+        rates = {fleet_rate(study, d) for d in study.deployments} - {None}
+        said = " and ".join(f"{show.quantity(rate)}" for rate in sorted(filter(None, rates)))
+        return f"Answered by simulation of requests at {said} req/s."
+    return "Answered by simulation of as many clients as keep the limits."
 
 
 def _judged(study: Study) -> str:

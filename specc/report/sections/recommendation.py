@@ -1,19 +1,21 @@
 """The recommendation: what to deploy, its figures, and what to know about it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from attrs import evolve
 
-from specc.ir import Objective, Slo
+from specc.ir import Fleet, Objective, Slo
+from specc.ir.load import LoadKind
 from specc.report import format as show
 from specc.report.document import Figure, Figures, ReportBlock
 from specc.report.relaxations import relaxations
 from specc.report.sections import simulation
 from specc.report.study import ReportedStudy
 from specc.report.words import NOTHING_FITS, excess_text, limited_by, miss_text
-from specc.results import Configuration, Instance, StudyResult, objective_of
+from specc.results import Configuration, Instance, KeptLimit, StudyResult, objective_of
 from specc.units import counted
 
+APART = 0.1  # of closed form and simulation, which is worth a word
 _LIMITS = {
     "ttft": "TTFT",
     "tpot": "TPOT",
@@ -37,9 +39,11 @@ def _card(study: ReportedStudy) -> Figures:
         return evolve(simulation.card(study), remarks=tuple(_unmet(result)))
     if best is None:
         return _nothing(result)
-    remarks = [f"As simulated: {simulation.headline(study)}."] if study.simulations else []
-    remarks += [_arithmetic(best), _limiters(best), *_unmet(result)]
+    remarks = [simulation.answered(study, best), _arithmetic(best), *_unmet(result)]
+    if not best.simulated:
+        remarks.insert(2, _limiters(best))
     remarks += _fleet_remarks(result, best)
+    remarks += _beside(best)
     remarks += _runner_up(result, best)
     remarks += _two_kinds_of_tpot(result)
     remarks += _overflow(best)
@@ -49,14 +53,50 @@ def _card(study: ReportedStudy) -> Figures:
         good=True,
         title=best.layout,
         headline=_headline(best),
-        figures=_figures(
-            best,
-            study.study.planned_workload.slo,
-            simulated=bool(study.simulations),
-            steady=study.result.is_steady,
-        ),
+        figures=_figures(best, study.study.workload.slo),
         remarks=tuple(remarks),
     )
+
+
+def _beside(best: Configuration) -> list[str]:
+    """Set the closed form beside what was simulated, where both are about the same load."""
+    planned, load = best.closed_form, best.load
+    if not best.simulated or planned is None or load is None or _is_given(best):
+        return []
+    pairs: list[tuple[str, float, float, Callable[[float], str]]]
+    pairs = [("throughput", planned.throughput, best.throughput, _tokens_a_second)]
+    if load.kind == LoadKind.RATE.value:
+        if best.capacity is None:
+            return []
+        pairs = [("rate it can serve", planned.rate, best.capacity, _requests_a_second)]
+    elif best.ttft is not None and planned.ttft is not None:
+        pairs.append(("TTFT", planned.ttft, best.ttft, show.duration))
+    if load.kind == LoadKind.CLIENTS.value and best.tpot is not None and planned.tpot is not None:
+        pairs.append(("TPOT", planned.tpot, best.tpot, show.duration))
+    said = ", ".join(f"{name} {text(value)}" for name, value, _, text in pairs)
+    apart = [
+        f"{name} by {show.percent(abs(value / simulated - 1))}"
+        for name, value, simulated, _ in pairs
+        if abs(value / simulated - 1) > APART
+    ]
+    places = "" if load.kind == LoadKind.RATE.value else _places(best)
+    differs = f" It differs from the simulation: {', '.join(apart)}." if apart else ""
+    return [f"Closed form, which ranks{places}: {said}.{differs}"]
+
+
+def _places(best: Configuration) -> str:
+    """Say for how many requests in flight the closed form is, if that is not the load."""
+    flight = sum((i.count - i.spare) * i.point.concurrency for i in best.instances[-1:])
+    clients = best.load.clients if best.load is not None else None
+    return "" if clients == flight else f" (with {counted(flight, 'request')} in flight)"
+
+
+def _tokens_a_second(value: float) -> str:
+    return f"{show.rate(value)} tok/s"
+
+
+def _requests_a_second(value: float) -> str:
+    return f"{show.quantity(value)} req/s"
 
 
 def _unmet(result: StudyResult) -> list[str]:
@@ -68,14 +108,26 @@ def _headline(best: Configuration) -> str:
     devices = counted(best.devices, "device")
     if len({g.device for g in best.instances}) == 1:
         devices = f"{best.devices} × {best.instances[0].device}"
+    several = len(best.instances) == 2
+    what = f"{show.rate(best.throughput)} tok/s"
+    if best.simulated:
+        sizes = [g for g in best.instances if not (several and g.phase == "prefill")]
+        size = counted(sizes[-1].engine.max_sequences, "sequence")
+        side = " that decodes" if several else ""
+        return f"{devices}, up to {size} on a replica{side}: {what}"
     batches = [f"batch {g.point.batch}" for g in best.instances]
-    if len(best.instances) == 2:
+    if several:
         batches = [f"{g.phase} batch {g.point.batch}" for g in best.instances]
-    return f"{devices}, {', '.join(batches)} per replica: {show.rate(best.throughput)} tok/s"
+    return f"{devices}, {', '.join(batches)} per replica: {what}"
 
 
 def _interval(best: Configuration) -> str:
     bands = best.bands
+    if best.load is not None and best.load.rate is not None:
+        return (
+            "80 % intervals are from errors of the cost model: all steps of the simulation faster, "
+            "or slower, at the same load; see Accuracy."
+        )
     return (
         f"80 % interval of the throughput, from errors of the cost model: "
         f"{show.rate(bands.throughput_p10)} to {show.rate(bands.throughput_p90)} tok/s "
@@ -124,16 +176,17 @@ def _arithmetic(best: Configuration) -> str:
 def _group_arithmetic(group: Instance) -> str:
     sizes = {"TP": group.layout.tp, "PP": group.layout.pp, "CP": group.layout.cp}
     each = " × ".join(f"{name} {n}" for name, n in sizes.items() if n > 1 or name == "TP")
-    batch = group.point.batch
+    batch = group.point.batch if group.phase == "prefill" else group.engine.max_sequences
     stages = f", in {group.layout.pp} batches of {batch}" if group.layout.pp > 1 else ""
     flight = counted(batch * group.layout.pp, "request")
     if group.layout.dp == 1:
         devices = counted(group.devices, "device")
         shape = f" ({each})" if each != f"TP {group.devices}" else ""
-        return f"One replica of {devices}{shape} keeps {flight} in flight{stages}."
+        return f"One replica of {devices}{shape} runs up to {flight} at a time{stages}."
+    whole = show.integer(batch * group.layout.pp * group.layout.dp)
     return (
-        f"{group.devices} devices = {group.layout.dp} replicas × {each}; {flight} in flight on each"
-        f"{stages}, {show.integer(group.point.concurrency)} in total."
+        f"{group.devices} devices = {group.layout.dp} replicas × {each}; each runs up to {flight} "
+        f"at a time{stages}, {whole} in total."
     )
 
 
@@ -144,13 +197,7 @@ def _fleet_remarks(result: StudyResult, best: Configuration) -> list[str]:
     if len(best.instances) == 2:
         remarks += _two_phases(best)
     if fleet is not None and fleet.rate is not None:
-        room = best.rate / fleet.rate - 1
-        without = f" Without {'spares' if spare > 1 else 'the spare'}" if spare else ""
-        subject = f"{without} the fleet serves" if spare else " The fleet serves"
-        remarks.append(
-            f"Required: {show.quantity(fleet.rate)} req/s.{subject} "
-            f"{show.quantity(best.rate)} req/s, {show.percent(room)} more."
-        )
+        remarks.append(_required(best, fleet, spare))
     if spare:
         kind = " of each kind" if len(best.instances) > 1 else ""
         verb = "fails" if spare == 1 else "fail"
@@ -160,16 +207,30 @@ def _fleet_remarks(result: StudyResult, best: Configuration) -> list[str]:
     return remarks
 
 
+def _required(best: Configuration, fleet: Fleet, spare: int) -> str:
+    """Say the rate that a fleet is for, and what it can carry."""
+    share = f", {show.percent(fleet.headroom)} of headroom" if fleet.headroom else ""
+    without = f" Without {'spares' if spare > 1 else 'the spare'}" if spare else ""
+    subject = f"{without} the fleet" if spare else " The fleet"
+    text = f"Required: {show.quantity(fleet.rate or 0.0)} req/s{share}."
+    most = best.capacity if best.simulated else best.rate
+    if most is None or fleet.rate is None:
+        return text
+    room = show.percent(most / fleet.rate - 1)
+    kept = " within the limits" if best.simulated else ""
+    return f"{text}{subject} serves up to {show.quantity(most)} req/s{kept}, {room} more."
+
+
 def _two_phases(best: Configuration) -> list[str]:
     first, last = best.instances
     rates = [(g.count - g.spare) * g.point.rate for g in best.instances]
     text = (
-        f"Prefill can take {show.quantity(rates[0])}, decode {show.quantity(rates[1])} "
-        f"requests a second; "
+        f"By closed form, prefill can take {show.quantity(rates[0])}, decode "
+        f"{show.quantity(rates[1])} requests a second; "
     )
     if best.bottleneck == "transfer":
         text += (
-            f"the links for the KV-cache transfer limit both to {show.quantity(best.rate)}: "
+            f"the links for the KV-cache transfer limit both to {show.quantity(_planned(best))}: "
             "add bandwidth before instances."
         )
     else:
@@ -184,12 +245,18 @@ def _two_phases(best: Configuration) -> list[str]:
     return [text, f"KV-cache transfer from prefill to decode: {moved} for a request."]
 
 
+def _planned(best: Configuration) -> float:
+    """Return the requests a second by closed form."""
+    return best.rate if best.closed_form is None else best.closed_form.rate
+
+
 def _two_kinds_of_tpot(result: StudyResult) -> list[str]:
     """Warn where the TPOT of some configurations includes prefill's share, of others not."""
     tasks = {c.instance.task: c for c in result.candidates}
     kinds = {
         tasks[g.task].method == "closed form" and g.phase == "whole"
         for configuration in result.configurations
+        if not configuration.simulated
         for g in configuration.instances
         if g.phase != "prefill"
     }
@@ -208,6 +275,8 @@ def _runner_up(result: StudyResult, best: Configuration) -> list[str]:
         return ["No other configuration meets the limits."]
     second = others[0]
     objective = result.study.objective
+    if _is_given(best):
+        return []  # all serve the load that comes: the table of what was simulated compares them
     mine, theirs = objective_of(best, objective), objective_of(second, objective)
     where = f"{second.deployment}, " if len(result.study.deployments) > 1 else ""
     if objective is Objective.FEWEST_DEVICES:
@@ -233,31 +302,51 @@ def _overflow(best: Configuration) -> list[str]:
     ]
 
 
-def _figures(best: Configuration, slo: Slo, *, simulated: bool, steady: bool) -> tuple[Figure, ...]:
+def _figures(best: Configuration, slo: Slo) -> tuple[Figure, ...]:
     bands = best.bands
-    arriving = "with a client for each place" if steady else "if the whole batch arrives at once"
     per_device = f"{show.rate(best.throughput_per_device)} per device"
     what = " of prompts" if best.mode == "prefill_only" else ""
     figures = [Figure("Throughput", show.rate(best.throughput), "tok/s", per_device + what)]
-    if len(best.instances) > 1 or best.instance_count > 1 or best.mode != "aggregated":
-        whose = "of the slower phase" if len(best.instances) > 1 else "of the fleet"
-        figures.append(Figure("Rate", show.quantity(best.rate), "req/s", whose))
+    figures += _rate(best)
     for title, value, limit, band in (
         ("TTFT", best.ttft, slo.ttft, (bands.ttft_p10, bands.ttft_p90)),
         ("TPOT", best.tpot, slo.tpot, (bands.tpot_p10, bands.tpot_p90)),
     ):
         if value is not None:
-            figure = _latency_figure(title, value, limit, band)
-            if simulated and limit is None:
-                figure = evolve(
-                    figure,
-                    note=f"{arriving}; the limits hold for the simulation",
-                )
-            figures.append(figure)
+            figures.append(_latency_figure(title, value, limit, band))
+    figures += [_tail(kept) for kept in best.slo if not kept.fact.endswith(".mean")]
     reserved = max(g.point.memory.reserved for g in best.instances)
     note = f"per device, after {show.size(reserved)} reserved"
     figures.append(Figure("Free memory", show.gibibytes(best.available), "GiB", note))
     return (*figures, *_money(best))
+
+
+def _rate(best: Configuration) -> list[Figure]:
+    """Return the figure of the requests a second, where there is more than one instance."""
+    offered = best.load.rate if best.load is not None else None
+    if offered is not None:
+        note = f"offered; {show.quantity(best.rate)} served while they come"
+        return [Figure("Rate", show.quantity(offered), "req/s", note)]
+    if best.instance_count == 1 and best.mode == "aggregated":
+        return []
+    planned = not best.simulated
+    whose = "of the slower phase" if len(best.instances) > 1 and planned else "of the fleet"
+    return [Figure("Rate", show.quantity(best.rate), "req/s", whose)]
+
+
+def _is_given(best: Configuration) -> bool:
+    return best.load is not None and best.load.kind == LoadKind.GIVEN.value
+
+
+def _tail(kept: KeptLimit) -> Figure:
+    """Return the figure of a limit on a statistic."""
+    metric, _, statistic = kept.fact.partition(".")
+    title = f"{show.limit_name(metric)} {statistic}"
+    if kept.value is None:
+        return Figure(title, "–", "", f"limit {show.duration(kept.limit)}")
+    number, unit = show.duration(kept.value).split(" ")
+    filled = round(min(100, 100 * kept.value / kept.limit), 1)
+    return Figure(title, number, unit, f"limit {show.duration(kept.limit)}", filled)
 
 
 def _money(best: Configuration) -> Iterator[Figure]:
@@ -282,22 +371,23 @@ def _latency_figure(
     title: str, value: float, limit: float | None, band: tuple[float | None, float | None]
 ) -> Figure:
     number, unit = show.duration(value).split(" ")
+    interval = _range(band)
     if limit is None:
-        return Figure(title, number, unit, f"no limit set; {_range(band)}")
+        return Figure(title, number, unit, f"mean, no limit set{interval}")
     return Figure(
         title,
         number,
         unit,
-        f"limit {show.duration(limit)}; {_range(band)}",
+        f"mean, limit {show.duration(limit)}{interval}",
         round(min(100, 100 * value / limit), 1),
     )
 
 
 def _range(band: tuple[float | None, float | None]) -> str:
     low, high = band
-    assert low is not None
-    assert high is not None
-    return f"80 % interval {show.duration(low)} to {show.duration(high)}"
+    if low is None or high is None:
+        return ""
+    return f"; 80 % interval {show.duration(low)} to {show.duration(high)}"
 
 
 def _nothing(result: StudyResult) -> Figures:

@@ -1,6 +1,6 @@
 """What the simulated requests saw: statistics, objectives, lengths, and their distribution."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from specc.ir.facts import REQUEST_METRICS, STATISTICS
 from specc.report import format as show
@@ -14,7 +14,7 @@ from specc.results import BinMetrics, Metrics, Simulated
 
 def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the tables and the picture of requests."""
-    shown = study.simulations[:MOST_SIMULATED]
+    shown = _told(study)
     for number, simulated in enumerate(shown, start=1):
         which = f": {named(simulated)}" if len(study.simulations) > 1 else ""
         yield statistics(
@@ -32,7 +32,7 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
         yield _closed(study)
     if best.metrics.bins:
         yield _lengths(study, best)
-    lines = distribution_charts(shown, study.study.workload.slo)
+    lines = distribution_charts(study.simulations[:MOST_SIMULATED], study.study.workload.slo)
     if lines:
         yield Chart(
             id=study.id("requests-cdf"),
@@ -40,6 +40,11 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
             alt="Distribution of latencies",
             lines=tuple(lines),
         )
+
+
+def _told(study: ReportedStudy) -> Sequence[Simulated]:
+    """Return what is told in detail: servers beside each other, else the recommendation."""
+    return study.simulations[: MOST_SIMULATED if study.study.servers else 1]
 
 
 def statistics(id_: str, title: str, metrics: Metrics, depth: Depth) -> Table:
@@ -58,7 +63,8 @@ def statistics(id_: str, title: str, metrics: Metrics, depth: Depth) -> Table:
 def _totals(metrics: Metrics) -> str:
     return (
         f"{show.integer(metrics.finished)} of {show.integer(metrics.requests)} requests in "
-        f"{show.duration(metrics.span)}: {show.quantity(metrics.served)} req/s, "
+        f"{show.duration(metrics.span)}, start-up and drain included: "
+        f"{show.quantity(metrics.served)} req/s, "
         f"{show.rate(metrics.throughput)} output tok/s, "
         f"{show.rate(metrics.input_throughput)} prompt tok/s"
         + (
@@ -70,9 +76,9 @@ def _totals(metrics: Metrics) -> str:
 
 
 def _objectives(study: ReportedStudy) -> Table:
-    several = len(study.simulations) > 1
+    several = len(_told(study)) > 1
     rows = []
-    for s in study.simulations[:MOST_SIMULATED]:
+    for s in _told(study):
         name = (named(s),) if several else ()
         for o in s.metrics.objectives:
             cells = (o.objective, show.duration(o.limit), _duration(o.seen))
@@ -115,11 +121,11 @@ def _closed(study: ReportedStudy) -> Table:
     return Table(
         id=study.id("plan-and-simulation"),
         depth=study.summary,
-        title="Plan and simulation",
+        title="Closed form and simulation",
         columns=(
             Column("Configuration", numeric=False),
             Column("Metric", numeric=False),
-            Column("Plan"),
+            Column("Closed form"),
             Column("Simulation"),
             Column("Difference"),
         ),
@@ -129,12 +135,12 @@ def _closed(study: ReportedStudy) -> Table:
 
 
 _AT_ONCE = (
-    "The plan (closed form or step loop) loads an instance with its whole batch at once, "
+    "The closed form or step loop loads an instance with its whole batch at once, "
     "and no request comes later; in the simulation requests arrive over time, and wait."
 )
 _STEADY = (
-    "The plan (steady state) has as many clients as places, each of which sends its next request "
-    "when one is done; in the simulation requests come as its load says."
+    "The closed form (steady state) has as many clients as places, each of which sends its next "
+    "request when one is done; in the simulation requests come as its load says."
 )
 
 

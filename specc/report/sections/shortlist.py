@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from specc.report import format as show
-from specc.report.columns import milliseconds, number, table, text
+from specc.report.columns import detailed, milliseconds, number, table, text
 from specc.report.document import ReportBlock
 from specc.report.study import ReportedStudy
 from specc.results import Simulated, short_label
@@ -18,15 +18,19 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
         text("Name", lambda s: s.name),
         text("Layout", lambda s: short_label(s.layout)),
         *(
-            [number("Rank by plan", "", lambda s: str(s.place))]
+            detailed([number("Rank by closed form", "", lambda s: str(s.place))])
             if any(s.closed for s in shown)
             else []
         ),
+        *([number("Devices", "", lambda s: str(s.devices))] if study.study.deployments else []),
+        *([number("Clients", "", _clients)] if any(s.clients for s in shown) else []),
         text("Meets all", lambda s: "yes" if s.meets else "no"),
-        number("Attainment", "", lambda s: show.attainment(s.metrics.attainment)),
-        number("Goodput", "req/s", lambda s: show.quantity(s.metrics.goodput)),
-        number("TTFT p99", "ms", lambda s: milliseconds(s.metrics.statistic("ttft.p99"))),
-        number("TPOT p99", "ms", lambda s: milliseconds(s.metrics.statistic("tpot.p99"))),
+        *detailed([number("Attainment", "", lambda s: show.attainment(s.metrics.attainment))]),
+        *detailed([number("Goodput", "req/s", lambda s: show.quantity(s.metrics.goodput))]),
+        number("TTFT mean", "ms", lambda s: milliseconds(s.metrics.statistic("ttft.mean"))),
+        number("p99", "ms", lambda s: milliseconds(s.metrics.statistic("ttft.p99"))),
+        number("TPOT mean", "ms", lambda s: milliseconds(s.metrics.statistic("tpot.mean"))),
+        number("p99", "ms", lambda s: milliseconds(s.metrics.statistic("tpot.p99"))),
         number("Throughput", "tok/s", lambda s: show.rate(s.metrics.throughput)),
         *([number("Capacity", "req/s", _capacity)] if any(s.capacity for s in shown) else []),
     ]
@@ -44,3 +48,7 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
 def _capacity(simulated: Simulated) -> str:
     rate = simulated.capacity.rate if simulated.capacity else None
     return "–" if rate is None else show.quantity(rate)
+
+
+def _clients(simulated: Simulated) -> str:
+    return "–" if simulated.clients is None else show.integer(simulated.clients)

@@ -3,22 +3,25 @@
 from collections.abc import Iterator, Sequence
 
 from specc.ir import MeasuredServer, Process, Routing, Simulate, Study
+from specc.ir.load import LoadKind, why_unsimulated
 from specc.ir.simulation import StepKind
 from specc.report import format as show
 from specc.report.charts.simulation import named
 from specc.report.document import Figures, Heading, Note, ReportBlock, Text
 from specc.report.study import ReportedStudy
 from specc.report.words import NOTHING_FITS
-from specc.results import CapacityFound, Simulated
+from specc.results import CapacityFound, Configuration, Simulated
 from specc.units import counted
 
 _ROUTERS = {Routing.ENGINE: "requests to data-parallel ranks by the balancer of vLLM 0.33"}
+CHECKED = 3  # seeds with which the instances of a fleet are counted, see specc.run.simulate
 _STEEP = 0.05  # attainment lost by 5 % more load that is worth a warning
 
 
 def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the heading of the simulation, the load, and what it decides."""
-    if study.study.simulate is None:
+    given = study.study.simulate is not None
+    if not given and not study.simulations:
         return
     yield Heading(id=study.id("simulation"), text="Simulation", depth=study.summary)
     if not study.simulations:
@@ -28,8 +31,12 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
             depth=study.summary,
         )
         return
-    yield Text(id=study.id("load"), text=f"{load(study.study)}.", depth=study.summary)
-    yield card(study)
+    if given:
+        yield Text(id=study.id("load"), text=f"{load(study.study)}.", depth=study.summary)
+        yield card(study)
+    else:
+        # What it decides stands at the head of the report.
+        yield Text(id=study.id("load"), text=" ".join(_remarks(study)), depth=study.summary)
 
 
 def card(study: ReportedStudy) -> Figures:
@@ -40,6 +47,41 @@ def card(study: ReportedStudy) -> Figures:
         good=study.result.feasible,
         headline=headline(study),
         remarks=tuple(_remarks(study)),
+    )
+
+
+def answered(study: ReportedStudy, best: Configuration) -> str:
+    """Say in a sentence or two which load the figures of the recommendation are for."""
+    found = best.load
+    if found is None or not best.simulated:
+        deployment = next(d for d in study.study.deployments if d.name == best.deployment)
+        why = why_unsimulated(study.study, deployment)
+        return f"Closed form, no queueing{': ' if why else ''}{why}."
+    count = show.integer(found.requests or 0)
+    if found.kind == LoadKind.GIVEN.value:
+        return f"As simulated: {headline(study)}."
+    if found.clients is not None:
+        clients = counted(found.clients, "client")
+        places = sum(
+            (i.count - i.spare) * i.layout.dp * i.layout.pp * i.engine.max_sequences
+            for i in best.instances[-1:]
+        )
+        many = (
+            "as many as run at a time" if found.clients == places else "as many as keep the limits"
+        )
+        begin = "Start-up and drain are in the figures"
+        if len(best.instances) > 1:
+            begin = (
+                "They begin at the rate of later requests; rates are of the time in which all are "
+                "there"
+            )
+        return (
+            f"Simulated with {clients}, {many}: each sends its next request when the last one is "
+            f"done. {begin}; {count} requests."
+        )
+    return (
+        f"Simulated with {count} requests that come at random (Poisson) at "
+        f"{show.quantity(found.rate or 0.0)} req/s; checked with {CHECKED} seeds."
     )
 
 
@@ -133,10 +175,10 @@ def _remarks(study: ReportedStudy) -> Iterator[str]:
     metrics = best.metrics
     if study.study.deployments:
         yield (
-            f"The plan, without queues, selected {len(shown)} configurations; the simulation chose "
-            "from these."
+            f"The closed form selected {len(shown)} configurations; the simulation chose from "
+            "these."
             if len(shown) > 1
-            else "The plan, without queues, chose this configuration; the simulation checks it."
+            else "The closed form chose this configuration; the simulation checks it."
         )
     undone = metrics.requests - metrics.finished - metrics.rejected
     if undone:

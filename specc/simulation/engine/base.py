@@ -164,6 +164,13 @@ class SimulatedEngine(ABC):
         """A time before which it neither starts nor ends a request, and none waits."""
         return self.next_step
 
+    def only_ages(self) -> EngineStep | None:
+        """Return the steps in which its batch only ages, if nothing else is to be done before.
+
+        None where that is not known.
+        """
+        return None
+
     @property
     def next_arrival(self) -> int:
         """When the next request comes that has not been seen; `NEVER` if none does."""

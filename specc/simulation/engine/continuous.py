@@ -65,13 +65,17 @@ class Continuous(SimulatedEngine):
     @property
     def next_change(self) -> int:
         """A time before which it neither starts nor ends a request, and none waits."""
-        busy = self.waiting or self._pending or self._begun or self._leaving
-        if busy or not self.ready:
+        step = self.only_ages()
+        if step is None:
             return self.next_step
-        step = self._aging(once=False)
         sums = self.costs.decode(step.batch)
         # A step that has begun is seen as it ends.
         return self.now + sums[step.context + step.steps - 1] - sums[step.context]
+
+    def only_ages(self) -> EngineStep | None:
+        """Return the steps in which its batch only ages, if nothing else is to be done before."""
+        busy = self.waiting or self._pending or self._begun or self._leaving
+        return None if busy or not self.ready else self._aging(once=False)
 
     def advance(self, until: int = NEVER) -> None:
         """Run all steps that begin before `until`."""

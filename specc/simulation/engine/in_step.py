@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 from attrs import define, field
@@ -12,9 +12,11 @@ from specc.simulation.engine.base import NEVER, EngineStep, SimulatedEngine
 from specc.simulation.engine.continuous import Continuous
 from specc.simulation.requests import Gaps, Integers, TooLongError
 
+FEW = 12  # steps, for which arrays do not pay
 AT_ONCE = 256  # steps that are run together at most, where batches only age
 
 Composed = tuple[SimulatedEngine, EngineStep]
+Aging = tuple[int, frozenset[tuple[int, int]], int]
 
 
 @define
@@ -29,6 +31,8 @@ class InStep:
     engines: Sequence[SimulatedEngine]
     costs: RankCosts
     _gaps: "array[int]" = field(factory=lambda: array("q"))  # pairs of duration and number
+    # The latest steps in which all batches only age: batches, contexts, their number; their ends.
+    _aged: tuple[Aging, list[int]] | None = None
 
     @property
     def now(self) -> int:
@@ -48,7 +52,18 @@ class InStep:
     @property
     def next_change(self) -> int:
         """A time before which they neither start nor end a request, and none waits."""
-        return self.next_step
+        steps = []
+        for engine in self.engines:
+            if engine.is_done:
+                continue
+            step = engine.only_ages()
+            if step is None:
+                return self.next_step
+            steps.append(step)
+        if not steps or min(step.steps for step in steps) == 1:
+            return self.next_step
+        # A step that has begun is seen as it ends.
+        return self.engines[0].now + self._ends(steps)[-2]
 
     def advance(self, until: int = NEVER) -> None:
         """Run all steps that begin before `until`."""
@@ -90,7 +105,7 @@ class InStep:
                 composed.append((engine, step))
         if not composed:
             return
-        ends, steps = self._ends(composed), 1
+        ends, steps = self._ends([step for _, step in composed]), 1
         if len(ends) > 2:
             steps = len(ends) - 1
             for engine in self.engines:
@@ -110,13 +125,36 @@ class InStep:
         for engine in idle:
             engine.wait(engine.now + took)
 
-    def _ends(self, composed: list[Composed]) -> list[int]:
+    def _ends(self, composed: list[EngineStep]) -> list[int]:
         """Return when each of the steps ends that may follow each other, from 0."""
-        steps = min(step.steps for _, step in composed)
-        total = sum(step.tokens + step.batch for _, step in composed)
+        steps = min(step.steps for step in composed)
+        total = sum(step.tokens + step.batch for step in composed)
         if steps == 1:
-            return [0, max(self._duration(step, total) for _, step in composed)]
-        ages = [self._ages(step, total, min(steps, AT_ONCE)) for _, step in composed]
+            return [0, max(self._duration(step, total) for step in composed)]
+        steps = min(steps, AT_ONCE)
+        # Ranks with the same batch and context are as fast.
+        different = frozenset((step.batch, step.context) for step in composed)
+        aging = total, different, steps
+        if self._aged is None or self._aged[0] != aging:
+            together = self._few if steps <= FEW else self._many
+            self._aged = aging, together(different, total, steps)
+        return self._aged[1]
+
+    def _few(self, different: frozenset[tuple[int, int]], total: int, steps: int) -> list[int]:
+        """Return when steps end in which all batches only age: of a few, one by one."""
+        costs, longest = self.costs, [0] * steps
+        for batch, first in different:
+            sums, spread = costs.decode(batch), costs.spread(batch, total)
+            least, before = costs.least(0, batch), sums[first]
+            for step in range(steps):
+                after = sums[first + step + 1]
+                longest[step] = max(longest[step], after - before + spread, least)
+                before = after
+        return [0, *accumulate(longest)]
+
+    def _many(self, different: frozenset[tuple[int, int]], total: int, steps: int) -> list[int]:
+        """Return when steps end in which all batches only age: of many, together."""
+        ages = [self._ages(*own, total, steps) for own in different]
         return [0, *np.cumsum(np.max(ages, axis=0)).tolist()]
 
     def _duration(self, step: EngineStep, total: int) -> int:
@@ -133,12 +171,11 @@ class InStep:
         own += costs.spread(step.tokens + step.batch, total)
         return max(own, costs.least(step.tokens, step.batch))
 
-    def _ages(self, step: EngineStep, total: int, steps: int) -> Integers:
+    def _ages(self, batch: int, first: int, total: int, steps: int) -> Integers:
         """Return the times of steps in which the batch of one rank only ages."""
-        first = step.context
-        sums = elapsed(self.costs.decode(step.batch), first, first + steps)
-        own = np.diff(sums) + self.costs.spread(step.batch, total)
-        ages: Integers = np.maximum(own, self.costs.least(0, step.batch))
+        sums = elapsed(self.costs.decode(batch), first, first + steps)
+        own = np.diff(sums) + self.costs.spread(batch, total)
+        ages: Integers = np.maximum(own, self.costs.least(0, batch))
         return ages
 
     def gaps(self) -> Gaps:

@@ -1,0 +1,224 @@
+"""Configurations as they are recommended: with figures that were simulated under their load."""
+
+from collections.abc import Sequence
+
+from attrs import evolve
+
+from specc.ir import Deployment, Objective
+from specc.ir.load import LoadKind
+from specc.results import (
+    AnswerMetrics,
+    Attainment,
+    Band,
+    CapacityFound,
+    Configuration,
+    KeptLimit,
+    Load,
+    Metrics,
+    Miss,
+    Spread,
+    Statistics,
+)
+from specc.run.configurations import assembled, closed_figures, judged
+from specc.run.loads import Seen
+from specc.run.subjects import Simulator
+from specc.simulation.costs import PICOSECONDS
+from specc.units import Seconds
+
+
+def answered(
+    simulator: Simulator,
+    kind: LoadKind | None,
+    seen: Seen,
+    capacity: CapacityFound | None,
+    further: tuple[Seen, Seen] | None,
+) -> Configuration:
+    """Return a configuration with what was simulated of it.
+
+    Args:
+        simulator: of the configuration.
+        kind: where its load comes from.
+        seen: the conditions that were found, and what was simulated under them.
+        capacity: the rate that it carries, where it was searched.
+        further: what requests see if the cost model errs, with fast steps and with slow ones.
+    """
+    subject = simulator.subject
+    planned = subject.configuration
+    assert planned is not None
+    deployment = next(d for d in subject.study.deployments if d.name == planned.deployment)
+    metrics = answer_metrics(_steady(simulator, seen), [i.phase for i in planned.instances])
+    counts = seen.at.counts or simulator.counts
+    instances = tuple(
+        evolve(instance, count=count + instance.spare)
+        for instance, count in zip(planned.instances, counts, strict=True)
+    )
+    found = assembled(
+        deployment,
+        instances,
+        rate=metrics.rate,
+        throughput=metrics.throughput,
+        ttft=_mean(metrics.ttft),
+        tpot=_mean(metrics.tpot),
+    )
+    load = Load(
+        kind=kind.value if kind is not None else "none",
+        rate=simulator.source.rate,
+        clients=seen.at.clients or subject.simulate.arrival.clients,
+        requests=seen.metrics.requests,
+    )
+    whole = evolve(
+        found,
+        transfer=planned.transfer,
+        bottleneck=planned.bottleneck,
+        bins=planned.bins,
+        timeline=planned.timeline,
+        load=load,
+        simulated=True,
+        metrics=metrics,
+        slo=tuple(_kept(objective) for objective in seen.metrics.objectives),
+        closed_form=closed_figures(planned),
+        capacity=None if capacity is None else capacity.rate,
+        in_flight=_in_flight(load, seen.metrics),
+        bands=_bands(simulator, found, planned, further),
+    )
+    missed = () if kind is LoadKind.GIVEN or seen.holds else _missed(seen, deployment, whole)
+    return evolve(whole, misses=(*missed, *judged(deployment, whole)))
+
+
+def answer_metrics(metrics: Metrics, phases: Sequence[str]) -> AnswerMetrics:
+    """Return what requests see, of instances with these phases: one alone does not have all."""
+    throughput = metrics.throughput
+    prefills, decodes = phases != ["decode"], phases != ["prefill"]
+    if not decodes:
+        throughput = metrics.input_throughput
+    elif not prefills:
+        throughput -= metrics.served  # the first token of each came with its prompt
+    return AnswerMetrics(
+        ttft=_spread(metrics.ttft) if prefills else None,
+        tpot=_spread(metrics.tpot) if decodes else None,
+        itl=_spread(metrics.itl) if decodes else None,
+        queue=_spread(metrics.queue),
+        latency=_spread(metrics.latency),
+        throughput=throughput,
+        rate=metrics.served,
+        goodput=metrics.goodput,
+        attainment=metrics.attainment,
+    )
+
+
+def _steady(simulator: Simulator, seen: Seen) -> Metrics:
+    """Return the metrics of a run, with the rates of its middle.
+
+    The middle begins after the mean latency where requests come at times of their own, and when
+    all of them are there with clients that begin one by one; it ends when the last request is sent.
+    The rates of other clients are those of the run, as load tools have them, and so are those of a
+    load that is over too soon.
+    """
+    clients, latency = seen.at.clients, seen.metrics.latency
+    begin = 0.0 if clients is None else simulator.ramp(clients)
+    if not simulator.has_clients and latency is not None:
+        begin = latency.mean
+    if not begin:
+        return seen.metrics
+    requests, finish = seen.outcome.requests, seen.outcome.served.finish
+    first, last = begin * PICOSECONDS, int(requests.arrival[-1])
+    inside = (finish > first) & (finish <= last)
+    if last <= first or not inside.any():
+        return seen.metrics
+    span = (last - first) / PICOSECONDS
+    return evolve(
+        seen.metrics,
+        served=float(inside.sum() / span),
+        throughput=float(requests.output[inside].sum() / span),
+        input_throughput=float(requests.input[inside].sum() / span),
+        goodput=float(inside.sum() / span * seen.metrics.attainment),
+    )
+
+
+def carried_rate(found: Configuration, objective: Objective) -> float | None:
+    """Return what ranks a fleet by the rate that it carries; None where devices or cost do."""
+    capacity = found.capacity
+    if capacity is None:
+        return None
+    match objective:
+        case Objective.THROUGHPUT:
+            return capacity
+        case Objective.THROUGHPUT_PER_DEVICE:
+            return capacity / found.devices
+        case Objective.THROUGHPUT_PER_COST:
+            return capacity / max(found.cost_per_second or 0.0, 1e-30)
+        case _:
+            return None
+
+
+def _in_flight(load: Load, metrics: Metrics) -> int:
+    """Return the mean number of requests in flight: the clients, or by Little's law."""
+    if load.clients is not None:
+        return load.clients
+    latency = metrics.latency.mean if metrics.latency is not None else 0.0
+    return round(metrics.served * latency)
+
+
+def _mean(spread: Spread | None) -> Seconds | None:
+    return None if spread is None else spread.mean
+
+
+def _spread(seen: Statistics | None) -> Spread | None:
+    if seen is None:
+        return None
+    return Spread(seen.mean, seen.p50, seen.p90, seen.p95, seen.p99, seen.max)
+
+
+def _kept(objective: Attainment) -> KeptLimit:
+    return KeptLimit(objective.fact, objective.limit, objective.seen, objective.met)
+
+
+def _bands(
+    simulator: Simulator,
+    found: Configuration,
+    planned: Configuration,
+    further: tuple[Seen, Seen] | None,
+) -> Band:
+    """Return the bands of what was simulated: simulated too, or as wide as the closed form's."""
+    if further is not None:
+        phases = [instance.phase for instance in planned.instances]
+        fast, slow = (answer_metrics(_steady(simulator, seen), phases) for seen in further)
+        return Band(
+            ttft_p10=_mean(fast.ttft),
+            ttft_p90=_mean(slow.ttft),
+            tpot_p10=_mean(fast.tpot),
+            tpot_p90=_mean(slow.tpot),
+            throughput_p10=slow.throughput,
+            throughput_p90=fast.throughput,
+        )
+    of = planned.bands
+    scale = found.throughput / planned.throughput
+    return Band(
+        ttft_p10=_scaled(of.ttft_p10, found.ttft, planned.ttft),
+        ttft_p90=_scaled(of.ttft_p90, found.ttft, planned.ttft),
+        tpot_p10=_scaled(of.tpot_p10, found.tpot, planned.tpot),
+        tpot_p90=_scaled(of.tpot_p90, found.tpot, planned.tpot),
+        throughput_p10=of.throughput_p10 * scale,
+        throughput_p90=of.throughput_p90 * scale,
+    )
+
+
+def _scaled(
+    end: Seconds | None, simulated: Seconds | None, planned: Seconds | None
+) -> Seconds | None:
+    if end is None or simulated is None or not planned:
+        return None
+    return end * simulated / planned
+
+
+def _missed(seen: Seen, deployment: Deployment, found: Configuration) -> tuple[Miss, ...]:
+    """Return which objectives are missed; if none is, the load is more than what is served."""
+    missed = tuple(
+        Miss(o.fact.removesuffix(".mean"), o.seen, o.limit, o.seen / o.limit - 1)
+        for o in seen.metrics.objectives
+        if not o.met and o.seen is not None
+    )
+    if missed or deployment.fleet is None or deployment.fleet.rate is None:
+        return missed
+    rate = deployment.fleet.rate
+    return (Miss("rate", found.rate, rate, max(rate / max(found.rate, 1e-30) - 1, 1e-9)),)

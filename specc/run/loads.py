@@ -1,0 +1,149 @@
+"""Finding the conditions under which a configuration keeps its limits: instances, or clients."""
+
+from collections.abc import Callable
+from math import ceil
+
+from attrs import frozen
+
+from specc.results import Metrics
+from specc.run.subjects import Conditions, Simulator
+from specc.simulation.capacity import carried
+from specc.simulation.metrics import Outcome
+
+MOST_INSTANCES = 1_000  # of a phase
+MOST_TIMES = 8  # as many instances as the closed form says, beyond which more of them do not help
+MORE = 1.1  # the first step to more instances; each next one by its square
+NEAR = 1.08  # the first step to other clients; each next one by its square
+NARROW = 0.02  # of the clients, at which their search ends
+
+
+@frozen(eq=False)
+class Seen:
+    """A simulation under some conditions, and whether the load is carried."""
+
+    at: Conditions
+    outcome: Outcome
+    metrics: Metrics
+    holds: bool
+
+
+def seen_under(simulator: Simulator, at: Conditions, target: float = 0.0) -> Seen:
+    """Simulate under some conditions.
+
+    A load of requests at times of their own is carried where all objectives are met and no queue
+    grows; one of clients where all objectives are met.
+    """
+    outcome = simulator.outcome(at)
+    metrics = simulator.judged(outcome)
+    if simulator.has_clients:
+        met = all(objective.met for objective in metrics.objectives)
+        holds = met and not metrics.rejected
+    else:
+        holds = carried(metrics, target) and not metrics.rejected
+    return Seen(at, outcome, metrics, holds)
+
+
+def excess(metrics: Metrics) -> float:
+    """Return the largest value of an objective as a multiple of its limit."""
+    known = [o.seen / o.limit for o in metrics.objectives if o.seen is not None]
+    return max(known, default=0.0)
+
+
+def most_clients(simulator: Simulator, places: int) -> Seen:
+    """Return the most clients, up to the places, at which all objectives are met; one if none is.
+
+    What exceeds a limit most rises with the clients. By how much at the places tells where to
+    begin; from there it goes by growing steps to where the limits are met, or are not, then halves.
+    """
+
+    def probe(clients: int) -> Seen:
+        return seen_under(simulator, Conditions(clients=clients))
+
+    high = probe(places)
+    if high.holds or places == 1 or high.metrics.rejected:  # what is rejected is so at any load
+        return high
+    few, many, step = 0, places, NEAR
+    clients = max(1, min(places - 1, int(places / excess(high.metrics))))
+    best: Seen | None = None
+    while True:
+        found = probe(clients)
+        if found.holds:
+            best, few = found, clients
+        else:
+            many = clients
+        if many - few <= max(1, NARROW * many):
+            return best or probe(1)
+        if few and many < places:
+            clients = (few + many) // 2
+        else:
+            # Only one side is known well: on by a step, the next one by its square.
+            clients = int(clients * step) if few else int(clients / step)
+            clients, step = min(max(clients, few + 1), many - 1), step * step
+
+
+def fewest_instances(
+    simulator: Simulator, seed: int, begin: tuple[int, ...] | None = None, target: float = 0.0
+) -> Seen:
+    """Return the fewest instances of each phase that carry the load with a seed.
+
+    Begins with those given, fewer of which do not, or with those of the subject. Where not even
+    many more carry it, says what these see.
+    """
+
+    def probe(counts: tuple[int, ...]) -> Seen:
+        return seen_under(simulator, Conditions(seed=seed, counts=counts), target)
+
+    first = begin or simulator.counts
+    found, step = probe(first), MORE
+    # The most of each phase that were too few.
+    failed = [0 if begin is None else count - 1 for count in first]
+    while not found.holds and not found.metrics.rejected:
+        counts = found.at.counts or first
+        sides = blamed(found.metrics, len(first))
+        for side in sides:
+            failed[side] = counts[side]
+        more = tuple(
+            max(n + 1, ceil(n * step)) if side in sides else n for side, n in enumerate(counts)
+        )
+        if max(more) > MOST_INSTANCES or sum(more) > MOST_TIMES * sum(first) + MOST_TIMES:
+            return found
+        found, step = probe(more), min(step * step, 2.0)
+    for side in range(len(first) if found.holds else 0):
+        found = _fewest_of(side, failed[side], found, probe)
+    return found
+
+
+def _fewest_of(
+    side: int, failed: int, found: Seen, probe: Callable[[tuple[int, ...]], Seen]
+) -> Seen:
+    """Return the fewest instances of a phase, those of the other as they are."""
+
+    def with_count(count: int) -> Seen:
+        assert found.at.counts is not None
+        counts = found.at.counts
+        return probe((*counts[:side], count, *counts[side + 1 :]))
+
+    assert found.at.counts is not None
+    low, high, step = failed, found.at.counts[side], MORE
+    while high - low > 1:
+        # Down by growing steps until they are too few; then between the two.
+        middle = (low + high) // 2 if low else max(1, min(high - 1, int(high / step)))
+        seen = with_count(middle)
+        if seen.holds:
+            found, high, step = seen, middle, min(step * step, 2.0)
+        else:
+            low = middle
+    return found
+
+
+def blamed(metrics: Metrics, phases: int) -> tuple[int, ...]:
+    """Return the phases that need more instances: 0 where prompts wait, 1 where tokens do."""
+    if phases == 1:
+        return (0,)
+    missed = {o.fact.partition(".")[0] for o in metrics.objectives if not o.met}
+    sides = set()
+    if missed & {"ttft", "queue"} or metrics.growing:
+        sides.add(0)
+    if missed & {"tpot", "itl"}:
+        sides.add(1)
+    return tuple(sorted(sides)) or (0, 1)
