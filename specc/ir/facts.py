@@ -166,12 +166,12 @@ def _memory(name: str, title: str, definition: str = "", *, row: bool = False) -
 METHOD = Term(
     name="method",
     title="Method",
-    definition="Where every prompt fits the chunk budget and no scheduler is named, aggregated "
-    "serving is a closed form: all requests of the batch arrive together, are prefilled in waves "
-    "with nobody decoding, then all decode. Otherwise it is a loop over the steps of the engine, "
-    "in which chunks of prompts run beside decodes. With search.method = steady it is the steady "
-    "state: as many clients as places, each of which sends its next request when one is done, and "
-    "prompts run beside decodes.",
+    definition="What ranks candidates before anything is simulated. Steady state: as many clients "
+    "as places, each of which sends its next request when one is done, and prompts run beside "
+    "decodes. Waves, usual under the reference calibration where every prompt fits the chunk "
+    "budget and no scheduler is named: all requests of the batch arrive together, are prefilled "
+    "with nobody decoding, then all decode. Step loop: the same, step by step, with chunks of "
+    "prompts beside decodes.",
 )
 BANDS = Term(
     name="bands",
@@ -232,10 +232,12 @@ THROUGHPUT = Fact(
     name="throughput",
     title="Throughput",
     unit="tok/s",
-    definition="Output tokens a second of all instances without spares: requests in flight × "
-    "output tokens / end-to-end time. In the step loop this time ends with the last request of "
-    "each length. With separate prefill and decode: request rate × output tokens. Prefill-only: "
-    "prompt tokens a second.",
+    definition="Output tokens a second of all instances without spares; prefill-only: prompt "
+    "tokens. As simulated: of the requests done in the middle of a run, from the mean latency after "
+    "its begin to the last arrival; of clients that begin together and of bursts over the whole "
+    "run. In closed form: requests in flight × output tokens / end-to-end time, which in the step "
+    "loop ends with the last request of each length; with separate prefill and decode: request "
+    "rate × output tokens.",
     dimension=TOKENS / TIME,
     digits=Digits.RATE,
     better=Better.MORE,
@@ -257,9 +259,10 @@ RATE = Fact(
     name="rate",
     title="Rate",
     unit="req/s",
-    definition="Completed requests a second, without spare instances. Prefill-only: requests of a "
-    "batch over the time until the last prompt is done. Decode-only: throughput / (output tokens "
-    "− 1). With separate prefill and decode: the rate of the slower phase.",
+    definition="Completed requests a second, without spare instances; as simulated in the time "
+    "that throughput is of. In closed form, prefill-only: requests of a batch over the time until "
+    "the last prompt is done; decode-only: throughput / (output tokens − 1); with separate prefill "
+    "and decode: the rate of the slower phase.",
     dimension=REQUESTS / TIME,
     digits=Digits.QUANTITY,
     better=Better.MORE,
@@ -270,10 +273,10 @@ TTFT = Fact(
     name="ttft",
     title="TTFT",
     unit="ms",
-    definition="Mean time to first token over all requests, which arrive together as one batch; "
-    "the TTFT of one ends with the wave or the step that completes its prompt. In the steady state "
-    "only the first request of each client arrives with the others; the mean is over "
-    "max(500, 5 × clients) requests.",
+    definition="Mean time to first token over all requests: first token − arrival, the wait in "
+    "the queue included. In the closed loop, and the steady state that stands for it, the first "
+    "request of each client arrives with the others; the mean is over max(500, 5 × clients) "
+    "requests. In waves and step loops all arrive together as one batch.",
     dimension=TIME,
     digits=Digits.MILLISECONDS,
     better=Better.LESS,
@@ -286,11 +289,10 @@ TPOT = Fact(
     name="tpot",
     title="TPOT",
     unit="ms",
-    definition="Mean time per output token. In the step loop, in the steady state and where "
-    "phases are apart: (last token − first token) / (output tokens − 1), including the KV-cache "
-    "transfer. In the closed form it includes prefill's share: (TTFT + decode step × output "
-    "tokens) / output tokens, which is "
-    "the end-to-end time per output token and larger than the gap between tokens.",
+    definition="Mean time per output token, over requests: (last token − first token) / (output "
+    "tokens − 1), including the KV-cache transfer. Waves, the published planner's method, include "
+    "prefill's share: (TTFT + decode step × output tokens) / output tokens, which is the "
+    "end-to-end time per output token and larger than the gap between tokens.",
     dimension=TIME,
     digits=Digits.MILLISECONDS,
     better=Better.LESS,
