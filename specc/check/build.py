@@ -8,7 +8,7 @@ import attrs
 from attrs import Factory, define
 
 from specc.check import rules
-from specc.check.convert import convert, to_number
+from specc.check.convert import Several, convert, to_number
 from specc.check.evaluate import Called, Evaluator, Items, Symbol, Value, kind_of
 from specc.check.merge import MergedBlock, is_none, is_without, merge
 from specc.check.misplaced import Misplaced
@@ -361,6 +361,9 @@ class _Builder:
                 value = self._value(entry, written.node, written.module, name)
                 if value is None and attribute.default is not None:
                     raise problem(spans[name], "E0301", f"'{name}' cannot be 'auto'")
+                if isinstance(value, Several):
+                    values["tried"] = (*values.get("tried", ()), (name, value.values))
+                    value = value.values[0]
                 values[name] = value
 
     def _nested(

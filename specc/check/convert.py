@@ -5,6 +5,7 @@ from enum import Enum
 from typing import Any
 
 import attrs
+from attrs import frozen
 
 from specc.check.evaluate import Interval, Items, Symbol, Value, kind_of
 from specc.check.problems import ProblemError, planned, problem
@@ -53,6 +54,8 @@ def convert(type_: Any, value: Value, span: Span, field: str) -> Any:
         ProblemError: the value does not fit; the diagnostic names the field.
     """
     match type_:
+        case NumberType(several=True) if isinstance(value, Items):
+            return _several(type_, value, span, field)
         case NumberType():
             return to_number(type_, value, span, field)
         case ChoiceType():
@@ -83,6 +86,22 @@ def convert(type_: Any, value: Value, span: Span, field: str) -> Any:
             raise _wrong(field, 'a list of texts, such as ["a", "b"]', value, span)
         case _:
             return _text(value, span, field)
+
+
+@frozen(eq=False)
+class Several:
+    """Numbers that are tried, each once, rising."""
+
+    values: tuple[int, ...]
+
+
+def _several(type_: NumberType, value: Items, span: Span, field: str) -> Several:
+    if not value.values:
+        raise problem(span, "E0402", f"'{field}' is an empty list", help="name at least one number")
+    numbers = [to_number(type_, item, at, field) for item, at in value.values]
+    if None in numbers:
+        raise problem(span, "E0301", f"'{field}' takes numbers in a list, not 'auto'")
+    return Several(tuple(sorted({int(number) for number in numbers if number is not None})))
 
 
 def to_number(type_: NumberType, value: Value, span: Span, field: str) -> Number | None:

@@ -74,7 +74,7 @@ Value = Quantity | str | bool | Items | Interval | Symbol | Called
 
 # The functions of the language, with the names of their arguments in order.
 FUNCTIONS: dict[str, tuple[str, ...]] = {
-    "lengths_from": ("file", "bins", "edges"),
+    "lengths_from": ("file", "bins", "edges", "output"),
     "rows_from": ("file",),
     "burst": (),
     "constant": ("rate",),

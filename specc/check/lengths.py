@@ -2,7 +2,7 @@
 
 A trace has a row for each request, in any layout that `trace(file)` reads; it is cut into bins by
 the length of the prompt. A table of bins has the columns of `requests`, and its cells are written
-as in a spec.
+as in a spec. The published planner's bins have a weight and the length of prompts only.
 """
 
 from itertools import pairwise
@@ -16,14 +16,25 @@ from specc.check.table_files import node_schema, nodes_of, table_of, text_of
 from specc.check.tables import overlaps
 from specc.diagnostics import Span
 from specc.ir import LengthBin
-from specc.ir.vocabulary import NumberType, SizesType
-from specc.tables import TypedTable
+from specc.ir.vocabulary import LengthsType, NumberType, SizesType, entries
+from specc.tables import ColumnSchema, Real, Schema, TypedTable, Whole
 from specc.units import DIMENSIONLESS, Quantity
 from specc.workspace import Workspace
 
 USUAL_BINS = 8
 MOST_BINS = 1000
 _EDGES = SizesType(at_least=0, at_most=LARGEST_TOKENS + 1)
+_OUTPUT, _SHARE = LengthsType(), entries(LengthBin)["share"][1].type
+# msmodeling's --input-length file.yaml, from 84fec85 serving_cast/example: bins of prompts.
+_PROMPTS = Schema(
+    "bins of prompts",
+    (
+        ColumnSchema("min_tokens", Whole("whole number", 0, LARGEST_TOKENS)),
+        ColumnSchema("max_tokens", Whole(at_most=LARGEST_TOKENS)),
+        ColumnSchema("weight", Real()),
+    ),
+    closed=True,
+)
 
 
 def bins_of(call: Called, workspace: Workspace, field: str) -> tuple[LengthBin, ...]:
@@ -35,7 +46,15 @@ def bins_of(call: Called, workspace: Workspace, field: str) -> tuple[LengthBin, 
     name, text = text_of(call, workspace)
     span = call.arguments["file"][1]
     bins = node_schema(LengthBin, "a table of bins")
-    table = table_of(name, text, span, *trace_schemas(timed=False), bins)
+    table = table_of(name, text, span, *trace_schemas(timed=False), _PROMPTS, bins)
+    if table.schema is _PROMPTS:
+        return _of_prompts(table, call)
+    if "output" in call.arguments:
+        raise problem(
+            call.arguments["output"][1],
+            "E0415",
+            f"'{name}' has output tokens already, so 'output' has no effect",
+        )
     if table.schema is not bins:
         return _from_trace(table, call)
     for argument in ("bins", "edges"):
@@ -53,6 +72,29 @@ def bins_of(call: Called, workspace: Workspace, field: str) -> tuple[LengthBin, 
             span, "E0414", f"the bins in lines {lines[0]} and {lines[1]} of '{name}' overlap"
         )
     return found
+
+
+def _of_prompts(table: TypedTable, call: Called) -> tuple[LengthBin, ...]:
+    """Return bins of prompts, all with the outputs that the call names."""
+    span = call.arguments["file"][1]
+    if "output" not in call.arguments:
+        raise problem(
+            call.span,
+            "E0401",
+            f"'{table.name}' says nothing of output tokens",
+            help=f'write lengths_from("{table.name}", output = 1500 tok)',
+        )
+    output = convert(_OUTPUT, *call.arguments["output"], "output")
+    found = []
+    for line, cells in table.rows():
+        low, high = cells["min_tokens"], cells["max_tokens"]
+        if high <= low:
+            raise problem(span, "E0402", f"the bin in line {line} of '{table.name}' is empty")
+        what = f"weight of line {line}"
+        share = convert(_SHARE, Quantity(cells["weight"], DIMENSIONLESS), span, what)
+        spans = dict.fromkeys(("", "share", "input", "output"), span)
+        found.append(LengthBin(share=share, input=(low, high), output=output, spans=spans))
+    return tuple(found)
 
 
 def _from_trace(table: TypedTable, call: Called) -> tuple[LengthBin, ...]:

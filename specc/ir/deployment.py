@@ -268,8 +268,9 @@ class Deployment(v.Node):
     device: Device = v.reference("device", "the device")
     devices: int | None = v.number(
         DIMENSIONLESS,
-        "devices of an instance (on A3: dies)",
+        "devices of an instance (on A3: dies); of a list each size is tried",
         default=None,
+        several=True,
         whole=True,
         at_least=1,
     )
@@ -291,6 +292,9 @@ class Deployment(v.Node):
     transfer: Transfer = v.block(Transfer, "how the KV cache moves between them")
     fleet: Fleet | None = v.block(Fleet, "how many instances there are", optional=True)
 
+    # Fields that were given as lists: each of their values is tried.
+    tried: v.Tried = ()
+
     @property
     def objective(self) -> Objective:
         """What the best candidate has most of."""
@@ -305,16 +309,29 @@ class Deployment(v.Node):
         return self.devices
 
     def instances(self, phase: Phase) -> "tuple[Deployment, ...]":
-        """Return the deployments that instances of a phase are: one for each size to try."""
+        """Return the deployments that instances of a phase are: one for each that is to try.
+
+        These are the sizes, and the settings of the engine that were given as lists.
+        """
+        sizes = dict(self.tried).get("devices") or ((self.devices,) if self.devices else ())
         if phase is Phase.WHOLE or len(self.mode.phases) == 1:
-            return (self,)
+            return tuple(
+                evolve(self, devices=size, tried=(), engine=engine)
+                for size in sizes or (None,)
+                for engine in self.engine.each
+            )
         own = self.prefill if phase is Phase.PREFILL else self.decode
         given = {name: getattr(own, name) for name in _OWN if getattr(own, name) is not None}
-        sizes = own.devices or ((self.devices,) if self.devices else ())
+        sizes = own.devices or sizes
         # Messages point at what the instances have of their own.
         written = {name: span for name, span in own.spans.items() if name}
         spans = {**self.spans, **written}
-        return tuple(evolve(self, devices=size, spans=spans, **given) for size in sizes)
+        engines = given.pop("engine", self.engine).each
+        return tuple(
+            evolve(self, devices=size, tried=(), spans=spans, engine=engine, **given)
+            for size in sizes
+            for engine in engines
+        )
 
     @property
     def longest_request(self) -> Tokens:

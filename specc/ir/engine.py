@@ -2,8 +2,10 @@
 
 import math
 from enum import Enum
+from itertools import product
+from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from specc.ir import vocabulary as v
 from specc.ir.model import Model
@@ -114,6 +116,9 @@ class Speculative(v.Node):
         return 1.0 + math.fsum(self.acceptance[:drafted])
 
 
+_SHORT = {"max_sequences": "SEQS", "chunk_budget": "BUDGET", "prefill_admission": "ADMIT"}
+
+
 @frozen(kw_only=True, eq=False, repr=False)
 class Engine(SoftwareSettings):
     """Settings of the serving engine."""
@@ -139,6 +144,7 @@ class Engine(SoftwareSettings):
         default=None,
         whole=True,
         at_least=1,
+        several=True,
     )
     scheduler: Scheduler | None = v.choice(
         Scheduler,
@@ -166,6 +172,7 @@ class Engine(SoftwareSettings):
         DIMENSIONLESS,
         "simulation: waiting requests that a step takes in; `auto` is as many as a replica runs",
         default=None,
+        several=True,
         whole=True,
         at_least=1,
         at_most=1_000_000,
@@ -173,8 +180,10 @@ class Engine(SoftwareSettings):
     max_sequences: int | None = v.number(
         DIMENSIONLESS,
         "limit of the engine on the sequences of a replica; by default that of the software where "
-        "one is named",
+        "one is named. A number is of an engine as it is, and simulated so; of a list each is "
+        "tried",
         default=None,
+        several=True,
         whole=True,
         at_least=1,
         at_most=1_000_000,
@@ -224,6 +233,27 @@ class Engine(SoftwareSettings):
     speculative: Speculative | None = v.block(
         Speculative, "speculative decoding; by default none", optional=True
     )
+
+    # Fields that were given as lists: each combination of their values is tried.
+    tried: v.Tried = ()
+
+    @property
+    def each(self) -> "tuple[Engine, ...]":
+        """The engines to try: with one value of each field that was given as a list."""
+        names = [name for name, _ in self.tried]
+        return tuple(
+            self._with(dict(zip(names, values, strict=True)))
+            for values in product(*(values for _, values in self.tried))
+        )
+
+    def _with(self, values: dict[str, Any]) -> "Engine":
+        tried = tuple((name, (value,)) for name, value in values.items())
+        return evolve(self, tried=tried, **values)
+
+    @property
+    def label(self) -> str:
+        """What tells it from the others that are tried: ` | SEQS=128`; nothing if it is alone."""
+        return "".join(f" | {_SHORT[name]}={value}" for name, (value, *_) in self.tried)
 
     def reserved(self, memory: Bytes) -> Bytes:
         """Return the bytes of a device that the engine leaves free."""

@@ -233,11 +233,11 @@ THROUGHPUT = Fact(
     title="Throughput",
     unit="tok/s",
     definition="Output tokens a second of all instances without spares; prefill-only: prompt "
-    "tokens. As simulated: of the requests done in the middle of a run, from the mean latency after "
-    "its begin to the last arrival; of clients that begin together and of bursts over the whole "
-    "run. In closed form: requests in flight × output tokens / end-to-end time, which in the step "
-    "loop ends with the last request of each length; with separate prefill and decode: request "
-    "rate × output tokens.",
+    "tokens. As simulated: of the requests done in the middle of a run, from the mean latency "
+    "after its begin to the last arrival; of clients that begin together and of bursts over the "
+    "whole run. In closed form: requests in flight × output tokens / end-to-end time, which in "
+    "the step loop ends with the last request of each length; with separate prefill and decode: "
+    "request rate × output tokens.",
     dimension=TOKENS / TIME,
     digits=Digits.RATE,
     better=Better.MORE,

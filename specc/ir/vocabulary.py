@@ -27,11 +27,13 @@ class NumberType:
     """A number of a dimension, within bounds; whole if `whole`.
 
     Where a field has no upper bound of its own, that of its dimension holds; and what must be
-    above 0 is at least the smallest quantity of its dimension.
+    above 0 is at least the smallest quantity of its dimension. Of `several` a list may be given,
+    each of which is tried: the block has the first one, and all in its `tried`.
     """
 
     dimension: Dimension
     whole: bool = False
+    several: bool = False
     at_least: float | None = None
     above: float | None = None
     at_most: float | None = None
@@ -100,8 +102,7 @@ class SizesType:
     @property
     def each(self) -> NumberType:
         """The type of one of the numbers."""
-        bounds = {"at_least": self.at_least, "at_most": self.at_most}
-        return NumberType(DIMENSIONLESS, whole=True, **bounds)
+        return NumberType(DIMENSIONLESS, whole=True, at_least=self.at_least, at_most=self.at_most)
 
 
 @frozen(eq=False, repr=False)
@@ -257,6 +258,10 @@ def repeated_blocks(cls: type[Node]) -> Mapping[str, type[Node]]:
     """Return the classes of the named blocks inside of a class, by the word they begin with."""
     types = (entry.type for _, entry in entries(cls).values())
     return {type_.kind: type_.cls for type_ in types if isinstance(type_, BlocksType)}
+
+
+# Fields that were given as lists, and their values: each is tried.
+Tried = tuple[tuple[str, tuple[int, ...]], ...]
 
 
 def _declared(type_: FieldType, doc: str, default: Any, *, was: str = "", **options: Any) -> Any:

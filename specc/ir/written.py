@@ -47,6 +47,8 @@ def written(node: Node, prefix: str = "") -> Iterator[Row]:
             yield from _blocks(entry.type.kind, value, prefix)
         elif isinstance(entry.type, TailsType):
             yield from ((f"{prefix}{bound.fact}", _after(bound)) for bound in value)
+        elif name in (tried := dict(getattr(node, "tried", ()))):
+            yield path, ", ".join(text_of(each, entry.type) for each in tried[name])
         elif _is_set(node, name, value, attribute):
             sign = "≤ " if isinstance(entry.type, LimitType) else ""
             yield path, f"{sign}{text_of(value, entry.type)}"

@@ -320,11 +320,12 @@ def _settings(deployment: Deployment, batch: int, budget: Tokens, drafted: int) 
 
 def label_of(task: Task, drafted: int) -> str:
     """Return the label of a layout, with the tokens it drafts."""
+    label = f"{task.layout.label}{task.deployment.engine.label}"
     if not drafted:
-        return task.layout.label
+        return label
     speculative = task.deployment.engine.speculative
     kind = "DRAFT" if speculative and speculative.draft else "MTP"
-    return f"{task.layout.label} | {kind}={drafted}"
+    return f"{label} | {kind}={drafted}"
 
 
 def steps_of(task: Task, point: Point) -> dict[str, StepTable]:

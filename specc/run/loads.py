@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from math import ceil
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from specc.results import Metrics
 from specc.run.subjects import Conditions, Simulator
@@ -27,7 +27,7 @@ class Seen:
     holds: bool
 
 
-def seen_under(simulator: Simulator, at: Conditions, target: float = 0.0) -> Seen:
+def seen_under(simulator: Simulator, at: Conditions) -> Seen:
     """Simulate under some conditions.
 
     A load of requests at times of their own is carried where all objectives are met and no queue
@@ -39,7 +39,7 @@ def seen_under(simulator: Simulator, at: Conditions, target: float = 0.0) -> See
         met = all(objective.met for objective in metrics.objectives)
         holds = met and not metrics.rejected
     else:
-        holds = carried(metrics, target) and not metrics.rejected
+        holds = carried(metrics, 0.0) and not metrics.rejected
     return Seen(at, outcome, metrics, holds)
 
 
@@ -81,22 +81,20 @@ def most_clients(simulator: Simulator, places: int) -> Seen:
             clients, step = min(max(clients, few + 1), many - 1), step * step
 
 
-def fewest_instances(
-    simulator: Simulator, seed: int, begin: tuple[int, ...] | None = None, target: float = 0.0
-) -> Seen:
-    """Return the fewest instances of each phase that carry the load with a seed.
+def fewest_instances(simulator: Simulator, at: Conditions) -> Seen:
+    """Return the fewest instances of each phase that carry the load under some conditions.
 
-    Begins with those given, fewer of which do not, or with those of the subject. Where not even
-    many more carry it, says what these see.
+    Begins with the counts of these, fewer of which do not carry it, or with those of the subject.
+    Where not even many more carry it, says what these see.
     """
 
     def probe(counts: tuple[int, ...]) -> Seen:
-        return seen_under(simulator, Conditions(seed=seed, counts=counts), target)
+        return seen_under(simulator, evolve(at, counts=counts))
 
-    first = begin or simulator.counts
+    first = at.counts or simulator.counts
     found, step = probe(first), MORE
     # The most of each phase that were too few.
-    failed = [0 if begin is None else count - 1 for count in first]
+    failed = [0 if at.counts is None else count - 1 for count in first]
     while not found.holds and not found.metrics.rejected:
         counts = found.at.counts or first
         sides = blamed(found.metrics, len(first))

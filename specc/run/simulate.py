@@ -8,8 +8,8 @@ from attrs import define, evolve, frozen
 
 from specc.cost.times import P10, P90
 from specc.diagnostics import Diagnostic, Label
-from specc.ir import Capacity, Objective, Process, Study
-from specc.ir.load import LoadKind, is_simulated, load_kind
+from specc.ir import Capacity, Deployment, Objective, Process, Study
+from specc.ir.load import LoadKind, fleet_rate, is_simulated, load_kind
 from specc.ir.simulation import LONGEST_SIMULATION
 from specc.results import (
     CapacityFound,
@@ -186,19 +186,28 @@ def _look(
     kind = load_kind(study, deployment)
     match kind:
         case LoadKind.RATE:
-            look = _Look(simulator, kind, fewest_instances(simulator, simulate.seed))
+            look = _Look(simulator, kind, fewest_instances(simulator, Conditions()))
             if study.objective is not Objective.FEWEST_DEVICES:
                 look.capacity = _carried(look)
         case LoadKind.CLIENTS:
             look = _Look(simulator, kind, most_clients(simulator, places_of(found)))
         case _:
-            look = _Look(simulator, kind, seen_under(simulator, Conditions()))
+            look = _Look(simulator, kind, _seen_as_given(simulator, study, deployment))
             if study.capacity is not None:
                 near = None if before is None else before.scale * found.rate / before.planned_rate
-                look.scale = _scale(simulator, study.capacity, look.seen.metrics, near or None)
+                look.scale = _scale(simulator, study.capacity, look.seen, near or None)
                 rate = look.scale * (simulator.source.rate or 0.0)
                 look.capacity = CapacityFound(study.capacity.attainment, rate or None)
     return look
+
+
+def _seen_as_given(simulator: Simulator, study: Study, deployment: Deployment) -> Seen:
+    """Simulate the load of a spec; a fleet for a rate has the instances that this load needs."""
+    rate, base = fleet_rate(study, deployment), simulator.source.rate
+    if rate is None or base is None or simulator.subject.simulate.instances > 1:
+        return seen_under(simulator, Conditions())
+    sized = fewest_instances(simulator, Conditions(scale=rate / base))
+    return seen_under(simulator, Conditions(counts=sized.at.counts))
 
 
 def _complete(look: _Look) -> None:
@@ -213,7 +222,7 @@ def _complete(look: _Look) -> None:
         if look.kind is LoadKind.RATE:
             look.capacity = _carried(look)
         elif study.capacity is not None:
-            look.capacity = _capacity(simulator, study.capacity, look.seen.metrics, look.scale)
+            look.capacity = _capacity(simulator, study.capacity, look.seen, look.scale)
     except SimulationInterruptedError:
         # What is known of other rates tells nothing: the simulation itself is what is worth.
         name = simulator.subject.name
@@ -230,7 +239,7 @@ def _check_with_seeds(look: _Look) -> None:
     for seed in range(first + 1, first + CHECKED_SEEDS):
         seen = seen_under(simulator, Conditions(seed=seed, counts=counts))
         if not seen.holds:
-            more = fewest_instances(simulator, seed, begin=counts)
+            more = fewest_instances(simulator, Conditions(seed=seed, counts=counts))
             counts = more.at.counts or counts
     if counts != look.seen.at.counts:
         look.seen = seen_under(simulator, Conditions(seed=first, counts=counts))
@@ -327,8 +336,8 @@ def _server(simulator: Simulator) -> _Look:
     look = _Look(simulator, LoadKind.GIVEN, seen)
     if subject.study.capacity is not None:
         try:
-            scale = _scale(simulator, subject.study.capacity, seen.metrics, None)
-            look.capacity = _capacity(simulator, subject.study.capacity, seen.metrics, scale)
+            scale = _scale(simulator, subject.study.capacity, seen, None)
+            look.capacity = _capacity(simulator, subject.study.capacity, seen, scale)
         except SimulationInterruptedError:
             raise SimulationInterruptedError(subject.name, seen.metrics) from None
     return look
@@ -388,22 +397,20 @@ def _closed(planned_as: Configuration | None, metrics: Metrics) -> tuple[Closed,
     return tuple(found)
 
 
-def _probe(
-    simulator: Simulator, target: float, seen: Metrics, deviations: float = 0.0
-) -> Simulation:
+def _probe(simulator: Simulator, target: float, seen: Seen, deviations: float = 0.0) -> Simulation:
     """Return simulations that may end as soon as they are lost; `seen` is that of the spec."""
-    first = simulator.subject.simulate.seed
+    first, counts = simulator.subject.simulate.seed, seen.at.counts
 
     @cache
     def run(scale: float, seed: int) -> Metrics:
         if (scale, seed, deviations) == (1.0, first, 0.0):
-            return seen
-        return simulator.metrics(Conditions(scale, seed, deviations, target=target))
+            return seen.metrics
+        return simulator.metrics(Conditions(scale, seed, deviations, counts, target=target))
 
     return run
 
 
-def _scale(simulator: Simulator, wanted: Capacity, seen: Metrics, near: float | None) -> float:
+def _scale(simulator: Simulator, wanted: Capacity, seen: Seen, near: float | None) -> float:
     """Return the capacity with the first seed as a factor on the rate; 0 if there is none.
 
     `near` is one that it is near to, if anything tells.
@@ -413,7 +420,7 @@ def _scale(simulator: Simulator, wanted: Capacity, seen: Metrics, near: float | 
     return highest_scale(probe, wanted.attainment, seed, start, step) or 0.0
 
 
-def _capacity(simulator: Simulator, wanted: Capacity, seen: Metrics, own: float) -> CapacityFound:
+def _capacity(simulator: Simulator, wanted: Capacity, seen: Seen, own: float) -> CapacityFound:
     """Search the capacity with each seed, then with a cost model that errs.
 
     Args:
@@ -448,7 +455,9 @@ def _capacity(simulator: Simulator, wanted: Capacity, seen: Metrics, own: float)
 
     @cache
     def whole(scale: float) -> Metrics:
-        return seen if scale == 1.0 else simulator.metrics(Conditions(scale, first))
+        if scale == 1.0:
+            return seen.metrics
+        return simulator.metrics(Conditions(scale, first, counts=seen.at.counts))
 
     curve = [seen_at(share * own * base, whole(share * own)) for share in CURVE]
     above = whole(ABOVE * own)
@@ -456,7 +465,7 @@ def _capacity(simulator: Simulator, wanted: Capacity, seen: Metrics, own: float)
     instances = share = None
     if wanted.rate is not None:
         each = mean * base / subject.simulate.instances
-        instances, share = _instances_for(simulator, wanted, each, base)
+        instances, share = _instances_for(simulator, wanted, each, base, seen.at.counts)
     return CapacityFound(
         target=wanted.attainment,
         rate=mean * base,
@@ -476,7 +485,11 @@ def _capacity(simulator: Simulator, wanted: Capacity, seen: Metrics, own: float)
 
 
 def _instances_for(
-    simulator: Simulator, wanted: Capacity, each: float, base: float
+    simulator: Simulator,
+    wanted: Capacity,
+    each: float,
+    base: float,
+    counts: tuple[int, ...] | None,
 ) -> tuple[int | None, float | None]:
     """Return the fewest instances that carry the wanted rate, and the attainment they reach at it.
 
@@ -487,7 +500,8 @@ def _instances_for(
     scale = wanted.rate / base
 
     def copies(count: int) -> tuple[int, ...]:
-        return tuple(part.count * count for part in simulator.subject.parts) or (count,)
+        own = counts or tuple(part.count for part in simulator.subject.parts) or (1,)
+        return tuple(each * count for each in own)
 
     def share_in(metrics: Metrics) -> float | None:
         return metrics.attainment if carried(metrics, wanted.attainment) else None

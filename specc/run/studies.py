@@ -1,5 +1,6 @@
 """Running a plan: each task is evaluated on its own, then configurations are made of them."""
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
@@ -166,7 +167,7 @@ def _with_details(
         seen.add(found.deployment)
         whole = detailed(found, tasks) if first else found
         if first and found.simulated:
-            bins = _as_seen(whole.bins, simulations[place].metrics)
+            bins = _as_seen(whole.bins, simulations[place].metrics, found.in_flight)
             if found.ttft is None:
                 bins = tuple(evolve(row, ttft=None) for row in bins)
             whole = evolve(whole, bins=bins)
@@ -174,19 +175,25 @@ def _with_details(
     return detailed_order
 
 
-def _as_seen(bins: Sequence[BinRow], metrics: Metrics) -> tuple[BinRow, ...]:
+def _as_seen(bins: Sequence[BinRow], metrics: Metrics, in_flight: int) -> tuple[BinRow, ...]:
     """Return bins with what their requests saw in a simulation; nothing where none came."""
     if len(bins) < 2:
         means = [(metrics.ttft, metrics.tpot)]
     else:
         means = [(found.ttft, found.tpot) for found in metrics.bins]
-    return tuple(
+    seen = [
         evolve(
             row,
             ttft=ttft.mean if ttft is not None else None,
             tpot=tpot.mean if tpot is not None else None,
         )
         for row, (ttft, tpot) in zip(bins, means, strict=True)
+    ]
+    # By Little's law a length is in flight as often as its requests come, times what they last.
+    lasts = [r.share * ((r.ttft or 0.0) + (r.tpot or 0.0) * (r.output - 1)) for r in seen]
+    scale = in_flight / max(math.fsum(lasts), 1e-30)
+    return tuple(
+        evolve(row, samples=round(scale * each)) for row, each in zip(seen, lasts, strict=True)
     )
 
 

@@ -60,7 +60,11 @@ class _Reader:
         next(self.events)  # the stream
         if isinstance(next(self.events), yaml.StreamEndEvent):
             raise TableError(self.name, f"'{self.name}' is empty")
-        if not isinstance(next(self.events), yaml.SequenceStartEvent):
+        event = next(self.events)
+        named = isinstance(event, yaml.MappingStartEvent)
+        if named and isinstance(next(self.events), yaml.ScalarEvent):
+            event = next(self.events)  # a list under a name, such as bins:
+        if not isinstance(event, yaml.SequenceStartEvent):
             raise TableError(self.name, f"'{self.name}' is not a list of rows", help=_HELP)
         while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
             line = _line(event)
@@ -68,6 +72,8 @@ class _Reader:
                 raise in_line(self.name, line, "is not a row", help=_HELP)
             lines.append(line)
             objects.append(self._row())
+        if named and not isinstance(after := next(self.events), yaml.MappingEndEvent):
+            raise in_line(self.name, _line(after), "begins a second list", help=_HELP)
         next(self.events)  # the end of the document
         if not isinstance(after := next(self.events), yaml.StreamEndEvent):
             raise in_line(self.name, _line(after), "begins a second document")

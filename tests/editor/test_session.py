@@ -128,7 +128,12 @@ def test_a_session(session) -> None:
         assert "w8a8_dynamic" in await complete("deployment x {\n    quant = ")
         assert "qwen3_8b" in await complete("deployment x {\n    model = ")
         assert "exhaustive" in await complete("deployment x { search.strategy = ")
-        assert await complete("use std.") == ["std.calibrations", "std.devices", "std.models"]
+        assert await complete("use std.") == [
+            "std.calibrations",
+            "std.devices",
+            "std.models",
+            "std.workloads",
+        ]
         assert {"expect", "sweep", "workload"} <= set(await complete("study x {\n    "))
         assert await complete("# a comment ") == []
 

@@ -167,8 +167,8 @@ def _of_deployment(node: Deployment) -> Iterator[Diagnostic]:
             yield from _all(INSTANCE, instance)
     yield from _all(DEPLOYMENT, node)
     for own in (node.engine, node.prefill.engine, node.decode.engine):
-        if own is not None:
-            yield from _of_engine(node, own)
+        for one in own.each if own is not None else ():
+            yield from _of_engine(node, one)
 
 
 def _of_engine(node: Deployment, own: Engine) -> Iterator[Diagnostic]:

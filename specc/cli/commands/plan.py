@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
         for task in planned.tasks:
             phase = "" if task.phase is Phase.WHOLE else f"{task.phase.value}: "
             drafted = f" | MTP={task.drafted}" if task.drafted else ""
-            label = f"{phase}{task.layout.label}{drafted}"
+            label = f"{phase}{task.layout.label}{task.deployment.engine.label}{drafted}"
             say(f"  {task.deployment.name:<16} {label:<26} {task.key}")
         for pruned in planned.pruned:
             say(f"  {pruned.deployment:<16} {pruned.label:<26} pruned: {pruned.reason}")

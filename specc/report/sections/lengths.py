@@ -8,7 +8,7 @@ from specc.report.charts.bars import request_bars
 from specc.report.columns import milliseconds
 from specc.report.document import Chart, Column, ReportBlock, Row, Table
 from specc.report.study import ReportedStudy
-from specc.results import Configuration
+from specc.results import BinRow, Configuration
 
 
 def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
@@ -21,8 +21,13 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
         id=study.id("requests"),
         title="Time of a request, by length",
         alt="Time of a request of each length",
-        bars=request_bars(best.bins, includes_ttft=study.includes_ttft(best)),
+        bars=request_bars(_by_length(best), includes_ttft=study.includes_ttft(best)),
     )
+
+
+def _by_length(best: Configuration) -> list[BinRow]:
+    """Return the bins, the shortest prompts first."""
+    return sorted(best.bins, key=lambda row: (row.input, row.output))
 
 
 def _table(study: ReportedStudy, best: Configuration) -> Table:
@@ -46,7 +51,7 @@ def _table(study: ReportedStudy, best: Configuration) -> Table:
             *(show.integer(n) for n in (row.input, row.cached, row.output)),
             *(milliseconds(getattr(row, name)) for name in metrics),
         )
-        for number, row in enumerate(best.bins, start=1)
+        for number, row in enumerate(_by_length(best), start=1)
     )
     return Table(
         id=study.id("lengths"),
@@ -55,13 +60,29 @@ def _table(study: ReportedStudy, best: Configuration) -> Table:
         columns=(
             Column("Length", numeric=False),
             Column("Share"),
-            Column("In flight"),
+            Column(_in_flight(best)),
             Column("Prompt", "tok"),
             Column("Cached", "tok"),
             Column("Output", "tok"),
             *(Column(name.upper(), "ms") for name in metrics),
         ),
         rows=(Row(whole, best=True), *(Row(cells) for cells in each)),
-        note="For the best configuration. Requests in flight are divided among the lengths by "
-        "share and rounded to whole requests.",
+        note=_SIMULATED if best.simulated else _PLANNED,
     )
+
+
+_SIMULATED = (
+    "For the best configuration under its load: means over the requests of a length. In flight is "
+    "their mean number, rounded to whole requests."
+)
+_PLANNED = (
+    "For the best configuration. Requests in flight are divided among the lengths by share and "
+    "rounded to whole requests."
+)
+
+
+def _in_flight(best: Configuration) -> str:
+    """Say of what requests in flight are."""
+    if best.instance_count == 1:
+        return "In flight"
+    return "In flight, whole fleet" if best.simulated else "In flight, an instance"

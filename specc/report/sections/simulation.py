@@ -136,7 +136,9 @@ def headline(study: ReportedStudy) -> str:
         missed = "" if best.meets else "the simulated load does not meet all objectives; "
         instances = simulate.instances if simulate else 1
         each = best.devices // instances if best.closed else 0
-        return name + missed + _capacity_sentence(found, each)
+        several = study.best is not None and study.best.instance_count > instances
+        what = "such fleet" if several else "instance"
+        return name + missed + _capacity_sentence(found, each, what)
     if not metrics.objectives:
         return f"{name}{show.quantity(metrics.served)} requests a second served"
     verdict = "meets all objectives" if best.meets else "does not meet all objectives"
@@ -146,8 +148,11 @@ def headline(study: ReportedStudy) -> str:
     )
 
 
-def _capacity_sentence(found: CapacityFound, devices: int) -> str:
-    """Say the capacity; `devices` are those of an instance, 0 for a measured server."""
+def _capacity_sentence(found: CapacityFound, devices: int, what: str) -> str:
+    """Say the capacity; `devices` are those of an instance, 0 for a measured server.
+
+    What is simulated may be a fleet of instances: `what` names it.
+    """
     target = show.percent(found.target)
     if found.rate is None or found.low is None or found.high is None:
         return f"there is no rate at which {target} of the requests meet all objectives"
@@ -166,7 +171,7 @@ def _capacity_sentence(found: CapacityFound, devices: int) -> str:
             return f"{text}; no number of instances carries {wanted}"
         size = f" ({counted(found.instances * devices, 'device')})" if devices else ""
         carry = "carries" if found.instances == 1 else "carry"
-        text += f"; {counted(found.instances, 'instance')}{size} {carry} {wanted}"
+        text += f"; {counted(found.instances, what)}{size} {carry} {wanted}"
     return text
 
 
