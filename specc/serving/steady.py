@@ -4,6 +4,7 @@ Places, turnovers and steps are those of a replica; see `Steady`.
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from attrs import frozen
@@ -19,6 +20,7 @@ from specc.units import Tokens
 _ROUNDS = 60  # of the fixed point, each of which halves the distance
 _MOST_AT_ONCE = 120  # prompts that come to a replica in one step, beyond which they are many
 _MANY = 40.0
+_MEANS = 1000  # that are tabulated: between them it is exact to 1e-4
 
 
 @frozen(eq=False)
@@ -278,16 +280,26 @@ class Steady(ClosedForm):
 def most_of(mean: Column, replicas: int) -> Column:
     """Return the expected largest of so many Poisson numbers of a mean, shape (N,).
 
-    E[max] = Σ_{j ≥ 0} 1 − P(X ≤ j)^R; for large means by the normal tail.
+    Between tabulated means it is linear; for large means it follows the normal tail.
     """
     if replicas == 1:
         return mean
-    few = np.minimum(mean, _MANY)
-    below, term, total = np.zeros_like(few), np.exp(-few), np.zeros_like(few)
+    means, largest = _largest(replicas)
+    many = mean + np.sqrt(2 * mean * math.log(replicas))
+    found: Column = np.where(mean > _MANY, many, np.interp(mean, means, largest))
+    return found
+
+
+@lru_cache(maxsize=256)
+def _largest(replicas: int) -> tuple[Column, Column]:
+    """Return means, and the expected largest of so many Poisson numbers of each.
+
+    E[max] = Σ_{j ≥ 0} 1 − P(X ≤ j)^R.
+    """
+    means = np.concatenate([[0.0], np.geomspace(1e-5, _MANY, _MEANS)])
+    below, term, total = np.zeros_like(means), np.exp(-means), np.zeros_like(means)
     for number in range(_MOST_AT_ONCE):
         below = below + term
         total = total + 1 - np.minimum(below, 1.0) ** replicas
-        term = term * few / (number + 1)
-    many = mean + np.sqrt(2 * mean * math.log(replicas))
-    largest: Column = np.where(mean > _MANY, many, total)
-    return largest
+        term = term * means / (number + 1)
+    return means, total
