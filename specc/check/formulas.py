@@ -192,7 +192,7 @@ def _result_fact(path: Path, deployments: list[str], simulated: bool) -> Formula
             path.span,
             "E0481",
             f"'{path.text}' needs a simulation",
-            help="add a block to the study: simulate { arrival = poisson(12 req/s) }",
+            help="remove 'simulate = none'",
         )
     if tail:
         return Reference(path.text, path.text)

@@ -55,6 +55,8 @@ def fact(name: str, value: float) -> str:
     """Show the value of a fact of a result, or of the memory of a device, with its unit."""
     if name == "memory":
         return size(value)
+    if facts.is_statistic(name):
+        return duration(value)
     dimension = facts.fact(name).dimension
     if dimension == TIME:
         return duration(value)
@@ -71,7 +73,10 @@ def fact(name: str, value: float) -> str:
 
 def limit_name(name: str) -> str:
     """Name a limit as reports do."""
-    return name.upper() if name in ("ttft", "tpot") else name.replace("_", " ")
+    metric, _, statistic = name.partition(".")
+    if facts.is_statistic(name):
+        return f"{limit_name(metric)} {statistic}"
+    return name.upper() if name in ("ttft", "tpot", "itl") else name.replace("_", " ")
 
 
 def percent(share: float) -> str:

@@ -45,6 +45,8 @@ def excess_text(miss: Miss) -> str:
 
 def sized(found: Configuration) -> str:
     """Return the layout of a configuration with the batch of each kind of instance."""
+    if found.simulated:
+        return f"{found.layout}, up to {found.instances[-1].engine.max_sequences} sequences"
     batches = ", ".join(show.integer(group.point.batch) for group in found.instances)
     return f"{found.layout}, batch {batches}"
 

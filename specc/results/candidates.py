@@ -11,7 +11,7 @@ from attrs import frozen
 
 from specc.ir import Layout
 from specc.records import Record
-from specc.results.answers import AnswerMetrics, ClosedFigures, KeptLimit, Load
+from specc.results.answers import AnswerMetrics, ClosedFigures, KeptLimit, Load, Spread
 from specc.units import Bytes, Seconds, Tokens
 
 MOST_DRAWN = 16  # candidates of a phase in a picture
@@ -288,6 +288,7 @@ class Configuration(Record):
         metrics: all of them, and `slo` the limits among them.
         closed_form: what the closed form says, with all places taken.
         capacity: requests a second up to which it keeps all limits, where it was searched.
+        later_ttft: of clients that begin together, TTFT of the requests after the first of each.
         in_flight: requests in flight, in the last phase where there are two.
         bottleneck: the phase that limits the rate, `transfer` for the links, or nothing.
         cost_per_million_tokens, energy_per_thousand_tokens: of output tokens, in `currency` and
@@ -324,6 +325,7 @@ class Configuration(Record):
     slo: tuple[KeptLimit, ...] = ()
     closed_form: ClosedFigures | None = None
     capacity: float | None = None
+    later_ttft: Spread | None = None
     misses: tuple[Miss, ...] = ()
     bins: tuple[BinRow, ...] = ()
     timeline: Timeline | None = None

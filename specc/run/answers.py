@@ -1,7 +1,6 @@
 """Configurations as they are recommended: with figures that were simulated under their load."""
 
-from collections.abc import Sequence
-
+import numpy as np
 from attrs import evolve
 
 from specc.ir import Deployment, Objective
@@ -23,6 +22,7 @@ from specc.run.configurations import assembled, closed_figures, judged
 from specc.run.loads import Seen
 from specc.run.subjects import Simulator
 from specc.simulation.costs import PICOSECONDS
+from specc.simulation.metrics import statistics_of
 from specc.units import Seconds
 
 
@@ -46,7 +46,7 @@ def answered(
     planned = subject.configuration
     assert planned is not None
     deployment = next(d for d in subject.study.deployments if d.name == planned.deployment)
-    metrics = answer_metrics(_steady(simulator, seen), [i.phase for i in planned.instances])
+    metrics = answer_metrics(_steady(simulator, seen))
     counts = seen.at.counts or simulator.counts
     instances = tuple(
         evolve(instance, count=count + instance.spare)
@@ -78,6 +78,7 @@ def answered(
         slo=tuple(_kept(objective) for objective in seen.metrics.objectives),
         closed_form=closed_figures(planned),
         capacity=None if capacity is None else capacity.rate,
+        later_ttft=_later(simulator, seen),
         in_flight=_in_flight(load, seen.metrics),
         bands=_bands(simulator, found, planned, further),
     )
@@ -85,21 +86,15 @@ def answered(
     return evolve(whole, misses=(*missed, *judged(deployment, whole)))
 
 
-def answer_metrics(metrics: Metrics, phases: Sequence[str]) -> AnswerMetrics:
-    """Return what requests see, of instances with these phases: one alone does not have all."""
-    throughput = metrics.throughput
-    prefills, decodes = phases != ["decode"], phases != ["prefill"]
-    if not decodes:
-        throughput = metrics.input_throughput
-    elif not prefills:
-        throughput -= metrics.served  # the first token of each came with its prompt
+def answer_metrics(metrics: Metrics) -> AnswerMetrics:
+    """Return what requests see, and what is served."""
     return AnswerMetrics(
-        ttft=_spread(metrics.ttft) if prefills else None,
-        tpot=_spread(metrics.tpot) if decodes else None,
-        itl=_spread(metrics.itl) if decodes else None,
+        ttft=_spread(metrics.ttft),
+        tpot=_spread(metrics.tpot),
+        itl=_spread(metrics.itl),
         queue=_spread(metrics.queue),
         latency=_spread(metrics.latency),
-        throughput=throughput,
+        throughput=metrics.throughput,
         rate=metrics.served,
         goodput=metrics.goodput,
         attainment=metrics.attainment,
@@ -126,10 +121,14 @@ def _steady(simulator: Simulator, seen: Seen) -> Metrics:
     if last <= first or not inside.any():
         return seen.metrics
     span = (last - first) / PICOSECONDS
+    # Tokens as often as requests, whichever of their tokens count.
+    share = float(inside.sum() / span) / max(seen.metrics.served, 1e-30)
+    tokens = requests.output[inside].sum() / max(1, inside.sum())
+    tokens /= max(1e-30, requests.output[seen.outcome.done].mean())
     return evolve(
         seen.metrics,
         served=float(inside.sum() / span),
-        throughput=float(requests.output[inside].sum() / span),
+        throughput=seen.metrics.throughput * share * float(tokens),
         input_throughput=float(requests.input[inside].sum() / span),
         goodput=float(inside.sum() / span * seen.metrics.attainment),
     )
@@ -149,6 +148,15 @@ def carried_rate(found: Configuration, objective: Objective) -> float | None:
             return capacity / max(found.cost_per_second or 0.0, 1e-30)
         case _:
             return None
+
+
+def _later(simulator: Simulator, seen: Seen) -> Spread | None:
+    """Return TTFT without the first requests of clients that begin all at once."""
+    clients = seen.at.clients or simulator.subject.simulate.arrival.clients
+    if clients is None or simulator.ramp(clients) or seen.metrics.ttft is None:
+        return None
+    values = seen.outcome.values("ttft")[clients:]
+    return _spread(statistics_of(values[~np.isnan(values)]))
 
 
 def _in_flight(load: Load, metrics: Metrics) -> int:
@@ -181,8 +189,7 @@ def _bands(
 ) -> Band:
     """Return the bands of what was simulated: simulated too, or as wide as the closed form's."""
     if further is not None:
-        phases = [instance.phase for instance in planned.instances]
-        fast, slow = (answer_metrics(_steady(simulator, seen), phases) for seen in further)
+        fast, slow = (answer_metrics(_steady(simulator, seen)) for seen in further)
         return Band(
             ttft_p10=_mean(fast.ttft),
             ttft_p90=_mean(slow.ttft),

@@ -55,7 +55,7 @@ def load_of(study: Study, deployment: Deployment, found: Configuration) -> Simul
         case LoadKind.RATE:
             rate = fleet_rate(study, deployment)
             assert rate is not None
-            return Simulate(arrival=Arrival(Process.POISSON, rate), requests=_requests(rate, found))
+            return load_at(rate, found)
         case LoadKind.CLIENTS:
             clients = places_of(found)
             # Prompts of all at once would fill the queue of prefill instances, which have no more
@@ -63,6 +63,11 @@ def load_of(study: Study, deployment: Deployment, found: Configuration) -> Simul
             ramp = clients / found.rate if len(found.instances) > 1 else 0.0
             return Simulate(arrival=Arrival(Process.CONCURRENCY, clients=clients, ramp=ramp))
     raise ValueError(f"'{deployment.name}' is not simulated")
+
+
+def load_at(rate: float, found: Configuration) -> Simulate:
+    """Return requests at a rate, as many as tell whether a configuration carries it."""
+    return Simulate(arrival=Arrival(Process.POISSON, rate), requests=_requests(rate, found))
 
 
 def usual_load(study: Study) -> Simulate:

@@ -27,7 +27,7 @@ from specc.run.evaluate import Evaluated
 from specc.run.events import Events
 from specc.run.failure import RunError
 from specc.run.loads import Seen, fewest_instances, most_clients, seen_under
-from specc.run.shortlist import FEWEST, load_of, places_of, shortlisted, usual_load
+from specc.run.shortlist import FEWEST, load_at, load_of, places_of, shortlisted, usual_load
 from specc.run.subjects import (
     Conditions,
     SimulationInterruptedError,
@@ -203,10 +203,13 @@ def _look(
 
 def _seen_as_given(simulator: Simulator, study: Study, deployment: Deployment) -> Seen:
     """Simulate the load of a spec; a fleet for a rate has the instances that this load needs."""
-    rate, base = fleet_rate(study, deployment), simulator.source.rate
-    if rate is None or base is None or simulator.subject.simulate.instances > 1:
+    subject = simulator.subject
+    rate, planned = fleet_rate(study, deployment), subject.configuration
+    if rate is None or planned is None or subject.simulate.instances > 1:
         return seen_under(simulator, Conditions())
-    sized = fewest_instances(simulator, Conditions(scale=rate / base))
+    steady = evolve(load_at(rate, planned), router=subject.simulate.router)
+    sizing = Simulator(evolve(subject, simulate=steady), simulator.events)
+    sized = fewest_instances(sizing, Conditions())
     return seen_under(simulator, Conditions(counts=sized.at.counts))
 
 
@@ -358,7 +361,7 @@ def _simulated(look: _Look) -> Simulated:
         settings=simulator.limits,
         metrics=metrics,
         estimates=_estimates(look),
-        closed=_closed(planned, metrics),
+        closed=() if planned is None else _closed(planned, look.configuration, look.kind),
         picture=SimulationPicture(
             series=outcome.series(),
             steps=outcome.steps(),
@@ -383,18 +386,22 @@ def _estimate(fact: str, fast: Metrics, slow: Metrics) -> Estimate:
     return Estimate(fact, fast.statistic(fact), slow.statistic(fact))
 
 
-def _closed(planned_as: Configuration | None, metrics: Metrics) -> tuple[Closed, ...]:
-    """Set what closed form or step loop said beside the means of the simulation."""
-    if planned_as is None:
-        return ()
-    found = []
-    for name in ("ttft", "tpot"):
-        planned = getattr(planned_as, name)
-        seen = metrics.statistic(f"{name}.mean")
-        if planned is not None and seen is not None:
-            found.append(Closed(name, planned, seen))
-    found.append(Closed("rate", planned_as.rate, metrics.served))
-    return tuple(found)
+def _closed(
+    planned: Configuration, found: Configuration, kind: LoadKind | None
+) -> tuple[Closed, ...]:
+    """Set what closed form or step loop said beside what was simulated.
+
+    At the rate of a fleet its places are not all taken, so that latencies are of another load.
+    """
+    pairs: dict[str, tuple[float | None, float | None]]
+    pairs = {"rate": (planned.rate, found.rate)}
+    if kind is not LoadKind.RATE:
+        pairs = {"ttft": (planned.ttft, found.ttft), "tpot": (planned.tpot, found.tpot), **pairs}
+    return tuple(
+        Closed(name, before, seen)
+        for name, (before, seen) in pairs.items()
+        if before is not None and seen is not None
+    )
 
 
 def _probe(simulator: Simulator, target: float, seen: Seen, deviations: float = 0.0) -> Simulation:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from attrs import Factory, define, evolve, frozen
@@ -131,6 +132,14 @@ def _part(instance: Instance, known: Mapping[str, Evaluated]) -> Part:
     )
 
 
+# What requests of instances that have one phase alone do not see.
+_MISSING: dict[Phase, tuple[str, ...]] = {
+    Phase.WHOLE: (),
+    Phase.PREFILL: ("tpot", "itl"),
+    Phase.DECODE: ("ttft",),
+}
+
+
 @frozen
 class Conditions:
     """How a subject is simulated, where that is not as its load says.
@@ -249,7 +258,7 @@ class Simulator:
 
     def _phased(self, requests: Requests) -> Requests:
         """Return what of the requests an instance serves that has one phase alone."""
-        phases = [part.task.phase for part in self.subject.parts]
+        phases = self._phases
         if phases == [Phase.PREFILL]:
             return evolve(requests, output=np.ones(len(requests), np.int64))
         if phases == [Phase.DECODE]:
@@ -269,9 +278,28 @@ class Simulator:
         return Allowance(math.ceil(limit * PICOSECONDS), math.floor((1 - target) * count + 1e-9))
 
     def judged(self, outcome: Outcome) -> Metrics:
-        """Return what a simulation says by the objectives of the study."""
-        workload = self.subject.study.workload
-        return outcome.metrics(workload.slo, max(1, len(workload.requests)))
+        """Return what a simulation says by the objectives of the study.
+
+        Of instances that have one phase alone, without what that does not have.
+        """
+        workload, phases = self.subject.study.workload, self._phases
+        bins = max(1, len(workload.requests))
+        missing = _MISSING[phases[0]] if len(phases) == 1 else ()
+        if not missing:
+            return outcome.metrics(workload.slo, bins)
+        tails = tuple(b for b in workload.slo.tails if b.fact.partition(".")[0] not in missing)
+        none: dict[str, Any] = {name: None for name in missing if name in ("ttft", "tpot")}
+        metrics = outcome.metrics(evolve(workload.slo, tails=tails, **none), bins)
+        throughput = metrics.input_throughput
+        if phases == [Phase.DECODE]:
+            throughput = metrics.throughput - metrics.served  # the first token came with the prompt
+        own = tuple(evolve(one, **none) for one in metrics.bins)
+        without: dict[str, Any] = dict.fromkeys(missing)
+        return evolve(metrics, throughput=throughput, bins=own, **without)
+
+    @property
+    def _phases(self) -> list[Phase]:
+        return [part.task.phase for part in self.subject.parts]
 
     def _source(self) -> RequestSource:
         simulate, workload = self.subject.simulate, self.subject.study.workload

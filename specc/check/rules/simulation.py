@@ -11,6 +11,7 @@ from specc.ir.load import why_unsimulated
 from specc.ir.simulation import LONGEST_SIMULATION
 from specc.ir.vocabulary import Node
 
+_OF_A_CAPACITY = ("capacity", "instances_needed")
 _RANDOM = (Process.CONSTANT, Process.POISSON, Process.GAMMA, Process.WEIBULL)
 
 
@@ -31,6 +32,28 @@ def not_simulated(study: Study) -> Iterator[Diagnostic]:
             why=f"{why}; closed forms and step loops compute only means",
             help=how,
         )
+    for deployment in study.deployments:
+        fleet, capacity = deployment.fleet, study.capacity
+        if capacity and capacity.rate and fleet is not None and fleet.rate is not None:
+            yield Diagnostic(
+                "E0486",
+                "'capacity.rate' has no effect here",
+                (
+                    label_of(capacity, "rate", "a rate to carry", study),
+                    label_of(fleet, "rate", "the fleet has one", deployment),
+                ),
+                help="keep one of them",
+            )
+            break
+    for path in () if why else _simulated_facts(study):
+        if path.rpartition(".")[2] in _OF_A_CAPACITY:
+            yield Diagnostic(
+                "E0481",
+                f"'{path}' needs a capacity search",
+                (label_of(study, "", "none here"),),
+                help="add blocks to the study: simulate { arrival = poisson(12 req/s) } and "
+                "capacity { rate = 20 req/s }; of a fleet write best.instances",
+            )
     for path in _simulated_facts(study) if why else ():
         yield Diagnostic(
             "E0481",

@@ -81,9 +81,9 @@ def _texts(deployment: Deployment) -> Iterator[str]:
     )
     yield (
         "80 % intervals (p10 to p90) of TTFT, TPOT and throughput assume that all steps are slow "
-        "together, or fast together. Requests of a batch arrive together: "
-        "these numbers contain no queueing, and in the closed form no interference of prefill "
-        "with decode. The steady state has that interference, and no queue for a place."
+        "together, or fast together: of what is recommended they are simulated so, with its "
+        "queue. The closed form has no queue for a place; waves have no interference of prefill "
+        "with decode either."
     )
 
 

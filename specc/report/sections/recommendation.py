@@ -47,6 +47,7 @@ def _card(study: ReportedStudy) -> Figures:
     remarks += _runner_up(result, best)
     remarks += _two_kinds_of_tpot(result)
     remarks += _overflow(best)
+    remarks += _at_risk(best, study.study.workload.slo)
     remarks.append(_interval(best))
     return Figures(
         id="",
@@ -68,16 +69,18 @@ def _beside(best: Configuration) -> list[str]:
     if load.kind == LoadKind.RATE.value:
         if best.capacity is None:
             return []
-        pairs = [("rate it can serve", planned.rate, best.capacity, _requests_a_second)]
-    elif best.ttft is not None and planned.ttft is not None:
+        whole = min((i.count - i.spare) * i.point.rate for i in best.instances)
+        pairs = [("rate it can serve", whole, best.capacity, _requests_a_second)]
+    elif not _places(best) and best.ttft is not None and planned.ttft is not None:
         pairs.append(("TTFT", planned.ttft, best.ttft, show.duration))
-    if load.kind == LoadKind.CLIENTS.value and best.tpot is not None and planned.tpot is not None:
+    comparable = load.kind == LoadKind.CLIENTS.value and not _places(best)
+    if comparable and best.tpot is not None and planned.tpot is not None:
         pairs.append(("TPOT", planned.tpot, best.tpot, show.duration))
     said = ", ".join(f"{name} {text(value)}" for name, value, _, text in pairs)
     apart = [
-        f"{name} by {show.percent(abs(value / simulated - 1))}"
+        f"{name} by {show.percent(abs(simulated / value - 1))}"
         for name, value, simulated, _ in pairs
-        if abs(value / simulated - 1) > APART
+        if abs(simulated / value - 1) > APART
     ]
     places = "" if load.kind == LoadKind.RATE.value else _places(best)
     differs = f" It differs from the simulation: {', '.join(apart)}." if apart else ""
@@ -111,6 +114,8 @@ def _headline(best: Configuration) -> str:
     several = len(best.instances) == 2
     what = f"{show.rate(best.throughput)} tok/s"
     if best.simulated:
+        if best.mode == "prefill_only":
+            return f"{devices}, prompts in steps of {_budget(best.instances[0])}: {what}"
         sizes = [g for g in best.instances if not (several and g.phase == "prefill")]
         size = counted(sizes[-1].engine.max_sequences, "sequence")
         side = " that decodes" if several else ""
@@ -138,6 +143,18 @@ def _interval(best: Configuration) -> str:
 def _half_width(best: Configuration) -> float:
     """Half of the band of the throughput, relative to it."""
     return (best.bands.throughput_p90 - best.bands.throughput_p10) / 2 / best.throughput
+
+
+def _at_risk(best: Configuration, slo: Slo) -> list[str]:
+    """Warn where the slow end of an interval is beyond its limit."""
+    pairs = (("TTFT", slo.ttft, best.bands.ttft_p90), ("TPOT", slo.tpot, best.bands.tpot_p90))
+    beyond = [name for name, limit, end in pairs if limit and end and end > limit]
+    if not beyond:
+        return []
+    return [
+        f"If the cost model errs to the slow end of its interval, {' and '.join(beyond)} "
+        f"{'miss their limits' if len(beyond) > 1 else 'misses its limit'}."
+    ]
 
 
 def _limiters(best: Configuration) -> str:
@@ -173,12 +190,21 @@ def _arithmetic(best: Configuration) -> str:
     return f"{' and '.join(parts)}. {each}"
 
 
+def _budget(group: Instance) -> str:
+    return counted(group.engine.chunk_budget, "token")
+
+
 def _group_arithmetic(group: Instance) -> str:
     sizes = {"TP": group.layout.tp, "PP": group.layout.pp, "CP": group.layout.cp}
     each = " × ".join(f"{name} {n}" for name, n in sizes.items() if n > 1 or name == "TP")
-    batch = group.point.batch if group.phase == "prefill" else group.engine.max_sequences
+    batch = group.engine.max_sequences
     stages = f", in {group.layout.pp} batches of {batch}" if group.layout.pp > 1 else ""
     flight = counted(batch * group.layout.pp, "request")
+    if group.phase == "prefill":
+        return (
+            f"{group.devices} devices = {counted(group.layout.dp, 'replica')} × {each}, each with "
+            f"{_budget(group)} of prompts in a step."
+        )
     if group.layout.dp == 1:
         devices = counted(group.devices, "device")
         shape = f" ({each})" if each != f"TP {group.devices}" else ""
@@ -202,7 +228,8 @@ def _fleet_remarks(result: StudyResult, best: Configuration) -> list[str]:
         kind = " of each kind" if len(best.instances) > 1 else ""
         verb = "fails" if spare == 1 else "fail"
         remarks.append(
-            f"If {counted(spare, 'instance')}{kind} {verb}, the fleet still serves this rate."
+            f"If {counted(spare, 'instance')}{kind} {verb}, the fleet still serves this rate: "
+            "latencies are without spares."
         )
     return remarks
 
@@ -217,7 +244,7 @@ def _required(best: Configuration, fleet: Fleet, spare: int) -> str:
     if most is None or fleet.rate is None:
         return text
     room = show.percent(most / fleet.rate - 1)
-    kept = " within the limits" if best.simulated else ""
+    kept = " within the limits" if best.slo else ""
     return f"{text}{subject} serves up to {show.quantity(most)} req/s{kept}, {room} more."
 
 

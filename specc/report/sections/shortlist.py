@@ -31,7 +31,7 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
         number("p99", "ms", lambda s: milliseconds(s.metrics.statistic("ttft.p99"))),
         number("TPOT mean", "ms", lambda s: milliseconds(s.metrics.statistic("tpot.mean"))),
         number("p99", "ms", lambda s: milliseconds(s.metrics.statistic("tpot.p99"))),
-        number("Throughput", "tok/s", lambda s: show.rate(s.metrics.throughput)),
+        number("Throughput", "tok/s", lambda s: show.rate(_throughput(study, s))),
         *([number("Capacity", "req/s", _capacity)] if any(s.capacity for s in shown) else []),
     ]
     yield table(
@@ -43,6 +43,13 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
         most=len(shown),
         depth=study.summary,
     )
+
+
+def _throughput(study: ReportedStudy, simulated: Simulated) -> float:
+    """Return the throughput of the configuration that was simulated; of a server, of its run."""
+    pairs = zip(study.simulations, study.result.configurations, strict=False)
+    found = next((c for s, c in pairs if s is simulated), None)
+    return simulated.metrics.throughput if found is None else found.throughput
 
 
 def _capacity(simulated: Simulated) -> str:

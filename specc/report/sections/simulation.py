@@ -77,11 +77,22 @@ def answered(study: ReportedStudy, best: Configuration) -> str:
             )
         return (
             f"Simulated with {clients}, {many}: each sends its next request when the last one is "
-            f"done. {begin}; {count} requests."
+            f"done. {begin}; {count} requests.{_later(best)}"
         )
     return (
         f"Simulated with {count} requests that come at random (Poisson) at "
         f"{show.quantity(found.rate or 0.0)} req/s; checked with {CHECKED} seeds."
+    )
+
+
+def _later(best: Configuration) -> str:
+    """Say what requests see after the first of each client, who begin all at once."""
+    later, whole = best.later_ttft, best.metrics
+    if later is None or later.p99 is None or whole is None or whole.ttft is None:
+        return ""
+    return (
+        f" After the first request of each client, TTFT is {show.duration(later.mean)} in the mean "
+        f"and {show.duration(later.p99)} at p99."
     )
 
 
@@ -240,6 +251,9 @@ def _utilisation(best: Simulated) -> str:
     from specc.simulation.instances import is_unlimited  # something is simulated, or it stays out
 
     m = best.metrics
+    if m.tpot is None and m.batch == 0:  # prompts alone
+        waits = counted(m.most_waiting, "request")
+        return f"Utilisation {show.percent(m.busy)}, longest queue of an engine {waits}."
     limit = show.integer(best.settings[-1].limit)
     batch = f"mean batch {show.quantity(m.batch)} of {limit}"
     queue = f"longest queue of an engine {counted(m.most_waiting, 'request')}"
