@@ -58,6 +58,8 @@ class SimulatedInstance:
         running = self.batch if self.phase is not Phase.PREFILL else PREFILL_LIMIT
         scheduler = engine.scheduler if whole and engine.scheduler else Scheduler.DECODE_FIRST
         flat = self.phase is not Phase.DECODE and self.server.mixture.has_hits
+        # A budget that was found for prompts is no limit where there are none.
+        budget = max(self.budget, running) if self.phase is Phase.DECODE else self.budget
         scheduling = scheduling_of(
             engine,
             scheduler,
@@ -67,8 +69,8 @@ class SimulatedInstance:
         )
         return EngineLimits(
             scheduler=scheduler,
-            budget=self.budget,
-            limit=min(running, self.budget),
+            budget=budget,
+            limit=min(running, budget),
             admission=engine.prefill_admission or running,
             decode_batch=running,
             capacity=self.cache_blocks,

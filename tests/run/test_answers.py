@@ -167,6 +167,15 @@ def test_phases_alone_are_closed_loops(tmp_path: Path, mode: str, without: str) 
     assert best.bins[0].ttft is None if without == "ttft" else best.bins[0].tpot is None
 
 
+def test_short_prompts_do_not_limit_what_decodes(tmp_path: Path) -> None:
+    """The budget that is found for prompts of one token is four tokens."""
+    workload = "workload w { input = 1 tok; output = 50 tok; slo { tpot <= 30 ms } }\n"
+    more = "mode = disaggregated; parallel { tp = 2; pp = 1 }; engine { decode_batch = 64 }"
+    best = best_of(study_of(tmp_path, more, workload=workload))
+    assert best.load.clients > 40
+    assert best.tpot == pytest.approx(best.closed_form.tpot, rel=0.15)
+
+
 def test_phases_apart_are_simulated_together(tmp_path: Path) -> None:
     more = "mode = disaggregated; parallel { tp = 2; pp = 1 }"
     best = best_of(study_of(tmp_path, more, "ttft <= 2 s; tpot <= 40 ms"))
