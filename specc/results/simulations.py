@@ -256,8 +256,8 @@ class Estimate(Record):
 class Closed(Record):
     """A mean as closed form or step loop said it, and as the simulation saw it.
 
-    TTFT and TPOT are in seconds, `rate` is what the one can serve and the other did, in requests
-    a second.
+    TTFT and TPOT are in seconds; in requests a second, `rate` is what the one can serve and the
+    other did, and `carried` what both can.
     """
 
     metric: str

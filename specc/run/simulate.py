@@ -391,12 +391,18 @@ def _closed(
 ) -> tuple[Closed, ...]:
     """Set what closed form or step loop said beside what was simulated.
 
-    At the rate of a fleet its places are not all taken, so that latencies are of another load.
+    At the rate of a fleet its places are not all taken: only the rate that it can carry compares.
     """
     pairs: dict[str, tuple[float | None, float | None]]
-    pairs = {"rate": (planned.rate, found.rate)}
-    if kind is not LoadKind.RATE:
-        pairs = {"ttft": (planned.ttft, found.ttft), "tpot": (planned.tpot, found.tpot), **pairs}
+    if kind is LoadKind.RATE:
+        each = min((i.count - i.spare) * i.point.rate for i in found.instances)
+        pairs = {"carried": (each, found.capacity)}
+    else:
+        pairs = {
+            "ttft": (planned.ttft, found.ttft),
+            "tpot": (planned.tpot, found.tpot),
+            "rate": (planned.rate, found.rate),
+        }
     return tuple(
         Closed(name, before, seen)
         for name, (before, seen) in pairs.items()

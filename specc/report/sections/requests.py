@@ -28,7 +28,7 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     best = shown[0]
     if best.metrics.objectives:
         yield _objectives(study)
-    if best.closed:
+    if any(s.closed for s in study.simulations):
         yield _closed(study)
     if best.metrics.bins:
         yield _lengths(study, best)
@@ -115,7 +115,7 @@ def _closed(study: ReportedStudy) -> Table:
         for c in s.closed:
             seconds = c.metric in ("ttft", "tpot")
             text = show.duration if seconds else show.quantity
-            name = f"{c.metric.upper()}, mean" if seconds else "Rate (possible, served), req/s"
+            name = f"{c.metric.upper()}, mean" if seconds else _RATES[c.metric]
             values = (text(c.planned), text(c.simulated), _difference(c.planned, c.simulated))
             rows.append(Row((named(s), name, *values)))
     return Table(
@@ -142,6 +142,9 @@ _STEADY = (
     "The closed form (steady state) has as many clients as places, each of which sends its next "
     "request when one is done; in the simulation requests come as its load says."
 )
+
+
+_RATES = {"rate": "Rate (possible, served), req/s", "carried": "Rate that it can carry, req/s"}
 
 
 def _is_steady(study: ReportedStudy) -> bool:

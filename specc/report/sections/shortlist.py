@@ -19,7 +19,7 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
         text("Layout", lambda s: short_label(s.layout)),
         *(
             detailed([number("Rank by closed form", "", lambda s: str(s.place))])
-            if any(s.closed for s in shown)
+            if study.study.deployments
             else []
         ),
         *([number("Devices", "", lambda s: str(s.devices))] if study.study.deployments else []),

@@ -146,7 +146,7 @@ def headline(study: ReportedStudy) -> str:
     if found is not None:
         missed = "" if best.meets else "the simulated load does not meet all objectives; "
         instances = simulate.instances if simulate else 1
-        each = best.devices // instances if best.closed else 0
+        each = best.devices // instances if study.study.deployments else 0
         several = study.best is not None and study.best.instance_count > instances
         what = "such fleet" if several else "instance"
         return name + missed + _capacity_sentence(found, each, what)
