@@ -218,10 +218,16 @@ def _scaled(
     return end * simulated / planned
 
 
+def _limit_name(fact: str) -> str:
+    """Return how a limit on a statistic is written: that on a mean of TTFT or TPOT without it."""
+    metric, _, statistic = fact.partition(".")
+    return metric if statistic == "mean" and metric in ("ttft", "tpot") else fact
+
+
 def _missed(seen: Seen, deployment: Deployment, found: Configuration) -> tuple[Miss, ...]:
     """Return which objectives are missed; if none is, the load is more than what is served."""
     missed = tuple(
-        Miss(o.fact.removesuffix(".mean"), o.seen, o.limit, o.seen / o.limit - 1)
+        Miss(_limit_name(o.fact), o.seen, o.limit, o.seen / o.limit - 1)
         for o in seen.metrics.objectives
         if not o.met and o.seen is not None
     )

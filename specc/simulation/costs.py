@@ -20,6 +20,7 @@ from specc.units import Seconds, Tokens
 
 PICOSECONDS = 10**12  # of a second
 _BATCHES_AT_ONCE = 64
+_SUM_BYTES, _MOST_BYTES = 8, 1 << 28  # of a prefix sum; of all that are kept of an instance
 _MOST_KNOWN = 100_000  # steps that are remembered: many prompts are of one length
 _MOST_NODES = 48  # contexts between which the cost of a decode step is taken to be linear
 
@@ -129,6 +130,8 @@ class CostTable:
         known = self._decode.get(batch)
         if known is not None:
             return known
+        if len(self._decode) * self.longest * _SUM_BYTES > _MOST_BYTES:
+            self._decode.clear()
         first = (batch - 1) // _BATCHES_AT_ONCE * _BATCHES_AT_ONCE + 1
         self._tabulate(range(first, first + _BATCHES_AT_ONCE))
         return self._decode[batch]

@@ -212,6 +212,23 @@ def test_a_rate_that_no_fleet_carries_is_infeasible(tmp_path: Path) -> None:
     assert not found.feasible
 
 
+@pytest.mark.parametrize("fact", ["latency.mean", "queue.mean", "ttft.mean", "itl.p99"])
+def test_every_limit_that_is_missed_has_a_name(tmp_path: Path, fact: str) -> None:
+    path = tmp_path / "plan.spec"
+    workload = SHORT.format(slo=f"slo {{ {fact} <= 1 ns }}")
+    study = "study s { workload = w; deployments = d }"
+    engine = "parallel { tp = 2; pp = 1 }; engine { max_sequences = 4; chunk_budget = 2Ki tok }"
+    path.write_text(HEAD + workload + DEPLOYMENT.format(more=engine) + study)
+    session = Session(path)
+    text = session.report.files["plan.report.md"]
+    if fact.startswith("queue"):  # a client alone never waits
+        assert session.results.studies[0].feasible
+        return
+    assert "No layout meets the limits" in text
+    name = fact.removesuffix(".mean") if fact.startswith("ttft") else fact
+    assert session.results.studies[0].configurations[0].misses[0].limit == name
+
+
 def test_lengths_have_figures_of_their_own(tmp_path: Path) -> None:
     workload = """
     workload w { requests {
