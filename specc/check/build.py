@@ -10,7 +10,7 @@ from attrs import Factory, define
 from specc.check import rules
 from specc.check.convert import Several, convert, to_number
 from specc.check.evaluate import Called, Evaluator, Items, Symbol, Value, kind_of
-from specc.check.merge import MergedBlock, is_none, is_without, merge
+from specc.check.merge import MergedBlock, is_without, merge
 from specc.check.misplaced import Misplaced
 from specc.check.modules import Found, Loader, Module
 from specc.check.overrides import Overrides, SweepValue, variants
@@ -294,8 +294,7 @@ class _Builder:
         values: dict[str, Any] = {}
         if cls is Study:
             self._expectations(merged, values)
-            written = merged.fields.get("simulate")
-            values["unsimulated"] = written is not None and is_none(written.node.value)
+            values["unsimulated"] = _is_unsimulated(merged)
         for statement in merged.others:
             self.misplaced.report_statement(statement, merged)
         spans: dict[str, Span] = {"": merged.span}
@@ -494,8 +493,7 @@ class _Builder:
 
         lists = [merged.fields.get(field) for field in ("deployments", "servers")]
         deployments = [name for names in lists if names for name in _names_in(names.node.value)]
-        written = merged.fields.get("simulate")
-        simulated = written is None or not is_none(written.node.value)
+        simulated = not _is_unsimulated(merged)
         expectations = []
         for claim in merged.claims:
             try:
@@ -607,6 +605,11 @@ class _Builder:
         if self.problems.errors != before:
             raise AlreadyReportedError
         return tuple(found)
+
+
+def _is_unsimulated(merged: MergedBlock) -> bool:
+    """Say whether a study has `simulate = none`."""
+    return is_without(entries(Study)["simulate"][0], merged.fields.get("simulate"))
 
 
 def _assertions(module: Module) -> list[Assertion]:

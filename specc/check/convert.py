@@ -98,10 +98,7 @@ class Several:
 def _several(type_: NumberType, value: Items, span: Span, field: str) -> Several:
     if not value.values:
         raise problem(span, "E0402", f"'{field}' is an empty list", help="name at least one number")
-    numbers = [to_number(type_, item, at, field) for item, at in value.values]
-    if None in numbers:
-        raise problem(span, "E0301", f"'{field}' takes numbers in a list, not 'auto'")
-    return Several(tuple(sorted({int(number) for number in numbers if number is not None})))
+    return Several(tuple(sorted({_whole(type_, item, at, field) for item, at in value.values})))
 
 
 def to_number(type_: NumberType, value: Value, span: Span, field: str) -> Number | None:
@@ -387,7 +384,12 @@ def _ends(
 
 
 def _count(value: Value, span: Span, field: str, type_: SizesType = _POSITIVE) -> int:
-    number = to_number(type_.each, value, span, field)
+    return _whole(type_.each, value, span, field)
+
+
+def _whole(type_: NumberType, value: Value, span: Span, field: str) -> int:
+    """Return a whole number that stands in a list or a range."""
+    number = to_number(type_, value, span, field)
     if number is None:
         raise problem(span, "E0301", f"'{field}' takes numbers in a list, not 'auto'")
     return int(number)

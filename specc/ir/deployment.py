@@ -248,6 +248,11 @@ class Fleet(v.Node):
         "instances of each kind beyond those that the rate needs, for failures", default=0
     )
 
+    @property
+    def carried(self) -> float | None:
+        """Requests a second that the instances are counted for: the rate with its headroom."""
+        return None if self.rate is None else self.rate * (1 + self.headroom)
+
 
 _OWN = ("device", "quant", "formats", "communication", "experts", "parallel", "engine")
 
@@ -332,6 +337,11 @@ class Deployment(v.Node):
             for size in sizes
             for engine in engines
         )
+
+    @property
+    def all_instances(self) -> "tuple[Deployment, ...]":
+        """The deployments that instances of all phases are."""
+        return tuple(i for phase in self.mode.phases for i in self.instances(phase))
 
     @property
     def longest_request(self) -> Tokens:

@@ -38,9 +38,9 @@ def is_simulated(study: Study) -> bool:
 
 def why_unsimulated(study: Study, deployment: Deployment) -> str:
     """Say why a deployment of a study without a simulate block is not simulated; '' if it is."""
-    instances = [i for phase in deployment.mode.phases for i in deployment.instances(phase)]
     if study.unsimulated:
         return "simulate = none"
+    instances = deployment.all_instances
     if any(instance.fitted is None for instance in instances):
         return "the reference calibration has no queueing"
     if any(instance.engine.step is StepLatency.OVERLAPPED for instance in instances):
@@ -56,9 +56,7 @@ def fleet_rate(study: Study, deployment: Deployment) -> float | None:
     It is that of the fleet with its headroom, or that of the capacity without a simulation.
     """
     fleet = fleet_of(study, deployment)
-    if fleet is None or fleet.rate is None:
-        return None
-    return fleet.rate * (1 + fleet.headroom)
+    return None if fleet is None else fleet.carried
 
 
 def fleet_of(study: Study, deployment: Deployment) -> Fleet | None:

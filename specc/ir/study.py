@@ -37,9 +37,11 @@ class Study(v.Node):
     @property
     def instances(self) -> tuple[Deployment, ...]:
         """What the instances of all deployments are, one for each phase and size to try."""
-        return tuple(
-            i for d in self.deployments for phase in d.mode.phases for i in d.instances(phase)
-        )
+        return tuple(i for deployment in self.deployments for i in deployment.all_instances)
+
+    def deployment(self, name: str) -> Deployment:
+        """Return one of its deployments by name."""
+        return next(d for d in self.deployments if d.name == name)
 
     @property
     def objective(self) -> Objective:

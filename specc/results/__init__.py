@@ -6,6 +6,7 @@ writes and loads result files, `frame.py` makes tables for pandas.
 """
 
 from specc.results.answers import (
+    CHECKED_SEEDS,
     AnswerMetrics,
     ClosedFigures,
     KeptLimit,
@@ -45,6 +46,7 @@ from specc.results.simulations import (
     SimulationPicture,
     Statistics,
     Steps,
+    meets,
 )
 from specc.results.studies import (
     MOST_WHOLE,
@@ -59,6 +61,7 @@ from specc.results.studies import (
 )
 
 __all__ = [
+    "CHECKED_SEEDS",
     "FORMAT",
     "MOST_POINTS",
     "MOST_WHOLE",
@@ -102,6 +105,7 @@ __all__ = [
     "Verdict",
     "drawn",
     "load_results",
+    "meets",
     "objective_of",
     "rounded",
     "short_label",

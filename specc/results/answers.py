@@ -5,6 +5,8 @@ from attrs import frozen
 from specc.records import Record
 from specc.units import Seconds
 
+CHECKED_SEEDS = 3  # with which the instances of a fleet are counted
+
 
 @frozen(eq=False, repr=False)
 class Load(Record):

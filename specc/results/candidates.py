@@ -231,6 +231,22 @@ class Instance(Record):
         """The memory of a device."""
         return self.point.memory
 
+    @property
+    def working(self) -> int:
+        """Instances without the spare ones."""
+        return self.count - self.spare
+
+    @property
+    def rate(self) -> float:
+        """Requests a second of those that work, by closed form."""
+        return self.working * self.point.rate
+
+    @property
+    def places(self) -> int:
+        """Requests that those that work run at a time, or prompts that keep them busy."""
+        each = self.layout.dp * self.layout.pp * self.engine.max_sequences
+        return self.working * (self.point.concurrency if self.phase == "prefill" else each)
+
 
 @frozen(kw_only=True, eq=False, repr=False)
 class Candidate(Record):
@@ -350,6 +366,11 @@ class Configuration(Record):
             name: None if low is None or high is None else (low, high)
             for name, (low, high) in ends.items()
         }
+
+    @property
+    def planned_rate(self) -> float:
+        """Requests a second that its instances can serve by closed form, links aside."""
+        return min(instance.rate for instance in self.instances)
 
     @property
     def feasible(self) -> bool:

@@ -133,6 +133,11 @@ class Metrics(Record):
         return None if found is None else float(getattr(found, name))
 
 
+def meets(metrics: Metrics) -> bool:
+    """Say whether all objectives are met, and every request was served."""
+    return all(objective.met for objective in metrics.objectives) and not metrics.rejected
+
+
 @frozen(eq=False, repr=False)
 class RateSeen(Record):
     """What a simulation at a rate saw."""
@@ -307,4 +312,4 @@ class Simulated(Record):
     @property
     def meets(self) -> bool:
         """Whether all objectives are met, and every request was served."""
-        return all(o.met for o in self.metrics.objectives) and not self.metrics.rejected
+        return meets(self.metrics)

@@ -45,12 +45,11 @@ def answered(
     subject = simulator.subject
     planned = subject.configuration
     assert planned is not None
-    deployment = next(d for d in subject.study.deployments if d.name == planned.deployment)
+    deployment = subject.study.deployment(planned.deployment)
     metrics = answer_metrics(_steady(simulator, seen))
-    counts = seen.at.counts or simulator.counts
     instances = tuple(
         evolve(instance, count=count + instance.spare)
-        for instance, count in zip(planned.instances, counts, strict=True)
+        for instance, count in zip(planned.instances, seen.counts, strict=True)
     )
     found = assembled(
         deployment,
@@ -63,7 +62,7 @@ def answered(
     load = Load(
         kind=kind.value if kind is not None else "none",
         rate=simulator.source.rate,
-        clients=seen.at.clients or subject.simulate.arrival.clients,
+        clients=seen.clients,
         requests=seen.metrics.requests,
     )
     whole = evolve(
@@ -111,7 +110,7 @@ def _steady(simulator: Simulator, seen: Seen) -> Metrics:
     """
     clients, latency = seen.at.clients, seen.metrics.latency
     begin = 0.0 if clients is None else simulator.ramp(clients)
-    if not simulator.has_clients and latency is not None:
+    if seen.clients is None and latency is not None:
         begin = latency.mean
     if not begin:
         return seen.metrics
@@ -152,7 +151,7 @@ def carried_rate(found: Configuration, objective: Objective) -> float | None:
 
 def _later(simulator: Simulator, seen: Seen) -> Spread | None:
     """Return TTFT without the first requests of clients that begin all at once."""
-    clients = seen.at.clients or simulator.subject.simulate.arrival.clients
+    clients = seen.clients
     if clients is None or simulator.ramp(clients) or seen.metrics.ttft is None:
         return None
     values = seen.outcome.values("ttft")[clients:]

@@ -266,11 +266,7 @@ def _pair_misses(pair: _Pair, deployment: Deployment, slo: Slo) -> tuple[Miss, .
     misses = _misses(deployment.search.limits, lambda fact: _of_pair(fact, pair, deployment))
     if slo.tpot is not None and pair.tpot > slo.tpot:
         misses = (Miss("tpot", pair.tpot, slo.tpot, pair.tpot / slo.tpot - 1), *misses)
-    fleet = deployment.fleet
-    if fleet is not None and fleet.devices is not None and pair.devices > fleet.devices:
-        excess = pair.devices / fleet.devices - 1
-        return Miss("devices", float(pair.devices), float(fleet.devices), excess), *misses
-    return misses
+    return *_too_many(deployment, pair.devices), *misses
 
 
 def assembled(
@@ -283,11 +279,7 @@ def assembled(
 ) -> Configuration:
     """Return instances as a configuration that serves so much."""
     devices = sum(i.count * i.devices for i in instances)
-    known = {
-        i.device.name: i.device
-        for phase in deployment.mode.phases
-        for i in deployment.instances(phase)
-    }
+    known = {i.device.name: i.device for i in deployment.all_instances}
     each = [(i.count * i.devices, known[i.device]) for i in instances]
     cost, power = _total(each, _price), _total(each, _power)
     last = instances[-1]
@@ -298,7 +290,7 @@ def assembled(
         quantisation=deployment.usual_format.value,
         instances=instances,
         devices=devices,
-        in_flight=(last.count - last.spare) * last.point.concurrency,
+        in_flight=last.working * last.point.concurrency,
         rate=rate,
         ttft=ttft,
         tpot=tpot,
@@ -319,7 +311,7 @@ def assembled(
 def _bands(instances: tuple[Instance, ...], throughput: float) -> Band:
     """Return the bands of a configuration: throughput moves with the phase that limits it."""
     first, last = instances[0].point, instances[-1].point
-    limiting = min(instances, key=lambda i: (i.count - i.spare) * i.point.rate).point
+    limiting = min(instances, key=lambda instance: instance.rate).point
     scale = throughput / limiting.throughput
     return Band(
         ttft_p10=first.bands.ttft_p10,
@@ -348,10 +340,15 @@ def _misses(bounds: tuple[Bound, ...], read: Callable[[Fact], Any]) -> tuple[Mis
 def judged(deployment: Deployment, found: Configuration) -> tuple[Miss, ...]:
     """Return which limits on a whole configuration it misses, that on the fleet's devices too."""
     misses = _misses(deployment.search.limits, _reader(found))
+    return *_too_many(deployment, found.devices), *misses
+
+
+def _too_many(deployment: Deployment, devices: int) -> tuple[Miss, ...]:
+    """Return by how much a configuration has more devices than its fleet may have."""
     most = deployment.fleet.devices if deployment.fleet is not None else None
-    if most is None or found.devices <= most:
-        return misses
-    return (Miss("devices", float(found.devices), float(most), found.devices / most - 1), *misses)
+    if most is None or devices <= most:
+        return ()
+    return (Miss("devices", float(devices), float(most), devices / most - 1),)
 
 
 def _reader(found: Configuration) -> Callable[[Fact], Any]:

@@ -216,8 +216,7 @@ def _of_simulations(study: Study) -> Iterator[WorkPart]:
 
 def _ranks(deployment: Deployment) -> int:
     """Return the data-parallel ranks of an instance, the most that are tried."""
-    phases = deployment.mode.phases
-    instances = [i for phase in phases for i in deployment.instances(phase)]
+    instances = deployment.all_instances
     return max((i.devices or 1) // min(i.parallel.tp or (1,)) for i in instances)
 
 
@@ -233,8 +232,7 @@ def _goes_step_by_step(subject: MeasuredServer | Deployment) -> bool:
     from specc.simulation.instances import measured_pool
 
     if isinstance(subject, Deployment):
-        instances = [i for phase in subject.mode.phases for i in subject.instances(phase)]
-        return any(instance.engine.long_prefill_token_threshold for instance in instances)
+        return any(i.engine.long_prefill_token_threshold for i in subject.all_instances)
     pool = measured_pool(subject, Routing.ROUND_ROBIN, longest=1, flat_hits=False)
     return engine_kind(pool.settings) is not Continuous
 

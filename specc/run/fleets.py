@@ -29,9 +29,8 @@ def splits(
     fleet = deployment.fleet
     if deployment.mode is Mode.DISAGGREGATED or fleet is None:
         yield Split(1, 1, min(rates))
-    elif fleet.rate is not None:
-        wanted = fleet.rate * (1 + fleet.headroom)
-        prefill, decode = (max(1, math.ceil(wanted / rate - 1e-9)) for rate in rates)
+    elif fleet.carried is not None:
+        prefill, decode = (_count_for(fleet.carried, rate) for rate in rates)
         yield Split(prefill, decode, min(prefill * rates[0], decode * rates[1]))
     else:
         assert fleet.devices is not None
@@ -54,14 +53,18 @@ def best_split(devices: int, sizes: tuple[int, int], rates: tuple[float, float])
     rate = np.minimum(prefill * rates[0], decode * rates[1])
     best = float(rate.max())
     # What exceeds the best rate is idle: take as few of each as reach it.
-    fewest = [max(1, math.ceil(best / each - 1e-9)) for each in rates]
+    fewest = [_count_for(best, each) for each in rates]
     return Split(fewest[0], fewest[1], min(fewest[0] * rates[0], fewest[1] * rates[1]))
 
 
 def fleet_size(fleet: Fleet, size: int, rate: float) -> int:
     """Return how many instances a fleet has, spares included, if each serves a rate."""
-    if fleet.rate is None:
+    if fleet.carried is None:
         assert fleet.devices is not None
         return max(fleet.devices // size, 1 + fleet.spare)
-    wanted = fleet.rate * (1 + fleet.headroom)
-    return max(1, math.ceil(wanted / rate - 1e-9)) + fleet.spare
+    return _count_for(fleet.carried, rate) + fleet.spare
+
+
+def _count_for(wanted: float, rate: float) -> int:
+    """Return how many instances serve a rate, if each serves another one."""
+    return max(1, math.ceil(wanted / rate - 1e-9))

@@ -5,7 +5,7 @@ from math import ceil
 
 from attrs import evolve, frozen
 
-from specc.results import Metrics
+from specc.results import Metrics, meets
 from specc.run.subjects import Conditions, Simulator
 from specc.simulation.capacity import carried
 from specc.simulation.metrics import Outcome
@@ -19,9 +19,15 @@ NARROW = 0.02  # of the clients, at which their search ends
 
 @frozen(eq=False)
 class Seen:
-    """A simulation under some conditions, and whether the load is carried."""
+    """A simulation under some conditions, and whether the load is carried.
+
+    Attributes:
+        counts: instances of each part under them, and `clients` of a closed loop.
+    """
 
     at: Conditions
+    counts: tuple[int, ...]
+    clients: int | None
     outcome: Outcome
     metrics: Metrics
     holds: bool
@@ -35,12 +41,9 @@ def seen_under(simulator: Simulator, at: Conditions) -> Seen:
     """
     outcome = simulator.outcome(at)
     metrics = simulator.judged(outcome)
-    if simulator.has_clients:
-        met = all(objective.met for objective in metrics.objectives)
-        holds = met and not metrics.rejected
-    else:
-        holds = carried(metrics, 0.0) and not metrics.rejected
-    return Seen(at, outcome, metrics, holds)
+    clients = simulator.clients(at)
+    holds = meets(metrics) and (clients is not None or carried(metrics, 0.0))
+    return Seen(at, at.counts or simulator.counts, clients, outcome, metrics, holds)
 
 
 def excess(metrics: Metrics) -> float:
@@ -96,7 +99,7 @@ def fewest_instances(simulator: Simulator, at: Conditions) -> Seen:
     # The most of each phase that were too few.
     failed = [0 if at.counts is None else count - 1 for count in first]
     while not found.holds and not found.metrics.rejected:
-        counts = found.at.counts or first
+        counts = found.counts
         sides = blamed(found.metrics, len(first))
         for side in sides:
             failed[side] = counts[side]
@@ -117,12 +120,9 @@ def _fewest_of(
     """Return the fewest instances of a phase, those of the other as they are."""
 
     def with_count(count: int) -> Seen:
-        assert found.at.counts is not None
-        counts = found.at.counts
-        return probe((*counts[:side], count, *counts[side + 1 :]))
+        return probe((*found.counts[:side], count, *found.counts[side + 1 :]))
 
-    assert found.at.counts is not None
-    low, high, step = failed, found.at.counts[side], MORE
+    low, high, step = failed, found.counts[side], MORE
     while high - low > 1:
         # Down by growing steps until they are too few; then between the two.
         middle = (low + high) // 2 if low else max(1, min(high - 1, int(high / step)))

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from specc.ir import Deployment, Phase, Simulate, Study
+from specc.ir import Deployment, Simulate, Study
 from specc.ir.load import LoadKind, fleet_rate, load_kind
 from specc.ir.simulation import LONGEST_SIMULATION, USUAL_REQUESTS, Arrival, Process
 from specc.results import Configuration, objective_of
@@ -57,7 +57,7 @@ def load_of(study: Study, deployment: Deployment, found: Configuration) -> Simul
             assert rate is not None
             return load_at(rate, found)
         case LoadKind.CLIENTS:
-            clients = places_of(found)
+            clients = found.instances[-1].places
             # Prompts of all at once would fill the queue of prefill instances, which have no more
             # of them than a steady state needs: the first ones come at the rate of later ones.
             ramp = clients / found.rate if len(found.instances) > 1 else 0.0
@@ -77,12 +77,8 @@ def usual_load(study: Study) -> Simulate:
     rates = [rate for d in study.deployments if (rate := fleet_rate(study, d)) is not None]
     if rates:
         return Simulate(arrival=Arrival(Process.POISSON, rates[0]))
-    devices = max(i.size for d in study.deployments for i in _instances(d))
+    devices = max(instance.size for instance in study.instances)
     return Simulate(arrival=Arrival(Process.CONCURRENCY, clients=devices * USUAL_PLACES))
-
-
-def _instances(deployment: Deployment) -> list[Deployment]:
-    return [i for phase in deployment.mode.phases for i in deployment.instances(phase)]
 
 
 def _requests(rate: float, found: Configuration) -> int:
@@ -90,12 +86,3 @@ def _requests(rate: float, found: Configuration) -> int:
     latency = (found.ttft or 0.0) + (found.tpot or 0.0) * found.throughput / found.rate
     wanted = max(USUAL_REQUESTS, math.ceil(LATENCIES * rate * latency))
     return max(1, min(wanted, MOST_REQUESTS, int(rate * LONGEST_SIMULATION / 2)))
-
-
-def places_of(found: Configuration) -> int:
-    """Return the requests that a configuration runs at a time, or prompts that keep it busy."""
-    last = found.instances[-1]
-    each = last.point.concurrency
-    if last.phase != Phase.PREFILL.value:
-        each = last.layout.dp * last.layout.pp * last.engine.max_sequences
-    return max(1, (last.count - last.spare) * each)

@@ -108,7 +108,7 @@ def subject_of(
         place: its place in the ranking by closed form, from 1.
         known: what was found for the tasks of its instances.
     """
-    deployment = next(d for d in study.deployments if d.name == chosen.deployment)
+    deployment = study.deployment(chosen.deployment)
     sides = [known[instance.task] for instance in chosen.instances]
     return Subject(
         study=study,
@@ -128,7 +128,7 @@ def _part(instance: Instance, known: Mapping[str, Evaluated]) -> Part:
         task=known[instance.task].task,
         batch=instance.engine.max_sequences,
         budget=instance.engine.chunk_budget,
-        count=instance.count - instance.spare,
+        count=instance.working,
     )
 
 
@@ -202,10 +202,9 @@ class Simulator:
             return tuple(pool.settings for pool in self._pools_at(0.0))
         return tuple(instance.settings for instance in self.instances)
 
-    @property
-    def has_clients(self) -> bool:
-        """Whether requests come from clients that wait for the last one."""
-        return self.subject.simulate.arrival.clients is not None
+    def clients(self, at: Conditions) -> int | None:
+        """Return the clients of a closed loop; None where requests come at times of their own."""
+        return at.clients or self.subject.simulate.arrival.clients
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -235,7 +234,7 @@ class Simulator:
             self.events.advanced()
 
         arrival = self.subject.simulate.arrival
-        clients = at.clients or arrival.clients
+        clients = self.clients(at)
         if clients is None:
             requests = self._phased(self.source.requests(at.scale, at.seed))
             return cluster.serve(requests, progress, self._allowance(at.target, len(requests)))

@@ -188,6 +188,7 @@ def _of_study(node: Study) -> Iterator[Diagnostic]:
     yield from _all(STUDY, node)
     if node.simulate is None:
         yield from simulation.not_simulated(node)
+        yield from simulation.rate_of_a_fleet(node)
     else:
         yield from _all(SIMULATION, node, node.simulate)
         yield from problems_of_capacity(node)

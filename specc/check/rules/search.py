@@ -70,5 +70,4 @@ def relaxation(deployment: Deployment) -> Iterator[Diagnostic]:
 
 
 def _devices(deployment: Deployment) -> dict[str, Device]:
-    instances = [i for phase in deployment.mode.phases for i in deployment.instances(phase)]
-    return {i.device.name: i.device for i in instances}
+    return {i.device.name: i.device for i in deployment.all_instances}

@@ -21,47 +21,10 @@ def not_simulated(study: Study) -> Iterator[Diagnostic]:
     why = next(filter(None, (why_unsimulated(study, d) for d in study.deployments)), "")
     if study.unsimulated:
         how = "remove 'simulate = none'"
-    for tail in study.workload.slo.tails if why else ():
-        yield Diagnostic(
-            "E0481",
-            f"'{tail.fact}' needs a simulation",
-            (
-                Label(tail.spans[""], "a statistic over requests"),
-                label_of(study, "simulate" if study.unsimulated else "", "not simulated"),
-            ),
-            why=f"{why}; closed forms and step loops compute only means",
-            help=how,
-        )
-    for deployment in study.deployments:
-        fleet, capacity = deployment.fleet, study.capacity
-        if capacity and capacity.rate and fleet is not None and fleet.rate is not None:
-            yield Diagnostic(
-                "E0486",
-                "'capacity.rate' has no effect here",
-                (
-                    label_of(capacity, "rate", "a rate to carry", study),
-                    label_of(fleet, "rate", "the fleet has one", deployment),
-                ),
-                help="keep one of them",
-            )
-            break
-    for path in () if why else _simulated_facts(study):
-        if path.rpartition(".")[2] in _OF_A_CAPACITY:
-            yield Diagnostic(
-                "E0481",
-                f"'{path}' needs a capacity search",
-                (label_of(study, "", "none here"),),
-                help="add blocks to the study: simulate { arrival = poisson(12 req/s) } and "
-                "capacity { rate = 20 req/s }; of a fleet write best.instances",
-            )
-    for path in _simulated_facts(study) if why else ():
-        yield Diagnostic(
-            "E0481",
-            f"'{path}' needs a simulation",
-            (label_of(study, "simulate" if study.unsimulated else "", "not simulated"),),
-            why=why,
-            help=how,
-        )
+    if why:
+        yield from _statistics_without(study, why, how)
+    else:
+        yield from _capacity_without_search(study)
     if study.servers:
         yield Diagnostic(
             "E0481",
@@ -76,6 +39,54 @@ def not_simulated(study: Study) -> Iterator[Diagnostic]:
             (label_of(study.capacity, "", "", study),),
             help=how if why or study.servers else f"{how}; or say the rate to carry",
         )
+
+
+def _statistics_without(study: Study, why: str, how: str) -> Iterator[Diagnostic]:
+    """Limits and expectations on single requests need a simulation, which there is not."""
+    here = label_of(study, "simulate" if study.unsimulated else "", "not simulated")
+    for tail in study.workload.slo.tails:
+        yield Diagnostic(
+            "E0481",
+            f"'{tail.fact}' needs a simulation",
+            (Label(tail.spans[""], "a statistic over requests"), here),
+            why=f"{why}; closed forms and step loops compute only means",
+            help=how,
+        )
+    for path in _simulated_facts(study):
+        yield Diagnostic("E0481", f"'{path}' needs a simulation", (here,), why=why, help=how)
+
+
+def _capacity_without_search(study: Study) -> Iterator[Diagnostic]:
+    """Expectations on a capacity need its search, which goes with a load of the spec."""
+    for path in _simulated_facts(study):
+        if path.rpartition(".")[2] in _OF_A_CAPACITY:
+            yield Diagnostic(
+                "E0481",
+                f"'{path}' needs a capacity search",
+                (label_of(study, "", "none here"),),
+                help="add blocks to the study: simulate { arrival = poisson(12 req/s) } and "
+                "capacity { rate = 20 req/s }; of a fleet write best.instances",
+            )
+
+
+def rate_of_a_fleet(study: Study) -> Iterator[Diagnostic]:
+    """The rate of a capacity counts instances where no fleet has a rate."""
+    capacity = study.capacity
+    if capacity is None or capacity.rate is None:
+        return
+    for deployment in study.deployments:
+        fleet = deployment.fleet
+        if fleet is not None and fleet.rate is not None:
+            yield Diagnostic(
+                "E0486",
+                "'capacity.rate' has no effect here",
+                (
+                    label_of(capacity, "rate", "a rate to carry", study),
+                    label_of(fleet, "rate", "the fleet has one", deployment),
+                ),
+                help="keep one of them",
+            )
+            return
 
 
 def _simulated_facts(study: Study) -> Iterator[str]:

@@ -147,7 +147,7 @@ def contexts(study: Study, deployment: Deployment) -> Iterator[Diagnostic]:
     """Requests fit the context of the model and of the engine."""
     workload = study.workload
     images = image_tokens(workload, deployment.model)
-    for instance in _phases(deployment):
+    for instance in deployment.all_instances:
         longest = instance.longest_request
         for prompt, output, labels in _longest(workload, images):
             if prompt + output > longest:
@@ -201,10 +201,6 @@ def _too_long(
         (*labels, label_of(instance.engine, "max_model_length", "this limit")),
         help="raise 'max_model_length', or shorten the requests",
     )
-
-
-def _phases(deployment: Deployment) -> list[Deployment]:
-    return [i for phase in deployment.mode.phases for i in deployment.instances(phase)]
 
 
 def _longest(workload: Workload, images: int) -> Iterator[tuple[int, int, tuple[Label, ...]]]:

@@ -114,6 +114,4 @@ def _in_step(study: ReportedStudy) -> str:
 
 def _engines(study: Study, name: str) -> list[Engine]:
     """Return the engines of a deployment, of each phase."""
-    deployment = next(d for d in study.deployments if d.name == name)
-    phases = deployment.mode.phases
-    return [i.engine for phase in phases for i in deployment.instances(phase)]
+    return [instance.engine for instance in study.deployment(name).all_instances]

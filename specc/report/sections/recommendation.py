@@ -69,8 +69,7 @@ def _beside(best: Configuration) -> list[str]:
     if load.kind == LoadKind.RATE.value:
         if best.capacity is None:
             return []
-        whole = min((i.count - i.spare) * i.point.rate for i in best.instances)
-        pairs = [("rate it can serve", whole, best.capacity, _requests_a_second)]
+        pairs = [("rate it can serve", best.planned_rate, best.capacity, _requests_a_second)]
     elif not _places(best) and best.ttft is not None and planned.ttft is not None:
         pairs.append(("TTFT", planned.ttft, best.ttft, show.duration))
     comparable = load.kind == LoadKind.CLIENTS.value and not _places(best)
@@ -89,7 +88,8 @@ def _beside(best: Configuration) -> list[str]:
 
 def _places(best: Configuration) -> str:
     """Say for how many requests in flight the closed form is, if that is not the load."""
-    flight = sum((i.count - i.spare) * i.point.concurrency for i in best.instances[-1:])
+    last = best.instances[-1]
+    flight = last.working * last.point.concurrency
     clients = best.load.clients if best.load is not None else None
     return "" if clients == flight else f" (with {counted(flight, 'request')} in flight)"
 
@@ -218,7 +218,7 @@ def _group_arithmetic(group: Instance) -> str:
 
 def _fleet_remarks(result: StudyResult, best: Configuration) -> list[str]:
     remarks = []
-    fleet = next(d.fleet for d in result.study.deployments if d.name == best.deployment)
+    fleet = result.study.deployment(best.deployment).fleet
     spare = next((g.spare for g in best.instances if g.spare), 0)
     if len(best.instances) == 2:
         remarks += _two_phases(best)
@@ -250,7 +250,7 @@ def _required(best: Configuration, fleet: Fleet, spare: int) -> str:
 
 def _two_phases(best: Configuration) -> list[str]:
     first, last = best.instances
-    rates = [(g.count - g.spare) * g.point.rate for g in best.instances]
+    rates = [group.rate for group in best.instances]
     text = (
         f"By closed form, prefill can take {show.quantity(rates[0])}, decode "
         f"{show.quantity(rates[1])} requests a second; "

@@ -130,7 +130,7 @@ def _closed(study: ReportedStudy) -> Table:
             Column("Difference"),
         ),
         rows=tuple(rows),
-        note=_STEADY if _is_steady(study) else _AT_ONCE,
+        note=_STEADY if study.result.is_steady else _AT_ONCE,
     )
 
 
@@ -145,12 +145,6 @@ _STEADY = (
 
 
 _RATES = {"rate": "Rate (possible, served), req/s", "carried": "Rate that it can carry, req/s"}
-
-
-def _is_steady(study: ReportedStudy) -> bool:
-    """Say whether no candidate was ranked with a whole batch at once."""
-    methods = {c.method for c in study.result.candidates if c.phase == "whole"}
-    return methods <= {"steady state"}
 
 
 def _difference(planned: float, simulated: float) -> str:

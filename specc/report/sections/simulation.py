@@ -10,11 +10,10 @@ from specc.report.charts.simulation import named
 from specc.report.document import Figures, Heading, Note, ReportBlock, Text
 from specc.report.study import ReportedStudy
 from specc.report.words import NOTHING_FITS
-from specc.results import CapacityFound, Configuration, Simulated
+from specc.results import CHECKED_SEEDS, CapacityFound, Configuration, Simulated
 from specc.units import counted
 
 _ROUTERS = {Routing.ENGINE: "requests to data-parallel ranks by the balancer of vLLM 0.33"}
-CHECKED = 3  # seeds with which the instances of a fleet are counted, see specc.run.simulate
 _STEEP = 0.05  # attainment lost by 5 % more load that is worth a warning
 
 
@@ -54,21 +53,15 @@ def answered(study: ReportedStudy, best: Configuration) -> str:
     """Say in a sentence or two which load the figures of the recommendation are for."""
     found = best.load
     if found is None or not best.simulated:
-        deployment = next(d for d in study.study.deployments if d.name == best.deployment)
-        why = why_unsimulated(study.study, deployment)
+        why = why_unsimulated(study.study, study.study.deployment(best.deployment))
         return f"Closed form, no queueing{': ' if why else ''}{why}."
     count = show.integer(found.requests or 0)
     if found.kind == LoadKind.GIVEN.value:
         return f"As simulated: {headline(study)}."
     if found.clients is not None:
         clients = counted(found.clients, "client")
-        places = sum(
-            (i.count - i.spare) * i.layout.dp * i.layout.pp * i.engine.max_sequences
-            for i in best.instances[-1:]
-        )
-        many = (
-            "as many as run at a time" if found.clients == places else "as many as keep the limits"
-        )
+        all_places = found.clients == best.instances[-1].places
+        many = "as many as run at a time" if all_places else "as many as keep the limits"
         begin = "Start-up and drain are in the figures"
         if len(best.instances) > 1:
             begin = (
@@ -81,7 +74,7 @@ def answered(study: ReportedStudy, best: Configuration) -> str:
         )
     return (
         f"Simulated with {count} requests that come at random (Poisson) at "
-        f"{show.quantity(found.rate or 0.0)} req/s; checked with {CHECKED} seeds."
+        f"{show.quantity(found.rate or 0.0)} req/s; checked with {CHECKED_SEEDS} seeds."
     )
 
 
