@@ -233,11 +233,11 @@ THROUGHPUT = Fact(
     title="Throughput",
     unit="tok/s",
     definition="Output tokens a second of all instances without spares; prefill-only: prompt "
-    "tokens. As simulated: of the requests done in the middle of a run, from the mean latency "
-    "after its begin to the last arrival; of clients that begin together and of bursts over the "
-    "whole run. In closed form: requests in flight × output tokens / end-to-end time, which in "
-    "the step loop ends with the last request of each length; with separate prefill and decode: "
-    "request rate × output tokens.",
+    "tokens. As simulated: of the requests done in the middle of a run, from when the first ones "
+    "are done, but for one in a hundred, or half have come, to the last arrival; of clients that "
+    "begin together, of bursts and of measured servers over the whole run. In closed form: "
+    "requests in flight × output tokens / end-to-end time, which in the step loop ends with the "
+    "last request of each length; with separate prefill and decode: request rate × output tokens.",
     dimension=TOKENS / TIME,
     digits=Digits.RATE,
     better=Better.MORE,
@@ -365,9 +365,8 @@ GOODPUT = Fact(
     name="goodput",
     title="Goodput",
     unit="req/s",
-    definition="Requests that meet every objective, a second, from the first arrival to the last "
-    "token. A request is judged by the loosest limit on each metric; a rejected request counts as "
-    "missed.",
+    definition="Requests that meet every objective, a second, in the time that throughput is of. A "
+    "request is judged by the loosest limit on each metric; a rejected request counts as missed.",
     dimension=REQUESTS / TIME,
     digits=Digits.QUANTITY,
     better=Better.MORE,

@@ -16,7 +16,8 @@ from specc.units import DIMENSIONLESS, REQUESTS, TIME, TOKENS, Seconds, Tokens
 # Picoseconds in 64 bits reach 107 days; the last request must come well before.
 LONGEST_SIMULATION: Seconds = 60 * 86400.0
 USUAL_REQUESTS = 10_000
-FEWEST_OF_CLIENTS, EACH_CLIENT = 500, 5  # requests of a closed loop, at least and of each client
+# Requests of a closed loop: at least, of each client, and of each where that would be too many.
+FEWEST_OF_CLIENTS, EACH_CLIENT, EACH_OF_MANY, MOST_OF_CLIENTS = 500, 5, 2, 100_000
 
 
 class Process(Enum):
@@ -133,7 +134,8 @@ class Simulate(v.Node):
     )
     requests: int | None = v.number(
         DIMENSIONLESS,
-        "requests to simulate; `auto` is 10 000, all of a trace, and of clients 5 each, or 500",
+        "requests to simulate; `auto` is 10 000, all of a trace, and of clients 5 each, or 500; "
+        "of more than 20 000 clients 100 000, or 2 each",
         default=None,
         whole=True,
         at_least=1,
@@ -202,7 +204,8 @@ class Simulate(v.Node):
 
 def requests_of_clients(clients: int) -> int:
     """Return how many requests of a closed loop are simulated, if nobody says it."""
-    return max(FEWEST_OF_CLIENTS, EACH_CLIENT * clients)
+    most = max(EACH_OF_MANY * clients, MOST_OF_CLIENTS)
+    return max(FEWEST_OF_CLIENTS, min(EACH_CLIENT * clients, most))
 
 
 @frozen(kw_only=True, eq=False, repr=False)

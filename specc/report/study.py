@@ -120,7 +120,9 @@ class ReportedStudy:
         return " · ".join(parts)
 
     def includes_ttft(self, found: Configuration) -> bool:
-        """Tell whether the TPOT of a configuration includes its TTFT, as in the closed form."""
+        """Tell whether the TPOT of a configuration includes its TTFT, as waves have it."""
+        if found.simulated:
+            return False
         methods = {c.instance.task: c.method for c in self.result.candidates}
         return any(methods[i.task] == "closed form" and i.phase == "whole" for i in found.instances)
 

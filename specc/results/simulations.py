@@ -83,8 +83,9 @@ class Metrics(Record):
         arriving: seconds from the first arrival to the last.
         span: seconds from the first arrival to the last token.
         rate: arrivals a second.
-        served: finished requests a second over the span.
-        throughput: output tokens a second over the span; `input_throughput` those of prompts.
+        served: finished requests a second, of measured servers and of clients over the span, else
+            in the middle of the run, without start-up and drain.
+        throughput: output tokens a second in that time; `input_throughput` those of prompts.
         attainment: share of all requests that met every objective, each at its widest limit.
         goodput: such requests a second.
         busy: share of the time in which an engine runs a step; where phases are apart, one that

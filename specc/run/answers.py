@@ -3,8 +3,8 @@
 import numpy as np
 from attrs import evolve
 
-from specc.ir import Deployment, Objective
-from specc.ir.load import LoadKind
+from specc.ir import Objective
+from specc.ir.load import LoadKind, fleet_rate
 from specc.results import (
     AnswerMetrics,
     Attainment,
@@ -21,7 +21,6 @@ from specc.results import (
 from specc.run.configurations import assembled, closed_figures, judged
 from specc.run.loads import Seen
 from specc.run.subjects import Simulator
-from specc.simulation.costs import PICOSECONDS
 from specc.simulation.metrics import statistics_of
 from specc.units import Seconds
 
@@ -46,7 +45,7 @@ def answered(
     planned = subject.configuration
     assert planned is not None
     deployment = subject.study.deployment(planned.deployment)
-    metrics = answer_metrics(_steady(simulator, seen))
+    metrics = answer_metrics(seen.metrics)
     instances = tuple(
         evolve(instance, count=count + instance.spare)
         for instance, count in zip(planned.instances, seen.counts, strict=True)
@@ -75,13 +74,14 @@ def answered(
         simulated=True,
         metrics=metrics,
         slo=tuple(_kept(objective) for objective in seen.metrics.objectives),
-        closed_form=closed_figures(planned),
+        closed_form=closed_figures(planned, found.planned_rate / planned.planned_rate),
         capacity=None if capacity is None else capacity.rate,
         later_ttft=_later(simulator, seen),
         in_flight=_in_flight(load, seen.metrics),
-        bands=_bands(simulator, found, planned, further),
+        bands=_bands(found, planned, further),
     )
-    missed = () if kind is LoadKind.GIVEN or seen.holds else _missed(seen, deployment, whole)
+    rate = fleet_rate(subject.study, deployment)
+    missed = () if kind is LoadKind.GIVEN or seen.holds else _missed(seen, rate, whole)
     return evolve(whole, misses=(*missed, *judged(deployment, whole)))
 
 
@@ -97,39 +97,6 @@ def answer_metrics(metrics: Metrics) -> AnswerMetrics:
         rate=metrics.served,
         goodput=metrics.goodput,
         attainment=metrics.attainment,
-    )
-
-
-def _steady(simulator: Simulator, seen: Seen) -> Metrics:
-    """Return the metrics of a run, with the rates of its middle.
-
-    The middle begins after the mean latency where requests come at times of their own, and when
-    all of them are there with clients that begin one by one; it ends when the last request is sent.
-    The rates of other clients are those of the run, as load tools have them, and so are those of a
-    load that is over too soon.
-    """
-    clients, latency = seen.at.clients, seen.metrics.latency
-    begin = 0.0 if clients is None else simulator.ramp(clients)
-    if seen.clients is None and latency is not None:
-        begin = latency.mean
-    if not begin:
-        return seen.metrics
-    requests, finish = seen.outcome.requests, seen.outcome.served.finish
-    first, last = begin * PICOSECONDS, int(requests.arrival[-1])
-    inside = (finish > first) & (finish <= last)
-    if last <= first or not inside.any():
-        return seen.metrics
-    span = (last - first) / PICOSECONDS
-    # Tokens as often as requests, whichever of their tokens count.
-    share = float(inside.sum() / span) / max(seen.metrics.served, 1e-30)
-    tokens = requests.output[inside].sum() / max(1, inside.sum())
-    tokens /= max(1e-30, requests.output[seen.outcome.done].mean())
-    return evolve(
-        seen.metrics,
-        served=float(inside.sum() / span),
-        throughput=seen.metrics.throughput * share * float(tokens),
-        input_throughput=float(requests.input[inside].sum() / span),
-        goodput=float(inside.sum() / span * seen.metrics.attainment),
     )
 
 
@@ -181,14 +148,13 @@ def _kept(objective: Attainment) -> KeptLimit:
 
 
 def _bands(
-    simulator: Simulator,
     found: Configuration,
     planned: Configuration,
     further: tuple[Seen, Seen] | None,
 ) -> Band:
     """Return the bands of what was simulated: simulated too, or as wide as the closed form's."""
     if further is not None:
-        fast, slow = (answer_metrics(_steady(simulator, seen)) for seen in further)
+        fast, slow = (answer_metrics(seen.metrics) for seen in further)
         return Band(
             ttft_p10=_mean(fast.ttft),
             ttft_p90=_mean(slow.ttft),
@@ -223,14 +189,20 @@ def _limit_name(fact: str) -> str:
     return metric if statistic == "mean" and metric in ("ttft", "tpot") else fact
 
 
-def _missed(seen: Seen, deployment: Deployment, found: Configuration) -> tuple[Miss, ...]:
-    """Return which objectives are missed; if none is, the load is more than what is served."""
+def _missed(seen: Seen, rate: float | None, found: Configuration) -> tuple[Miss, ...]:
+    """Return what a load that is not carried misses.
+
+    If that is no objective, some requests are rejected at any load, or not all of a rate is served.
+    """
+    metrics = seen.metrics
     missed = tuple(
         Miss(_limit_name(o.fact), o.seen, o.limit, o.seen / o.limit - 1)
-        for o in seen.metrics.objectives
+        for o in metrics.objectives
         if not o.met and o.seen is not None
     )
-    if missed or deployment.fleet is None or deployment.fleet.rate is None:
+    if missed:
         return missed
-    rate = deployment.fleet.rate
+    if metrics.rejected:
+        return (Miss("attainment", metrics.attainment, 1.0, 1 - metrics.attainment),)
+    assert rate is not None
     return (Miss("rate", found.rate, rate, max(rate / max(found.rate, 1e-30) - 1, 1e-9)),)

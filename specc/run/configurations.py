@@ -378,9 +378,9 @@ def unanswered(found: Configuration) -> Configuration:
     return evolve(found, load=load, metrics=metrics, closed_form=figures)
 
 
-def closed_figures(found: Configuration) -> ClosedFigures:
-    """Return what the closed form says of a configuration."""
-    return ClosedFigures(found.ttft, found.tpot, found.throughput, found.rate)
+def closed_figures(found: Configuration, times: float = 1.0) -> ClosedFigures:
+    """Return what the closed form says of a configuration that serves so many times as much."""
+    return ClosedFigures(found.ttft, found.tpot, times * found.throughput, times * found.rate)
 
 
 def detailed(found: Configuration, tasks: Mapping[str, Task]) -> Configuration:

@@ -40,7 +40,7 @@ def seen_under(simulator: Simulator, at: Conditions) -> Seen:
     grows; one of clients where all objectives are met.
     """
     outcome = simulator.outcome(at)
-    metrics = simulator.judged(outcome)
+    metrics = simulator.judged(outcome, at)
     clients = simulator.clients(at)
     holds = meets(metrics) and (clients is not None or carried(metrics, 0.0))
     return Seen(at, at.counts or simulator.counts, clients, outcome, metrics, holds)

@@ -331,7 +331,7 @@ def _simulated(look: _Look) -> Simulated:
         settings=look.simulator.limits,
         metrics=seen.metrics,
         estimates=_estimates(look),
-        closed=() if configuration is None else _closed(look.planned, configuration, look.kind),
+        closed=() if configuration is None else _closed(look.planned, configuration, seen),
         picture=SimulationPicture(
             series=outcome.series(),
             steps=outcome.steps(),
@@ -356,21 +356,21 @@ def _estimate(fact: str, fast: Metrics, slow: Metrics) -> Estimate:
     return Estimate(fact, fast.statistic(fact), slow.statistic(fact))
 
 
-def _closed(
-    planned: Configuration, found: Configuration, kind: LoadKind | None
-) -> tuple[Closed, ...]:
+def _closed(planned: Configuration, found: Configuration, seen: Seen) -> tuple[Closed, ...]:
     """Set what closed form or step loop said beside what was simulated.
 
-    At the rate of a fleet its places are not all taken: only the rate that it can carry compares.
+    Where requests come at times of their own not all places are taken: only the rate that can be
+    carried compares.
     """
     pairs: dict[str, tuple[float | None, float | None]]
-    if kind is LoadKind.RATE:
+    if seen.clients is None:
         pairs = {"carried": (found.planned_rate, found.capacity)}
     else:
+        assert found.closed_form is not None
         pairs = {
             "ttft": (planned.ttft, found.ttft),
             "tpot": (planned.tpot, found.tpot),
-            "rate": (planned.rate, found.rate),
+            "rate": (found.closed_form.rate, found.rate),
         }
     return tuple(
         Closed(name, before, seen)

@@ -21,7 +21,7 @@ from specc.simulation.closed import Clients, serve_clients
 from specc.simulation.cluster import Allowance, Cluster, Disaggregated, Pool
 from specc.simulation.costs import PICOSECONDS, picoseconds
 from specc.simulation.instances import SimulatedInstance, measured_pool
-from specc.simulation.metrics import Outcome, widest
+from specc.simulation.metrics import Outcome, of_the_middle, widest
 from specc.simulation.policies.schedulers.base import UNLIMITED
 from specc.simulation.requests import Requests
 from specc.units import Seconds, Tokens
@@ -226,7 +226,7 @@ class Simulator:
         cluster = self._cluster(at.counts or self.counts, at.deviations)
         outcome = self._served(cluster, at)
         if outcome.interrupted:
-            raise SimulationInterruptedError(self.subject.name, self.judged(outcome))
+            raise SimulationInterruptedError(self.subject.name, self.judged(outcome, at))
         return outcome
 
     def _served(self, cluster: Cluster, at: Conditions) -> Outcome:
@@ -267,7 +267,7 @@ class Simulator:
 
     def metrics(self, at: Conditions = USUAL) -> Metrics:
         """Return what a simulation says; see `outcome`."""
-        return self.judged(self.outcome(at))
+        return self.judged(self.outcome(at), at)
 
     def _allowance(self, target: float, count: int) -> Allowance | None:
         """Return how many requests may miss the limit on TTFT, if there is one, and a target."""
@@ -276,11 +276,22 @@ class Simulator:
             return None
         return Allowance(math.ceil(limit * PICOSECONDS), math.floor((1 - target) * count + 1e-9))
 
-    def judged(self, outcome: Outcome) -> Metrics:
+    def judged(self, outcome: Outcome, at: Conditions = USUAL) -> Metrics:
         """Return what a simulation says by the objectives of the study.
 
-        Of instances that have one phase alone, without what that does not have.
+        Of a configuration the rates are those of the middle of the run, but for clients that begin
+        together or are given: theirs are of the run, as load tools have them. Instances that have
+        one phase alone have no metrics of the other.
         """
+        metrics = self._phase_metrics(outcome)
+        if self.subject.server is not None:
+            return metrics
+        ramp = 0.0 if at.clients is None else self.ramp(at.clients)
+        if self.clients(at) is not None and not ramp:
+            return metrics
+        return of_the_middle(outcome, metrics, ramp)
+
+    def _phase_metrics(self, outcome: Outcome) -> Metrics:
         workload, phases = self.subject.study.workload, self._phases
         bins = max(1, len(workload.requests))
         missing = _MISSING[phases[0]] if len(phases) == 1 else ()

@@ -85,10 +85,11 @@ class _Loop:
         """Serve all requests."""
         stages = [self.first] if self.second is None else [self.first, self.second]
         while True:
-            stage = min(stages, key=lambda stage: stage.next_change)
-            time = self.events[0][0] if self.events else NEVER
-            if stage.next_change < time:
-                stage.run(stage.next_change + 1)  # no further: what ends then is followed by others
+            changes = [stage.next_change for stage in stages]
+            change, time = min(changes), self.events[0][0] if self.events else NEVER
+            if change < time:
+                # No further: what ends then is followed by others.
+                stages[changes.index(change)].run(change + 1)
             elif not self.events:
                 return
             else:

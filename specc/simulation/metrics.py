@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from specc.ir import Slo
@@ -239,6 +239,34 @@ class Outcome:
         if not len(values):
             return ()
         return tuple(np.quantile(values, np.linspace(0, 1, CDF_POINTS)).tolist())
+
+
+def of_the_middle(outcome: Outcome, metrics: Metrics, ramp: Seconds) -> Metrics:
+    """Return the metrics of a run, with the rates of its middle.
+
+    The middle begins when clients that begin one by one, over the time `ramp`, are all there; where
+    requests come at times of their own (no ramp), when the first ones are done but for one in a
+    hundred, and before half of them came. It ends when the last one is sent. A load that is over
+    too soon has the rates of its run.
+    """
+    latency, requests, finish = metrics.latency, outcome.requests, outcome.served.finish
+    begin = ramp
+    if not ramp and latency is not None:
+        begin = min(latency.p99, metrics.arriving / 2)
+    first, last = begin * PICOSECONDS, int(requests.arrival[-1])
+    inside = (finish > first) & (finish <= last)
+    if last <= first or not inside.any():
+        return metrics
+    served = float(inside.sum() / (last - first) * PICOSECONDS)
+    # Tokens as often as requests, whichever of their tokens count.
+    longer = requests.output[inside].mean() / max(requests.output[outcome.done].mean(), 1e-30)
+    return evolve(
+        metrics,
+        served=served,
+        throughput=metrics.throughput * served / metrics.served * float(longer),
+        input_throughput=served * float(requests.input[inside].mean()),
+        goodput=served * metrics.attainment,
+    )
 
 
 def widest(slo: Slo) -> dict[str, Seconds]:

@@ -31,7 +31,7 @@ from specc.syntax import parse
 from specc.syntax.formatter import format_source
 from tests.fuzz.tree import Plan, units
 
-LONGEST_S = 60  # large closed loops of small plans are simulated to their end
+LONGEST_S = 120  # large closed loops of small plans are simulated to their end
 MOST_BYTES = 1_500_000_000
 DOCUMENTED = {Exit.OK, Exit.FAILED, Exit.WRONG_INPUT, Exit.INFEASIBLE}
 # Facts that may be below zero: what is free in an infeasible layout, and how far off a limit is.

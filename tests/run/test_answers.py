@@ -113,6 +113,22 @@ def test_headroom_and_a_rate_of_a_capacity(tmp_path: Path) -> None:
     assert asked.study.objective.value == "fewest_devices"
 
 
+@pytest.mark.parametrize(
+    ("fleet", "setting"),
+    [
+        ("fleet { devices = 8 }", "capacity.rate"),
+        ("fleet { rate = 8 req/s }", "capacity.rate"),
+        ("fleet { devices = 8; headroom = 20% }", "headroom"),
+    ],
+)
+def test_what_has_no_effect_on_a_fleet_is_refused(tmp_path: Path, fleet: str, setting: str) -> None:
+    after = "capacity { rate = 4 req/s }" if setting == "capacity.rate" else ""
+    with pytest.raises(SpecError) as error:
+        study_of(tmp_path, fleet, "ttft <= 1 s", after)
+    (found,) = error.value.diagnostics
+    assert (found.code, found.message) == ("E0486", f"'{setting}' has no effect here")
+
+
 def test_what_is_left_at_the_closed_form(tmp_path: Path) -> None:
     found = best_of(study_of(tmp_path, slo="tpot <= 40 ms", after="simulate = none"))
     assert not found.simulated

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from specc.ir.simulation import requests_of_clients
 from specc.results import load_results
 from specc.session import Session
 
@@ -172,3 +173,11 @@ def test_a_rate_beyond_its_own_prefill_step(tmp_path: Path, method: str, beyond:
     rate = Session(path).results.studies[0].best.closed_form.rate
     assert (rate > 5.34) is beyond
     assert rate > 5
+
+
+@pytest.mark.parametrize(
+    ("clients", "requests"),
+    [(1, 500), (101, 505), (20_000, 100_000), (30_000, 100_000), (60_000, 120_000)],
+)
+def test_how_many_requests_clients_send(clients: int, requests: int) -> None:
+    assert requests_of_clients(clients) == requests

@@ -66,6 +66,7 @@ DEPLOYMENT: tuple[Check, ...] = (  # deployment
     modes.sizes,
     modes.useless_blocks,
     fleet.aimless,
+    fleet.headroom_of_nothing,
     fleet.too_small,
     search.prices,
     search.currencies,

@@ -20,6 +20,18 @@ def aimless(deployment: Deployment) -> Iterator[Diagnostic]:
         )
 
 
+def headroom_of_nothing(deployment: Deployment) -> Iterator[Diagnostic]:
+    """Headroom is a share of a rate."""
+    fleet = deployment.fleet
+    if fleet is not None and fleet.rate is None and "headroom" in fleet.spans:
+        yield Diagnostic(
+            "E0486",
+            "'headroom' has no effect here",
+            (label_of(fleet, "headroom", "beyond which rate?", deployment),),
+            help="write rate = 20 req/s in the fleet, or remove it",
+        )
+
+
 def too_small(deployment: Deployment) -> Iterator[Diagnostic]:
     """A fleet consists of whole instances."""
     fleet = deployment.fleet

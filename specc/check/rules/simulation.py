@@ -12,6 +12,7 @@ from specc.ir.simulation import LONGEST_SIMULATION
 from specc.ir.vocabulary import Node
 
 _OF_A_CAPACITY = ("capacity", "instances_needed")
+_RATE = ("rate", "the fleet has one")
 _RANDOM = (Process.CONSTANT, Process.POISSON, Process.GAMMA, Process.WEIBULL)
 
 
@@ -76,13 +77,14 @@ def rate_of_a_fleet(study: Study) -> Iterator[Diagnostic]:
         return
     for deployment in study.deployments:
         fleet = deployment.fleet
-        if fleet is not None and fleet.rate is not None:
+        if fleet is not None:
+            name, why = ("devices", "the fleet has a size") if fleet.rate is None else _RATE
             yield Diagnostic(
                 "E0486",
                 "'capacity.rate' has no effect here",
                 (
                     label_of(capacity, "rate", "a rate to carry", study),
-                    label_of(fleet, "rate", "the fleet has one", deployment),
+                    label_of(fleet, name, why, deployment),
                 ),
                 help="keep one of them",
             )

@@ -75,13 +75,15 @@ RULES = (
     ),
     Rule(
         "E0486",
-        "a setting has no effect in this simulation",
+        "a setting has no effect here",
         "The setting would change nothing. 'speed' and 'block_tokens' belong to a trace; a trace "
         "is "
         "replayed as it is, so it takes no seed and no sessions; clients of a closed loop have no "
         "rates and no sessions; 'lengths' needs bins to draw "
         "from; "
-        "'system_prompts' needs a length of system prompts. The message says which it is. Remove "
+        "'system_prompts' needs a length of system prompts; the rate of a capacity counts instances, "
+        "which a fleet with a size or a rate of its own does; 'headroom' is a share of the rate of a "
+        "fleet. The message says which it is. Remove "
         "the "
         "setting, or add what it needs.",
         measured("simulate { arrival = poisson(2 req/s); speed = 2 }"),

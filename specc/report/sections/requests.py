@@ -63,8 +63,7 @@ def statistics(id_: str, title: str, metrics: Metrics, depth: Depth) -> Table:
 def _totals(metrics: Metrics) -> str:
     return (
         f"{show.integer(metrics.finished)} of {show.integer(metrics.requests)} requests in "
-        f"{show.duration(metrics.span)}, start-up and drain included: "
-        f"{show.quantity(metrics.served)} req/s, "
+        f"{show.duration(metrics.span)}{_of_what(metrics)}: {show.quantity(metrics.served)} req/s, "
         f"{show.rate(metrics.throughput)} output tok/s, "
         f"{show.rate(metrics.input_throughput)} prompt tok/s"
         + (
@@ -73,6 +72,14 @@ def _totals(metrics: Metrics) -> str:
             else "."
         )
     )
+
+
+def _of_what(metrics: Metrics) -> str:
+    """Say of which time rates are: of the run, or of its middle."""
+    whole = metrics.finished / metrics.span
+    if abs(metrics.served - whole) < _SAME * whole:
+        return ", start-up and drain included"
+    return "; in the middle of the run"
 
 
 def _objectives(study: ReportedStudy) -> Table:
@@ -144,6 +151,7 @@ _STEADY = (
 )
 
 
+_SAME = 1e-9  # relative: rates that only rounding tells apart
 _RATES = {"rate": "Rate (possible, served), req/s", "carried": "Rate that it can carry, req/s"}
 
 

@@ -26,11 +26,7 @@ class EngineBalancer(RouterPolicy):
 
     def choose(self, number: int, engines: Sequence[EngineView]) -> int:
         """Choose the least score."""
-        count = len(engines)
-        places = [(number + step) % count for step in range(count)]
-        return min(places, key=lambda place: _score(engines[place]))
-
-
-def _score(engine: EngineView) -> float:
-    more = PRESSURE * max(0.0, engine.used - FULL)
-    return engine.load + engine.waiting * more
+        start = number % len(engines)
+        turned = [*engines[start:], *engines[:start]]
+        scores = [w + r + w * PRESSURE * max(0.0, used - FULL) for w, r, used, _ in turned]
+        return (start + scores.index(min(scores))) % len(engines)
