@@ -32,6 +32,7 @@ def scheduling_of(
     flat_hits: bool = False,
     model: Model | None = None,
     stages: int = 1,
+    drafts: bool = False,
 ) -> Scheduling:
     """Return how an engine or a measured server schedules requests.
 
@@ -42,6 +43,7 @@ def scheduling_of(
         model: what it serves. vLLM caches no prefixes by default of a model with linear attention,
             whose states are not of blocks.
         stages: pipeline stages.
+        drafts: tokens are drafted; a simulated step is composed when the one before has ended then.
     """
     rules = rules_of(settings.software, settings.version)
     caching, overlaps = settings.prefix_caching, settings.async_scheduling
@@ -51,7 +53,7 @@ def scheduling_of(
     if overlaps is None:
         as_vllm = scheduler in (None, Scheduler.DECODE_FIRST) and not takes_turns(settings)
         with_stages = stages == 1 or rules.async_with_stages
-        overlaps = rules.async_scheduling and as_vllm and with_stages
+        overlaps = rules.async_scheduling and as_vllm and with_stages and not drafts
     return Scheduling(
         admission=settings.admission or rules.admission,
         prefix_caching=caching,

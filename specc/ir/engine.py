@@ -123,6 +123,11 @@ _SHORT = {"max_sequences": "SEQS", "chunk_budget": "BUDGET", "prefill_admission"
 class Engine(SoftwareSettings):
     """Settings of the serving engine."""
 
+    @property
+    def drafts(self) -> bool:
+        """Whether any candidate drafts tokens."""
+        return self.speculative is not None and any(self.speculative.tokens)
+
     generation: Generation = v.choice(
         Generation,
         "generation of the serving software: host gaps, sampling, fused kernels",

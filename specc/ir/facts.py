@@ -213,8 +213,8 @@ SIMULATION = Term(
     "ranks in step and other schedulers were not compared. Of each request: TTFT = first token − "
     "arrival; TPOT = (last − first token) / "
     "(output tokens − 1); latency = last token − arrival; queue = when a step first takes it in − "
-    "arrival. ITL are the gaps between tokens, of all requests together. Percentiles interpolate "
-    "between the two nearest values.",
+    "arrival. ITL are the gaps between tokens, of all requests together; tokens of one step, with "
+    "drafts, come at once and make one gap. Percentiles interpolate between the two nearest ones.",
 )
 TRANSFER = Fact(
     name="transfer",

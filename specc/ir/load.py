@@ -45,8 +45,8 @@ def why_unsimulated(study: Study, deployment: Deployment) -> str:
         return "the reference calibration has no queueing"
     if any(instance.engine.step is StepLatency.OVERLAPPED for instance in instances):
         return "the simulation has no overlapped steps"
-    if any(i.engine.speculative and any(i.engine.speculative.tokens) for i in instances):
-        return "the simulation does not draft tokens"
+    if any(i.engine.drafts and i.engine.async_scheduling for i in instances):
+        return "the simulation has no asynchronous scheduling of drafts"
     return ""
 
 

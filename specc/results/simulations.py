@@ -218,6 +218,8 @@ class EngineLimits(Record):
         async_scheduling: whether a step is composed while the one before it runs.
         long_prompt: most tokens of a prompt that a step takes while other requests are there; 0
             for no limit.
+        acceptance: of as many drafted tokens as a step verifies, the share of steps in which the
+            first, second, … is accepted; empty without drafts.
     """
 
     scheduler: Scheduler
@@ -234,6 +236,20 @@ class EngineLimits(Record):
     prefix_caching: bool = False
     async_scheduling: bool = False
     long_prompt: Tokens = 0
+    acceptance: tuple[float, ...] = ()
+
+    @property
+    def new(self) -> Tokens:
+        """Tokens of a sequence that decodes in a step: its last one, and the drafted ones."""
+        return 1 + len(self.acceptance)
+
+    def reach(self, held: Tokens) -> Tokens:
+        """Return for how many tokens a sequence with `held` ones has blocks in a decode step.
+
+        As in vLLM: for the new ones, and for as many as are drafted after them; no request is
+        longer than the limit.
+        """
+        return min(held + 1 + 2 * len(self.acceptance), self.longest)
 
     def blocks(self, tokens: Tokens) -> int:
         """Return the KV-cache blocks of so many tokens of a sequence."""
@@ -245,7 +261,7 @@ class EngineLimits(Record):
 
     def takes(self, prompt: Tokens, output: Tokens) -> bool:
         """Say whether a request fits: the model's length, and the cache when all else is gone."""
-        fits = self.blocks(prompt + output - 1) <= self.capacity
+        fits = self.blocks(self.reach(prompt + output - 2)) <= self.capacity
         return fits and prompt + output <= self.longest
 
 

@@ -92,7 +92,7 @@ class RequestSource(Record):
             self._made[seed] = self._requests(seed)
         times, requests = self._made[seed]
         speed = scale * simulate.speed if simulate.arrival.trace else scale
-        return evolve(requests, arrival=_whole(times / speed))
+        return evolve(requests, arrival=_whole(times / speed), seed=seed)
 
     def _requests(self, seed: int) -> tuple[Floats, Requests]:
         """Return when requests come at the rate of the spec, and the requests."""

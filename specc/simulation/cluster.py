@@ -14,6 +14,7 @@ from specc.simulation.costs import RankCosts, StepCosts, picoseconds
 from specc.simulation.engine import (
     NEVER,
     Continuous,
+    Drafting,
     InOrder,
     InStep,
     Lives,
@@ -77,7 +78,9 @@ def engine_kind(settings: EngineLimits) -> type[SimulatedEngine]:
     """Return the kind of engine that does what the settings say."""
     if takes_turns(settings):
         return RoundRobin
-    return InOrder if settings.long_prompt else Continuous
+    if settings.long_prompt:
+        return InOrder
+    return Drafting if settings.acceptance else Continuous
 
 
 @frozen(eq=False)

@@ -254,6 +254,8 @@ class CostTable:
             seconds = server.times(steps).total
         else:  # what the host takes to launch is compared when the experts are known
             seconds = server.cost.kernel_seconds(steps) + server.cost.host_seconds(steps)[1]
+            if server.draft is not None:  # a draft model of its own runs on each rank by itself
+                seconds = seconds + server.times(steps).total - server.cost.times(steps).total
         return np.asarray((seconds + self.overhead) * self.slowness, np.float64)
 
 

@@ -58,21 +58,25 @@ class SimulatedInstance:
         running = self.batch if self.phase is not Phase.PREFILL else PREFILL_LIMIT
         scheduler = engine.scheduler if whole and engine.scheduler else Scheduler.DECODE_FIRST
         flat = self.phase is not Phase.DECODE and self.server.mixture.has_hits
+        acceptance = self.acceptance
+        new = 1 + len(acceptance)
         # A budget that was found for prompts is no limit where there are none.
-        budget = max(self.budget, running) if self.phase is Phase.DECODE else self.budget
+        budget = max(self.budget, running * new) if self.phase is Phase.DECODE else self.budget
+        places = min(running, budget // new)
         scheduling = scheduling_of(
             engine,
             scheduler,
             flat_hits=flat,
             model=self.server.cost.memory_model.model,
             stages=self.server.layout.pp,
+            drafts=bool(acceptance),
         )
         return EngineLimits(
             scheduler=scheduler,
             budget=budget,
-            limit=min(running, budget),
+            limit=places,
             admission=engine.prefill_admission or running,
-            decode_batch=running,
+            decode_batch=running if not acceptance else places,
             capacity=self.cache_blocks,
             block=self.server.block,
             longest=self.longest,
@@ -81,7 +85,14 @@ class SimulatedInstance:
             prefix_caching=scheduling.prefix_caching,
             async_scheduling=scheduling.async_scheduling,
             long_prompt=scheduling.long_prompt or 0,
+            acceptance=acceptance,
         )
+
+    @property
+    def acceptance(self) -> tuple[float, ...]:
+        """The share of steps in which the first, second, … drafted token is accepted."""
+        speculative = self.engine.speculative
+        return () if speculative is None else speculative.acceptance[: self.server.drafted]
 
     @property
     def cache_blocks(self) -> int:

@@ -26,6 +26,7 @@ class Requests:
         blocks: hashes of the prefix blocks of each, for a cache that finds them; or None.
         block_tokens: tokens of such a block.
         first_token: when another instance has brought the first token, in picoseconds; or None.
+        seed: from which is drawn what becomes of drafted tokens.
     """
 
     arrival: Integers
@@ -36,6 +37,7 @@ class Requests:
     blocks: Sequence[Sequence[int]] | None = None
     block_tokens: int = 0
     first_token: Integers | None = None
+    seed: int = 0
 
     def __len__(self) -> int:
         return len(self.arrival)
@@ -51,6 +53,7 @@ class Requests:
             blocks=None if self.blocks is None else [self.blocks[i] for i in index.tolist()],
             block_tokens=self.block_tokens,
             first_token=None if self.first_token is None else self.first_token[index],
+            seed=self.seed,
         )
 
 

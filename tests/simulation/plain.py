@@ -6,7 +6,9 @@ does; the books of blocks, sequences and time are its own.
 """
 
 from collections import Counter, defaultdict, deque
+from functools import cache
 
+import numpy as np
 from attrs import Factory, define
 
 from specc.results import EngineLimits
@@ -21,6 +23,12 @@ from specc.simulation.policies.schedulers import (
 from specc.simulation.requests import REJECTED, Requests
 
 Key = tuple[object, ...]
+
+
+@cache
+def draws(seed: int) -> list[float]:
+    """Random numbers, one for each step of a request; it begins at a place of its own."""
+    return np.random.default_rng([seed, 7]).random(1 << 20).tolist()
 
 
 @define(eq=False)
@@ -97,6 +105,8 @@ class Sequence:
     hashes: tuple[int, ...] = ()
     table: list[Block] = Factory(list)
 
+    steps: int = 0
+
     @property
     def decodes(self) -> bool:
         return self.held >= self.target
@@ -156,6 +166,28 @@ class PlainEngine:
     block_tokens: int = 0
     flat: bool = False
     preempted: bool = False  # by the step that is being composed
+    seed: int = 0
+
+    @property
+    def new(self) -> int:
+        """Tokens of a sequence that decodes in a step."""
+        return 1 + len(self.settings.acceptance)
+
+    def reserved(self, sequence: Sequence) -> int:
+        """More tokens than it holds that a sequence needs blocks for, to decode: those that are
+        drafted, and as many after them."""
+        more = 1 + 2 * len(self.settings.acceptance)
+        return min(more, self.settings.longest - sequence.held)
+
+    def accepted(self, sequence: Sequence) -> int:
+        """Tokens that come with the one of a step, one by one as they are drafted."""
+        place = sequence.number * 0x9E3779B1 % (1 << 20) + sequence.steps
+        sequence.steps += 1
+        drawn = draws(self.seed)[place % (1 << 20)]
+        count = 0
+        while count < len(self.settings.acceptance) and drawn < self.settings.acceptance[count]:
+            count += 1
+        return count
 
     @property
     def scheduler(self) -> SchedulerPolicy:
@@ -188,7 +220,8 @@ class PlainEngine:
             for sequence, hashes in zip(sequences, requests.blocks, strict=True):
                 sequence.hashes = tuple(hashes)
         # More blocks than all requests take together make no difference.
-        most = sum(settings.blocks(s.prompt + s.answer) for s in sequences) + 1
+        drafted = 2 * len(settings.acceptance)
+        most = sum(settings.blocks(s.prompt + s.answer + drafted) for s in sequences) + 1
         engine = cls(
             settings,
             costs,
@@ -197,6 +230,7 @@ class PlainEngine:
             now=settings.ready_at,
             block_tokens=requests.block_tokens or settings.block,
             flat=bool(requests.cached.any()),
+            seed=requests.seed,
         )
         engine.coming = [s for s in sequences if engine.accepts(s)]
         return engine
@@ -332,7 +366,7 @@ class PlainEngine:
         begun = any(not s.decodes for s in self.running)
         if not begun and not (self.waiting and len(self.running) < settings.limit):
             return StepPlan(decodes=True, prompts=0)
-        ready = len(self.next_turns())
+        ready = len(self.next_turns()) * self.new
         limit = int(settings.budget * (1 + settings.slack) + 1e-9)
         return self.scheduler.plan(StepView(ready, settings.budget, limit, self.prefilled))
 
@@ -373,10 +407,10 @@ class PlainEngine:
             if sequence.decodes:
                 if sequence.ends:
                     continue
-                if not self.grow(sequence, 1):
+                if left < self.new or not self.grow(sequence, self.reserved(sequence)):
                     break
                 self.decode_next(step, sequence)
-                left -= 1
+                left -= self.new
                 continue
             query = min(sequence.target - sequence.held, most, left)
             if not self.grow(sequence, query):
@@ -420,12 +454,13 @@ class PlainEngine:
         """Give each sequence that decodes its block, in order, after preempting the latest."""
         while True:
             decoding = self.next_turns()
-            grown = sum(self.blocks(s.held + 1) - len(s.table) for s in decoding)
+            wanted = [self.blocks(s.held + self.reserved(s)) - len(s.table) for s in decoding]
+            grown = sum(max(0, more) for more in wanted)
             if grown <= self.free:
                 break
             self.preempt(self.running[-1])
         for sequence in decoding:
-            self.grow(sequence, 1)
+            self.grow(sequence, self.reserved(sequence))
             self.decode_next(step, sequence)
 
     @property
@@ -449,17 +484,17 @@ class PlainEngine:
             if len(self.running) >= settings.limit:
                 break
             if sequence.transferred:
-                held = sequence.prompt + 1
-                if self.blocks(held) > self.free:
+                begun = Sequence(0, 0, 0, 0, 0, 0, held=sequence.target)
+                if self.blocks(sequence.target + self.reserved(begun)) > self.free:
                     break
                 self.begin(sequence)
                 sequence.held = sequence.target
-                self.grow(sequence, 1)
+                self.grow(sequence, self.reserved(sequence))
                 self.publish(sequence, sequence.target)
                 self.turns.append(sequence)
                 if self.all_decode:
                     self.decode_next(step, sequence)
-                admitted, left = admitted + 1, left - 1
+                admitted, left = admitted + 1, left - self.new
                 continue
             found = self.match(sequence)
             cached = sequence.cached if self.flat else len(found) * settings.block
@@ -502,6 +537,9 @@ class PlainEngine:
             others = [sequence for sequence in self.turns if sequence not in decoded]
             self.turns = others + decoded + [sequence for sequence, last in prompts if last]
         for sequence in decoded:
+            more = min(self.accepted(sequence), sequence.answer - sequence.generated - 1)
+            sequence.held += more
+            sequence.generated += more
             self.token(sequence)
         for sequence, last in prompts:
             if last:
@@ -550,7 +588,8 @@ class PlainRanks:
             for engine in self.engines:
                 engine.now = max(engine.now, min(coming, default=0))
             return bool(coming)
-        total = sum(step.tokens + step.batch for step in begun)
+        new = self.engines[0].new
+        total = sum(step.tokens + step.batch * new for step in begun)
         duration = max(self.duration(step, total) for step in begun)
         for engine, step in zip(self.engines, steps, strict=True):
             if step is None:
@@ -560,5 +599,7 @@ class PlainRanks:
         return True
 
     def duration(self, step: ComposedStep, total: int) -> int:
-        own = self.engines[0].duration(step) + self.costs.spread(step.tokens + step.batch, total)
+        engine = self.engines[0]
+        own = engine.duration(step)
+        own += self.costs.spread(step.tokens + step.batch * engine.new, total)
         return max(own, self.costs.least(step.tokens, step.batch))

@@ -15,6 +15,7 @@ from specc.simulation.cluster import Pool
 from specc.simulation.costs import StepCosts, prefix_sums
 from specc.simulation.engine import (
     Continuous,
+    Drafting,
     InOrder,
     InStep,
     Lives,
@@ -117,12 +118,34 @@ def limits(generator: random.Random, scheduler: Scheduler, kind: type) -> Engine
     )
 
 
+ACCEPTANCE = ((0.9, 0.6, 0.4, 0.2), (0.7,), (0.5, 0.05))
+
+
+def drafting(generator: random.Random, limited: EngineLimits) -> EngineLimits:
+    """Let an engine draft: the sequences that run have all a place in the budget."""
+    acceptance = generator.choice([*ACCEPTANCE, *ACCEPTANCE, (0.0, 0.0), (1.0,) * 3, (1.0, 0.0)])
+    limit = min(limited.limit, limited.budget // (1 + len(acceptance)))
+    turns = limited.decode_batch < limited.limit
+    return attrs.evolve(
+        limited,
+        acceptance=acceptance,
+        limit=limit,
+        decode_batch=min(limited.decode_batch, max(1, limit - 1)) if turns else limit,
+        async_scheduling=False,
+    )
+
+
 def engine_of(
     kind: type, limited: EngineLimits, costs: StepCosts, requests: Requests
 ) -> SimulatedEngine:
     """An engine as `Pool` makes it, of a kind that it might not take."""
     made = Pool(limited, costs).engine(Lives.of(requests))
     return kind(limited, costs, made.lives, made.cache)
+
+
+def as_drafting(kind: type) -> type:
+    """The kind of engine that does the same with drafts."""
+    return Drafting if kind is Continuous else kind
 
 
 CONTINUOUS = [policy.name for policy in SCHEDULERS if not policy.remembers]
@@ -136,17 +159,39 @@ CASES = (
 @pytest.mark.parametrize(("cases", "scheduler", "kind"), CASES)
 def test_equal_to_the_plain_engine(cases: int, scheduler: Scheduler, kind: type) -> None:
     """Each start, first token, finish, preemption, hit, the steps, and all gaps together."""
+    _equal_to_the_plain_engine(cases, scheduler, kind, drafts=False)
+
+
+DRAFTING = [
+    (2000, Scheduler.DECODE_FIRST, Continuous),
+    (500, Scheduler.PREFILL_FIRST, Continuous),
+    (500, Scheduler.DECODE_FIRST, InOrder),
+    (200, Scheduler.DECODE_FIRST, RoundRobin),
+]
+
+
+@pytest.mark.parametrize(("cases", "scheduler", "kind"), DRAFTING)
+def test_drafts_are_as_in_the_plain_engine(cases: int, scheduler: Scheduler, kind: type) -> None:
+    _equal_to_the_plain_engine(cases, scheduler, kind, drafts=True)
+
+
+def _equal_to_the_plain_engine(
+    cases: int, scheduler: Scheduler, kind: type, *, drafts: bool
+) -> None:
     preempted = rejected = found = 0
     for seed in range(cases):
         generator = random.Random(seed)
         transferred = scheduler is Scheduler.DECODE_FIRST and seed % 4 == 0
         requests = some(generator, transferred)
         limited = limits(generator, scheduler, kind)
+        if drafts:
+            limited = drafting(generator, limited)
+            requests = attrs.evolve(requests, seed=seed % 2)
         costs = Curved(limited.longest)
         if seed % 2 and not transferred:
             requests = with_prefixes(generator, requests, limited.block)
         plain = PlainEngine.of(limited, costs, requests).run()
-        engine = engine_of(kind, limited, costs, requests)
+        engine = engine_of(as_drafting(kind) if drafts else kind, limited, costs, requests)
         for number in range(len(requests)):
             engine.submit(number)
         if seed % 3 == 0:
@@ -185,14 +230,17 @@ class CurvedRanks(Curved):
         return 60_000_000 + 2_000_000 * batch + (30_000_000 if tokens else 0)
 
 
-@pytest.mark.parametrize(("cases", "kind"), [(600, Continuous), (200, InOrder), (100, RoundRobin)])
-def test_ranks_in_step_are_equal_to_plain_ones(cases: int, kind: type) -> None:
+@pytest.mark.parametrize("drafts", [False, True])
+@pytest.mark.parametrize(("cases", "kind"), [(400, Continuous), (150, InOrder), (80, RoundRobin)])
+def test_ranks_in_step_are_equal_to_plain_ones(cases: int, kind: type, drafts: bool) -> None:
     """Requests go to ranks at random; those that have none in a step take part with nothing."""
     preempted = idle = 0
     for seed in range(cases):
         generator = random.Random(seed)
         requests = some(generator, transferred=False)
         limited = limits(generator, Scheduler.DECODE_FIRST, kind)
+        if drafts:
+            limited = drafting(generator, limited)
         if seed % 2:
             requests = with_prefixes(generator, requests, limited.block)
         count = generator.choice([2, 3, 8])
@@ -200,7 +248,10 @@ def test_ranks_in_step_are_equal_to_plain_ones(cases: int, kind: type) -> None:
         places = [generator.randrange(count) for _ in range(len(requests))]
         plain = PlainRanks([PlainEngine.of(limited, costs, requests) for _ in range(count)], costs)
         lives = Lives.of(requests)
-        engines = [engine_of(kind, limited, costs, requests) for _ in range(count)]
+        engines = [
+            engine_of(as_drafting(kind) if drafts else kind, limited, costs, requests)
+            for _ in range(count)
+        ]
         for place, engine in enumerate(engines):
             engine.lives = lives
             chosen = plain.engines[place]

@@ -283,16 +283,18 @@ def engines(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
                         help="write step = mixed, or remove the simulation",
                     )
                     return
-                speculative = instance.engine.speculative
-                if speculative is not None and any(speculative.tokens):
+                engine = instance.engine
+                if engine.drafts and engine.async_scheduling:
                     yield Diagnostic(
                         "E0494",
-                        "the simulation does not draft tokens",
+                        "the simulation has no asynchronous scheduling of drafts",
                         (
-                            label_of(instance.engine, "speculative", "speculative decoding"),
+                            label_of(engine, "async_scheduling", "composed ahead"),
+                            label_of(engine, "speculative", "what is accepted is not known then"),
                             label_of(simulate, "", "simulated here", study),
                         ),
-                        help="write speculative.tokens = 0, or remove the simulation",
+                        help="remove 'async_scheduling': with drafts a step is composed when the "
+                        "one before has ended",
                     )
                     return
 

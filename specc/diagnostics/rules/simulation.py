@@ -5,7 +5,7 @@ from specc.diagnostics.rules.shared import measured, study
 
 _POISSON = "simulate { arrival = poisson(2 req/s) }"
 _SLO = "slo { ttft.p99 <= 3 s }"
-_DRAFTS = 'engine {{ speculative {{ draft = qwen3_0_6b; tokens = {tokens}; acceptance = [0.7]; source = "measured" }} }}'
+_DRAFTS = 'engine {{ speculative {{ draft = qwen3_0_6b; tokens = 1; acceptance = [0.7]; source = "measured" }}; {more} }}'
 
 RULES = (
     Rule(
@@ -157,11 +157,12 @@ RULES = (
     ),
     Rule(
         "E0494",
-        "the simulation does not draft tokens",
-        "Closed forms and step loops support speculative decoding, the simulation does not. Write "
-        "speculative.tokens = 0 in the simulated deployment, or remove the simulation.",
-        study(f"deployments = a3; {_POISSON}", a3=_DRAFTS.format(tokens=1)),
-        study(f"deployments = a3; {_POISSON}", a3=_DRAFTS.format(tokens=0)),
+        "the simulation has no asynchronous scheduling of drafts",
+        "With speculative decoding, a simulated step is composed when the one before has ended: "
+        "what it accepts is known then. Engines that compose it ahead expect all drafts to be "
+        "accepted, which is not simulated. Remove 'async_scheduling = true'.",
+        study(f"deployments = a3; {_POISSON}", a3=_DRAFTS.format(more="async_scheduling = true")),
+        study(f"deployments = a3; {_POISSON}", a3=_DRAFTS.format(more="")),
     ),
     Rule(
         "E0495",

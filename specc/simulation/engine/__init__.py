@@ -2,7 +2,8 @@
 
 In: limits, costs of steps and requests. Out: `Lives` and the runs of steps. An engine keeps the
 books; what a step takes in is the decision of a policy. Read `base.py` first, then `continuous.py`,
-where a batch ages in strides, and `round_robin.py`, where sequences take turns step by step.
+where a batch ages in strides, `drafting.py`, where it does so unevenly, and `round_robin.py`, where
+sequences take turns step by step.
 """
 
 from specc.simulation.engine.base import (
@@ -20,6 +21,7 @@ from specc.simulation.engine.base import (
     SimulatedEngine,
 )
 from specc.simulation.engine.continuous import Continuous
+from specc.simulation.engine.drafting import Drafting
 from specc.simulation.engine.in_order import InOrder
 from specc.simulation.engine.in_step import InStep
 from specc.simulation.engine.lives import Lives
@@ -37,6 +39,7 @@ __all__ = [
     "USED",
     "WAITING",
     "Continuous",
+    "Drafting",
     "EngineStep",
     "InOrder",
     "InStep",

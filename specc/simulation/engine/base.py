@@ -22,6 +22,7 @@ from attrs import Factory, define, field
 from specc.results import EngineLimits
 from specc.simulation.blocks import BlockCache
 from specc.simulation.costs import PICOSECONDS, StepCosts
+from specc.simulation.drafts import Drafts
 from specc.simulation.engine.lives import Chunk, Lives
 from specc.simulation.policies.admissions import admission_of
 from specc.simulation.policies.schedulers import (
@@ -49,7 +50,7 @@ class EngineStep(NamedTuple):
         tokens, keys: new tokens of these, and their query-key pairs that causality leaves.
         batch: sequences that it decodes.
         context: their mean context, rounded down.
-        steps: how many like it may follow each other, each a token longer, if no request comes.
+        steps: how many like it may follow each other, each some tokens longer, if no request comes.
     """
 
     prompts: "list[Chunk]"
@@ -75,6 +76,7 @@ class SimulatedEngine(ABC):
     ended: list[int] | None = None  # requests that ended, for one who asks for them
     ready: int = 0  # sequences that decode
     scheduler: SchedulerPolicy = field(init=False)
+    drafts: Drafts | None = None  # what becomes of drafted tokens
     _pending: "deque[int]" = Factory(deque)
     _seen: int = 0  # requests that came until then are known to the step that is composed next
     # Whether the next step may take in what this one could not.
@@ -86,6 +88,7 @@ class SimulatedEngine(ABC):
     _preempted: bool = False  # by the step that is being composed
     # Settings that every step looks at.
     _limit: int = field(init=False)
+    _new: Tokens = field(init=False)  # of a sequence that decodes, in a step
     _ahead: bool = field(init=False)
     _free: int = field(init=False)
     _step_tokens: Tokens = field(init=False)  # new tokens of a step, with its slack
@@ -103,6 +106,9 @@ class SimulatedEngine(ABC):
         self.now = self._seen = settings.ready_at
         self._free = settings.capacity
         self._limit, self._ahead = settings.limit, settings.async_scheduling
+        self._new = settings.new
+        if settings.acceptance:
+            self.drafts = Drafts.of(settings.acceptance, self.lives.seed, settings.longest)
         self.scheduler = scheduler_of(settings.scheduler)
         self._cut, self._to_start = self.scheduler.cut, admission_of(settings.start).tokens
         self._longest_prompt = self.scheduler.longest_prompt(settings.budget)
@@ -270,7 +276,8 @@ class SimulatedEngine(ABC):
 
     def _plan(self, ready: int) -> StepPlan:
         """Return what the scheduler does next, if so many sequences could decode."""
-        view = StepView(ready, self.settings.budget, self._step_tokens, self._prefilled)
+        tokens = ready * self._new
+        view = StepView(tokens, self.settings.budget, self._step_tokens, self._prefilled)
         return self.scheduler.plan(view)
 
     def _take_in(self, left: Tokens, room: int) -> "list[Chunk]":
@@ -333,10 +340,10 @@ class SimulatedEngine(ABC):
         while waiting and left > 0 and len(running) < places:
             request = waiting[0]
             if lives.transferred[request]:
-                need = -(-(lives.known[request] + 1) // block)
+                need = -(-self.settings.reach(lives.known[request]) // block)
                 if need > room:
                     break
-                room, left = room - need, left - 1
+                room, left = room - need, left - self._new
                 self._take_over(request)
                 continue
             known, done = lives.known[request], lives.cached[request]
@@ -419,10 +426,11 @@ class SimulatedEngine(ABC):
         else:
             self._join(request, now)
 
-    def _finished(self, request: int, held: Tokens) -> None:
-        """The last token of a request that holds so many tokens: its blocks are for others.
+    def _finished(self, request: int, held: Tokens, computed: Tokens | None = None) -> None:
+        """The last token of a request that has blocks for so many tokens: they are for others.
 
         Where the next step is composed already they are, and its place is, from the one after.
+        `computed` are the tokens that it holds, if these are not as many.
         """
         self.lives.finish[request] = self.now
         if self.ended is not None:
@@ -431,7 +439,7 @@ class SimulatedEngine(ABC):
             self._leaving[request] = held
             self._publish(request, self._known_before(request, held))
         else:
-            self._release(request, held, held, keep=False)
+            self._release(request, held, held if computed is None else computed, keep=False)
             del self.running[request]
 
     def _known_before(self, request: int, held: Tokens) -> Tokens:

@@ -29,6 +29,7 @@ from specc.simulation.engine.lives import Chunk, work_of
 from specc.simulation.engine.usual import PLACE_BITS, PLACES, run_usual_steps
 from specc.simulation.policies.schedulers import StepPlan
 from specc.simulation.requests import Gaps
+from specc.units import Tokens
 
 _made = partial(tuple.__new__, EngineStep)  # half the time of a call of the class
 
@@ -91,7 +92,7 @@ class Continuous(SimulatedEngine):
     def compose(self) -> EngineStep | None:
         """Compose the next step; where the batch only ages, with those after it."""
         self._preempted = False
-        once, needed = False, self._residues[self.turn % len(self._residues)]
+        once, needed = False, self._demand(1)
         if self._begun or (self.waiting and len(self.running) < self._limit):
             decodes, prompts = self._plans.get(self.ready) or self._planned()
             room = self._free - needed if decodes else self._free
@@ -156,22 +157,31 @@ class Continuous(SimulatedEngine):
     def _mixed(self, prompts: list[Chunk], decoding: int) -> EngineStep:
         """Return a step that prefills, and decodes all sequences that are ready or none."""
         tokens, keys = work_of(prompts)
-        context = self._offset // decoding + self.turn if decoding else 0
+        context = self._context(decoding) if decoding else 0
         return _made((prompts, tokens, keys, decoding, context, 1))
+
+    def _context(self, batch: int) -> Tokens:
+        """Return the mean context of the next step, rounded down, of all that decodes."""
+        return self._offset // batch + self.turn
 
     def _aging(self, once: bool) -> EngineStep:
         """Return decode steps until something else can happen, or one step."""
-        batch, heap, ends = self.ready, self._finishing, self._ends
-        while ends.get(self._joined[heap[0] & PLACES]) != heap[0]:
-            heapq.heappop(heap)
-        steps = 1 if once else (heap[0] >> PLACE_BITS) - self.turn
+        batch = self.ready
+        steps = 1 if once else self._until_end()
         if steps > 1:
             most = (steps // len(self._residues) + 1) * batch
             if most > self._free and self._demand(steps) > self._free:
                 steps = self._affordable(steps)
             if self.waiting and self.cache is not None:
                 steps = self._until_found(steps)
-        return _made(([], 0, 0, batch, self._offset // batch + self.turn, steps))
+        return _made(([], 0, 0, batch, self._context(batch), steps))
+
+    def _until_end(self) -> int:
+        """Return the steps until a sequence has all its tokens."""
+        heap, ends = self._finishing, self._ends
+        while ends.get(self._joined[heap[0] & PLACES]) != heap[0]:
+            heapq.heappop(heap)
+        return (heap[0] >> PLACE_BITS) - self.turn
 
     def _until_found(self, steps: int) -> int:
         """Return the steps after which a prompt that waits may fit, for what it finds changes."""
@@ -187,8 +197,7 @@ class Continuous(SimulatedEngine):
         """Run a step that prefills, or so many that decode."""
         batch, heap = step.batch, self._finishing
         if batch:
-            residues = self._residues
-            self._free -= residues[self.turn % len(residues)] if steps == 1 else self._demand(steps)
+            self._free -= self._demand(steps)
             if self.cache is not None and self.cache.idle > self._free:
                 self.cache.trim(self._free)
         self._record(step, steps, took)
@@ -198,13 +207,17 @@ class Continuous(SimulatedEngine):
             return
         if self._fresh or self.now != self._token_at:
             self._late(ends[0])
-        self.turn += steps
+        self._age(steps)
         self._pass(took, ends[1])
         self._token_at = self.now
         if heap[0] < self.turn + 1 << PLACE_BITS:
             self._finish()
         if step.prompts:
             self._prompts_done(step.prompts)
+
+    def _age(self, steps: int) -> None:
+        """Let what decodes have the tokens of some steps."""
+        self.turn += steps
 
     def _demand(self, steps: int) -> int:
         """Return the blocks that sequences need in the next decode steps."""
@@ -236,8 +249,7 @@ class Continuous(SimulatedEngine):
 
     def _make_room(self) -> None:
         """Preempt the latest admitted until those that stay can decode."""
-        turn, residues = self.turn % self.settings.block, self._residues
-        while residues[turn] > self._free:
+        while self._demand(1) > self._free:
             self._preempt(next(reversed(self.running)))
 
     def _join(self, request: int, since: int) -> None:
@@ -278,14 +290,18 @@ class Continuous(SimulatedEngine):
 
     def _finish(self) -> None:
         """End the sequences that have all their tokens."""
-        heap, lives, after = self._finishing, self.lives, self.turn + 1 << PLACE_BITS
+        heap, after = self._finishing, self.turn + 1 << PLACE_BITS
         while heap and heap[0] < after:
             end = heapq.heappop(heap)
             request = self._joined[end & PLACES]
             if self._ends.get(request) == end:
                 self._fill(self.turn)
-                self._end_decode(request)
-                self._finished(request, lives.input[request] + lives.output[request] - 1)
+                self._end(request)
+
+    def _end(self, request: int) -> None:
+        """Let a sequence go that has all its tokens."""
+        self._end_decode(request)
+        self._finished(request, self.lives.input[request] + self.lives.output[request] - 1)
 
     def _late(self, duration: int) -> None:
         """Count the gaps before the tokens of a decode step that are longer than the step."""

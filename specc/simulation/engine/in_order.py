@@ -44,12 +44,12 @@ class InOrder(Stepwise):
             if request in self._leaving:
                 continue
             if request not in self._begun:
-                if not self._make_room(request, self._growth(self._held[request], 1)):
+                if left < self._new or not self._make_room(request, self._extra(request)):
                     break
-                self._free -= self._growth(self._held[request], 1)
+                self._grow(request)
                 self._show([request])
                 decoding.append(request)
-                left -= 1
+                left -= self._new
                 continue
             done = self._begun[request]
             query = min(self.lives.known[request] - done, most, left)
@@ -64,7 +64,8 @@ class InOrder(Stepwise):
         """Return what was admitted with its first token, and decodes in this very step."""
         moved = [r for r in reversed(self._held) if r not in decoding] if self._unsettled else []
         new = [r for r in moved if self._held[r] == self.lives.known[r]]
-        self._free -= sum(self._growth(self._held[request], 1) for request in new)
+        for request in new:
+            self._grow(request)
         return new[::-1]
 
     def _make_room(self, request: int, need: int) -> bool:

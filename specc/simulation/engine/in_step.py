@@ -10,6 +10,7 @@ from attrs import define, field
 from specc.simulation.costs import RankCosts, elapsed
 from specc.simulation.engine.base import NEVER, EngineStep, SimulatedEngine
 from specc.simulation.engine.continuous import Continuous
+from specc.simulation.engine.drafting import Drafting
 from specc.simulation.requests import Gaps, Integers, TooLongError
 
 FEW = 12  # steps, for which arrays do not pay
@@ -33,6 +34,11 @@ class InStep:
     _gaps: "array[int]" = field(factory=lambda: array("q"))  # pairs of duration and number
     # The latest steps in which all batches only age: batches, contexts, their number; their ends.
     _aged: tuple[Aging, list[int]] | None = None
+    _new: int = field(init=False)  # tokens of a sequence that decodes, in a step
+
+    def __attrs_post_init__(self) -> None:
+        """Note what all of them do."""
+        self._new = self.engines[0].settings.new
 
     @property
     def now(self) -> int:
@@ -59,8 +65,8 @@ class InStep:
             step = engine.only_ages()
             if step is None:
                 return self.next_step
-            steps.append(step)
-        if not steps or min(step.steps for step in steps) == 1:
+            steps.append((engine, step))
+        if not steps or min(step.steps for _, step in steps) == 1:
             return self.next_step
         # A step that has begun is seen as it ends.
         return self.engines[0].now + self._ends(steps)[-2]
@@ -105,7 +111,7 @@ class InStep:
                 composed.append((engine, step))
         if not composed:
             return
-        ends, steps = self._ends([step for _, step in composed]), 1
+        ends, steps = self._ends(composed), 1
         if len(ends) > 2:
             steps = len(ends) - 1
             for engine in self.engines:
@@ -125,20 +131,34 @@ class InStep:
         for engine in idle:
             engine.wait(engine.now + took)
 
-    def _ends(self, composed: list[EngineStep]) -> list[int]:
+    def _ends(self, composed: list[Composed]) -> list[int]:
         """Return when each of the steps ends that may follow each other, from 0."""
-        steps = min(step.steps for step in composed)
-        total = sum(step.tokens + step.batch for step in composed)
+        steps = min(step.steps for _, step in composed)
+        total = sum(step.tokens + step.batch * self._new for _, step in composed)
         if steps == 1:
-            return [0, max(self._duration(step, total) for step in composed)]
+            return [0, max(self._duration(step, total) for _, step in composed)]
         steps = min(steps, AT_ONCE)
+        if self._new > 1:
+            return self._uneven(composed, total, steps)
         # Ranks with the same batch and context are as fast.
-        different = frozenset((step.batch, step.context) for step in composed)
+        different = frozenset((step.batch, step.context) for _, step in composed)
         aging = total, different, steps
         if self._aged is None or self._aged[0] != aging:
             together = self._few if steps <= FEW else self._many
             self._aged = aging, together(different, total, steps)
         return self._aged[1]
+
+    def _uneven(self, composed: list[Composed], total: int, steps: int) -> list[int]:
+        """Return when steps end in which all batches only age, by what each of them accepts."""
+        costs, longest = self.costs, [0] * steps
+        for engine, step in composed:
+            assert isinstance(engine, Drafting)
+            sums, spread = costs.decode(step.batch), costs.spread(step.batch * self._new, total)
+            least = costs.least(0, step.batch)
+            for n, context in enumerate(engine.contexts(steps)):
+                own = max(sums[context + 1] - sums[context] + spread, least)
+                longest[n] = max(longest[n], own)
+        return [0, *accumulate(longest)]
 
     def _few(self, different: frozenset[tuple[int, int]], total: int, steps: int) -> list[int]:
         """Return when steps end in which all batches only age: of a few, one by one."""
@@ -168,7 +188,7 @@ class InStep:
         else:
             sums = costs.decode(step.batch)
             own = sums[context + 1] - sums[context]
-        own += costs.spread(step.tokens + step.batch, total)
+        own += costs.spread(step.tokens + step.batch * self._new, total)
         return max(own, costs.least(step.tokens, step.batch))
 
     def _ages(self, batch: int, first: int, total: int, steps: int) -> Integers:

@@ -33,6 +33,7 @@ class Lives:
     transferred: list[bool]
     hashes: "list[tuple[int, ...]] | None" = None
     block_tokens: int = 0
+    seed: int = 0
 
     @classmethod
     def of(cls, requests: Requests) -> "Lives":
@@ -57,6 +58,7 @@ class Lives:
             transferred=[elsewhere is not None] * count,
             hashes=None if requests.blocks is None else [tuple(b) for b in requests.blocks],
             block_tokens=requests.block_tokens,
+            seed=requests.seed,
         )
 
     def append(self, prompt: Tokens, output: Tokens, first_token: int) -> None:

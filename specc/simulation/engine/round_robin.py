@@ -38,11 +38,12 @@ class RoundRobin(Stepwise):
         """Return whose turn it is, each with its block, after preempting the latest admitted."""
         while True:
             decoding = list(self._turns)[: self.settings.decode_batch]
-            needed = sum(self._growth(self._held[request], 1) for request in decoding)
+            needed = sum(self._extra(request) for request in decoding)
             if needed <= self._free:
                 break
             self._preempt(next(reversed(self.running)))
-        self._free -= needed
+        for request in decoding:
+            self._grow(request)
         self._show(decoding)
         return decoding
 

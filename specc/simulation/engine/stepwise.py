@@ -12,6 +12,9 @@ class Stepwise(SimulatedEngine):
     """An engine that keeps the books of every sequence in every step."""
 
     _held: dict[int, Tokens] = Factory(dict)  # tokens in the cache of each that decodes
+    _given: dict[int, Tokens] = Factory(dict)  # for how many each has blocks
+    _computed: dict[int, Tokens] = Factory(dict)  # of which others can find the blocks
+    _steps: dict[int, int] = Factory(dict)  # that each has decoded, where tokens are drafted
     _decoding: list[int] = Factory(list)  # what the step decodes that is composed
     _known_next: list[int] = Factory(list)  # what the last step decoded
 
@@ -46,21 +49,43 @@ class Stepwise(SimulatedEngine):
             # The next token is known, but not to a step that is composed ahead.
             self._publish(request, self._held[request] + (not self._ahead))
 
+    def _extra(self, request: int) -> int:
+        """Return the blocks that a sequence needs for its next step."""
+        given, block = self._given[request], self.settings.block
+        return -(-self.settings.reach(self._held[request]) // block) - -(-given // block)
+
+    def _grow(self, request: int) -> None:
+        """Give a sequence the blocks for its next step."""
+        self._free -= self._extra(request)
+        self._given[request] = self.settings.reach(self._held[request])
+
     def _decoded(self, request: int) -> None:
-        """Count a token; what has all of them leaves."""
+        """Count a token, or those of a step with drafts; what has all of them leaves."""
         lives = self.lives
-        self._held[request] += 1
-        lives.generated[request] += 1
+        tokens = 1 if self.drafts is None else self._accepted(request)
+        self._computed[request] = self._held[request] + 1
+        self._held[request] += tokens
+        lives.generated[request] += tokens
         self._gaps.extend((self.now - lives.last[request], 1))
         lives.last[request] = self.now
         if lives.generated[request] < lives.output[request]:
             return
         self.ready -= 1
-        self._finished(request, self._held.pop(request))
+        del self._held[request]
+        self._finished(request, self._given.pop(request), self._computed.pop(request))
+
+    def _accepted(self, request: int) -> Tokens:
+        """Return the tokens of the next step of a sequence, of those that it still needs."""
+        assert self.drafts is not None
+        steps = self._steps.get(request, 0)
+        self._steps[request] = steps + 1
+        left = self.lives.output[request] - self.lives.generated[request]
+        return min(self.drafts.gained(self.drafts.first(request) + steps, 1), left)
 
     def _join(self, request: int, since: int) -> None:
         self.lives.last[request] = since
-        self._held[request] = self.lives.known[request]
+        known = self.lives.known[request]
+        self._held[request] = self._given[request] = self._computed[request] = known
         self.ready += 1
 
     def _leave(self, request: int) -> None:
@@ -69,4 +94,5 @@ class Stepwise(SimulatedEngine):
         # The token of the step before is not known yet where this one is composed ahead.
         unknown = self._ahead and request in self._decoding
         unknown = unknown and held > self.lives.known[request] + self.lives.transferred[request]
-        self._release(request, held, held - unknown, keep=True)
+        computed = self._computed.pop(request) - unknown
+        self._release(request, self._given.pop(request), computed, keep=True)

@@ -14,8 +14,8 @@ class StepView(NamedTuple):
     """An engine before a step: prompts wait that it has room for, or one is begun.
 
     Attributes:
-        ready: sequences that the step could decode.
-        budget: new tokens of a step, one of each sequence that decodes included.
+        ready: new tokens of the sequences that the step could decode, one each without drafts.
+        budget: new tokens of a step, those of sequences that decode included.
         limit: the budget with its slack.
         prefilled: whether the last step took in prompts; see `SchedulerPolicy.remembers`.
     """
