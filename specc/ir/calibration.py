@@ -232,6 +232,22 @@ class GenerationRule(v.Node):
 
 
 @frozen(kw_only=True, eq=False, repr=False)
+class AssumedAcceptance(v.Node):
+    """How often a drafted token is accepted whose predecessors were, where nobody measured it.
+
+    Used for measured runs alone; a plan has acceptance rates of its own.
+    """
+
+    deepseek_mtp: float = v.fraction("of the draft layers of DeepSeek", at_least=0, at_most=1)
+    glm_mtp: float = v.fraction("of those of GLM", at_least=0, at_most=1)
+    kimi_mtp: float = v.fraction("of those that Kimi has", at_least=0, at_most=1)
+    other: float = v.fraction("of other draft layers and models", at_least=0, at_most=1)
+    spread: float = v.fraction("standard deviation of these shares", at_least=0, at_most=1)
+    tokens: int = v.count("tokens that a draft model drafts where nobody says how many", at_most=32)
+    source: str = v.text("where they are from")
+
+
+@frozen(kw_only=True, eq=False, repr=False)
 class CalibrationData(v.Node):
     """Coefficients fitted to measured kernels of one device, for it and its relatives."""
 
@@ -241,6 +257,9 @@ class CalibrationData(v.Node):
     cores: int = v.count("its matrix cores")
     l2: Bytes = v.number(BYTES, "its L2 cache", whole=True, above=0)
     memory_bandwidth: BytesPerSecond = v.number(BYTES / TIME, "its memory bandwidth", above=0)
+    drafts: AssumedAcceptance | None = v.block(
+        AssumedAcceptance, "what is assumed of drafted tokens in served runs", optional=True
+    )
     cube: CubeUnit = v.block(CubeUnit, "its matrix unit", required=True)
     gemm: GemmRule = v.block(GemmRule, "GEMM in 16 bit", required=True)
     gemm_int8: GemmRule = v.block(GemmRule, "GEMM in int8 (or fp8)", required=True)

@@ -21,9 +21,9 @@ TABLES = [
 ]
 
 
-def _damaged(text: str, generator: random.Random) -> str:
+def _damaged(text: str, generator: random.Random, most: int) -> str:
     header, *rows = csv.reader(io.StringIO(text))
-    kept = [list(row) for row in generator.sample(rows, min(len(rows), 20))]
+    kept = [list(row) for row in generator.sample(rows, min(len(rows), most))]
     for _ in range(generator.choice([1, 2, 5])):
         row = generator.choice(kept)
         row[generator.randrange(len(row))] = generator.choice(CELLS)
@@ -48,9 +48,9 @@ def test_damaged_tables(
     monkeypatch.chdir(tmp_path)
     generator = random.Random(place)
     device = ["--device", "atlas_800_a2_376t"] if kind == "ops" else []
-    codes = set()
+    codes, most = set(), 4 if kind == "serving" else 20  # served runs are simulated
     for _ in range(25):
-        Path("t.csv").write_text(_damaged(generator.choice(files).read_text(), generator))
+        Path("t.csv").write_text(_damaged(generator.choice(files).read_text(), generator, most))
         codes.add(main(["validate", kind, "t.csv", *device]))
         said = "".join(capsys.readouterr())
         assert "Traceback" not in said

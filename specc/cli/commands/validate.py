@@ -2,15 +2,24 @@
 
 import argparse
 import math
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import asdict
 
 from specc.cli.codes import Exit
 from specc.cli.measured import WrongInputError, find_device, read_tables, table_problem
 from specc.cli.options import add_allow_path_option
+from specc.cli.progress import progress
 from specc.cli.tables import print_table
 from specc.cli.terminal import add_format_option, print_diagnostics, print_json, say
 from specc.diagnostics import Diagnostic
 from specc.tables import TableError
+
+if TYPE_CHECKING:
+    from specc.calibration.served.prediction import ServedPrediction
 
 _GENERATIONS = ("eager", "graph", "tuned")
 
@@ -163,60 +172,95 @@ def _steps(options: argparse.Namespace) -> int:
 
 
 def _serving(options: argparse.Namespace) -> int:
-    from specc.calibration.serving import predict_serving
+    from specc.calibration.served import SkippedRun, predict_serving
 
     [(name, text)] = read_tables([options.table])
+    found: list[ServedPrediction] = []
+    skipped: list[SkippedRun] = []
     try:
-        found = predict_serving(name, text, options.generation)
+        with progress(max(1, text.count("\n") - 1), "simulating served runs") as events:
+            for run in predict_serving(name, text, options.generation):
+                events.advanced()
+                if isinstance(run, SkippedRun):
+                    skipped.append(run)
+                else:
+                    found += run
     except TableError as error:
         raise table_problem(error) from None
-    used = [p for p in found if not p.skipped]
     if options.format == "json":
-        rows = [
+        print_json(
             {
-                "case": p.case,
-                "group": p.group,
-                "quality": p.quality,
-                "generation": p.generation,
-                "predicted_tok_s": _rounded(p.predicted_tok_s),
-                "measured_tok_s": p.measured_tok_s,
-                **({"skipped": p.skipped} if p.skipped else {}),
+                "rows": [{k: _rounded(v) for k, v in asdict(one).items()} for one in found],
+                "skipped": [asdict(one) for one in skipped],
             }
-            for p in found
-        ]
-        print_json({"rows": rows})
+        )
         return Exit.OK
-    print_table(
-        ("case", "quality", "software", "predicted tok/s", "measured tok/s", "error"),
-        [
-            (
-                p.case,
-                p.quality,
-                p.generation,
-                _shown(p.predicted_tok_s),
-                _shown(p.measured_tok_s),
-                _error(p.predicted_tok_s, p.measured_tok_s),
-            )
-            for p in used
-        ],
-        texts=3,
-    )
-    for quality in sorted({p.quality for p in used}):
-        chosen = [p for p in used if p.quality == quality]
-        print()
-        say(f"quality {quality}:")
-        _print_means([(p.predicted_tok_s, None, p.measured_tok_s) for p in chosen])
-    reasons: dict[str, int] = {}
-    for p in found:
-        if p.skipped:
-            reasons[p.skipped] = reasons.get(p.skipped, 0) + 1
-    for reason, count in sorted(reasons.items(), key=lambda item: -item[1]):
+    _print_runs(found)
+    for title, stated in (
+        ("whose acceptance is stated, or that draft nothing", True),
+        (None, False),
+    ):
+        own = [one for one in found if stated != bool(one.assumed)]
+        if own:
+            print()
+            say(f"runs {title or 'whose acceptance of drafts is assumed (bands do not count it)'}")
+            _print_summaries(own)
+    reasons = Counter(one.reason for one in skipped)
+    for reason, count in reasons.most_common():
         say(f"{count} rows not used: {reason}")
     return Exit.OK
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 6)
+def _print_runs(found: "Sequence[ServedPrediction]") -> None:
+    header = ("line", "model", "software", "metric", "predicted", "p10", "p90", "measured", "error")
+    rows = [
+        (
+            str(one.line),
+            one.model,
+            one.software + (" *" if one.assumed else ""),
+            _UNITS[one.metric],
+            *(_shown(v * _SHOWN_AS[one.metric]) for v in (one.predicted, one.p10, one.p90)),
+            _shown(one.measured * _SHOWN_AS[one.metric]),
+            _error(one.predicted, one.measured),
+        )
+        for one in found
+    ]
+    print_table(header, rows, texts=4)
+    if any(one.assumed for one in found):
+        print("* the acceptance of drafted tokens is assumed")
+
+
+_UNITS = {"throughput": "throughput tok/s", "ttft": "TTFT ms", "tpot": "TPOT ms"}
+_SHOWN_AS = {"throughput": 1.0, "ttft": 1e3, "tpot": 1e3}
+
+
+def _print_summaries(found: "Sequence[ServedPrediction]") -> None:
+    from specc.calibration.served import summaries
+
+    header = ("runs of", "metric", "n", "ratio", "median", "mean", "in band", "rank order")
+    for by in ("software", "source"):
+        print_table(
+            header,
+            [
+                (
+                    one.name,
+                    one.metric,
+                    str(one.n),
+                    f"{one.ratio:.2f}",
+                    *(f"{100 * error:.0f} %" for error in one.error),
+                    "-" if one.inside is None else f"{100 * one.inside:.0f} %",
+                    "-" if one.order is None else f"{one.order:.2f}",
+                )
+                for one in summaries(found, by)
+            ],
+            texts=2,
+        )
+    print("ratio: median of predicted / measured; median, mean: of the absolute errors; in band:")
+    print("measured within p10 to p90; rank order: Spearman's coefficient, of four runs or more")
+
+
+def _rounded(value: Any) -> Any:
+    return round(value, 6) if isinstance(value, float) else value
 
 
 def _shown(value: float | None) -> str:
