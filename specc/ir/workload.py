@@ -17,6 +17,13 @@ class Slo(v.Node):
 
     ttft: Seconds | None = v.limit(TIME, "time to first token")
     tpot: Seconds | None = v.limit(TIME, "time per output token")
+    confidence: float | None = v.fraction(
+        "probability with which each limit must hold, whatever the error of the cost model is; "
+        "by default limits hold where nothing errs",
+        default=None,
+        at_least=0.5,
+        at_most=0.999,
+    )
     tails: tuple[Bound, ...] = v.tails(
         "limits that a simulation checks: ttft, tpot, itl, queue or latency, and a statistic: "
         "mean, p50, p90, p95, p99 or max"

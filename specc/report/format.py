@@ -87,6 +87,13 @@ def percent(share: float) -> str:
     return f"{value:.0f} %" if abs(value) >= 9.95 or value == 0 else f"{value:.1f} %"
 
 
+def probability(share: float) -> str:
+    """Show a probability: `52 %`; near the ends no more than that it is there."""
+    if share >= 0.995:
+        return "> 99 %"
+    return "< 1 %" if share < 0.005 else f"{100 * share:.0f} %"
+
+
 def attainment(share: float) -> str:
     """Show a share of requests, cut off so that what is missed still shows: `99.94 %`."""
     return f"{math.floor(share * 10000 + 1e-9) / 100:.4g} %"

@@ -66,7 +66,8 @@ class KeptLimit(Record):
     Attributes:
         fact: the statistic, such as `ttft.p99`.
         value: what was seen; None where nothing has such a value.
-        probability: that it is kept, where it is known.
+        probability: that it is kept, where it is known, by the error of kernels and software.
+        of_kernels: the same by the error of kernels alone.
     """
 
     fact: str
@@ -74,6 +75,7 @@ class KeptLimit(Record):
     value: Seconds | None
     met: bool
     probability: float | None = None
+    of_kernels: float | None = None
 
 
 @frozen(eq=False, repr=False)

@@ -1,5 +1,7 @@
 """Configurations as they are recommended: with figures that were simulated under their load."""
 
+from operator import itemgetter
+
 import numpy as np
 from attrs import evolve
 
@@ -7,7 +9,6 @@ from specc.ir import Objective
 from specc.ir.load import LoadKind, fleet_rate
 from specc.results import (
     AnswerMetrics,
-    Attainment,
     Band,
     CapacityFound,
     Configuration,
@@ -18,6 +19,7 @@ from specc.results import (
     Spread,
     Statistics,
 )
+from specc.run.confidence import QUANTILES, probability
 from specc.run.configurations import assembled, closed_figures, judged
 from specc.run.loads import Seen
 from specc.run.subjects import Simulator
@@ -30,7 +32,7 @@ def answered(
     kind: LoadKind | None,
     seen: Seen,
     capacity: CapacityFound | None,
-    further: tuple[Seen, Seen] | None,
+    further: tuple[Seen, ...],
 ) -> Configuration:
     """Return a configuration with what was simulated of it.
 
@@ -73,7 +75,7 @@ def answered(
         load=load,
         simulated=True,
         metrics=metrics,
-        slo=tuple(_kept(objective) for objective in seen.metrics.objectives),
+        slo=_kept(simulator, seen, further),
         closed_form=closed_figures(planned, found.planned_rate / planned.planned_rate),
         capacity=None if capacity is None else capacity.rate,
         later_ttft=_later(simulator, seen),
@@ -143,18 +145,43 @@ def _spread(seen: Statistics | None) -> Spread | None:
     return Spread(seen.mean, seen.p50, seen.p90, seen.p95, seen.p99, seen.max)
 
 
-def _kept(objective: Attainment) -> KeptLimit:
-    return KeptLimit(objective.fact, objective.limit, objective.seen, objective.met)
+def _kept(simulator: Simulator, seen: Seen, further: tuple[Seen, ...]) -> tuple[KeptLimit, ...]:
+    """Return how the limits fare, and how surely where quantiles of the error were simulated."""
+    kept = tuple(
+        KeptLimit(o.fact, o.limit, o.seen, judged.met)
+        for o, judged in zip(seen.metrics.objectives, seen.judged.objectives, strict=True)
+    )
+    if not further:
+        return kept
+    quantiles = sorted([(0.0, seen), *zip(QUANTILES, further, strict=True)], key=itemgetter(0))
+    return tuple(
+        _surely(simulator, limit, [(z, one.metrics.objectives[n].seen) for z, one in quantiles])
+        for n, limit in enumerate(kept)
+    )
+
+
+def _surely(
+    simulator: Simulator, kept: KeptLimit, values: list[tuple[float, Seconds | None]]
+) -> KeptLimit:
+    """Add how surely a limit is kept, by what is seen at quantiles of the error."""
+    known = [(z, value) for z, value in values if value is not None]
+    if len(known) < len(values):
+        return kept
+    return evolve(
+        kept,
+        probability=probability(known, kept.limit),
+        of_kernels=probability(known, kept.limit, simulator.share_of_kernels),
+    )
 
 
 def _bands(
     found: Configuration,
     planned: Configuration,
-    further: tuple[Seen, Seen] | None,
+    further: tuple[Seen, ...],
 ) -> Band:
     """Return the bands of what was simulated: simulated too, or as wide as the closed form's."""
-    if further is not None:
-        fast, slow = (answer_metrics(seen.metrics) for seen in further)
+    if further:
+        fast, slow = (answer_metrics(further[end].metrics) for end in (0, -1))
         return Band(
             ttft_p10=_mean(fast.ttft),
             ttft_p90=_mean(slow.ttft),
@@ -194,7 +221,7 @@ def _missed(seen: Seen, rate: float | None, found: Configuration) -> tuple[Miss,
 
     If that is no objective, some requests are rejected at any load, or not all of a rate is served.
     """
-    metrics = seen.metrics
+    metrics = seen.judged
     missed = tuple(
         Miss(_limit_name(o.fact), o.seen, o.limit, o.seen / o.limit - 1)
         for o in metrics.objectives

@@ -30,7 +30,7 @@ def carried_by(simulator: Simulator, seen: Seen) -> CapacityFound:
     """
     base, seed = simulator.source.rate, simulator.subject.simulate.seed
     assert base is not None
-    probe = _probe(simulator, 0.0, seen)
+    probe = _probe(simulator, 0.0, seen, simulator.doubt)
     scale = highest_scale(probe, 0.0, seed, 1.0, NEAR) if seen.holds else None
     return CapacityFound(target=0.0, rate=None if scale is None else scale * base)
 
@@ -53,7 +53,8 @@ def first_scale(simulator: Simulator, wanted: Capacity, seen: Seen, near: float 
 
     `near` is one that it is near to, if anything tells.
     """
-    probe, seed = _probe(simulator, wanted.attainment, seen), simulator.subject.simulate.seed
+    probe = _probe(simulator, wanted.attainment, seen, simulator.doubt)
+    seed = simulator.subject.simulate.seed
     start, step = (1.0, FAR) if near is None else (near, NEAR)
     return highest_scale(probe, wanted.attainment, seed, start, step) or 0.0
 
@@ -75,7 +76,7 @@ def found_capacity(simulator: Simulator, wanted: Capacity, seen: Seen, own: floa
     count = wanted.seeds if random else 1
     if not own:
         return CapacityFound(target, None, seeds=count)
-    nominal, found = _probe(simulator, target, seen), [own]
+    nominal, found = _probe(simulator, target, seen, simulator.doubt), [own]
     for seed in range(first + 1, first + count):
         scale = highest_scale(nominal, target, seed, found[-1], NEAR)
         if scale is None:
@@ -145,7 +146,8 @@ def _instances_for(
         return metrics.attainment if carried(metrics, wanted.attainment) else None
 
     def share_of(count: int) -> float | None:
-        return share_in(simulator.metrics(Conditions(scale, counts=copies(count))))
+        at = Conditions(scale, deviations=simulator.doubt, counts=copies(count))
+        return share_in(simulator.metrics(at))
 
     count = max(1, math.ceil(wanted.rate / each - 1e-9))
     if count > MOST_INSTANCES:

@@ -23,6 +23,8 @@ class Seen:
 
     Attributes:
         counts: instances of each part under them, and `clients` of a closed loop.
+        doubted: what is seen where the cost model errs as far as the limits must hold, if they
+            must beyond its median.
     """
 
     at: Conditions
@@ -31,6 +33,12 @@ class Seen:
     outcome: Outcome
     metrics: Metrics
     holds: bool
+    doubted: Metrics | None = None
+
+    @property
+    def judged(self) -> Metrics:
+        """By what objectives are judged."""
+        return self.doubted or self.metrics
 
 
 def seen_under(simulator: Simulator, at: Conditions) -> Seen:
@@ -44,6 +52,14 @@ def seen_under(simulator: Simulator, at: Conditions) -> Seen:
     clients = simulator.clients(at)
     holds = meets(metrics) and (clients is not None or carried(metrics, 0.0))
     return Seen(at, at.counts or simulator.counts, clients, outcome, metrics, holds)
+
+
+def nominal(simulator: Simulator, found: Seen) -> Seen:
+    """Return what is seen if the cost model does not err, of what was found where it does."""
+    if not found.at.deviations:
+        return found
+    seen = seen_under(simulator, evolve(found.at, deviations=0.0))
+    return evolve(seen, holds=found.holds, doubted=found.metrics)
 
 
 def excess(metrics: Metrics) -> float:
@@ -60,7 +76,7 @@ def most_clients(simulator: Simulator, places: int) -> Seen:
     """
 
     def probe(clients: int) -> Seen:
-        return seen_under(simulator, Conditions(clients=clients))
+        return seen_under(simulator, Conditions(clients=clients, deviations=simulator.doubt))
 
     high = probe(places)
     if high.holds or places == 1 or high.metrics.rejected:  # what is rejected is so at any load

@@ -5,7 +5,6 @@ from functools import cached_property
 
 from attrs import evolve, frozen
 
-from specc.cost.times import P10, P90
 from specc.diagnostics import Diagnostic, Label
 from specc.ir import Deployment, Objective, Study
 from specc.ir.load import LoadKind, fleet_rate, is_simulated, load_kind
@@ -23,12 +22,13 @@ from specc.results import (
 )
 from specc.run.answers import answered, carried_rate
 from specc.run.capacity import carried_by, first_scale, found_capacity
+from specc.run.confidence import QUANTILES
 from specc.run.configurations import rank_of
 from specc.run.coverage import Coverage
 from specc.run.evaluate import Evaluated
 from specc.run.events import Events
 from specc.run.failure import RunError
-from specc.run.loads import Seen, fewest_instances, most_clients, seen_under
+from specc.run.loads import Seen, fewest_instances, most_clients, nominal, seen_under
 from specc.run.shortlist import FEWEST, load_at, load_of, shortlisted, usual_load
 from specc.run.subjects import (
     Conditions,
@@ -69,7 +69,7 @@ class _Look:
     Attributes:
         seen: the conditions that were found, and what was simulated under them.
         capacity: where the study asks for it, or where the capacity decides.
-        further: what is seen at the ends of the error of the cost model, fast and slow.
+        further: what is seen at quantiles of the error of the cost model, from fast to slow.
         scale: the capacity with the first seed, as a factor on the rate of the spec.
         is_whole: whether it has all that a recommendation gets.
     """
@@ -78,7 +78,7 @@ class _Look:
     kind: LoadKind | None
     seen: Seen
     capacity: CapacityFound | None = None
-    further: tuple[Seen, Seen] | None = None
+    further: tuple[Seen, ...] = ()
     scale: float = 0.0
     is_whole: bool = False
 
@@ -175,11 +175,13 @@ def _look(
     kind = load_kind(study, deployment)
     match kind:
         case LoadKind.RATE:
-            seen = fewest_instances(simulator, Conditions())
+            at = Conditions(deviations=simulator.doubt)
+            seen = nominal(simulator, fewest_instances(simulator, at))
             decides = study.objective is not Objective.FEWEST_DEVICES
             return _Look(simulator, kind, seen, carried_by(simulator, seen) if decides else None)
         case LoadKind.CLIENTS:
-            return _Look(simulator, kind, most_clients(simulator, found.instances[-1].places))
+            found_clients = most_clients(simulator, found.instances[-1].places)
+            return _Look(simulator, kind, nominal(simulator, found_clients))
     seen = _seen_as_given(simulator, study, deployment)
     if study.capacity is None:
         return _Look(simulator, kind, seen)
@@ -192,14 +194,15 @@ def _look(
 
 def _seen_as_given(simulator: Simulator, study: Study, deployment: Deployment) -> Seen:
     """Simulate the load of a spec; a fleet for a rate has the instances that this load needs."""
-    subject = simulator.subject
+    subject, doubt = simulator.subject, simulator.doubt
     rate, planned = fleet_rate(study, deployment), subject.configuration
     if rate is None or planned is None or subject.simulate.instances > 1:
-        return seen_under(simulator, Conditions())
+        return nominal(simulator, seen_under(simulator, Conditions(deviations=doubt)))
     steady = evolve(load_at(rate, planned), router=subject.simulate.router)
     sizing = Simulator(evolve(subject, simulate=steady), simulator.events)
-    sized = fewest_instances(sizing, Conditions())
-    return seen_under(simulator, Conditions(counts=sized.at.counts))
+    sized = fewest_instances(sizing, Conditions(deviations=doubt))
+    at = Conditions(counts=sized.at.counts, deviations=doubt)
+    return nominal(simulator, seen_under(simulator, at))
 
 
 def _completed(look: _Look) -> _Look:
@@ -209,7 +212,7 @@ def _completed(look: _Look) -> _Look:
     if look.kind is LoadKind.RATE:
         seen = _checked_with_seeds(simulator, seen)
     try:
-        fast, slow = (seen_under(simulator, evolve(seen.at, deviations=d)) for d in (P10, P90))
+        further = tuple(seen_under(simulator, evolve(seen.at, deviations=z)) for z in QUANTILES)
         if look.kind is LoadKind.RATE:
             capacity = carried_by(simulator, seen)
         elif wanted is not None:
@@ -217,7 +220,7 @@ def _completed(look: _Look) -> _Look:
     except SimulationInterruptedError:
         # What is known of other rates tells nothing: the simulation itself is what is worth.
         raise SimulationInterruptedError(simulator.subject.name, seen.metrics) from None
-    return evolve(look, seen=seen, capacity=capacity, further=(fast, slow), is_whole=True)
+    return evolve(look, seen=seen, capacity=capacity, further=further, is_whole=True)
 
 
 def _checked_with_seeds(simulator: Simulator, seen: Seen) -> Seen:
@@ -226,12 +229,13 @@ def _checked_with_seeds(simulator: Simulator, seen: Seen) -> Seen:
         return seen
     first, counts = simulator.subject.simulate.seed, seen.counts
     for seed in range(first + 1, first + CHECKED_SEEDS):
-        at = Conditions(seed=seed, counts=counts)
+        at = Conditions(seed=seed, counts=counts, deviations=simulator.doubt)
         if not seen_under(simulator, at).holds:
             counts = fewest_instances(simulator, at).counts
     if counts == seen.counts:
         return seen
-    return seen_under(simulator, Conditions(seed=first, counts=counts))
+    at = Conditions(seed=first, counts=counts, deviations=simulator.doubt)
+    return nominal(simulator, seen_under(simulator, at))
 
 
 def _place_of(look: _Look, study: Study) -> tuple[float, ...]:
@@ -252,7 +256,7 @@ def _order(look: _Look, size: float) -> tuple[float, ...]:
     By capacity for what it costs, if that was searched; else what meets its objectives, the
     cheapest first, then what comes nearest to them.
     """
-    place, metrics = float(look.simulator.subject.place), look.seen.metrics
+    place, metrics = float(look.simulator.subject.place), look.seen.judged
     if look.capacity is not None:
         return -(look.capacity.rate or 0.0) / max(size, 1e-30), place
     met = meets(metrics)
@@ -289,7 +293,7 @@ def simulations_of(study: Study) -> int:
     subjects = len(study.servers) or (1 if study.settings else shown)
     if simulate is None:
         return subjects * LOOKS + PROBES
-    runs, further = subjects, 0 if study.servers else 2
+    runs, further = subjects, 0 if study.servers else len(QUANTILES)
     if capacity is not None:
         seeds = capacity.seeds - 1 if simulate.arrival.trace is None else 0
         runs += subjects * PROBES
@@ -346,9 +350,9 @@ def _simulated(look: _Look) -> Simulated:
 
 def _estimates(look: _Look) -> tuple[Estimate, ...]:
     """Return statistics at the ends of the error band of the cost model."""
-    if look.further is None:
+    if not look.further:
         return ()
-    fast, slow = (seen.metrics for seen in look.further)
+    fast, slow = look.further[0].metrics, look.further[-1].metrics
     return tuple(_estimate(fact, fast, slow) for fact in ESTIMATED)
 
 

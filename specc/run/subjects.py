@@ -12,6 +12,7 @@ from specc.ir.images import image_tokens
 from specc.plan import Task
 from specc.records import Record
 from specc.results import Configuration, EngineLimits, Instance, Metrics
+from specc.run.confidence import quantile_of
 from specc.run.configurations import cache_transfer
 from specc.run.evaluate import Evaluated, server_of
 from specc.run.events import Events
@@ -211,6 +212,18 @@ class Simulator:
         """Instances of each part, as the load says."""
         copies = self.subject.simulate.instances
         return tuple(part.count * copies for part in self.subject.parts) or (copies,)
+
+    @property
+    def doubt(self) -> float:
+        """The quantile of the error at which limits must hold; a measured server has no error."""
+        known = self.subject.server is not None
+        return 0.0 if known else quantile_of(self.subject.study.workload.slo.confidence)
+
+    @property
+    def share_of_kernels(self) -> float:
+        """What the whole error is of that of kernels alone, of the instance that errs most."""
+        least = max(self.instances, key=lambda instance: instance.deviation)
+        return least.deviation / max(least.deviation_of_kernels, 1e-9)
 
     def slowness(self, deviations: float) -> float:
         """Return by how much the steps of its slowest instances take longer, if costs err so."""

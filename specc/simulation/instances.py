@@ -1,5 +1,7 @@
 """From an instance of a deployment, or a measured server, to the engines that are simulated."""
 
+import math
+
 import numpy as np
 from attrs import evolve, frozen
 
@@ -112,6 +114,13 @@ class SimulatedInstance:
         server = self.server
         step = server.mixture.decode([self.batch], server.block, server.drafted)
         return float(server.times(step).deviation[0])
+
+    @property
+    def deviation_of_kernels(self) -> float:
+        """That without the error that the serving software adds."""
+        return math.sqrt(
+            max(self.deviation**2 - self.server.cost.rules.deviation_of_software**2, 0.0)
+        )
 
     def pool(self, routing: Routing, longest: Tokens, deviations: float = 0.0) -> Pool:
         """Return the engines of an instance; `longest` is the longest request that comes.

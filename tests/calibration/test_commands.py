@@ -193,7 +193,7 @@ ODD = ("nan", "inf", "9" * 310, "9" * 5000, "-1", "0", "1e308", "0.5", "x", "", 
 )
 def test_odd_cells_leave_a_row_out_or_count(reference_data, table: str, predict) -> None:
     with (reference_data / table).open() as file:
-        rows = list(csv.DictReader(file))
+        rows = list(csv.DictReader(file))[::-1]  # the last ones are quick to simulate
     row = next(row for row in rows if not _is_skipped(predict(_table([row]))[0]))
     odd = [dict(row, **{column: cell}) for column in row for cell in ODD]
     assert len(predict(_table(odd))) == len(odd)

@@ -123,7 +123,7 @@ def test_a_session(session) -> None:
         assert {"workload", "deployment", "use"} <= set(await complete(""))
         assert {"prefix_hit", "slo"} <= set(await complete("workload x {\n    "))
         slo = await complete("workload x {\n    slo { ")
-        assert slo == ["ttft", "tpot", *(f"{m}.p99" for m in METRICS)]
+        assert slo == ["ttft", "tpot", "confidence", *(f"{m}.p99" for m in METRICS)]
         assert "poisson" in await complete("study x {\n    simulate { arrival = ")
         assert "w8a8_dynamic" in await complete("deployment x {\n    quant = ")
         assert "qwen3_8b" in await complete("deployment x {\n    model = ")

@@ -16,7 +16,7 @@ class UnclearError(ValueError):
 
 
 @frozen
-class Part:
+class ServedPart:
     """Instances of one kind.
 
     Attributes:
@@ -53,7 +53,7 @@ def parts_of(
     sglang: bool,
     usual: tuple[Tokens | None, int | None],
     alone: Phase | None,
-) -> tuple[Part, ...]:
+) -> tuple[ServedPart, ...]:
     """Return the instances that a row says.
 
     Args:
@@ -83,7 +83,7 @@ def parts_of(
             most = int(running[2] or running[1]) if decodes else int(running[1])
             own_limit = max(1, -(-most // layout.dp))
         found.append(
-            Part(
+            ServedPart(
                 phase=role.phase,
                 layout=layout,
                 count=max(1, devices // layout.devices),

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from attrs import evolve, frozen
 
-from specc.calibration.served.layouts import Part, UnclearError
+from specc.calibration.served.layouts import ServedPart, UnclearError
 from specc.calibration.served.reading import Row, Run, read_run
 from specc.cost import StepTable
 from specc.cost.times import P10, P90
@@ -156,7 +156,7 @@ def _software(run: Run) -> str:
     return f"{name}, {run.generation}{apart}"
 
 
-def _server(run: Run, part: Part) -> Server:
+def _server(run: Run, part: ServedPart) -> Server:
     return Server.of(run.deployment, part.layout, run.workload, part.phase, run.drafted)
 
 
@@ -169,7 +169,7 @@ def _decode_step(run: Run, server: Server) -> tuple[float, float]:
     return float(times.total[0]), float(times.deviation[0])
 
 
-def _instance(run: Run, part: Part, server: Server) -> SimulatedInstance:
+def _instance(run: Run, part: ServedPart, server: Server) -> SimulatedInstance:
     """Return an instance with the limits of the row, or those that the engine has by default."""
     ranks = part.layout.dp * part.count
     wanted = max(1, -(-run.clients // ranks))

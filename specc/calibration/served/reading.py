@@ -13,7 +13,7 @@ from typing import TypeVar
 from attrs import evolve, field, frozen
 
 from specc import library
-from specc.calibration.served.layouts import Part, UnclearError, parts_of
+from specc.calibration.served.layouts import ServedPart, UnclearError, parts_of
 from specc.calibration.setting import Setting, deployment
 from specc.engines import with_defaults
 from specc.ir import Deployment, Engine, Phase, Software, Speculative, Workload
@@ -94,7 +94,7 @@ class Run:
     software: Software | None
     generation: str
     deployment: Deployment
-    parts: tuple[Part, ...]
+    parts: tuple[ServedPart, ...]
     prompt: Tokens
     output: Tokens
     hit: float

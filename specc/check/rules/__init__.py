@@ -34,6 +34,7 @@ WORKLOAD: tuple[Check, ...] = (  # workload
     workload.missing,
     workload.representative_without_bins,
     workload.mean_without_samples,
+    workload.confidence_in_nothing,
 )
 MODEL: tuple[Check, ...] = (  # model
     model.heads,

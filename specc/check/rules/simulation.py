@@ -53,6 +53,15 @@ def _statistics_without(study: Study, why: str, how: str) -> Iterator[Diagnostic
             why=f"{why}; closed forms and step loops compute only means",
             help=how,
         )
+    slo = study.workload.slo
+    if slo.confidence is not None:
+        yield Diagnostic(
+            "E0481",
+            "'confidence' needs a simulation",
+            (Label(slo.spans["confidence"], "how surely limits must hold"), here),
+            why=why,
+            help=how,
+        )
     for path in _simulated_facts(study):
         yield Diagnostic("E0481", f"'{path}' needs a simulation", (here,), why=why, help=how)
 

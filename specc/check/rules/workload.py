@@ -65,3 +65,15 @@ def mean_without_samples(workload: Workload) -> Iterator[Diagnostic]:
 
 def _lengths(workload: Workload) -> list[str]:
     return [name for name in ("input", "output") if getattr(workload, name) is not None]
+
+
+def confidence_in_nothing(workload: Workload) -> Iterator[Diagnostic]:
+    """Confidence is how surely limits hold."""
+    slo = workload.slo
+    if slo.confidence is not None and not slo.objectives:
+        yield Diagnostic(
+            "E0486",
+            "'confidence' has no effect here",
+            (label_of(slo, "confidence", "there is no limit to keep", workload),),
+            help="add a limit, such as ttft.p99 <= 2 s, or remove it",
+        )

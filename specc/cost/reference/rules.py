@@ -76,6 +76,11 @@ class ReferenceRules(Record):
         """Return that of the published steps, whatever a step consists of."""
         return np.full_like(total, STEP_DEVIATION)
 
+    @property
+    def deviation_of_software(self) -> float:
+        """What of the deviation the serving software adds: the two are not told apart."""
+        return 0.0
+
     def with_host(self, times: StepTimes, launches: float, steps: StepTable) -> StepTimes:
         """Return the times as they are: these rules know no host."""
         return times

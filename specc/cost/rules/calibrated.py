@@ -67,6 +67,11 @@ class CalibratedRules(Record):
         deviation: Column = np.sqrt(variance / np.maximum(total, 1e-12) ** 2 + steps_alone)
         return deviation
 
+    @property
+    def deviation_of_software(self) -> float:
+        """What of the deviation of steps the serving software adds."""
+        return self.generation.spread
+
     @cached_property
     def _spreads(self) -> dict[Key, float]:
         return {

@@ -145,8 +145,17 @@ def _half_width(best: Configuration) -> float:
     return (best.bands.throughput_p90 - best.bands.throughput_p10) / 2 / best.throughput
 
 
+COIN_FLIP = 0.1  # about one half, within which a limit holds as often as not
+
+
 def _at_risk(best: Configuration, slo: Slo) -> list[str]:
-    """Warn where the slow end of an interval is beyond its limit."""
+    """Say how surely limits hold, by all errors and by those of kernels alone.
+
+    Where nothing was simulated for that, warn where the slow end of an interval is beyond a limit.
+    """
+    known = [k for k in best.slo if k.probability is not None and k.of_kernels is not None]
+    if known:
+        return [f"By the error of the cost model {', '.join(map(_surely, known))}."]
     pairs = (("TTFT", slo.ttft, best.bands.ttft_p90), ("TPOT", slo.tpot, best.bands.tpot_p90))
     beyond = [name for name, limit, end in pairs if limit and end and end > limit]
     if not beyond:
@@ -155,6 +164,18 @@ def _at_risk(best: Configuration, slo: Slo) -> list[str]:
         f"If the cost model errs to the slow end of its interval, {' and '.join(beyond)} "
         f"{'miss their limits' if len(beyond) > 1 else 'misses its limit'}."
     ]
+
+
+def _surely(kept: KeptLimit) -> str:
+    assert kept.probability is not None
+    assert kept.of_kernels is not None
+    metric, _, statistic = kept.fact.partition(".")
+    flip = ": as good as a coin flip" if abs(kept.probability - 0.5) < COIN_FLIP else ""
+    return (
+        f"the {statistic} {show.limit_name(metric)} keeps its limit with "
+        f"{show.probability(kept.probability)} ({show.probability(kept.of_kernels)} if only "
+        f"kernels err){flip}"
+    )
 
 
 def _limiters(best: Configuration) -> str:
@@ -340,7 +361,7 @@ def _figures(best: Configuration, slo: Slo) -> tuple[Figure, ...]:
         ("TPOT", best.tpot, slo.tpot, (bands.tpot_p10, bands.tpot_p90)),
     ):
         if value is not None:
-            figures.append(_latency_figure(title, value, limit, band))
+            figures.append(_latency_figure(title, value, limit, band, _sure(best, title)))
     figures += [_tail(kept) for kept in best.slo if not kept.fact.endswith(".mean")]
     reserved = max(g.point.memory.reserved for g in best.instances)
     note = f"per device, after {show.size(reserved)} reserved"
@@ -373,7 +394,20 @@ def _tail(kept: KeptLimit) -> Figure:
         return Figure(title, "–", "", f"limit {show.duration(kept.limit)}")
     number, unit = show.duration(kept.value).split(" ")
     filled = round(min(100, 100 * kept.value / kept.limit), 1)
-    return Figure(title, number, unit, f"limit {show.duration(kept.limit)}", filled)
+    note = f"limit {show.duration(kept.limit)}{_holds_with(kept)}"
+    return Figure(title, number, unit, note, filled)
+
+
+def _sure(best: Configuration, title: str) -> str:
+    """Say how surely the limit on the mean of a metric holds."""
+    fact = f"{title.lower()}.mean"
+    return next((_holds_with(kept) for kept in best.slo if kept.fact == fact), "")
+
+
+def _holds_with(kept: KeptLimit) -> str:
+    if kept.probability is None:
+        return ""
+    return f", holds with {show.probability(kept.probability)}"
 
 
 def _money(best: Configuration) -> Iterator[Figure]:
@@ -395,7 +429,11 @@ def _money(best: Configuration) -> Iterator[Figure]:
 
 
 def _latency_figure(
-    title: str, value: float, limit: float | None, band: tuple[float | None, float | None]
+    title: str,
+    value: float,
+    limit: float | None,
+    band: tuple[float | None, float | None],
+    sure: str,
 ) -> Figure:
     number, unit = show.duration(value).split(" ")
     interval = _range(band)
@@ -405,7 +443,7 @@ def _latency_figure(
         title,
         number,
         unit,
-        f"mean, limit {show.duration(limit)}{interval}",
+        f"mean, limit {show.duration(limit)}{sure}{interval}",
         round(min(100, 100 * value / limit), 1),
     )
 
