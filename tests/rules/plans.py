@@ -23,7 +23,7 @@ workload w {{
 deployment d {{
     model = {model}; quant = {quant}; device = own; devices = {devices}
     formats {{ kv_cache = {cache} }}
-    parallel {{ tp = {tp} }}
+    parallel {{ tp = {tp}{experts} }}
     engine {{ chunk_budget = {budget} tok; {engine} }}
     {deployment}
 }}
@@ -44,6 +44,7 @@ class Plan:
     prompt: int
     output: int
     tp: str
+    experts: str = ""
     quant: str = "w8a8_dynamic"
     cache: str = "bf16"
     budget: int = 8192
@@ -96,6 +97,7 @@ def drawn(draw: random.Random) -> Plan:
         prompt=round(2 ** draw.uniform(7, 12.5)),
         output=round(2 ** draw.uniform(5, 9)),
         tp=str(devices),
+        experts="; ep = 1" if model == "qwen3_30b_a3b" else "",  # one layout, to compare loads
         slo=f"tpot <= {draw.randint(20, 120)} ms",
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from specc.results import Configuration, Metrics, StudyResult
 from tests.rules.plans import Case, Plan, drawn, result_of
 
-NOISE = 0.03  # relative, of throughput in a closed loop
+NOISE = 0.05  # relative, of throughput in a closed loop: start-up and drain count in it
 
 Rule = Callable[[random.Random], Case | None]
 
@@ -71,6 +71,19 @@ def faster_compute(draw: random.Random) -> Case | None:
     return _not_worse("faster compute", before, after)
 
 
+def faster_links(draw: random.Random) -> Case | None:
+    """Nor do faster links: of the dies of a card, of a node and between nodes."""
+    plan = drawn(draw).but(device="atlas_800_a3_752t_die")
+    factor = draw.uniform(1.05, 2)
+    links = "level {} {{ bandwidth = {:.6g} GB/s }}"
+    usual = {"card": 224, "node": 196, "supernode": 196}
+    before, after = (
+        plan.but(faster="; ".join(links.format(name, rate * f) for name, rate in usual.items()))
+        for f in (1.0, factor)
+    )
+    return _not_worse("faster links", before, after)
+
+
 def more_candidates(draw: random.Random) -> Case | None:
     """More candidates never lower the best.
 
@@ -83,7 +96,10 @@ def more_candidates(draw: random.Random) -> Case | None:
 
 
 def longer_prompts(draw: random.Random) -> Case | None:
-    """Longer prompts never shorten TTFT: of the same clients on the same engine."""
+    """Longer prompts never shorten TTFT: of the same clients on the same engine.
+
+    Fewer of them fit into a step, which ends sooner for those that do: up to 10 % in the mean.
+    """
     plan = drawn(draw)
     clients = draw.randint(1, 24)
     plan = plan.but(
@@ -96,7 +112,8 @@ def longer_prompts(draw: random.Random) -> Case | None:
     if any(m is None or m.ttft is None for m in found):
         return None
     seen = tuple(m.ttft.mean for m in found)
-    return None if seen[1] >= seen[0] * (1 - NOISE) else Case("longer prompts", plan, longer, seen)
+    broken = seen[1] < seen[0] * (1 - 2 * NOISE)
+    return Case("longer prompts", plan, longer, seen) if broken else None
 
 
 def longer_shared_prompts(draw: random.Random) -> Case | None:
@@ -163,9 +180,11 @@ def no_load(draw: random.Random) -> Case | None:
 
 
 def double_load(draw: random.Random) -> Case | None:
-    """Double load on double instances: percentiles are no worse, and at half load the same.
+    """Double load on double instances: the same percentiles.
 
-    The noise of a p90 of 4 000 requests is 5 %; a router that sees loads makes TTFT better.
+    Instances are taken in turn, so requests come more evenly to each than at random: TTFT falls
+    where prompts waited for each other, and TPOT moves by up to 15 %, as prompts share fewer steps
+    (it rises with the steps that prefill) and fewer of them follow each other (its p90 falls).
     """
     plan = drawn(draw).but(engine="max_sequences = 64", slo="tpot <= 10 s")
     loop = _metrics(plan.but(study="simulate { arrival = concurrency(32); requests = 400 }"))
@@ -178,16 +197,10 @@ def double_load(draw: random.Random) -> Case | None:
     found = [_metrics(p) for p in (before, after)]
     if any(m is None or m.ttft is None or m.tpot is None for m in found):
         return None
-    for metric, quantile, noise in (
-        ("tpot", "p50", 0.05),
-        ("tpot", "p90", 0.05),
-        ("ttft", "p50", 0.1),
-        ("ttft", "p90", 0.2),
-    ):
+    for metric, quantile in (("tpot", "p50"), ("tpot", "p90"), ("ttft", "p50"), ("ttft", "p90")):
         seen = tuple(getattr(getattr(m, metric), quantile) for m in found)
-        if seen[1] > seen[0] * (1 + noise) or (
-            metric == "tpot" and seen[1] < seen[0] * (1 - 2 * noise)
-        ):
+        ratio = seen[1] / seen[0]
+        if ratio > 1.15 or (metric == "tpot" and ratio < 0.85):
             return Case(f"double load: {metric}.{quantile}", before, after, seen)
     return None
 
@@ -222,6 +235,7 @@ RULES: tuple[Rule, ...] = (
     looser_limits,
     faster_memory,
     faster_compute,
+    faster_links,
     more_candidates,
     longer_prompts,
     longer_shared_prompts,

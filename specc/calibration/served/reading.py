@@ -65,7 +65,7 @@ _GENERATIONS = (
 _SOFTWARE = (
     (r"cann-recipes", Software.CANN_RECIPES),
     (r"SGLang|sglang", Software.SGLANG),
-    (r"mindie", Software.MINDIE),
+    (r"(?i)mindie", Software.MINDIE),
     (r"vllm|vLLM|GPUStack", Software.VLLM_ASCEND),
 )
 _LARGEST = 1e9
@@ -83,7 +83,7 @@ class Run:
         parts: instances of one kind that do all, or those that prefill and those that decode.
         prompt, output: tokens of a request; `hit` is the share of the prompt in a prefix cache.
         alone: the phase, where it is measured without the other.
-        clients, prompts: of a closed loop; `rate` where they begin at one, in requests a second.
+        clients, prompts: of a closed loop; no more than `rate` requests a second, if there is one.
         assumed: why the acceptance of drafts is not that of the row; "" if it is.
         measured: by metric, in tokens a second and in seconds.
         median: whether the TPOT is a median.
@@ -123,6 +123,8 @@ def read_run(line: int, row: Row, generation: str | None) -> Run:
     measured = measured_of(row)
     if not measured:
         raise UnclearError("no throughput, TTFT or TPOT was measured")
+    if 'dataset="image"' in (row.get("notes") or ""):
+        raise UnclearError("the size of the images in its prompts is not given")
     generation = generation or _first(_GENERATIONS, _said(row)) or "graph"
     software = _first(_SOFTWARE, _said(row))
     built = deployment(_setting(row, generation))
@@ -197,7 +199,10 @@ def _first(table: Sequence[tuple[str, T]], text: str) -> T | None:
 
 def _setting(row: Row, generation: str) -> Setting:
     hardware = row["hardware"]
-    if hardware.startswith("unlisted"):  # how many devices a node has tells: 16 dies, or 8
+    named = re.search(r"A[23]\b", (row.get("url_or_repo_path") or "").rpartition("/")[2])
+    if hardware.startswith("unlisted") and named:
+        hardware = named[0]
+    elif hardware.startswith("unlisted"):  # how many devices a node has tells: 16 dies, or 8
         nodes = max(1, len(re.findall(r"\bn\d+(?:\(\w+\))?:", row.get("parallel") or "")))
         each = (number(row.get("n_devices")) or 0) / nodes
         hardware = {16.0: "A3", 8.0: "A2"}.get(each, hardware)
@@ -205,7 +210,10 @@ def _setting(row: Row, generation: str) -> Setting:
     if device is None:
         raise UnclearError(f"the hardware '{row['hardware']}' has no profile")
     words = (row.get("quant") or "").lower().split()
-    quant = words[0] if words else ""
+    # Tests of SGLang name the format in their file, if it is another than that of the model.
+    quant = (
+        words[0] if words else "bf16" if "/test_npu_" in (row.get("url_or_repo_path") or "") else ""
+    )
     if quant not in _QUANTS or "hybrid" in words:
         raise UnclearError(f"the format '{row['quant']}' is not clear")
     format_, cache = _QUANTS[quant]
