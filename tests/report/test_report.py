@@ -126,7 +126,7 @@ def test_the_reports_of_all_modes_are_whole(page: Path) -> None:
 
 def test_a_fleet_of_two_phases_in_words(render, snapshot) -> None:
     plan = (ROOT / "specs" / "deepseek-v3-pd-ratio.spec").read_text()
-    text = render(plan.replace("requests = 3000", "requests = 1000"))["plan.report.md"]
+    text = render(plan.replace("requests = 5000", "requests = 1000"))["plan.report.md"]
     assert text.partition("**Decode instances")[0] == snapshot
 
 
