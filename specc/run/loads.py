@@ -62,6 +62,15 @@ def nominal(simulator: Simulator, found: Seen) -> Seen:
     return evolve(seen, holds=found.holds, doubted=found.metrics)
 
 
+def erring(simulator: Simulator, seen: Seen, deviations: float) -> Seen:
+    """Return what is seen if the cost model errs by so many deviations, at the same load."""
+    at = evolve(seen.at, deviations=deviations)
+    if not simulator.is_timeless(at):
+        return seen_under(simulator, at)
+    outcome = seen.outcome.slowed(simulator.slowness(deviations))
+    return evolve(seen, at=at, outcome=outcome, metrics=simulator.judged(outcome, at), doubted=None)
+
+
 def excess(metrics: Metrics) -> float:
     """Return the largest value of an objective as a multiple of its limit."""
     known = [o.seen / o.limit for o in metrics.objectives if o.seen is not None]

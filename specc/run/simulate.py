@@ -28,7 +28,7 @@ from specc.run.coverage import Coverage
 from specc.run.evaluate import Evaluated
 from specc.run.events import Events
 from specc.run.failure import RunError
-from specc.run.loads import Seen, fewest_instances, most_clients, nominal, seen_under
+from specc.run.loads import Seen, erring, fewest_instances, most_clients, nominal, seen_under
 from specc.run.shortlist import FEWEST, load_at, load_of, shortlisted, usual_load
 from specc.run.subjects import (
     Conditions,
@@ -212,7 +212,7 @@ def _completed(look: _Look) -> _Look:
     if look.kind is LoadKind.RATE:
         seen = _checked_with_seeds(simulator, seen)
     try:
-        further = tuple(seen_under(simulator, evolve(seen.at, deviations=z)) for z in QUANTILES)
+        further = tuple(erring(simulator, seen, z) for z in QUANTILES)
         if look.kind is LoadKind.RATE:
             capacity = carried_by(simulator, seen)
         elif wanted is not None:

@@ -207,6 +207,12 @@ class Simulator:
         """Return the clients of a closed loop; None where requests come at times of their own."""
         return at.clients or self.subject.simulate.arrival.clients
 
+    def is_timeless(self, at: Conditions) -> bool:
+        """Whether no time comes from elsewhere than the steps: not from a clock, nor from links."""
+        clients, arrival = self.clients(at), self.subject.simulate.arrival
+        waits = arrival.think or (clients is not None and self.ramp(clients))
+        return clients is not None and not waits and self.subject.transfer is None
+
     @property
     def counts(self) -> tuple[int, ...]:
         """Instances of each part, as the load says."""

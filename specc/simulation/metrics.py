@@ -52,6 +52,33 @@ class Outcome:
         """Which requests have their last token."""
         return np.asarray(self.served.finish != REJECTED)
 
+    def slowed(self, factor: float) -> "Outcome":
+        """Return what would have happened if all that takes time took `factor` times as long.
+
+        That is so where clients of a closed loop send as soon as they are served, at once at first:
+        no time comes from elsewhere. Within the rounding to picoseconds of each step.
+        """
+
+        def longer(times: Integers) -> Integers:
+            scaled = np.rint(times * factor).astype(np.int64)
+            return np.where(times == REJECTED, REJECTED, scaled)
+
+        served, gaps, runs = self.served, self.gaps, [run.copy() for run in self.runs]
+        for run in runs:
+            run[:, START], run[:, DURATION] = longer(run[:, START]), longer(run[:, DURATION])
+        return evolve(
+            self,
+            requests=evolve(self.requests, arrival=longer(self.requests.arrival)),
+            served=evolve(
+                served,
+                start=longer(served.start),
+                first=longer(served.first),
+                finish=longer(served.finish),
+            ),
+            gaps=Gaps.of(longer(gaps.durations), gaps.counts),
+            runs=runs,
+        )
+
     def values(self, metric: str) -> Floats:
         """Return a metric of each request, in seconds; NaN where it has none."""
         arrival, served = self.requests.arrival, self.served

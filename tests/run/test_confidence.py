@@ -8,6 +8,10 @@ import pytest
 
 from specc.results import load_results
 from specc.run.confidence import QUANTILES, SURE, probability, quantile_of
+from specc.run.events import Events
+from specc.run.executors import evaluated
+from specc.run.loads import erring, seen_under
+from specc.run.subjects import Conditions, Simulator, subject_of
 from specc.session import Session, SpecError
 
 ZS = (QUANTILES[0], QUANTILES[1], 0.0, *QUANTILES[2:])
@@ -100,6 +104,30 @@ def test_confidence_lowers_the_capacity(tmp_path: Path) -> None:
     plain = best_of(tmp_path, "tpot <= 20 ms", after=after)
     sure = best_of(tmp_path, "tpot <= 20 ms; confidence = 90%", after=after)
     assert 0.5 * plain.capacity < sure.capacity < 0.97 * plain.capacity
+
+
+@pytest.mark.parametrize("clients", [1, 20, 70])
+def test_a_closed_loop_without_pauses_errs_as_its_steps_do(tmp_path: Path, clients: int) -> None:
+    """What is scaled is what a simulation with slower steps says, percentiles included."""
+    path = tmp_path / "plan.spec"
+    text = PLAN.format(slo="ttft <= 3 s", more="", after="simulate { arrival = concurrency(9) }")
+    path.write_text(text)
+    session = Session(path)
+    (planned,) = session.plan.studies
+    known, best = evaluated(planned.tasks, lambda: None), session.results.studies[0].best
+    subject = subject_of(planned.study, planned.study.simulate, best, 1, known)
+    simulator = Simulator(subject, Events())
+    seen = seen_under(simulator, Conditions(clients=clients))
+    for z in QUANTILES:
+        scaled = erring(simulator, seen, z).metrics
+        plain = seen_under(simulator, Conditions(clients=clients, deviations=z)).metrics
+        for metric in ("ttft", "tpot", "itl", "latency"):
+            ours, theirs = getattr(scaled, metric), getattr(plain, metric)
+            for name in ("mean", "p50", "p90", "p99", "max"):
+                assert getattr(ours, name) == pytest.approx(getattr(theirs, name), rel=1e-6)
+        assert scaled.throughput == pytest.approx(plain.throughput, rel=1e-6)
+        assert scaled.attainment == plain.attainment
+        assert (scaled.busy, scaled.batch) == pytest.approx((plain.busy, plain.batch), rel=1e-6)
 
 
 @pytest.mark.parametrize(
