@@ -48,8 +48,8 @@ def test_damaged_tables(
     monkeypatch.chdir(tmp_path)
     generator = random.Random(place)
     device = ["--device", "atlas_800_a2_376t"] if kind == "ops" else []
-    codes, most = set(), 4 if kind == "serving" else 20  # served runs are simulated
-    for _ in range(25):
+    codes, most = set(), 2 if kind == "serving" else 20  # served runs are simulated
+    for _ in range(60 if kind == "serving" else 25):
         Path("t.csv").write_text(_damaged(generator.choice(files).read_text(), generator, most))
         codes.add(main(["validate", kind, "t.csv", *device]))
         said = "".join(capsys.readouterr())

@@ -210,7 +210,7 @@ def test_speculation_is_searched_over_its_tokens(solve) -> None:
         model = deepseek_v3; quant = w8a8_dynamic; device = atlas_800_a3_752t_die; devices = 32
         mode = decode_only; parallel { tp = 1; ep = 32 }
         engine {
-            max_sequences = 8
+            max_sequences = 3
             speculative { tokens = [0, 1, 2]; acceptance = [0.8, 0.5]; source = "a test" }
         }
     }
