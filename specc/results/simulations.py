@@ -243,13 +243,18 @@ class EngineLimits(Record):
         """Tokens of a sequence that decodes in a step: its last one, and the drafted ones."""
         return 1 + len(self.acceptance)
 
+    @property
+    def reserve(self) -> Tokens:
+        """Tokens beyond those it holds that a sequence has blocks for, if its length allows it."""
+        return 1 + 2 * len(self.acceptance)
+
     def reach(self, held: Tokens) -> Tokens:
         """Return for how many tokens a sequence with `held` ones has blocks in a decode step.
 
         As in vLLM: for the new ones, and for as many as are drafted after them; no request is
         longer than the limit.
         """
-        return min(held + 1 + 2 * len(self.acceptance), self.longest)
+        return min(held + self.reserve, self.longest)
 
     def blocks(self, tokens: Tokens) -> int:
         """Return the KV-cache blocks of so many tokens of a sequence."""

@@ -228,8 +228,8 @@ class Simulator:
     @property
     def share_of_kernels(self) -> float:
         """What the whole error is of that of kernels alone, of the instance that errs most."""
-        least = max(self.instances, key=lambda instance: instance.deviation)
-        return least.deviation / max(least.deviation_of_kernels, 1e-9)
+        instance = max(self.instances, key=lambda instance: instance.deviation)
+        return instance.deviation / max(instance.deviation_of_kernels, 1e-9)
 
     def slowness(self, deviations: float) -> float:
         """Return by how much the steps of its slowest instances take longer, if costs err so."""

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from specc.calibration.served import ServedPrediction, SkippedRun, predict_serving, summaries
-from specc.calibration.served.layouts import UnclearError
+from specc.calibration.served.cells import UnclearError
 from specc.calibration.served.reading import read_run
 from specc.ir import Phase
 from specc.library import LibraryError

@@ -5,14 +5,12 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
+from specc.calibration.served.cells import UnclearError, noted
 from specc.ir import Deployment, Layout, Phase
 from specc.units import Tokens
 
 DIES_OF_A3, DEVICES_OF_A2 = 16, 8  # of a node
-
-
-class UnclearError(ValueError):
-    """A row that does not say enough; the message says what is missing."""
+_TOO_LARGE = 10_000_000  # for tokens or sequences of a step
 
 
 @frozen
@@ -71,7 +69,7 @@ def parts_of(
         raise UnclearError("pipeline stages and prefill context parallelism are not read")
     whole = [Role(alone or Phase.WHOLE, _sizes(text), text, None)]
     said, recipes = row.get("notes") or "", "cann-recipes" in (row.get("source") or "")
-    budget, limit = (_noted(said, name) for name in ("max_num_batched_tokens", "max_num_seqs"))
+    budget, limit = (_limit(said, name) for name in ("max_num_batched_tokens", "max_num_seqs"))
     running = re.search(r"max_running=(\d+)(?:/(\d+))?", said)
     found = []
     for role in _roles(text, row) if apart else whole:
@@ -94,9 +92,10 @@ def parts_of(
     return tuple(found)
 
 
-def _noted(said: str, name: str) -> int | None:
-    found = re.search(rf"\b{name}=(\d{{1,7}})\b", said)
-    return int(found[1]) if found else None
+def _limit(said: str, name: str) -> int | None:
+    """Return a limit that notes give, if an engine can have it."""
+    value = noted(said, name)
+    return None if value is None or value >= _TOO_LARGE else int(value)
 
 
 def _sizes(text: str) -> dict[str, int]:

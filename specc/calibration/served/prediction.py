@@ -7,7 +7,8 @@ from functools import cached_property
 import numpy as np
 from attrs import evolve, frozen
 
-from specc.calibration.served.layouts import ServedPart, UnclearError
+from specc.calibration.served.cells import UnclearError
+from specc.calibration.served.layouts import ServedPart
 from specc.calibration.served.reading import Row, Run, read_run
 from specc.cost import StepTable
 from specc.cost.times import P10, P90

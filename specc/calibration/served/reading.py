@@ -13,7 +13,8 @@ from typing import TypeVar
 from attrs import evolve, field, frozen
 
 from specc import library
-from specc.calibration.served.layouts import ServedPart, UnclearError, parts_of
+from specc.calibration.served.cells import UnclearError, noted, number
+from specc.calibration.served.layouts import ServedPart, parts_of
 from specc.calibration.setting import Setting, deployment
 from specc.engines import with_defaults
 from specc.ir import Deployment, Engine, Phase, Software, Speculative, Workload
@@ -68,7 +69,6 @@ _SOFTWARE = (
     (r"(?i)mindie", Software.MINDIE),
     (r"vllm|vLLM|GPUStack", Software.VLLM_ASCEND),
 )
-_LARGEST = 1e9
 _MOST_CLIENTS, _MOST_DEVICES, _LONGEST = 50_000, 10_000, 10_000_000
 _USUAL_PROMPTS = 4  # of each client, where a row does not say it; load tools are started so
 
@@ -157,7 +157,7 @@ def read_run(line: int, row: Row, generation: str | None) -> Run:
         hit=hit,
         clients=int(clients),
         prompts=_prompts(said, int(clients)),
-        rate=_noted(said, "request_rate") or None,
+        rate=noted(said, "request_rate") or None,
         alone=alone,
         drafted=drafted,
         assumed=assumed,
@@ -178,15 +178,6 @@ def measured_of(row: Row) -> dict[str, float]:
         if value and not bound:
             found[metric] = value / 1e3
     return found
-
-
-def number(text: str | None) -> float | None:
-    """Return a number of a cell, or None if it holds no number that a run can have."""
-    try:
-        value = float((text or "").replace(",", ""))
-    except ValueError:
-        return None
-    return value if 0 <= value <= _LARGEST else None
 
 
 def _said(row: Row) -> str:
@@ -262,16 +253,11 @@ def _lengths(row: Row, alone: Phase | None) -> tuple[Tokens, Tokens, float]:
 
 
 def _prompts(said: str, clients: int) -> int:
-    count = _noted(said, "num_prompts")
+    count = noted(said, "num_prompts")
     if count is None:
         each = re.search(r"num_prompts=int\(max_concurrency\) ?\* ?(\d+)", said)
         count = clients * (int(each[1]) if each else _USUAL_PROMPTS)
     return max(1, int(count))
-
-
-def _noted(said: str, name: str) -> float | None:
-    found = re.search(rf"\b{name}=([\d.]+)", said)
-    return number(found[1].rstrip(".")) if found else None
 
 
 def _drafts(row: Row, built: Deployment) -> tuple[int, tuple[float, ...], str]:

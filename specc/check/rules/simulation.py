@@ -45,7 +45,8 @@ def not_simulated(study: Study) -> Iterator[Diagnostic]:
 def _statistics_without(study: Study, why: str, how: str) -> Iterator[Diagnostic]:
     """Limits and expectations on single requests need a simulation, which there is not."""
     here = label_of(study, "simulate" if study.unsimulated else "", "not simulated")
-    for tail in study.workload.slo.tails:
+    slo = study.workload.slo
+    for tail in slo.tails:
         yield Diagnostic(
             "E0481",
             f"'{tail.fact}' needs a simulation",
@@ -53,7 +54,6 @@ def _statistics_without(study: Study, why: str, how: str) -> Iterator[Diagnostic
             why=f"{why}; closed forms and step loops compute only means",
             help=how,
         )
-    slo = study.workload.slo
     if slo.confidence is not None:
         yield Diagnostic(
             "E0481",

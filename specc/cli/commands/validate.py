@@ -196,14 +196,14 @@ def _serving(options: argparse.Namespace) -> int:
         )
         return Exit.OK
     _print_runs(found)
-    for title, stated in (
-        ("whose acceptance is stated, or that draft nothing", True),
-        (None, False),
+    for title, assumed in (
+        ("runs whose acceptance is stated, or that draft nothing", False),
+        ("runs whose acceptance of drafts is assumed (bands do not count it)", True),
     ):
-        own = [one for one in found if stated != bool(one.assumed)]
+        own = [one for one in found if bool(one.assumed) is assumed]
         if own:
             print()
-            say(f"runs {title or 'whose acceptance of drafts is assumed (bands do not count it)'}")
+            say(title)
             _print_summaries(own)
     reasons = Counter(one.reason for one in skipped)
     for reason, count in reasons.most_common():

@@ -169,7 +169,7 @@ class Drafting(Continuous):
         assert self.drafts is not None
         at, known, block = self._places[request], self.lives.known[request], self.settings.block
         sums = self.drafts.sums[at : at + steps]
-        reach = sums + (known + 2 * self._new - 1 - int(sums[0]))
+        reach = sums + (known + self.settings.reserve - int(sums[0]))
         if reach[-1] > self.settings.longest:
             np.minimum(reach, self.settings.longest, out=reach)
         blocks = (reach + (block - 1)) // block
