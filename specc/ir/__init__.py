@@ -59,7 +59,7 @@ from specc.ir.model import (
     SlidingWindow,
     Vision,
 )
-from specc.ir.policies import Admission, Cut, Loop, Routing, Scheduler, Sight
+from specc.ir.policies import Admission, Cut, Loop, Queue, Routing, Scheduler, Sight
 from specc.ir.simulation import (
     Arrival,
     Capacity,
@@ -135,6 +135,7 @@ __all__ = [
     "Process",
     "Quantisation",
     "QuantisationRule",
+    "Queue",
     "RatePoint",
     "ReferenceCalibration",
     "Representative",

@@ -138,8 +138,23 @@ class Admission(Policy):
     )
 
 
+class Queue(Policy):
+    """Which of the requests that wait starts next."""
+
+    FIFO = (
+        "fifo",
+        "in the order of arrival; when blocks run out the latest admitted is preempted",
+    )
+    PRIORITY = (
+        "priority",
+        "by the priority of their class, 1 first, and in the order of arrival within it; when "
+        "blocks run out what runs and is last in this order is preempted",
+    )
+
+
 POLICIES: dict[str, type[Policy]] = {
     "scheduler": Scheduler,
     "router": Routing,
     "admission": Admission,
+    "queue": Queue,
 }

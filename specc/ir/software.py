@@ -5,7 +5,7 @@ from enum import Enum
 from attrs import frozen
 
 from specc.ir import vocabulary as v
-from specc.ir.policies import Admission
+from specc.ir.policies import Admission, Queue
 from specc.units import TOKENS, Tokens
 
 
@@ -58,4 +58,10 @@ class SoftwareSettings(v.Node):
         default=None,
         whole=True,
         at_least=1,
+    )
+    queue: Queue = v.choice(
+        Queue,
+        "simulation: which of the requests that wait starts next; by priority where the classes "
+        "of a workload have one",
+        default=Queue.FIFO,
     )

@@ -7,7 +7,7 @@ tokens of all requests.
 
 from attrs import frozen
 
-from specc.ir import Admission, Scheduler
+from specc.ir import Admission, Queue, Scheduler
 from specc.records import Record
 from specc.units import Seconds, Tokens
 
@@ -220,6 +220,7 @@ class EngineLimits(Record):
             for no limit.
         acceptance: of as many drafted tokens as a step verifies, the share of steps in which the
             first, second, … is accepted; empty without drafts.
+        queue: which of the requests that wait starts next.
     """
 
     scheduler: Scheduler
@@ -237,6 +238,7 @@ class EngineLimits(Record):
     async_scheduling: bool = False
     long_prompt: Tokens = 0
     acceptance: tuple[float, ...] = ()
+    queue: Queue = Queue.FIFO
 
     @property
     def new(self) -> Tokens:

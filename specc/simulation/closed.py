@@ -105,7 +105,7 @@ class _Loop:
             if not self._prefills:
                 request = self.first.sent
                 prompt, output = self.requests.input[request], self.requests.output[request]
-                self.first.lives.append(int(prompt), int(output), time)
+                self.first.lives.append(int(prompt), int(output), time, self._priority(request))
             self.first.send(time)
             if self.first.sent % AT_ONCE == 0:
                 progress(AT_ONCE)
@@ -131,9 +131,14 @@ class _Loop:
     def _deliver(self, request: int, time: int) -> None:
         assert self.second is not None
         prompt, output = (int(c[request]) for c in (self.requests.input, self.requests.output))
-        self.second.lives.append(prompt, output, self.first.lives.first[request])
+        first = self.first.lives.first[request]
+        self.second.lives.append(prompt, output, first, self._priority(request))
         self.moved.append(request)
         self.second.send(time)
+
+    def _priority(self, request: int) -> int:
+        priority = self.requests.priority
+        return 1 if priority is None else int(priority[request])
 
     def _decoded(self, number: int, time: int) -> None:
         self._served(self.moved[number], time)

@@ -88,6 +88,7 @@ class SimulatedInstance:
             async_scheduling=scheduling.async_scheduling,
             long_prompt=scheduling.long_prompt or 0,
             acceptance=acceptance,
+            queue=engine.queue,
         )
 
     @property
@@ -170,6 +171,7 @@ def measured_pool(
         prefix_caching=scheduling.prefix_caching,
         async_scheduling=scheduling.async_scheduling,
         long_prompt=scheduling.long_prompt or 0,
+        queue=server.queue,
     )
     points = {
         kind: sorted((row.size, row.time) for row in server.step_cost if row.step is kind)

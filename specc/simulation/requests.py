@@ -27,6 +27,8 @@ class Requests:
         block_tokens: tokens of such a block.
         first_token: when another instance has brought the first token, in picoseconds; or None.
         seed: from which is drawn what becomes of drafted tokens.
+        category: class of each, by its place in the workload; None without classes.
+        priority: of each, 1 first; None where all are alike.
     """
 
     arrival: Integers
@@ -38,6 +40,8 @@ class Requests:
     block_tokens: int = 0
     first_token: Integers | None = None
     seed: int = 0
+    category: Integers | None = None
+    priority: Integers | None = None
 
     def __len__(self) -> int:
         return len(self.arrival)
@@ -54,6 +58,8 @@ class Requests:
             block_tokens=self.block_tokens,
             first_token=None if self.first_token is None else self.first_token[index],
             seed=self.seed,
+            category=None if self.category is None else self.category[index],
+            priority=None if self.priority is None else self.priority[index],
         )
 
 

@@ -11,6 +11,7 @@ from functools import cache
 import numpy as np
 from attrs import Factory, define
 
+from specc.ir import Queue
 from specc.results import EngineLimits
 from specc.simulation.costs import RankCosts, StepCosts
 from specc.simulation.policies.admissions import AdmissionPolicy, admission_of
@@ -102,6 +103,7 @@ class Sequence:
     preemptions: int = 0
     hits: int = 0
     transferred: bool = False
+    priority: int = 1
     hashes: tuple[int, ...] = ()
     table: list[Block] = Factory(list)
 
@@ -165,6 +167,7 @@ class PlainEngine:
     most_used: int = 0
     block_tokens: int = 0
     flat: bool = False
+    left: int = 0  # of the budget of the step that is being composed
     preempted: bool = False  # by the step that is being composed
     seed: int = 0
 
@@ -216,6 +219,9 @@ class PlainEngine:
                 sequence.first = sequence.last = first
                 sequence.generated = 1
                 sequence.transferred = True
+        if requests.priority is not None:
+            for sequence, priority in zip(sequences, requests.priority.tolist(), strict=True):
+                sequence.priority = priority
         if requests.blocks is not None:
             for sequence, hashes in zip(sequences, requests.blocks, strict=True):
                 sequence.hashes = tuple(hashes)
@@ -234,6 +240,23 @@ class PlainEngine:
         )
         engine.coming = [s for s in sequences if engine.accepts(s)]
         return engine
+
+    @property
+    def by_priority(self) -> bool:
+        return self.settings.queue is Queue.PRIORITY
+
+    def wait(self, sequence: Sequence, place: int) -> None:
+        """Let a request wait, at its place in the order of arrival or in that of priorities."""
+        self.waiting.insert(place, sequence)
+        if self.by_priority:
+            self.waiting.sort(key=lambda s: (s.priority, s.number))
+
+    @property
+    def victim(self) -> Sequence:
+        """What is preempted next: the latest admitted, or the last in the order of priorities."""
+        if self.by_priority:
+            return max(self.running, key=lambda s: (s.priority, s.number))
+        return self.running[-1]
 
     def blocks(self, tokens: int) -> int:
         return -(-tokens // self.settings.block)
@@ -299,7 +322,7 @@ class PlainEngine:
 
     def arrive(self) -> None:
         while self.coming and self.coming[0].arrival <= self.now:
-            self.waiting.append(self.coming.pop(0))
+            self.wait(self.coming.pop(0), len(self.waiting))
 
     def upcoming(self) -> ComposedStep | None:
         """The step that begins now, or nothing: then the next request comes later."""
@@ -347,18 +370,33 @@ class PlainEngine:
         sequence.target = sequence.prompt + sequence.generated + sequence.flying
         sequence.transferred = False
         sequence.preemptions += 1
-        self.waiting.insert(0, sequence)
+        self.wait(sequence, 0)
 
-    def grow(self, sequence: Sequence, query: int) -> bool:
-        """Give a sequence its blocks, after preempting the latest; False if it was the one."""
+    def grow(self, sequence: Sequence, query: int, step: ComposedStep) -> bool:
+        """Give a sequence its blocks, after preempting others; False if it was the one."""
         while self.blocks(sequence.held + query) - len(sequence.table) > self.free:
-            victim = self.running[-1]
+            victim = self.victim
+            self.left += self.take_out(victim, step)
             self.preempt(victim)
             if victim is sequence:
                 return False
         while len(sequence.table) < self.blocks(sequence.held + query):
             sequence.table.append(self.pool.take())
         return True
+
+    def take_out(self, victim: Sequence, step: ComposedStep) -> int:
+        """Take a sequence out of a step that is being composed; its tokens are for others."""
+        for place, (sequence, _) in enumerate(step.decoding):
+            if sequence is victim:
+                del step.decoding[place]
+                victim.held, victim.flying = victim.held - 1, victim.flying - 1
+                return self.new
+        for place, (sequence, query, _, last) in enumerate(step.prompts):
+            if sequence is victim:
+                del step.prompts[place]
+                victim.flying -= last
+                return query
+        return 0
 
     def plan(self) -> StepPlan:
         """What the scheduler does next; where no prompt has a place it is not asked."""
@@ -381,9 +419,9 @@ class PlainEngine:
         """Compose a step: what it takes in, and what it decodes."""
         step, self.preempted = ComposedStep(), False
         if self.settings.long_prompt:
-            left = self.in_order(step)
+            self.in_order(step)
             if not self.preempted:
-                self.admit(step, left)
+                self.admit(step, self.left)
         else:
             self.by_plan(step)
         self.prefilled = bool(step.prompts)
@@ -398,26 +436,29 @@ class PlainEngine:
         sequence.flying += 1
         self.publish(sequence, min(sequence.held, sequence.prompt + sequence.generated))
 
-    def in_order(self, step: ComposedStep) -> int:
-        """What runs goes on in the order of admission; return the tokens that are left."""
-        left, most = self.settings.budget, self.longest_chunk()
+    def in_order(self, step: ComposedStep) -> None:
+        """What runs goes on in the order of admission, as far as the budget goes."""
+        self.left, most = self.settings.budget, self.longest_chunk()
         for sequence in list(self.running):
-            if left <= 0 or sequence not in self.running:
+            if self.left <= 0:
                 break
+            if sequence not in self.running:
+                continue
             if sequence.decodes:
                 if sequence.ends:
                     continue
-                if left < self.new or not self.grow(sequence, self.reserved(sequence)):
+                if self.left < self.new:
                     break
+                if not self.grow(sequence, self.reserved(sequence), step):
+                    continue
                 self.decode_next(step, sequence)
-                left -= self.new
+                self.left -= self.new
                 continue
-            query = min(sequence.target - sequence.held, most, left)
-            if not self.grow(sequence, query):
-                break
+            query = min(sequence.target - sequence.held, most, self.left)
+            if not self.grow(sequence, query, step):
+                continue
             self.prefill(step, sequence, query)
-            left -= query
-        return left
+            self.left -= query
 
     def longest_chunk(self) -> int:
         """The most tokens of a prompt in a step; a request that is alone may take it all."""
@@ -427,10 +468,13 @@ class PlainEngine:
 
     def by_plan(self, step: ComposedStep) -> None:
         """All decode or none, as the scheduler says, then the prompt that is begun, then others."""
+        if self.by_priority:
+            self.make_room_for_prompt()
         plan = self.plan()
         if plan.decodes:
             self.decode(step)
-        if plan.prompts > 0 and not self.preempted:
+        begun = any(not s.decodes for s in self.running)
+        if plan.prompts > 0 and (begun or not self.preempted):
             left = plan.prompts
             begun = [s for s in self.running if not s.decodes]
             for sequence in begun:
@@ -442,13 +486,30 @@ class PlainEngine:
                 if self.blocks(sequence.held + query) - len(sequence.table) > self.free:
                     self.preempt(sequence)
                     break
-                self.grow(sequence, query)
+                self.grow(sequence, query, step)
                 self.prefill(step, sequence, query)
                 left = left - query if query == rest else 0
             if not self.preempted:
                 self.admit(step, left)
         if not step:
             self.decode(step)
+
+    def make_room_for_prompt(self) -> None:
+        """Preempt until the prompt that is begun has its blocks beside those of what decodes."""
+        while begun := [s for s in self.running if not s.decodes]:
+            plan, (prompt,) = self.plan(), begun
+            query = self.scheduler.cut(
+                prompt.target - prompt.held, plan.prompts, self.settings.budget
+            )
+            wanted = 0
+            if 0 < query <= plan.prompts:
+                wanted = self.blocks(prompt.held + query) - len(prompt.table)
+            for sequence in self.next_turns() if plan.decodes else []:
+                held = self.blocks(sequence.held + self.reserved(sequence))
+                wanted += max(0, held - len(sequence.table))
+            if wanted <= self.free:
+                break
+            self.preempt(self.victim)
 
     def decode(self, step: ComposedStep) -> None:
         """Give each sequence that decodes its block, in order, after preempting the latest."""
@@ -458,9 +519,9 @@ class PlainEngine:
             grown = sum(max(0, more) for more in wanted)
             if grown <= self.free:
                 break
-            self.preempt(self.running[-1])
+            self.preempt(self.victim)
         for sequence in decoding:
-            self.grow(sequence, self.reserved(sequence))
+            self.grow(sequence, self.reserved(sequence), step)
             self.decode_next(step, sequence)
 
     @property
@@ -489,7 +550,7 @@ class PlainEngine:
                     break
                 self.begin(sequence)
                 sequence.held = sequence.target
-                self.grow(sequence, self.reserved(sequence))
+                self.grow(sequence, self.reserved(sequence), step)
                 self.publish(sequence, sequence.target)
                 self.turns.append(sequence)
                 if self.all_decode:
@@ -510,7 +571,7 @@ class PlainEngine:
             sequence.table = found
             sequence.held = cached
             sequence.hits += cached
-            self.grow(sequence, query)
+            self.grow(sequence, query, step)
             self.prefill(step, sequence, query)
             admitted, left = admitted + 1, left - query
             if query < rest and not settings.long_prompt:

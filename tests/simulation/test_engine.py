@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from attrs import define
 
-from specc.ir import Admission, Scheduler
+from specc.ir import Admission, Queue, Scheduler
 from specc.results import EngineLimits
 from specc.simulation.cluster import Pool
 from specc.simulation.costs import StepCosts, prefix_sums
@@ -118,6 +118,12 @@ def limits(generator: random.Random, scheduler: Scheduler, kind: type) -> Engine
     )
 
 
+def with_priorities(generator: random.Random, requests: Requests) -> Requests:
+    """Let requests be of up to three classes."""
+    priority = [generator.choice([1, 2, 2, 5]) for _ in range(len(requests))]
+    return attrs.evolve(requests, priority=np.array(priority))
+
+
 ACCEPTANCE = ((0.9, 0.6, 0.4, 0.2), (0.7,), (0.5, 0.05))
 
 
@@ -175,10 +181,30 @@ def test_drafts_are_as_in_the_plain_engine(cases: int, scheduler: Scheduler, kin
     _equal_to_the_plain_engine(cases, scheduler, kind, drafts=True)
 
 
-def _equal_to_the_plain_engine(
-    cases: int, scheduler: Scheduler, kind: type, *, drafts: bool
+PRIORITIES = [
+    (1500, Scheduler.DECODE_FIRST, Continuous),
+    (400, Scheduler.PREFILL_FIRST, Continuous),
+    (400, Scheduler.DECODE_FIRST_WITH_SLACK, Continuous),
+    (200, Scheduler.VLLM_V0, Continuous),
+    (800, Scheduler.DECODE_FIRST, InOrder),
+    (150, Scheduler.DECODE_FIRST, RoundRobin),
+    (100, Scheduler.PREFILL_THEN_DECODE, RoundRobin),
+]
+
+
+@pytest.mark.parametrize("drafts", [False, True])
+@pytest.mark.parametrize(("cases", "scheduler", "kind"), PRIORITIES)
+def test_priorities_are_as_in_the_plain_engine(
+    cases: int, scheduler: Scheduler, kind: type, drafts: bool
 ) -> None:
-    preempted = rejected = found = 0
+    cases = cases // 3 if drafts else cases
+    _equal_to_the_plain_engine(cases, scheduler, kind, drafts=drafts, queue=Queue.PRIORITY)
+
+
+def _equal_to_the_plain_engine(
+    cases: int, scheduler: Scheduler, kind: type, *, drafts: bool, queue: Queue = Queue.FIFO
+) -> None:
+    preempted = rejected = found = overtaken = 0
     for seed in range(cases):
         generator = random.Random(seed)
         transferred = scheduler is Scheduler.DECODE_FIRST and seed % 4 == 0
@@ -187,6 +213,9 @@ def _equal_to_the_plain_engine(
         if drafts:
             limited = drafting(generator, limited)
             requests = attrs.evolve(requests, seed=seed % 2)
+        if queue is Queue.PRIORITY:
+            limited = attrs.evolve(limited, queue=queue)
+            requests = with_priorities(generator, requests)
         costs = Curved(limited.longest)
         if seed % 2 and not transferred:
             requests = with_prefixes(generator, requests, limited.block)
@@ -212,6 +241,9 @@ def _equal_to_the_plain_engine(
         preempted += int(served.preemptions.sum())
         rejected += engine.rejected
         found += int(served.hits.sum()) if limited.prefix_caching else 0
+        starts = served.start[served.start >= 0]
+        overtaken += int((np.diff(starts) < 0).sum())
+    assert (overtaken > cases) == (queue is Queue.PRIORITY)
     assert preempted > cases / 4
     assert rejected > cases / 10
     assert found > 10 * cases
@@ -241,6 +273,9 @@ def test_ranks_in_step_are_equal_to_plain_ones(cases: int, kind: type, drafts: b
         limited = limits(generator, Scheduler.DECODE_FIRST, kind)
         if drafts:
             limited = drafting(generator, limited)
+        if seed % 5 == 0:
+            limited = attrs.evolve(limited, queue=Queue.PRIORITY)
+            requests = with_priorities(generator, requests)
         if seed % 2:
             requests = with_prefixes(generator, requests, limited.block)
         count = generator.choice([2, 3, 8])

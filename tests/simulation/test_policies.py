@@ -4,9 +4,10 @@ from enum import Enum
 
 import pytest
 
-from specc.ir import Admission, Cut, Routing, Scheduler
+from specc.ir import Admission, Cut, Queue, Routing, Scheduler
 from specc.ir.policies import POLICIES
 from specc.simulation.policies.admissions import ADMISSIONS, AdmissionPolicy, admission_of
+from specc.simulation.policies.queues import QUEUES, QueuePolicy, queue_of
 from specc.simulation.policies.registry import registered
 from specc.simulation.policies.routers import ROUTERS, EngineView, RouterPolicy, router_of
 from specc.simulation.policies.schedulers import (
@@ -21,6 +22,7 @@ KINDS = (
     ("scheduler", Scheduler, SCHEDULERS, SchedulerPolicy, scheduler_of),
     ("router", Routing, ROUTERS, RouterPolicy, router_of),
     ("admission", Admission, ADMISSIONS, AdmissionPolicy, admission_of),
+    ("queue", Queue, QUEUES, QueuePolicy, queue_of),
 )
 
 

@@ -25,6 +25,7 @@ from specc.simulation.costs import PICOSECONDS, StepCosts
 from specc.simulation.drafts import Drafts
 from specc.simulation.engine.lives import Chunk, Lives
 from specc.simulation.policies.admissions import admission_of
+from specc.simulation.policies.queues import QueuePolicy, WaitingRequests, queue_of
 from specc.simulation.policies.schedulers import (
     SchedulerPolicy,
     StepPlan,
@@ -70,12 +71,13 @@ class SimulatedEngine(ABC):
     lives: Lives
     cache: BlockCache | None = None
     now: int = 0
-    waiting: "deque[int]" = Factory(deque)
+    waiting: WaitingRequests = field(init=False)
     running: dict[int, None] = Factory(dict)  # in the order of admission
     rejected: int = 0
     ended: list[int] | None = None  # requests that ended, for one who asks for them
     ready: int = 0  # sequences that decode
     scheduler: SchedulerPolicy = field(init=False)
+    queue: QueuePolicy = field(init=False)
     drafts: Drafts | None = None  # what becomes of drafted tokens
     _pending: "deque[int]" = Factory(deque)
     _seen: int = 0  # requests that came until then are known to the step that is composed next
@@ -85,11 +87,13 @@ class SimulatedEngine(ABC):
     _begun: dict[int, Tokens] = Factory(dict)
     # What ended in the step before one that was composed ahead: tokens in the cache of each.
     _leaving: dict[int, Tokens] = Factory(dict)
+    _again: int = 0  # requests that wait after a preemption
     _preempted: bool = False  # by the step that is being composed
     # Settings that every step looks at.
     _limit: int = field(init=False)
     _new: Tokens = field(init=False)  # of a sequence that decodes, in a step
     _ahead: bool = field(init=False)
+    _overtakes: bool = field(init=False)  # whether what comes may start before what waits
     _free: int = field(init=False)
     _step_tokens: Tokens = field(init=False)  # new tokens of a step, with its slack
     _longest_prompt: Tokens = field(init=False)
@@ -109,7 +113,11 @@ class SimulatedEngine(ABC):
         self._new = settings.new
         if settings.acceptance:
             self.drafts = Drafts.of(settings.acceptance, self.lives.seed, settings.longest)
-        self.scheduler = scheduler_of(settings.scheduler)
+        self.scheduler, self.queue = scheduler_of(settings.scheduler), queue_of(settings.queue)
+        self.waiting, self._overtakes = (
+            self.queue.waiting(self.lives.priority),
+            self.queue.overtakes,
+        )
         self._cut, self._to_start = self.scheduler.cut, admission_of(settings.start).tokens
         self._longest_prompt = self.scheduler.longest_prompt(settings.budget)
         self._step_tokens = int(settings.budget * (1 + settings.slack) + 1e-9)
@@ -264,7 +272,8 @@ class SimulatedEngine(ABC):
             first: where they begin in it.
         """
         passed, pending, last = ends[first] - self.now, self._pending, first + steps
-        if pending and not self.waiting and len(self.running) < self._limit:
+        may_start = not self.waiting or self._overtakes
+        if pending and may_start and len(self.running) < self._limit:
             came = self.lives.arrival[pending[0]]  # it could start at once
             if came < until:
                 last = bisect_left(ends, came + passed, first, last)
@@ -300,9 +309,31 @@ class SimulatedEngine(ABC):
             return []
         self._prefill(request, done, query, room - need)
         chunk = (request, done, query)
-        if query < rest:
+        if query < rest or self._preempted:
             return [chunk]
         return [chunk, *self._admit(left - query, room - need)]
+
+    def _make_room_for_prompt(self, upcoming: Callable[[], tuple[StepPlan, int]]) -> bool:
+        """Preempt until the prompt that is begun has room beside what decodes; True if it did.
+
+        By the order of arrival that is the prompt itself; here it may be before others.
+        `upcoming` tells what the scheduler does next, and the blocks that decoding needs then.
+        """
+        preempted = False
+        while self._begun:
+            ((request, done),) = self._begun.items()
+            (decodes, prompts), needed = upcoming()
+            query = self._cut(self.lives.known[request] - done, prompts, self.settings.budget)
+            own = self._growth(done, query) if 0 < query <= prompts else 0
+            if own + (needed if decodes else 0) <= self._free:
+                break
+            self._preempt(self._victim())
+            preempted = True
+        return preempted
+
+    def _victim(self) -> int:
+        """Return what is preempted next."""
+        return self.queue.victim(self.running, self.lives.priority)
 
     def _growth(self, held: Tokens, query: Tokens) -> int:
         """Return the blocks that more tokens of a sequence need."""
@@ -345,6 +376,8 @@ class SimulatedEngine(ABC):
                     break
                 room, left = room - need, left - self._new
                 self._take_over(request)
+                if cache is not None and cache.idle > room:
+                    cache.trim(room)
                 continue
             known, done = lives.known[request], lives.cached[request]
             hashed = own = shared = 0
@@ -381,6 +414,7 @@ class SimulatedEngine(ABC):
         """Let the first request that waits run."""
         self.waiting.popleft()
         self.running[request] = None
+        self._again -= self.lives.preemptions[request] > 0
         if self.lives.start[request] < 0:
             self.lives.start[request] = self._seen
 
@@ -399,6 +433,7 @@ class SimulatedEngine(ABC):
         lives = self.lives
         self._preempted = True
         lives.preemptions[request] += 1
+        self._again += 1
         del self.running[request]
         if request in self._leaving:  # its last token is on its way
             held = self._leaving.pop(request)

@@ -92,8 +92,9 @@ class Continuous(SimulatedEngine):
     def compose(self) -> EngineStep | None:
         """Compose the next step; where the batch only ages, with those after it."""
         self._preempted = False
-        once, needed = False, self._demand(1)
-        if self._begun or (self.waiting and len(self.running) < self._limit):
+        once = self._overtakes and self._make_room_for_prompt(self._upcoming)
+        needed, may_start = self._demand(1), not once and len(self.running) < self._limit
+        if self._begun or (self.waiting and may_start):
             decodes, prompts = self._plans.get(self.ready) or self._planned()
             room = self._free - needed if decodes else self._free
             if prompts > 0 and room >= 0:
@@ -124,6 +125,9 @@ class Continuous(SimulatedEngine):
         """Ask the scheduler, and remember: it sees nothing that changes but what is ready."""
         self._plans[self.ready] = plan = self._plan(self.ready)
         return plan
+
+    def _upcoming(self) -> tuple[StepPlan, int]:
+        return self._plans.get(self.ready) or self._planned(), self._demand(1)
 
     def _uncover(self, room: int, decodes: bool) -> None:
         """Before prompts look for blocks: what decodes takes its own, and shows what it filled."""
@@ -250,7 +254,7 @@ class Continuous(SimulatedEngine):
     def _make_room(self) -> None:
         """Preempt the latest admitted until those that stay can decode."""
         while self._demand(1) > self._free:
-            self._preempt(next(reversed(self.running)))
+            self._preempt(self._victim())
 
     def _join(self, request: int, since: int) -> None:
         if since != self._token_at:

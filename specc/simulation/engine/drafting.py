@@ -125,7 +125,8 @@ class Drafting(Continuous):
         batch = self.ready
         steps = 1 if once or self.lives.hashes is not None else min(self._until_end(), AT_ONCE)
         if steps > 1:
-            most = (steps * self._new // self.settings.block + 2) * batch
+            most = steps * self._new + self.settings.reserve
+            most = (most // self.settings.block + 2) * batch
             if most > self._free:
                 needed = self._needs.span(self.turn, steps).cumsum()
                 steps = max(1, int(needed.searchsorted(self._free, side="right")))

@@ -1,6 +1,6 @@
 """Engines that go through what runs in the order of admission, several prompts begun at a time."""
 
-from attrs import define
+from attrs import Factory, define
 
 from specc.simulation.engine.base import EngineStep
 from specc.simulation.engine.lives import Chunk
@@ -18,15 +18,18 @@ class InOrder(Stepwise):
     limited.
     """
 
+    _moved: list[int] = Factory(list)  # what begins to decode in the step, its prompt elsewhere
+
     def compose(self) -> EngineStep | None:
         """Compose a step."""
         self._preempted = self._unsettled = False
+        self._moved = []
         alone = len(self.running) + len(self.waiting) <= 1
         most = UNLIMITED if alone else self.settings.long_prompt
         chunks, decoding, left = self._go_on(most)
         if not self._preempted:
             chunks += self._admit(left, self._free, most)
-            decoding += self._moved(decoding)
+            decoding += self._moved
         self._settle()
         if not chunks and not decoding:
             self.wait(self.now)
@@ -35,44 +38,52 @@ class InOrder(Stepwise):
 
     def _go_on(self, most: Tokens) -> tuple[list[Chunk], list[int], Tokens]:
         """Return the chunks of what runs, what decodes, and the tokens that are left."""
-        chunks: list[Chunk] = []
-        decoding: list[int] = []
+        chunks: dict[int, Chunk] = {}
+        decoding: dict[int, None] = {}
         left = self.settings.budget
         for request in list(self.running):
-            if left <= 0 or request not in self.running:
+            if left <= 0:
                 break
-            if request in self._leaving:
+            if request in self._leaving or request not in self.running:
                 continue
-            if request not in self._begun:
-                if left < self._new or not self._make_room(request, self._extra(request)):
-                    break
+            begun = request in self._begun
+            if not begun and left < self._new:
+                break
+            done = self._begun.get(request, 0)
+            query = min(self.lives.known[request] - done, most, left) if begun else self._new
+            need = self._growth(done, query) if begun else self._extra(request)
+            while need > self._free and request in self.running:
+                victim = self._victim()
+                left += self._taken_back(victim, chunks, decoding)
+                self._preempt(victim)
+            if request not in self.running:
+                continue
+            if begun:
+                self._prefill(request, done, query, self._free - self._growth(done, query))
+                chunks[request] = request, done, query
+            else:
                 self._grow(request)
                 self._show([request])
-                decoding.append(request)
-                left -= self._new
-                continue
-            done = self._begun[request]
-            query = min(self.lives.known[request] - done, most, left)
-            if not self._make_room(request, self._growth(done, query)):
-                break
-            self._prefill(request, done, query, self._free - self._growth(done, query))
-            chunks.append((request, done, query))
+                decoding[request] = None
             left -= query
-        return chunks, decoding, left
+        return [*chunks.values()], [*decoding], left
 
-    def _moved(self, decoding: list[int]) -> list[int]:
-        """Return what was admitted with its first token, and decodes in this very step."""
-        moved = [r for r in reversed(self._held) if r not in decoding] if self._unsettled else []
-        new = [r for r in moved if self._held[r] == self.lives.known[r]]
-        for request in new:
-            self._grow(request)
-        return new[::-1]
+    def _taken_back(
+        self, victim: int, chunks: dict[int, Chunk], decoding: dict[int, None]
+    ) -> Tokens:
+        """Take a request out of the step that it was taken into; return its tokens there."""
+        if victim in decoding:
+            del decoding[victim]
+            # What was shown of it stays so.
+            self._computed[victim] = self._held[victim] + (not self._ahead)
+            self._decoding = [request for request in self._decoding if request != victim]
+            return self._new
+        if victim not in chunks:
+            return 0
+        _, done, query = chunks.pop(victim)
+        self._begun[victim] = done + query  # if that was its last chunk
+        return query
 
-    def _make_room(self, request: int, need: int) -> bool:
-        """Preempt the latest admitted until a request has room; False if it is that itself."""
-        while need > self._free:
-            latest = next(reversed(self.running))
-            self._preempt(latest)
-            if latest == request:
-                return False
-        return True
+    def _take_over(self, request: int) -> None:
+        super()._take_over(request)
+        self._moved.append(request)

@@ -15,7 +15,7 @@ class Lives:
 
     `known` are the tokens to compute before the next one comes: the prompt, and after a preemption
     also what was generated. `last` is the time of the latest token of a request that is out of
-    the batch; `transferred` ones come with the cache of their prompt.
+    the batch; `transferred` ones come with the cache of their prompt; `priority` 1 is first.
     """
 
     arrival: list[int]
@@ -31,6 +31,7 @@ class Lives:
     preemptions: list[int]
     hits: list[int]
     transferred: list[bool]
+    priority: list[int]
     hashes: "list[tuple[int, ...]] | None" = None
     block_tokens: int = 0
     seed: int = 0
@@ -56,12 +57,13 @@ class Lives:
             preemptions=[0] * count,
             hits=[0] * count,
             transferred=[elsewhere is not None] * count,
+            priority=[1] * count if requests.priority is None else requests.priority.tolist(),
             hashes=None if requests.blocks is None else [tuple(b) for b in requests.blocks],
             block_tokens=requests.block_tokens,
             seed=requests.seed,
         )
 
-    def append(self, prompt: Tokens, output: Tokens, first_token: int) -> None:
+    def append(self, prompt: Tokens, output: Tokens, first_token: int, priority: int) -> None:
         """Add a request whose first token came elsewhere."""
         for column, value in (
             (self.arrival, REJECTED),
@@ -76,6 +78,7 @@ class Lives:
             (self.finish, REJECTED),
             (self.preemptions, 0),
             (self.hits, 0),
+            (self.priority, priority),
         ):
             column.append(value)
         self.transferred.append(True)

@@ -22,17 +22,23 @@ class RoundRobin(Stepwise):
     def compose(self) -> EngineStep:
         """Compose a step."""
         settings, plan = self.settings, StepPlan(decodes=True, prompts=0)
-        if self._begun or (self.waiting and len(self.running) < settings.limit):
-            plan = self._plan(min(len(self._turns), settings.decode_batch))
         self._preempted = False
+        if self._overtakes:
+            self._make_room_for_prompt(self._upcoming)
+        if self._begun or (self.waiting and len(self.running) < settings.limit):
+            plan, _ = self._upcoming()
         chunks: list[Chunk] = []
         decoding = self._grown() if plan.decodes else []
-        if plan.prompts > 0 and not self._preempted:
+        if plan.prompts > 0 and (self._begun or not self._preempted):
             chunks = self._take_in(plan.prompts, self._free)
         if not chunks and not decoding:
             decoding = self._grown()
         self._prefilled = bool(chunks)
         return self._composed(chunks, decoding)
+
+    def _upcoming(self) -> tuple[StepPlan, int]:
+        decoding = list(self._turns)[: self.settings.decode_batch]
+        return self._plan(len(decoding)), sum(self._extra(request) for request in decoding)
 
     def _grown(self) -> list[int]:
         """Return whose turn it is, each with its block, after preempting the latest admitted."""
@@ -41,7 +47,7 @@ class RoundRobin(Stepwise):
             needed = sum(self._extra(request) for request in decoding)
             if needed <= self._free:
                 break
-            self._preempt(next(reversed(self.running)))
+            self._preempt(self._victim())
         for request in decoding:
             self._grow(request)
         self._show(decoding)

@@ -88,6 +88,10 @@ class Stepwise(SimulatedEngine):
         self._held[request] = self._given[request] = self._computed[request] = known
         self.ready += 1
 
+    def _take_over(self, request: int) -> None:
+        super()._take_over(request)
+        self._grow(request)
+
     def _leave(self, request: int) -> None:
         self.ready -= 1
         held = self._held.pop(request)

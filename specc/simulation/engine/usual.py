@@ -29,6 +29,8 @@ def run_usual_steps(engine: "Continuous", until: int) -> None:  # noqa: PLR0912,
     ready, now = engine.ready, engine.now
     if not ready or engine._begun or engine._fresh or engine._token_at != now:
         return
+    if engine._again and engine._overtakes and engine.cache is not None:
+        return  # what they find of their own depends on when blocks are taken
     lives, settings, residues = engine.lives, engine.settings, engine._residues
     arrival, known, cached, output = lives.arrival, lives.known, lives.cached, lives.output
     prompt, start, first, finish = lives.input, lives.start, lives.first, lives.finish
@@ -40,6 +42,7 @@ def run_usual_steps(engine: "Continuous", until: int) -> None:  # noqa: PLR0912,
     block, budget, capacity = settings.block, settings.budget, settings.capacity
     limit, admission = engine._limit, settings.admission
     turn, free, offset = engine.turn, engine._free, engine._offset
+    overtakes = engine._overtakes
     ahead, seen, leaving, noted = engine._ahead, engine._seen, engine._leaving, engine.ended
     push, pop = heapq.heappush, heapq.heappop
     came = arrival[pending[0]] if pending else NEVER
@@ -98,7 +101,7 @@ def run_usual_steps(engine: "Continuous", until: int) -> None:  # noqa: PLR0912,
             sums, context = decode(ready), offset // ready + turn
             last = context + 1 if once else context + (heap[0] >> PLACE_BITS) - turn
             passed = sums[context] - now
-            if came < until and not waiting and places > 0:
+            if came < until and places > 0 and (overtakes or not waiting):
                 known_at = bisect_left(sums, came + passed, context, last) + ahead
                 last = min(last, known_at)
             if until < NEVER:
