@@ -77,7 +77,7 @@ def test_every_example_is_accepted(entry: FieldPage, tmp_path) -> None:
         return
     statement = entry.example
     for block in reversed(blocks[:-1]):
-        name = "level node" if block == "level" else block
+        name = {"level": "level node", "class": "class mine"}.get(block, block)
         statement = f"{name} {{ {statement} }}"
     model = MODELS.get(blocks[0], "qwen3_8b")
     target = {"workload": "chat", "model": model}.get(kind, f"my_{kind}")
@@ -88,7 +88,7 @@ def test_every_example_is_accepted(entry: FieldPage, tmp_path) -> None:
     errors = [d for d in diagnostics if d.is_error]
     # Values alone are tried here: a config.json that is not there, heads that do not divide, and
     # what a block needs besides are other matters.
-    others = {"E0401"} if {"images", "speculative", "fleet", "simulate"} & set(blocks) else set()
+    others = {"E0401"} if {"images", "speculative", "fleet", "simulate", "class"} & set(blocks) else set()
     others |= {"E0458"} if blocks[-1] == "version" else set()
     others |= {"E0001", "E0407", "E0501", *RULES["E0406"].replaced_by}
     assert {d.code for d in errors} <= others, errors

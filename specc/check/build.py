@@ -10,7 +10,7 @@ from attrs import Factory, define
 from specc.check import rules
 from specc.check.convert import Several, convert, to_number
 from specc.check.evaluate import Called, Evaluator, Items, Symbol, Value, kind_of
-from specc.check.merge import MergedBlock, is_without, merge
+from specc.check.merge import MergedBlock, inherited, is_without, merge
 from specc.check.misplaced import Misplaced
 from specc.check.modules import Found, Loader, Module
 from specc.check.overrides import Overrides, SweepValue, variants
@@ -293,7 +293,6 @@ class _Builder:
         """Build one block; None if a value is wrong or missing."""
         values: dict[str, Any] = {}
         if cls is Study:
-            self._expectations(merged, values)
             values["unsimulated"] = _is_unsimulated(merged)
         for statement in merged.others:
             self.misplaced.report_statement(statement, merged)
@@ -310,6 +309,8 @@ class _Builder:
                 failed = True
             except AlreadyReportedError:
                 failed = True
+        if cls is Study:
+            self._expectations(merged, values)
         failed |= self.misplaced.report_unknown(cls, merged)
         if failed:
             return None
@@ -337,8 +338,8 @@ class _Builder:
         match entry.type:
             case BlockType(cls=cls):
                 self._nested(attribute, cls, merged, values, spans)
-            case BlocksType(kind=kind, cls=cls):
-                nodes = [self._node(cls, c) for (k, _), c in merged.children.items() if k == kind]
+            case BlocksType() as repeated:
+                nodes = [self._node(repeated.cls, block) for block in _blocks(repeated, merged)]
                 if nodes:
                     values[name] = tuple(self._required(node) for node in nodes)
             case TableType(cls=cls):
@@ -489,17 +490,17 @@ class _Builder:
         """Put the expectations of a study into `values`."""
         if not merged.claims:
             return
-        from specc.check.formulas import to_expectation
+        from specc.check.formulas import ResultNames, to_expectation
 
         lists = [merged.fields.get(field) for field in ("deployments", "servers")]
         deployments = [name for names in lists if names for name in _names_in(names.node.value)]
-        simulated = not _is_unsimulated(merged)
+        workload = values.get("workload")
+        classes = () if workload is None else tuple(one.name for one in workload.classes)
+        known = ResultNames(tuple(deployments), classes, not _is_unsimulated(merged))
         expectations = []
         for claim in merged.claims:
             try:
-                expectations.append(
-                    to_expectation(claim.node, claim.module, self.evaluator, deployments, simulated)
-                )
+                expectations.append(to_expectation(claim.node, claim.module, self.evaluator, known))
             except ProblemError as error:
                 self.problems.report(error)
             except AlreadyReportedError:
@@ -605,6 +606,12 @@ class _Builder:
         if self.problems.errors != before:
             raise AlreadyReportedError
         return tuple(found)
+
+
+def _blocks(type_: BlocksType, merged: MergedBlock) -> list[MergedBlock]:
+    """Return the named blocks of a kind inside of a block, each with what it inherits."""
+    own = [block for (kind, _), block in merged.children.items() if kind == type_.kind]
+    return [inherited(merged, block, type_.cls) for block in own] if type_.inherits else own
 
 
 def _is_unsimulated(merged: MergedBlock) -> bool:

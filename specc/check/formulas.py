@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from enum import Enum
 
+from attrs import frozen
+
 from specc.check.bounds import is_tail
 from specc.check.evaluate import DEEPEST_EXPRESSION, Evaluator, Symbol, kind_of
 from specc.check.former import renamed
@@ -29,18 +31,31 @@ from specc.syntax import Assertion, Binary, Boolean, Expectation, Expression, Pa
 from specc.units import CURRENCIES, Dimension, Quantity
 
 Namer = Callable[[Path], Formula]
+_OF_A_CLASS = ("attainment", "goodput")  # and statistics over its requests
+
+
+@frozen
+class ResultNames:
+    """What the results of a study can be named by.
+
+    Attributes:
+        deployments: its deployments and servers.
+        classes: those of its workload.
+        simulated: whether there are statistics over requests, goodput and capacity.
+    """
+
+    deployments: tuple[str, ...]
+    classes: tuple[str, ...]
+    simulated: bool
 
 
 def to_expectation(
     node: Expectation,
     module: Module,
     evaluator: Evaluator,
-    deployments: list[str],
-    simulated: bool,
+    known: ResultNames,
 ) -> ExpectedCondition:
     """Return the expectation of a study, with the names of results checked.
-
-    `simulated` studies have more results: statistics over requests, goodput, capacity.
 
     Raises:
         ProblemError: it names no fact of a result, or its parts do not fit together.
@@ -50,7 +65,7 @@ def to_expectation(
     def named(path: Path) -> Formula:
         names = [facts.current_name(name.text) for name in path.names[1:]]
         path = renamed(path, [path.names[0].text, *names], evaluator.problems)
-        return _result_fact(path, deployments, simulated)
+        return _result_fact(path, known)
 
     formula = _whole_formula(node.condition, module, evaluator, named, spans)
     money = next((c for c in _currencies(formula)), MONEY)
@@ -171,11 +186,11 @@ def _evaluated(
     )
 
 
-def _result_fact(path: Path, deployments: list[str], simulated: bool) -> Formula:
+def _result_fact(path: Path, known: ResultNames) -> Formula:
     names = [name.text for name in path.names]
     if len(names) == 1:
         return Word(path.text, path.text)
-    if names[0] != "best" and names[0] in deployments:
+    if names[0] != "best" and names[0] in known.deployments:
         names = names[1:]
     if names[0] != "best" or len(names) < 2:
         raise problem(
@@ -186,8 +201,10 @@ def _result_fact(path: Path, deployments: list[str], simulated: bool) -> Formula
         )
     if names[1] in ("prefill", "decode") and len(names) > 2:
         names = names[1:]
+    if names[1] in known.classes and len(names) > 2:
+        return _fact_of_class(path, names, known)
     tail = is_tail(".".join(names[1:]))
-    if (tail or facts.is_simulated(names[1])) and not simulated:
+    if (tail or facts.is_simulated(names[1])) and not known.simulated:
         raise problem(
             path.span,
             "E0481",
@@ -196,14 +213,14 @@ def _result_fact(path: Path, deployments: list[str], simulated: bool) -> Formula
         )
     if tail:
         return Reference(path.text, path.text)
-    known = facts.names(simulated=simulated)
-    if names[1] not in known:
+    there = (*facts.names(simulated=known.simulated), *known.classes)
+    if names[1] not in there:
         at = path.names[len(path.names) - len(names) + 1].span
         raise problem(
             path.span,
             "E0203",
             f"a candidate has no '{names[1]}'",
-            help=did_you_mean(names[1], known, "fact", at=at),
+            help=did_you_mean(names[1], there, "fact", at=at),
         )
     if len(names) > 2:
         raise problem(
@@ -211,6 +228,26 @@ def _result_fact(path: Path, deployments: list[str], simulated: bool) -> Formula
             "E0203",
             f"'{names[1]}' has no statistic '{names[2]}'",
             help=f"{', '.join(METRICS)} have {', '.join(STATISTICS)}",
+        )
+    return Reference(path.text, path.text)
+
+
+def _fact_of_class(path: Path, names: list[str], known: ResultNames) -> Formula:
+    own = ".".join(names[2:])
+    if not known.simulated:
+        raise problem(
+            path.span,
+            "E0481",
+            f"'{path.text}' needs a simulation",
+            help="remove 'simulate = none'",
+        )
+    if own not in _OF_A_CLASS and (not is_tail(own) or own.startswith("itl.")):
+        metrics = ", ".join(metric for metric in METRICS if metric != "itl")
+        raise problem(
+            path.span,
+            "E0203",
+            f"a class has no '{own}'",
+            help=f"it has {' and '.join(_OF_A_CLASS)}, and {metrics} with {', '.join(STATISTICS)}",
         )
     return Reference(path.text, path.text)
 

@@ -11,7 +11,7 @@ from specc.check.overrides import Overrides
 from specc.check.problems import ProblemError, Problems, problem
 from specc.diagnostics import Label, Span, did_you_mean
 from specc.ir import KINDS
-from specc.ir.vocabulary import Node, nested_class
+from specc.ir.vocabulary import Node, entries, nested_class
 from specc.syntax import (
     Block,
     Constraint,
@@ -75,6 +75,43 @@ def merge(block: Block, module: Module, problems: Problems, overrides: Overrides
             _Layer(origin, problems, is_override=True).overlay(merged, layer, cls)
             merged.is_set = True
     return merged
+
+
+def inherited(outer: MergedBlock, inner: MergedBlock, cls: type[Node]) -> MergedBlock:
+    """Return a block with what it leaves out from the block around it, as far as its class has it.
+
+    What it gives instead of other fields it does not inherit these beside.
+    """
+    given = {*inner.fields, *(kind for kind, _ in inner.children)}
+    left = {name for one in given for name in cls.instead.get(one, ())} | given
+
+    def takes(name: str) -> bool:
+        return name in entries(cls) and name not in left
+
+    children = dict(inner.children)
+    for (kind, name), block in outer.children.items():
+        own = inner.children.get((kind, name))
+        if own is not None:
+            children[kind, name] = _over(block, own)
+        elif takes(kind):
+            children[kind, name] = block
+    fields = {name: field for name, field in outer.fields.items() if takes(name)}
+    return attrs.evolve(inner, fields=fields | inner.fields, children=children)
+
+
+def _over(outer: MergedBlock, inner: MergedBlock) -> MergedBlock:
+    """Return a nested block over that which it overrides; a table replaces it."""
+    if any(isinstance(statement, TableRow) for statement in inner.others):
+        return inner
+    children = dict(outer.children)
+    for key, own in inner.children.items():
+        children[key] = _over(outer.children[key], own) if key in outer.children else own
+    return attrs.evolve(
+        inner,
+        fields=outer.fields | inner.fields,
+        constraints=outer.constraints | inner.constraints,
+        children=children,
+    )
 
 
 def _chain(

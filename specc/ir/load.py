@@ -4,6 +4,7 @@ A `simulate` block says it; else a rate does, or as many clients as keep the lim
 can be simulated, the figures are those of the closed form.
 """
 
+import math
 from enum import Enum
 
 from attrs import evolve
@@ -12,6 +13,7 @@ from specc.ir.deployment import Deployment, Fleet
 from specc.ir.engine import StepLatency
 from specc.ir.study import Study
 from specc.ir.workload import Workload
+from specc.units import Seconds
 
 
 class LoadKind(Enum):
@@ -72,12 +74,31 @@ def planned_workload(study: Study, deployment: Deployment) -> Workload:
 
     Under a load of clients all limits on means hold in the steady state, too. At a rate the
     simulation judges TTFT: places are not all taken then. The narrowest limit on TPOT holds for
-    the mean: what exceeds it breaks that as well.
+    the mean: what exceeds it breaks that as well. Where nothing is simulated, classes are judged
+    by the mean of all requests and the narrowest of their limits.
     """
-    slo, kind = study.workload.slo, load_kind(study, deployment)
+    workload, kind = study.workload, load_kind(study, deployment)
+    if kind is None and not workload.classes:
+        return workload
+    limits = [bound.value for _, bound in workload.limits if bound.fact.startswith("tpot.")]
+    planned = evolve(
+        workload.slo,
+        ttft=_planned_ttft(workload, kind),
+        tpot=min(limits, default=None),
+        tails=(),
+    )
+    return evolve(workload, slo=planned)
+
+
+def _planned_ttft(workload: Workload, kind: LoadKind | None) -> Seconds | None:
+    """Return the limit on the mean TTFT of all requests.
+
+    Where every class keeps its own limit the mean of all is at most the mean of these.
+    """
+    limits = [part.slo.ttft for part in workload.parts]
+    known = [limit for limit in limits if limit is not None]
     if kind is None:
-        return study.workload
-    limits = [b.value for b in slo.objectives if b.fact.startswith("tpot.")]
-    ttft = slo.ttft if kind is LoadKind.CLIENTS else None
-    planned = evolve(slo, ttft=ttft, tpot=min(limits, default=None), tails=())
-    return evolve(study.workload, slo=planned)
+        return min(known, default=None)
+    if kind is not LoadKind.CLIENTS or len(known) < len(limits):
+        return None
+    return math.fsum(s * limit for s, limit in zip(workload.shares, known, strict=True))

@@ -143,10 +143,14 @@ class BlockType:
 
 @frozen(eq=False, repr=False)
 class BlocksType:
-    """Nested named blocks of one kind, in their order."""
+    """Nested named blocks of one kind, in their order.
+
+    What a block that `inherits` leaves out is as in the block around it.
+    """
 
     kind: str
     cls: type["Node"]
+    inherits: bool = False
 
 
 @frozen(eq=False, repr=False)
@@ -209,6 +213,8 @@ class Node(Record):
 
     # Fields the language knows and this version does not evaluate, with what they are.
     planned: ClassVar[Mapping[str, str]] = {}
+    # Fields that stand for others: a block that has one inherits none of these.
+    instead: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     name: str = ""
     doc: str = ""
@@ -388,3 +394,8 @@ def block(cls: type[Node], doc: str, *, required: bool = False, optional: bool =
 def blocks(kind: str, cls: type[Node], doc: str) -> Any:
     """Declare nested named blocks."""
     return _declared(BlocksType(kind, cls), doc, NOTHING)
+
+
+def inheriting_blocks(kind: str, cls: type[Node], doc: str) -> Any:
+    """Declare nested named blocks, none by default, that inherit from the block around them."""
+    return _declared(BlocksType(kind, cls, inherits=True), doc, ())

@@ -1,9 +1,11 @@
 """Workloads: what the requests look like and what they are promised."""
 
 import math
+from collections.abc import Mapping, Sequence
 from enum import Enum
+from typing import ClassVar, TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from specc.ir import vocabulary as v
 from specc.ir.formula import Bound
@@ -110,8 +112,18 @@ class RequestShape(Record):
 
 
 @frozen(kw_only=True, eq=False, repr=False)
-class Workload(v.Node):
-    """Requests of one shape, or a mixture of lengths."""
+class RequestKind(v.Node):
+    """What requests of a kind are like, and what they are promised.
+
+    They are of one shape, or a mixture of lengths.
+    """
+
+    # What a class gives instead of what its workload has.
+    instead: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "requests": ("input", "output"),
+        "input": ("requests", "representative"),
+        "output": ("requests", "representative"),
+    }
 
     input: Tokens | None = v.number(
         TOKENS, "tokens of a prompt", whole=True, at_least=1, default=None
@@ -131,39 +143,131 @@ class Workload(v.Node):
     slo: Slo = v.block(Slo, "service-level objectives")
 
     @property
-    def has_hits(self) -> bool:
-        """Whether a share of the prompts is cached at a flat rate, whatever the cache holds."""
-        rows = [row.prefix_hit for row in self.requests] or [None]
-        return any(self.prefix_hit if hit is None else hit for hit in rows)
+    def bins(self) -> tuple[LengthBin, ...]:
+        """The table of lengths; of requests of one shape a bin that holds it alone."""
+        if self.requests:
+            return self.requests
+        assert self.input is not None
+        assert self.output is not None
+        whole = LengthBin(
+            share=1.0,
+            input=(self.input, self.input + 1),
+            output=(self.output, self.output + 1),
+            spans={name: self.spans[name] for name in ("input", "output") if name in self.spans},
+        )
+        return (whole,)
 
-    def shapes(self, image_tokens: Tokens = 0) -> tuple[RequestShape, ...]:
-        """Return the shapes of the requests; their shares add up to 1.
+    def hit_of(self, row: LengthBin) -> float:
+        """Return the share of the prompts of a bin that is cached whatever the cache holds."""
+        return self.prefix_hit if row.prefix_hit is None else row.prefix_hit
+
+    def shapes_of_bins(self, image_tokens: Tokens = 0) -> tuple[RequestShape, ...]:
+        """Return the shape of each bin; their shares add up to 1.
 
         `image_tokens` are added to every prompt; the prefix cache holds none of them.
         """
-        if not self.requests:
-            assert self.input is not None
-            assert self.output is not None
-            return (self._shape(1.0, (self.input, self.output), None, image_tokens),)
-        total = math.fsum(row.share for row in self.requests)
-        return tuple(
-            self._shape(
-                row.share / total, row.lengths(self.point_of(row)), row.prefix_hit, image_tokens
-            )
-            for row in self.requests
-        )
+        total = math.fsum(row.share for row in self.bins)
+        return tuple(self._shape(row, row.share / total, image_tokens) for row in self.bins)
 
     def point_of(self, row: LengthBin) -> Representative:
         """Return which length stands for a bin."""
         usual = Representative.MEAN if row.means else Representative.MID
         return self.representative or usual
 
-    def _shape(
-        self, share: float, lengths: tuple[Tokens, Tokens], hit: float | None, images: Tokens
-    ) -> RequestShape:
-        prompt, output = lengths
-        cached = cached_tokens(prompt, self.prefix_hit if hit is None else hit)
+    def _shape(self, row: LengthBin, share: float, images: Tokens) -> RequestShape:
+        prompt, output = row.lengths(self.point_of(row))
+        cached = cached_tokens(prompt, self.hit_of(row))
         return RequestShape(share, prompt + images, cached, output)
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class RequestClass(RequestKind):
+    """Requests of a workload with lengths, limits and a priority of their own."""
+
+    share: float = v.number(
+        DIMENSIONLESS,
+        "share of the requests; the shares of all classes are normalised",
+        above=0,
+        at_most=1e9,
+    )
+    priority: int = v.count(
+        "place in the queue of an engine with queue = priority: 1 starts first",
+        default=1,
+        at_most=1000,
+    )
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class Workload(RequestKind):
+    """Requests: of one kind, or of several classes."""
+
+    classes: tuple[RequestClass, ...] = v.inheriting_blocks(
+        "class",
+        RequestClass,
+        "requests of their own share and priority; what a class leaves out is as in the workload",
+    )
+
+    @property
+    def parts(self) -> tuple[RequestKind, ...]:
+        """The classes; without any the workload itself."""
+        return self.classes or (self,)
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """The shares of the parts; they add up to 1."""
+        total = math.fsum(one.share for one in self.classes)
+        return tuple(one.share / total for one in self.classes) or (1.0,)
+
+    @property
+    def rows(self) -> tuple[tuple[RequestKind, LengthBin], ...]:
+        """The bins of all parts, each with its part, in the order of `shapes`."""
+        return tuple((part, row) for part in self.parts for row in part.bins)
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether requests are of several bins or classes."""
+        return bool(self.requests or self.classes)
+
+    @property
+    def has_hits(self) -> bool:
+        """Whether a share of the prompts is cached at a flat rate, whatever the cache holds."""
+        return any(part.hit_of(row) for part, row in self.rows)
+
+    @property
+    def limits(self) -> tuple[tuple[RequestKind, Bound], ...]:
+        """The limits of all parts, each with its part."""
+        return tuple((part, bound) for part in self.parts for bound in part.slo.objectives)
+
+    @property
+    def common_slo(self) -> Slo:
+        """The limits that all requests have alike; those of classes are none."""
+        return Slo() if self.classes else self.slo
+
+    def shapes(self, image_tokens: Sequence[Tokens] = ()) -> tuple[RequestShape, ...]:
+        """Return the shapes of the requests; their shares add up to 1.
+
+        `image_tokens` are those of the prompts of each part; by default there are none.
+        """
+        tokens = image_tokens or [0] * len(self.parts)
+        return tuple(
+            evolve(shape, share=share * shape.share)
+            for part, share, images in zip(self.parts, self.shares, tokens, strict=True)
+            for shape in part.shapes_of_bins(images)
+        )
+
+    @property
+    def uncached(self) -> "Workload":
+        """The same requests with nothing in the prefix cache."""
+        classes = tuple(_uncached(one) for one in self.classes)
+        return evolve(_uncached(self), classes=classes)
+
+
+Kind = TypeVar("Kind", bound=RequestKind)
+
+
+def _uncached(kind: Kind) -> Kind:
+    rows = tuple(evolve(row, prefix_hit=None) for row in kind.requests)
+    return evolve(kind, prefix_hit=0.0, requests=rows)
 
 
 def cached_tokens(prompt: Tokens, hit: float) -> Tokens:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from functools import cached_property
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from specc._version import __version__
 from specc.ir import Deployment, Document, Layout, Phase, Study, Workload
@@ -136,15 +136,10 @@ def _setups(study: Study, deployment: Deployment) -> Iterator[Setup]:
     for phase in deployment.mode.phases:
         workload = planned_workload(study, deployment)
         if phase is Phase.DECODE:
-            workload = _uncached(workload)
+            # Decoding does not see which part of a prompt came from the cache: one task for all.
+            workload = workload.uncached
         for instance in deployment.instances(phase):
             yield Setup(workload, instance, phase)
-
-
-def _uncached(workload: Workload) -> Workload:
-    """Decoding does not see which part of a prompt came from the cache: one task for all rates."""
-    rows = tuple(evolve(row, prefix_hit=None) for row in workload.requests)
-    return evolve(workload, prefix_hit=0.0, requests=rows)
 
 
 def _drafted(setup: Setup) -> tuple[int, ...]:

@@ -73,9 +73,9 @@ def fact(name: str, value: float) -> str:
 
 def limit_name(name: str) -> str:
     """Name a limit as reports do."""
-    metric, _, statistic = name.partition(".")
     if facts.is_statistic(name):
-        return f"{limit_name(metric)} {statistic}"
+        *of, metric, statistic = name.split(".")
+        return " of ".join([f"{limit_name(metric)} {statistic}", *of])
     return name.upper() if name in ("ttft", "tpot", "itl") else name.replace("_", " ")
 
 

@@ -7,6 +7,7 @@ writes and loads result files, `frame.py` makes tables for pandas.
 
 from specc.results.answers import (
     CHECKED_SEEDS,
+    AnswerClass,
     AnswerMetrics,
     ClosedFigures,
     KeptLimit,
@@ -36,6 +37,7 @@ from specc.results.simulations import (
     Attainment,
     BinMetrics,
     CapacityFound,
+    ClassMetrics,
     Closed,
     EngineLimits,
     Estimate,
@@ -66,6 +68,7 @@ __all__ = [
     "MOST_POINTS",
     "MOST_WHOLE",
     "UNITS",
+    "AnswerClass",
     "AnswerMetrics",
     "Attainment",
     "Band",
@@ -75,6 +78,7 @@ __all__ = [
     "BoundShares",
     "Candidate",
     "CapacityFound",
+    "ClassMetrics",
     "Closed",
     "ClosedFigures",
     "Configuration",

@@ -39,6 +39,19 @@ class Spread(Record):
 
 
 @frozen(eq=False, repr=False)
+class AnswerClass(Record):
+    """What requests of a class see; `goodput` are those that met its limits, a second."""
+
+    name: str
+    ttft: Spread | None
+    tpot: Spread | None
+    queue: Spread | None
+    latency: Spread | None
+    goodput: float
+    attainment: float
+
+
+@frozen(eq=False, repr=False)
 class AnswerMetrics(Record):
     """What requests see of a configuration under its load, and what it serves.
 
@@ -57,6 +70,7 @@ class AnswerMetrics(Record):
     rate: float
     goodput: float | None
     attainment: float | None
+    classes: tuple[AnswerClass, ...] = ()
 
 
 @frozen(eq=False, repr=False)
@@ -64,7 +78,7 @@ class KeptLimit(Record):
     """A limit of the service-level objectives under the load.
 
     Attributes:
-        fact: the statistic, such as `ttft.p99`.
+        fact: the statistic, such as `ttft.p99`; of a class with its name before.
         value: what was seen; None where nothing has such a value.
         probability: that it is kept, where it is known, by the error of kernels and software.
         of_kernels: the same by the error of kernels alone.

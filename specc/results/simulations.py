@@ -29,7 +29,8 @@ class Attainment(Record):
     """How an objective fared: the limit, what was seen, and the share of requests within it.
 
     Attributes:
-        fact: the statistic, such as `ttft.p99`; `objective` as the spec has it.
+        fact: the statistic, such as `ttft.p99`, of a class with its name before; `objective` as
+            the spec has it.
     """
 
     fact: str
@@ -38,6 +39,11 @@ class Attainment(Record):
     seen: Seconds | None
     met: bool
     share: float
+
+    @property
+    def metric(self) -> str:
+        """The metric that the objective is on."""
+        return self.fact.split(".")[-2]
 
 
 @frozen(eq=False, repr=False)
@@ -49,6 +55,28 @@ class BinMetrics(Record):
     ttft: Statistics | None
     tpot: Statistics | None
     attainment: float
+
+
+@frozen(eq=False, repr=False)
+class ClassMetrics(Record):
+    """What requests of a class saw.
+
+    Attributes:
+        name: of the class.
+        requests, finished: numbers of requests.
+        attainment: share of its requests that met every limit of the class.
+        goodput: such requests a second.
+    """
+
+    name: str
+    requests: int
+    finished: int
+    attainment: float
+    goodput: float
+    ttft: Statistics | None
+    tpot: Statistics | None
+    queue: Statistics | None
+    latency: Statistics | None
 
 
 @frozen(eq=False, repr=False)
@@ -96,6 +124,7 @@ class Metrics(Record):
         cache: largest share of the KV cache in use.
         hits: share of prompt tokens found in the cache, of all that were found or computed.
         growing: whether the queue still grows when the last request comes.
+        classes: what requests of each class saw; empty without classes.
     """
 
     requests: int
@@ -126,12 +155,17 @@ class Metrics(Record):
     latency: Statistics | None
     objectives: tuple[Attainment, ...] = ()
     bins: tuple[BinMetrics, ...] = ()
+    classes: tuple[ClassMetrics, ...] = ()
 
     def statistic(self, fact: str) -> Seconds | None:
-        """Return a statistic by its path, such as `ttft.p99`."""
-        metric, _, name = fact.partition(".")
-        found = getattr(self, metric)
+        """Return a statistic by its path, such as `ttft.p99`, or that of a class."""
+        *of, metric, name = fact.split(".")
+        found = getattr(self.of(of[0]) if of else self, metric)
         return None if found is None else float(getattr(found, name))
+
+    def of(self, name: str) -> ClassMetrics:
+        """Return what requests of a class saw."""
+        return next(one for one in self.classes if one.name == name)
 
 
 def meets(metrics: Metrics) -> bool:

@@ -8,6 +8,7 @@ from attrs import evolve
 from specc.ir import Objective
 from specc.ir.load import LoadKind, fleet_rate
 from specc.results import (
+    AnswerClass,
     AnswerMetrics,
     Band,
     CapacityFound,
@@ -99,6 +100,18 @@ def answer_metrics(metrics: Metrics) -> AnswerMetrics:
         rate=metrics.served,
         goodput=metrics.goodput,
         attainment=metrics.attainment,
+        classes=tuple(
+            AnswerClass(
+                name=one.name,
+                ttft=_spread(one.ttft),
+                tpot=_spread(one.tpot),
+                queue=_spread(one.queue),
+                latency=_spread(one.latency),
+                goodput=one.goodput,
+                attainment=one.attainment,
+            )
+            for one in metrics.classes
+        ),
     )
 
 

@@ -57,11 +57,14 @@ def _simulated_fact(path: str, result: StudyResult) -> Fact:
     found = next((s for s in result.simulations if not wanted or s.name == wanted), None)
     if found is None:
         raise _MissingFactError(f"{path} does not exist: nothing was simulated")
-    value: float | None = (
-        found.metrics.statistic(fact)
-        if is_statistic(fact)
-        else facts.value(facts.fact(fact).simulation, found)
-    )
+    of_class, _, name = fact.rpartition(".")
+    value: float | None
+    if is_statistic(fact):
+        value = found.metrics.statistic(fact)
+    elif of_class:
+        value = getattr(found.metrics.of(of_class), name)
+    else:
+        value = facts.value(facts.fact(fact).simulation, found)
     dimension = dimension_of(path)
     if value is None or dimension is None:
         raise _MissingFactError(f"{path} does not exist: the simulation has none")

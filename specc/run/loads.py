@@ -163,7 +163,7 @@ def blamed(metrics: Metrics, phases: int) -> tuple[int, ...]:
     """Return the phases that need more instances: 0 where prompts wait, 1 where tokens do."""
     if phases == 1:
         return (0,)
-    missed = {o.fact.partition(".")[0] for o in metrics.objectives if not o.met}
+    missed = {o.metric for o in metrics.objectives if not o.met}
     sides = set()
     if missed & {"ttft", "queue"} or metrics.growing:
         sides.add(0)

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from attrs import Factory, define, evolve, frozen
 
-from specc.ir import MeasuredServer, Phase, Simulate, Study
+from specc.ir import MeasuredServer, Phase, RequestKind, Simulate, Study
 from specc.ir.images import image_tokens
 from specc.plan import Task
 from specc.records import Record
@@ -164,6 +164,15 @@ class Conditions:
 
 USUAL = Conditions()
 
+Kind = TypeVar("Kind", bound=RequestKind)
+
+
+def _without(kind: Kind, missing: Sequence[str]) -> Kind:
+    """Return requests without their limits on some metrics."""
+    none: dict[str, Any] = {name: None for name in missing if name in ("ttft", "tpot")}
+    tails = tuple(b for b in kind.slo.tails if b.fact.partition(".")[0] not in missing)
+    return evolve(kind, slo=evolve(kind.slo, tails=tails, **none))
+
 
 @define(eq=False)
 class Simulator:
@@ -290,10 +299,14 @@ class Simulator:
 
     def _allowance(self, target: float, count: int) -> Allowance | None:
         """Return how many requests may miss the limit on TTFT, if there is one, and a target."""
-        limit = widest(self.subject.study.workload.slo).get("ttft")
-        if limit is None or not target:
+        parts = self.subject.study.workload.parts
+        limits = [widest(part.slo).get("ttft") for part in parts]
+        known = [limit for limit in limits if limit is not None]
+        if len(known) < len(limits) or not target:
             return None
-        return Allowance(math.ceil(limit * PICOSECONDS), math.floor((1 - target) * count + 1e-9))
+        # What waits longer than the widest of them misses that of its class, whichever it is of.
+        wait = math.ceil(max(known) * PICOSECONDS)
+        return Allowance(wait, math.floor((1 - target) * count + 1e-9))
 
     def judged(self, outcome: Outcome, at: Conditions = USUAL) -> Metrics:
         """Return what a simulation says by the objectives of the study.
@@ -312,19 +325,19 @@ class Simulator:
 
     def _phase_metrics(self, outcome: Outcome) -> Metrics:
         workload, phases = self.subject.study.workload, self._phases
-        bins = max(1, len(workload.requests))
         missing = _MISSING[phases[0]] if len(phases) == 1 else ()
         if not missing:
-            return outcome.metrics(workload.slo, bins)
-        tails = tuple(b for b in workload.slo.tails if b.fact.partition(".")[0] not in missing)
+            return outcome.metrics(workload)
         none: dict[str, Any] = {name: None for name in missing if name in ("ttft", "tpot")}
-        metrics = outcome.metrics(evolve(workload.slo, tails=tails, **none), bins)
+        classes = tuple(_without(one, missing) for one in workload.classes)
+        metrics = outcome.metrics(evolve(_without(workload, missing), classes=classes))
         throughput = metrics.input_throughput
         if phases == [Phase.DECODE]:
             throughput = metrics.throughput - metrics.served  # the first token came with the prompt
-        own = tuple(evolve(one, **none) for one in metrics.bins)
+        bins = tuple(evolve(one, **none) for one in metrics.bins)
+        own = tuple(evolve(one, **none) for one in metrics.classes)
         without: dict[str, Any] = dict.fromkeys(missing)
-        return evolve(metrics, throughput=throughput, bins=own, **without)
+        return evolve(metrics, throughput=throughput, bins=bins, classes=own, **without)
 
     @property
     def _phases(self) -> list[Phase]:

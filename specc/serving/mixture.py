@@ -25,7 +25,7 @@ class Mixture(Record):
 
     Attributes:
         shapes: the shapes; their shares add up to 1.
-        patches: patches of the images of a request.
+        patches: patches of the images of the mean request.
         patch_pairs: sum of their squares over its images.
     """
 
@@ -36,12 +36,19 @@ class Mixture(Record):
     @classmethod
     def of(cls, workload: Workload, model: Model) -> "Mixture":
         """Return the mixture of a workload, with the tokens that its images have for a model."""
-        images, vision = workload.images, model.vision
-        shapes = workload.shapes(image_tokens(workload, model))
-        if images is None or vision is None:
+        shapes, vision = workload.shapes(image_tokens(workload, model)), model.vision
+        if vision is None:
             return cls(shapes)
-        each = image_patches(vision, images.height, images.width)
-        return cls(shapes, float(images.count * each), float(images.count * each**2))
+        images = [
+            (share * one.count, image_patches(vision, one.height, one.width))
+            for share, part in zip(workload.shares, workload.parts, strict=True)
+            if (one := part.images) is not None
+        ]
+        return cls(
+            shapes,
+            math.fsum(count * each for count, each in images),
+            math.fsum(count * each**2 for count, each in images),
+        )
 
     @property
     def has_hits(self) -> bool:

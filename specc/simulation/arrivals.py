@@ -7,12 +7,24 @@ does and not by chance.
 """
 
 import math
+from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from attrs import evolve, field, frozen
 from numpy.typing import NDArray
 
-from specc.ir import LengthSampling, Process, RatePoint, Simulate, Trace, Workload, cached_tokens
+from specc.ir import (
+    LengthBin,
+    LengthSampling,
+    Process,
+    RatePoint,
+    RequestKind,
+    Simulate,
+    Trace,
+    Workload,
+    cached_tokens,
+)
 from specc.ir.simulation import LONGEST_SIMULATION
 from specc.records import Record
 from specc.simulation.costs import PICOSECONDS
@@ -29,19 +41,19 @@ _UNPACED = (Process.BURST, Process.CONCURRENCY)  # what does not follow a clock
 _UNTIMED: Integers = np.zeros(0, np.int64)  # set by the rate
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, slots=False)
 class RequestSource(Record):
     """What requests are made from.
 
     Attributes:
-        image_tokens: tokens of images in every prompt.
+        image_tokens: tokens of images in every prompt, of each part of the workload; none if empty.
         block: tokens of the blocks in which sessions share prefixes.
         longest: tokens of prompt and output that an engine takes.
     """
 
     simulate: Simulate
     workload: Workload
-    image_tokens: Tokens = 0
+    image_tokens: tuple[Tokens, ...] = ()
     block: Tokens = 128
     longest: Tokens = 1 << 40
     # The requests of the latest seed, and their times in seconds: a search asks for many rates.
@@ -71,13 +83,17 @@ class RequestSource(Record):
         trace, workload = self.simulate.arrival.trace, self.workload
         if trace is not None:
             longest = max(i + o for i, o in zip(trace.input, trace.output, strict=True))
-        elif self.simulate.sessions is not None:
+            return longest + max(self.image_tokens, default=0)
+        if self.simulate.sessions is not None:
             return self.longest
-        elif workload.requests:
-            longest = max(row.input[1] + row.output[1] for row in workload.requests)
-        else:
-            longest = (workload.input or 1) + (workload.output or 1)
-        return longest + self.image_tokens
+        # The ends of a range are beyond it.
+        ends = [row.input[1] + row.output[1] - 2 * (not p.requests) for p, row in workload.rows]
+        return int((np.array(ends) + self._rows.images).max())
+
+    @cached_property
+    def _rows(self) -> "_Rows":
+        """The bins of the workload."""
+        return _Rows.of(self.workload, self.image_tokens, self.simulate.lengths)
 
     def requests(self, scale: float = 1.0, seed: int | None = None) -> Requests:
         """Return the requests at `scale` times the rate, in the order of their arrival.
@@ -103,13 +119,23 @@ class RequestSource(Record):
             return self._from_sessions(seed)
         lengths, bins = self._lengths(self.count, seed)
         prompt, output = lengths[:, 0], lengths[:, 1]
-        return self._times(self.count, seed), Requests(
-            arrival=_UNTIMED,
-            input=prompt + self.image_tokens,
-            cached=self._cached(prompt, bins),
-            output=output,
-            bin=bins,
+        return self._times(self.count, seed), self._classed(
+            Requests(
+                arrival=_UNTIMED,
+                input=prompt + self._rows.images[bins],
+                cached=self._cached(prompt, bins),
+                output=output,
+                bin=bins,
+            )
         )
+
+    def _classed(self, requests: Requests) -> Requests:
+        """Add the classes and priorities of requests, by their bins."""
+        if not self.workload.classes:
+            return requests
+        category = self._rows.part[requests.bin]
+        priority = np.array([one.priority for one in self.workload.classes])[category]
+        return evolve(requests, category=category, priority=priority)
 
     def _times(self, count: int, seed: int, turns: float = 1.0) -> Floats:
         """Return rising times in seconds, `turns` times as far apart."""
@@ -123,30 +149,25 @@ class RequestSource(Record):
         assert arrival.rate is not None
         return np.asarray(passed / arrival.rate)
 
-    def _lengths(self, count: int, seed: int) -> tuple[Integers, Integers]:
-        """Return prompts and outputs, shape (N, 2), and the bin of each."""
-        generator, rows = _stream(seed, _LENGTHS), self.workload.requests
-        if not rows:
-            one = (self.workload.input or 1, self.workload.output or 1)
-            return np.tile(np.array(one, np.int64), (count, 1)), np.zeros(count, np.int64)
-        shares = np.array([row.share for row in rows])
-        bins = generator.choice(len(rows), size=count, p=shares / shares.sum())
-        sampling = self.simulate.lengths
-        if sampling is None:
-            built = any(row.means for row in rows)
-            sampling = LengthSampling.REPRESENTATIVE if built else LengthSampling.UNIFORM
-        if sampling is LengthSampling.REPRESENTATIVE:
-            points = np.array([row.lengths(self.workload.point_of(row)) for row in rows])
-            return points[bins], bins
-        low = np.array([[row.input[0], row.output[0]] for row in rows])[bins]
-        high = np.array([[row.input[1], row.output[1]] for row in rows])[bins]
+    def _lengths(
+        self, count: int, seed: int, category: Integers | None = None
+    ) -> tuple[Integers, Integers]:
+        """Return prompts and outputs, shape (N, 2), and the bin of each; of a class where given."""
+        generator, rows = _stream(seed, _LENGTHS), self._rows
+        if len(rows.share) == 1:
+            bins = np.zeros(count, np.int64)
+        elif category is None:
+            bins = generator.choice(len(rows.share), size=count, p=rows.share)
+        else:
+            bins = rows.drawn(generator.random(count), category)
+        low, high = rows.low[bins], rows.high[bins]
+        if (rows.high - rows.low <= 1).all():
+            return low, bins
         return np.maximum(generator.integers(low, high), 1), bins
 
     def _cached(self, prompt: Integers, bins: Integers) -> Integers:
         """Return the tokens of prompts that are cached at a flat hit rate."""
-        workload = self.workload
-        hits = [r.prefix_hit for r in workload.requests] or [None]
-        shares = np.array([workload.prefix_hit if hit is None else hit for hit in hits])[bins]
+        shares = self._rows.hit[bins]
         if not shares.any():
             return np.zeros(len(prompt), np.int64)
         pairs = zip(prompt.tolist(), shares.tolist(), strict=True)
@@ -159,7 +180,7 @@ class RequestSource(Record):
         bins = self._bins_of(prompt, output)
         return np.asarray(trace.arrival, np.float64)[:count], Requests(
             arrival=_UNTIMED,
-            input=prompt + self.image_tokens,
+            input=prompt + max(self.image_tokens, default=0),
             cached=np.zeros(count, np.int64) if trace.hashes else self._cached(prompt, bins),
             output=output,
             bin=bins,
@@ -183,36 +204,57 @@ class RequestSource(Record):
         assert sessions is not None
         generator = _stream(seed, _SESSIONS)
         times, session, before = self._turns(seed, generator)
-        fresh, bins = self._lengths(len(times), seed)
+        category = self._category_of(session, generator)
+        fresh, bins = self._lengths(len(times), seed, category)
+        images = self._rows.images[bins]
         group = generator.integers(sessions.system_prompts, size=int(session.max()) + 1)[session]
-        system, each = sessions.system_prompt, float(fresh.sum(axis=1).mean())
-        room = max(1, self.longest - system - int(each))
+        system, each = sessions.system_prompt, self._tokens_of_a_turn(fresh, session, category)
+        room = max(1, self.longest - system - int(max(each.values())))
         # Sessions that began before 0 have their turns until then behind them.
         history = {
-            number: (number, system + int(turns * each) % room)
+            number: (number, system + int(turns * each.get(number, 0.0)) % room)
             for number, turns in enumerate(before.tolist())
         }
         begun = int(session.max()) + 1  # numbers of histories that began anew
         prompts, blocks = [], []
-        rows = zip(session.tolist(), group.tolist(), fresh.tolist(), strict=True)
-        for number, own, (new, output) in rows:
+        rows = zip(session.tolist(), group.tolist(), fresh.tolist(), images.tolist(), strict=True)
+        for number, own, (new, output), more in rows:
             identity, held = history.get(number, (number, system))
-            if held + new + output + self.image_tokens > self.longest:
+            if held + new + output + more > self.longest:
                 identity, held = begun, system
                 begun += 1
-            prompt = held + new + self.image_tokens
+            prompt = held + new + more
             prompts.append(prompt)
             blocks.append(self._hashes(identity, own, prompt + output))
             history[number] = (identity, prompt + output)
-        return times, Requests(
-            arrival=_UNTIMED,
-            input=np.array(prompts, np.int64),
-            cached=np.zeros(len(times), np.int64),
-            output=fresh[:, 1],
-            bin=bins,
-            blocks=blocks,
-            block_tokens=self.block,
+        return times, self._classed(
+            Requests(
+                arrival=_UNTIMED,
+                input=np.array(prompts, np.int64),
+                cached=np.zeros(len(times), np.int64),
+                output=fresh[:, 1],
+                bin=bins,
+                blocks=blocks,
+                block_tokens=self.block,
+            )
         )
+
+    def _category_of(self, session: Integers, generator: np.random.Generator) -> Integers | None:
+        """Return the class of each request, that of its session; None without classes."""
+        shares = self.workload.shares
+        if len(shares) == 1:
+            return None
+        return generator.choice(len(shares), size=int(session.max()) + 1, p=shares)[session]
+
+    @staticmethod
+    def _tokens_of_a_turn(
+        fresh: Integers, session: Integers, category: Integers | None
+    ) -> dict[int, float]:
+        """Return the mean new tokens of a turn of each session, by its class."""
+        tokens = fresh.sum(axis=1)
+        kind = np.zeros(len(tokens), np.int64) if category is None else category
+        mean = np.bincount(kind, tokens) / np.maximum(np.bincount(kind), 1)
+        return dict(zip(session.tolist(), mean[kind].tolist(), strict=True))
 
     def _turns(
         self, seed: int, generator: np.random.Generator
@@ -257,6 +299,69 @@ class RequestSource(Record):
         count = tokens // self.block
         head = range(common, common + min(shared, count))
         return (*head, *range(own + shared, own + max(count, shared)))
+
+
+@frozen(eq=False)
+class _Rows:
+    """The bins of a workload, those of all classes, as arrays of shape (N,).
+
+    Attributes:
+        part: the class of each.
+        share: of the requests.
+        low, high: prompt and output are from the one on and below the other, shape (N, 2).
+        hit: share of the prompt that is cached at a flat rate.
+        images: tokens of images in a prompt.
+    """
+
+    part: Integers
+    share: Floats
+    low: Integers
+    high: Integers
+    hit: Floats
+    images: Integers
+
+    @classmethod
+    def of(
+        cls, workload: Workload, images: Sequence[Tokens], sampling: LengthSampling | None
+    ) -> "_Rows":
+        """Return the bins of a workload, whose lengths are drawn so; None is as each has them."""
+        counts = [len(part.bins) for part in workload.parts]
+        ranges = [_ranges(part, row, sampling) for part, row in workload.rows]
+        tokens = np.array(images or [0] * len(counts), np.int64)
+        return cls(
+            part=np.repeat(np.arange(len(counts)), counts),
+            share=np.array([shape.share for shape in workload.shapes()]),
+            low=np.array([low for low, _ in ranges]),
+            high=np.array([high for _, high in ranges]),
+            hit=np.array([part.hit_of(row) for part, row in workload.rows]),
+            images=np.repeat(tokens, counts),
+        )
+
+    def drawn(self, random: Floats, category: Integers) -> Integers:
+        """Return a bin of each class, by numbers between 0 and 1."""
+        bins = np.zeros(len(random), np.int64)
+        for part in np.unique(category).tolist():
+            own, rows = category == part, np.flatnonzero(self.part == part)
+            upto = np.cumsum(self.share[rows]) / self.share[rows].sum()
+            place = np.searchsorted(upto, random[own], side="right")
+            bins[own] = rows[np.minimum(place, len(rows) - 1)]
+        return bins
+
+
+Lengths = tuple[Tokens, Tokens]
+
+
+def _ranges(
+    part: RequestKind, row: LengthBin, sampling: LengthSampling | None
+) -> tuple[Lengths, Lengths]:
+    """Return where lengths of a bin begin and end: prompt and output each."""
+    if sampling is None:
+        built = any(one.means for one in part.bins)
+        sampling = LengthSampling.REPRESENTATIVE if built else LengthSampling.UNIFORM
+    if sampling is LengthSampling.UNIFORM:
+        return (row.input[0], row.output[0]), (row.input[1], row.output[1])
+    prompt, output = row.lengths(part.point_of(row))
+    return (prompt, output), (prompt + 1, output + 1)
 
 
 def unit_gaps(process: Process, cv: float, count: int, generator: np.random.Generator) -> Floats:

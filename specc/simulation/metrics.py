@@ -12,8 +12,8 @@ import numpy as np
 from attrs import evolve, frozen
 from numpy.typing import NDArray
 
-from specc.ir import Slo
-from specc.results import Attainment, BinMetrics, Metrics, Series, Statistics, Steps
+from specc.ir import Bound, RequestClass, RequestKind, Slo, Workload
+from specc.results import Attainment, BinMetrics, ClassMetrics, Metrics, Series, Statistics, Steps
 from specc.simulation.costs import PICOSECONDS
 from specc.simulation.engine import BATCH, DURATION, START, STEPS, TOKENS, USED, WAITING
 from specc.simulation.requests import REJECTED, Gaps, Integers, Requests, Served
@@ -23,6 +23,8 @@ SAMPLES = 240  # points of a series
 STEPS_SHOWN = 60  # runs of a timeline
 CDF_POINTS = 101
 Floats = NDArray[np.float64]
+Values = dict[str, Floats]  # metrics of each request
+Seen = dict[str, Statistics | None]
 _QUANTILES = (0.5, 0.9, 0.95, 0.99, 1.0)  # p50 to max
 
 
@@ -90,16 +92,18 @@ class Outcome:
         ends = {"ttft": served.first, "queue": served.start, "latency": served.finish}[metric]
         return np.where(ends != REJECTED, (ends - arrival) / PICOSECONDS, np.nan)
 
-    def metrics(self, slo: Slo, bins: int = 1) -> Metrics:
-        """Return what the simulation says, judged by objectives."""
+    def metrics(self, workload: Workload) -> Metrics:
+        """Return what the simulation says, judged by the limits of a workload and its classes."""
         values = {name: self.values(name) for name in ("ttft", "tpot", "queue", "latency")}
         arrival, done = self.requests.arrival, self.done
         first = int(arrival[0])
         last = int(self.served.finish.max(initial=first))
         span = max((last - first) / PICOSECONDS, 1e-12)
-        met = self._met(slo, values)
-        statistics = {name: statistics_of(v[~np.isnan(v)]) for name, v in values.items()}
-        statistics["itl"] = statistics_of_gaps(self.gaps)
+        seen = {name: _statistics(of_metric) for name, of_metric in values.items()}
+        itl = statistics_of_gaps(self.gaps)
+        parts = self._parts(workload, values, seen)
+        met = self._met(parts, values)
+        bins = len(workload.rows)
         busy, batch = self._use(self.decoding_from, len(self.runs), span)
         prefill_busy = self._use(0, self.decoding_from, span)[0] if self.decoding_from else None
         arriving = float((arrival[-1] - first) / PICOSECONDS)
@@ -127,9 +131,11 @@ class Outcome:
             cache=self._fullest(),
             hits=hits / max(1, hits + computed),
             growing=self._growing(values, arriving),
-            objectives=tuple(self._objectives(slo, values, statistics)),
+            objectives=tuple(self._objectives(workload, parts, values, itl)),
             bins=tuple(self._bins(values, met, bins)) if bins > 1 else (),
-            **statistics,
+            classes=tuple(self._classes(parts, met, span)),
+            itl=itl,
+            **seen,
         )
 
     def _use(self, start: int, stop: int, span: Seconds) -> tuple[float, float]:
@@ -142,38 +148,70 @@ class Outcome:
         held = math.fsum(float((runs[:, BATCH] * t).sum()) for runs, t in rows)
         return total / span / max(1, len(engines)), held / total if total else 0.0
 
-    def _met(self, slo: Slo, values: dict[str, Floats]) -> NDArray[np.bool_]:
-        """Say which requests met every objective; what has no second token has no TPOT."""
+    def _parts(self, workload: Workload, values: Values, whole: Seen) -> "list[_Part]":
+        """Return the classes with their requests; of a workload without any itself."""
+        category = self.requests.category
+        if category is None:
+            return [_Part(workload, np.ones(len(self.requests), bool), whole)]
+        of_class = [category == number for number in range(len(workload.classes))]
+        return [
+            _Part(kind, own, {name: _statistics(values[name][own]) for name in values})
+            for kind, own in zip(workload.classes, of_class, strict=True)
+        ]
+
+    def _met(self, parts: "list[_Part]", values: Values) -> NDArray[np.bool_]:
+        """Say which requests met every limit; what has no second token has no TPOT."""
         met = self.done.copy()
-        for metric, limit in widest(slo).items():
-            if metric != "itl":
-                met &= np.isnan(values[metric]) | (values[metric] <= limit)
+        for part in parts:
+            for metric, limit in widest(part.kind.slo).items():
+                if metric != "itl":
+                    within = np.isnan(values[metric]) | (values[metric] <= limit)
+                    met &= within | ~part.own
         return met
 
     def _objectives(
-        self, slo: Slo, values: dict[str, Floats], statistics: dict[str, Statistics | None]
+        self, workload: Workload, parts: "list[_Part]", values: Values, itl: Statistics | None
     ) -> "list[Attainment]":
-        found = []
-        for bound in slo.objectives:
-            metric, _, name = bound.fact.partition(".")
-            of_metric = statistics[metric]
-            seen = None if of_metric is None else float(getattr(of_metric, name))
-            met = seen is None or seen <= bound.value
-            if metric == "itl":
-                within = self.gaps.durations <= bound.value * PICOSECONDS
-                total = max(1, int(self.gaps.counts.sum()))
-                share = float(self.gaps.counts[within].sum() / total)
-            else:
-                known = self.done & ~np.isnan(values[metric])
-                judged = known | ~self.done
-                inside = known & (values[metric] <= bound.value)
-                share = float(inside.sum() / max(1, judged.sum()))
-            found.append(Attainment(bound.fact, bound.text, bound.value, seen, met, share))
-        return found
+        """Return how each limit fares; gaps between tokens are of all classes together."""
+        of_requests = [
+            self._of_requests(part, bound, values)
+            for part in parts
+            for bound in part.kind.slo.objectives
+            if not _is_of_gaps(bound)
+        ]
+        of_gaps = [b for b in workload.slo.objectives if _is_of_gaps(b)]
+        return [*of_requests, *(self._of_gaps(bound, itl) for bound in of_gaps)]
 
-    def _bins(
-        self, values: dict[str, Floats], met: NDArray[np.bool_], count: int
-    ) -> "list[BinMetrics]":
+    def _of_gaps(self, bound: Bound, seen: Statistics | None) -> Attainment:
+        within = self.gaps.durations <= bound.value * PICOSECONDS
+        total = max(1, int(self.gaps.counts.sum()))
+        return _attainment(bound, seen, float(self.gaps.counts[within].sum() / total))
+
+    def _of_requests(self, part: "_Part", bound: Bound, values: Values) -> Attainment:
+        metric = bound.fact.partition(".")[0]
+        known = part.own & self.done & ~np.isnan(values[metric])
+        judged = known | (part.own & ~self.done)
+        within = known & (values[metric] <= bound.value)
+        share = float(within.sum() / max(1, judged.sum()))
+        return _attainment(bound, part.seen[metric], share, part.name)
+
+    def _classes(
+        self, parts: "list[_Part]", met: NDArray[np.bool_], span: Seconds
+    ) -> "list[ClassMetrics]":
+        return [
+            ClassMetrics(
+                name=part.name,
+                requests=int(part.own.sum()),
+                finished=int((part.own & self.done).sum()),
+                attainment=float(met[part.own].mean()) if part.own.any() else 0.0,
+                goodput=float((met & part.own).sum() / span),
+                **part.seen,
+            )
+            for part in parts
+            if part.name
+        ]
+
+    def _bins(self, values: Values, met: NDArray[np.bool_], count: int) -> "list[BinMetrics]":
         found = []
         for number in range(count):
             own = self.requests.bin == number
@@ -182,8 +220,8 @@ class Outcome:
                 BinMetrics(
                     number,
                     int(own.sum()),
-                    statistics_of(ttft[~np.isnan(ttft)]),
-                    statistics_of(tpot[~np.isnan(tpot)]),
+                    _statistics(ttft),
+                    _statistics(tpot),
                     float(met[own].mean()) if own.any() else 0.0,
                 )
             )
@@ -293,6 +331,40 @@ def of_the_middle(outcome: Outcome, metrics: Metrics, ramp: Seconds) -> Metrics:
         throughput=metrics.throughput * served / metrics.served * float(longer),
         input_throughput=served * float(requests.input[inside].mean()),
         goodput=served * metrics.attainment,
+        classes=tuple(
+            evolve(one, goodput=one.goodput / max(metrics.served, 1e-30) * served)
+            for one in metrics.classes
+        ),
+    )
+
+
+@frozen(eq=False)
+class _Part:
+    """A class, or all requests: which requests are of it, and what they saw."""
+
+    kind: RequestKind
+    own: NDArray[np.bool_]
+    seen: Seen
+
+    @property
+    def name(self) -> str:
+        """The name of the class; that of no class is empty."""
+        return self.kind.name if isinstance(self.kind, RequestClass) else ""
+
+
+def _is_of_gaps(bound: Bound) -> bool:
+    return bound.fact.startswith("itl.")
+
+
+def _attainment(bound: Bound, seen: Statistics | None, share: float, name: str = "") -> Attainment:
+    value = None if seen is None else float(getattr(seen, bound.fact.partition(".")[2]))
+    return Attainment(
+        fact=f"{name}.{bound.fact}" if name else bound.fact,
+        objective=f"{name}: {bound.text}" if name else bound.text,
+        limit=bound.value,
+        seen=value,
+        met=value is None or value <= bound.value,
+        share=share,
     )
 
 
@@ -303,6 +375,11 @@ def widest(slo: Slo) -> dict[str, Seconds]:
         metric = bound.fact.partition(".")[0]
         limits[metric] = max(limits.get(metric, 0.0), bound.value)
     return limits
+
+
+def _statistics(values: Floats) -> Statistics | None:
+    """Return the statistics of requests that have a value."""
+    return statistics_of(values[~np.isnan(values)])
 
 
 def statistics_of(values: Floats) -> Statistics | None:

@@ -25,6 +25,7 @@ from specc.session import Session
 from specc.simulation.cluster import Pool
 from specc.simulation.costs import PICOSECONDS, CostTable
 from specc.simulation.requests import Requests
+from tests.simulation import promised
 
 TRACE = Path(__file__).parents[3] / "shared/reference/traces/splitwise_conv.csv"
 COLUMNS = ("arrived_at", "num_prefill_tokens", "num_decode_tokens")
@@ -87,7 +88,7 @@ def _print(name: str, requests: Requests, goal: str, runs: int = 5, drafts: int 
     pool = _pool(requests)
     pool = evolve(pool, settings=evolve(pool.settings, acceptance=ACCEPTANCE[:drafts]))
     best = _best(pool, requests, runs)
-    batch = pool.serve(requests).metrics(Slo(ttft=1.0)).batch
+    batch = pool.serve(requests).metrics(promised(Slo(ttft=1.0))).batch
     print(
         f"{name}: {len(requests):,} requests in {best:.2f} s, {len(requests) / best:,.0f} a second "
         f"(goal {goal}), batch {batch:.0f}",
@@ -101,7 +102,7 @@ def _best(pool: Pool, requests: Requests, runs: int = 5) -> float:
     seconds = []
     for _ in range(runs):
         start = time.process_time()
-        metrics = pool.serve(requests).metrics(Slo(ttft=1.0))
+        metrics = pool.serve(requests).metrics(promised(Slo(ttft=1.0)))
         seconds.append(time.process_time() - start)
         assert metrics.finished == len(requests)
     return min(seconds)

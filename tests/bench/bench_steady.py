@@ -22,6 +22,7 @@ from specc.serving import Server, Steady
 from specc.simulation.closed import Clients, serve_clients
 from specc.simulation.instances import SimulatedInstance
 from specc.simulation.requests import Requests
+from tests.simulation import promised
 
 MODELS = (
     "qwen3_8b",
@@ -55,7 +56,7 @@ class Case:
         prompt, output = (generator.integers(*part, count) for part in (self.inputs, self.outputs))
         pool = self.instance.pool(Routing.ENGINE, self.inputs[1] + self.outputs[1])
         outcome = serve_clients(pool, Requests(none, prompt, none, output, none), Clients(clients))
-        return outcome.metrics(Slo())
+        return outcome.metrics(promised(Slo()))
 
     def errors(self) -> dict[str, float]:
         """Return the logarithm of the closed form over the simulation, metric by metric."""

@@ -33,6 +33,7 @@ CASES = [
     "unchunked",
     "software",
     "hits",
+    "classes",
 ]
 
 

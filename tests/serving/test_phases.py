@@ -199,7 +199,7 @@ SEEING = evolve(
 def test_images_add_tokens_to_the_prompt_and_patches_to_prefill() -> None:
     """640 × 480 at 28 pixels a token are 23 × 17 = 391 tokens, of four patches each."""
     workload = evolve(WORKLOAD, images=Images(count=2, width=640, height=480), prefix_hit=0.5)
-    assert image_tokens(workload, SEEING) == 2 * 391
+    assert image_tokens(workload, SEEING) == (2 * 391,)
     server = _server(workload, model=SEEING)
     (shape,) = server.mixture.shapes
     assert (shape.input, shape.cached) == (1000 + 782, 500)

@@ -12,6 +12,7 @@ from specc.results import EngineLimits, Metrics
 from specc.simulation.cluster import Pool
 from specc.simulation.costs import PICOSECONDS, MeasuredCosts
 from specc.simulation.requests import Requests
+from tests.simulation import promised
 
 MS = 1e-3
 DECODE = [(1, 25.2 * MS), (8, 28.1 * MS)]
@@ -38,7 +39,7 @@ def run(admission: int, first_submit: float, prefill: list[tuple[int, float]]) -
         ready_at=round(first_submit * MS * PICOSECONDS),
     )
     costs = MeasuredCosts([(4 * n, ms * MS) for n, ms in prefill], DECODE, longest=16)
-    return Pool(settings, costs).serve(requests).metrics(Slo())
+    return Pool(settings, costs).serve(requests).metrics(promised(Slo()))
 
 
 def seen(metrics: Metrics) -> dict[str, tuple[float, ...]]:

@@ -34,6 +34,7 @@ from specc.simulation.costs import PICOSECONDS, CostTable, MeasuredCosts
 from specc.simulation.instances import measured_pool
 from specc.simulation.requests import Requests
 from tests.cost.test_rules import MODEL
+from tests.simulation import promised
 
 COSTS = MeasuredCosts([(1, 0.01), (512, 0.06)], [(1, 0.02), (32, 0.03)], 4096)
 
@@ -102,7 +103,7 @@ def test_metrics_are_those_of_plain_lists(seed: int, engines: int, rate: float) 
     )
     tail = Bound(fact="ttft.p90", operator="<=", value=0.5, text="ttft.p90 <= 500 ms")
     outcome = Pool(_engine(capacity=60), COSTS, engines).serve(requests)
-    metrics = outcome.metrics(Slo(tpot=0.03, tails=(tail,)))
+    metrics = outcome.metrics(promised(Slo(tpot=0.03, tails=(tail,))))
     rows = [
         (int(a), int(i), int(o), int(first), int(finish), int(begin))
         for a, i, o, first, finish, begin in zip(
@@ -152,7 +153,7 @@ def test_busy_and_batch_are_shares_of_the_time() -> None:
     """Two answers of ten tokens, apart: an engine steps from each arrival to its last token."""
     requests = _requests([0.0, 10.0], 16, 10)
     outcome = Pool(_engine(), COSTS).serve(requests)
-    metrics = outcome.metrics(Slo())
+    metrics = outcome.metrics(promised(Slo()))
     first, second = outcome.served.finish / PICOSECONDS
     assert first < 1
     steps = first + (second - 10)
@@ -173,7 +174,7 @@ def test_a_queue_grows_if_the_last_wait_far_longer_than_those_in_the_middle() ->
 
     def growing(rate: float, count: int) -> bool:
         requests = _requests(np.arange(count) / rate, 16, 1)
-        return Pool(alone, costs).serve(requests).metrics(Slo()).growing
+        return Pool(alone, costs).serve(requests).metrics(promised(Slo())).growing
 
     assert not growing(0.9, 500)
     assert growing(1.5, 500)

@@ -32,6 +32,7 @@ from specc.simulation.costs import PICOSECONDS, CostTable, MeasuredCosts, line_t
 from specc.simulation.instances import SimulatedInstance
 from specc.simulation.metrics import statistics_of, statistics_of_gaps, widest
 from specc.simulation.requests import Gaps, Requests
+from tests.simulation import promised
 from tests.simulation.test_theory import COSTS, Moving, engine, some
 
 A3 = "atlas_800_a3_752t_die"
@@ -251,7 +252,7 @@ def test_objectives_of_a_request() -> None:
     tail = Bound(fact="ttft.p99", operator="<=", value=5.0, text="ttft.p99 <= 5 s")
     slo = Slo(ttft=1.0, tpot=0.05, tails=(tail,))
     assert widest(slo) == {"ttft": 5.0, "tpot": 0.05}
-    metrics = Pool(engine(), COSTS).serve(some(1, 200, 4.0)).metrics(slo)
+    metrics = Pool(engine(), COSTS).serve(some(1, 200, 4.0)).metrics(promised(slo))
     mean, tpot, p99 = metrics.objectives
     assert (mean.objective, p99.objective) == ("mean TTFT", "ttft.p99 <= 5 s")
     assert mean.seen == metrics.ttft.mean
@@ -263,7 +264,7 @@ def test_objectives_of_a_request() -> None:
 
 def test_what_does_not_fit_is_rejected_and_counted() -> None:
     requests = some(1, 100, 4.0)
-    metrics = Pool(engine(capacity=20), COSTS).serve(requests).metrics(Slo(ttft=100.0))
+    metrics = Pool(engine(capacity=20), COSTS).serve(requests).metrics(promised(Slo(ttft=100.0)))
     longer = int((-(-(requests.input + requests.output - 1) // 16) > 20).sum())
     assert metrics.rejected == longer > 10
     assert metrics.finished == 100 - longer
@@ -278,7 +279,7 @@ def test_capacity_of_a_queue_that_is_known() -> None:
     def at(scale: float, seed: int):
         simulate = Simulate(arrival=Arrival(Process.CONSTANT, 1.0), requests=2000, seed=seed)
         requests = RequestSource(simulate, Workload(input=100, output=1)).requests(scale)
-        return Pool(limits, costs).serve(requests).metrics(Slo(ttft=0.11))
+        return Pool(limits, costs).serve(requests).metrics(promised(Slo(ttft=0.11)))
 
     for start in (0.01, 1.0, 300.0):
         scale = highest_scale(at, 0.99, 1, start)
@@ -286,7 +287,7 @@ def test_capacity_of_a_queue_that_is_known() -> None:
         assert scale == pytest.approx(10.0, rel=0.02)
 
     def never(scale: float, seed: int):
-        return Pool(limits, costs).serve(some(seed, 50, scale)).metrics(Slo(ttft=1e-6))
+        return Pool(limits, costs).serve(some(seed, 50, scale)).metrics(promised(Slo(ttft=1e-6)))
 
     assert highest_scale(never, 0.99, 1, 1.0) is None
 
@@ -298,7 +299,7 @@ def test_days_do_not_overflow() -> None:
     requests = some(1, count, 1e6)
     requests = attrs.evolve(requests, output=np.full(count, 2000), input=np.full(count, 10))
     limits = engine(limit=256, admission=256, decode_batch=256, capacity=10**6)
-    metrics = Pool(limits, costs).serve(requests).metrics(Slo())
+    metrics = Pool(limits, costs).serve(requests).metrics(promised(Slo()))
     assert metrics.span > 2 * 86400
     assert 150 < metrics.batch <= 256
     assert metrics.ttft is not None
@@ -333,7 +334,7 @@ def _carried(tail: Bound, count: int = 2000):
     def at(scale: float, seed: int):
         simulate = Simulate(arrival=Arrival(Process.POISSON, 1.0), requests=count, seed=seed)
         requests = RequestSource(simulate, Workload(input=100, output=10)).requests(scale)
-        return Pool(engine(), costs).serve(requests).metrics(Slo(tails=(tail,)))
+        return Pool(engine(), costs).serve(requests).metrics(promised(Slo(tails=(tail,))))
 
     return highest_scale(at, 0.99, 1, 1.0), at
 
@@ -390,7 +391,7 @@ def test_hits_are_a_share() -> None:
     requests = source(6.0, 300, 400).requests()
     requests = attrs.evolve(requests, arrival=requests.arrival // 200)
     outcome = Pool(engine(capacity=170), COSTS).serve(requests)
-    metrics = outcome.metrics(Slo())
+    metrics = outcome.metrics(promised(Slo()))
     assert metrics.preemptions > 0
     assert 0 < metrics.hits < 1
     assert metrics.rejected + metrics.finished == 400

@@ -16,6 +16,7 @@ from specc.simulation.costs import PICOSECONDS, MeasuredCosts
 from specc.simulation.metrics import Outcome
 from specc.simulation.policies.schedulers import scheduler_of
 from specc.simulation.requests import REJECTED, Requests
+from tests.simulation import promised
 
 
 def engine(**changes) -> EngineLimits:
@@ -278,7 +279,10 @@ def test_more_replicas_serve_what_one_cannot() -> None:
     requests = some(7, 600, 8.0)
     slo = Slo(ttft=1.0, tpot=0.1)
     shares = [
-        Pool(engine(), COSTS, count, Routing.LEAST_LOAD).serve(requests).metrics(slo).attainment
+        Pool(engine(), COSTS, count, Routing.LEAST_LOAD)
+        .serve(requests)
+        .metrics(promised(slo))
+        .attainment
         for count in (1, 2, 4)
     ]
     assert shares[0] < shares[1] <= shares[2]

@@ -12,7 +12,7 @@ from specc.calibration.served.layouts import ServedPart
 from specc.calibration.served.reading import Row, Run, read_run
 from specc.cost import StepTable
 from specc.cost.times import P10, P90
-from specc.ir import Phase, Routing, Slo, Transfer
+from specc.ir import Phase, Routing, Transfer, Workload
 from specc.library import LibraryError
 from specc.records import Record
 from specc.results import EngineLimits, Metrics
@@ -199,12 +199,13 @@ def _simulated(run: Run, instances: list[SimulatedInstance]) -> Metrics:
     outcome = serve_clients(cluster, requests, Clients(clients, ramp=picoseconds(ramp)))
     if outcome.rejected:
         raise UnclearError("a request does not fit into the limits of the engine")
-    metrics = outcome.metrics(Slo(), 1)
+    unlimited = Workload(input=run.prompt, output=run.output)
+    metrics = outcome.metrics(unlimited)
     if run.rate is None or metrics.served <= run.rate:
         return metrics
     # The load tool sends no more than its rate: so many are never under way as there are clients.
     times = np.arange(count) * picoseconds(1 / run.rate)
-    return cluster.serve(evolve(requests, arrival=times)).metrics(Slo(), 1)
+    return cluster.serve(evolve(requests, arrival=times)).metrics(unlimited)
 
 
 def _cluster(run: Run, instances: list[SimulatedInstance]) -> Cluster:

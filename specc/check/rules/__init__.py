@@ -29,12 +29,16 @@ from specc.ir.vocabulary import Node
 # Called with the nodes that the comment beside a tuple names.
 Check = Callable[..., Iterator[Diagnostic]]
 
-WORKLOAD: tuple[Check, ...] = (  # workload
+REQUESTS: tuple[Check, ...] = (  # class of a workload, or a workload that has none
     workload.given_twice,
     workload.missing,
     workload.representative_without_bins,
     workload.mean_without_samples,
     workload.confidence_in_nothing,
+)
+WORKLOAD: tuple[Check, ...] = (  # workload
+    workload.of_all_classes,
+    workload.names_of_classes,
 )
 MODEL: tuple[Check, ...] = (  # model
     model.heads,
@@ -118,6 +122,7 @@ SIMULATION: tuple[Check, ...] = (  # study, its simulation
     simulation.engines,
     simulation.blocks,
     simulation.system_prompt,
+    simulation.classes_of_a_trace,
 )
 CAPACITY: tuple[Check, ...] = (  # study, its simulation, its capacity
     capacity.objectives,
@@ -149,6 +154,8 @@ def problems_of(node: Node) -> Iterator[Diagnostic]:
         case Deployment():
             yield from _of_deployment(node)
         case Workload():
+            for kind in node.parts:
+                yield from _all(REQUESTS, kind)
             yield from _all(WORKLOAD, node)
         case MeasuredServer():
             yield from _all(SOFTWARE, node)

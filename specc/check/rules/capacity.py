@@ -13,7 +13,7 @@ FEWEST_REQUESTS = 100
 def objectives(study: Study, _simulate: Simulate, capacity: Capacity) -> Iterator[Diagnostic]:
     """A capacity is the highest rate that meets the objectives."""
     at = label_of(capacity, "", "", study)
-    if not study.workload.slo.objectives:
+    if not study.workload.limits:
         yield Diagnostic(
             "E0497",
             "a capacity needs objectives",

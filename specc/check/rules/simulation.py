@@ -46,11 +46,12 @@ def _statistics_without(study: Study, why: str, how: str) -> Iterator[Diagnostic
     """Limits and expectations on single requests need a simulation, which there is not."""
     here = label_of(study, "simulate" if study.unsimulated else "", "not simulated")
     slo = study.workload.slo
-    for tail in slo.tails:
+    tails = {tail.spans[""]: tail for part in study.workload.parts for tail in part.slo.tails}
+    for span, tail in tails.items():
         yield Diagnostic(
             "E0481",
             f"'{tail.fact}' needs a simulation",
-            (Label(tail.spans[""], "a statistic over requests"), here),
+            (Label(span, "a statistic over requests"), here),
             why=f"{why}; closed forms and step loops compute only means",
             help=how,
         )
@@ -200,7 +201,8 @@ def idle(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
             (label_of(sessions, "system_prompts", ""),),
             help="say how long they are: system_prompt = 1Ki tok",
         )
-    if "lengths" in simulate.spans and (trace or not study.workload.requests):
+    ranged = any(part.requests for part in study.workload.parts)
+    if "lengths" in simulate.spans and (trace or not ranged):
         yield _of_no_use(simulate, "lengths", "there are no bins to draw lengths from")
 
 
@@ -243,7 +245,7 @@ def hit_rate(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
         yield Diagnostic(
             "E0488",
             f"a hit rate together with {'a trace that has hash_ids' if hashed else 'sessions'}",
-            (source, label_of(study.workload, _hits_of(study.workload), "a fixed hit rate")),
+            (source, _fixed_hits(study.workload)),
             help="keep one of them",
         )
 
@@ -256,12 +258,13 @@ def shortlist(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
 
 def images_of_servers(study: Study, _simulate: Simulate) -> Iterator[Diagnostic]:
     """Nobody measured steps with images."""
-    if study.servers and study.workload.images is not None:
-        yield Diagnostic(
-            "E0491",
-            "a measured server has no times for images",
-            (label_of(study.workload.images, "", "images", study.workload),),
-        )
+    for part in study.workload.parts if study.servers else ():
+        if part.images is not None:
+            yield Diagnostic(
+                "E0491",
+                "a measured server has no times for images",
+                (label_of(part.images, "", "images", part),),
+            )
 
 
 def engines(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
@@ -333,11 +336,7 @@ def system_prompt(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
     """The system prompt leaves room for the shortest request."""
     if simulate.sessions is None:
         return
-    workload = study.workload
-    shortest = min(
-        (row.input[0] + row.output[0] for row in workload.requests),
-        default=(workload.input or 1) + (workload.output or 1),
-    )
+    shortest = min(row.input[0] + row.output[0] for _, row in study.workload.rows)
     limits = [instance.longest_request for instance in study.instances]
     limits += [s.max_model_length for s in study.servers if s.max_model_length is not None]
     least = min(limits, default=None)
@@ -357,8 +356,24 @@ def system_prompt(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
         )
 
 
-def _hits_of(workload: Workload) -> str:
-    return "prefix_hit" if "prefix_hit" in workload.spans else "requests"
+def classes_of_a_trace(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
+    """A trace does not say which class a request is of."""
+    if simulate.arrival.trace is not None and study.workload.classes:
+        yield Diagnostic(
+            "E0479",
+            "the requests of a trace have no class",
+            (
+                label_of(simulate, "arrival", "lengths and times of each request"),
+                label_of(study.workload.classes[0], "", "classes", study.workload),
+            ),
+            help="simulate a rate, with lengths_from(…) in each class, or remove the classes",
+        )
+
+
+def _fixed_hits(workload: Workload) -> Label:
+    part = next(p for p in workload.parts if any(s.cached for s in p.shapes_of_bins()))
+    field = "prefix_hit" if "prefix_hit" in part.spans else "requests"
+    return label_of(part, field, "a fixed hit rate", workload)
 
 
 def _of_no_use(simulate: Simulate, field: str, why: str) -> Diagnostic:

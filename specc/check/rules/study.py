@@ -1,6 +1,6 @@
 """Rules of a study: a workload on deployments that are compared."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from specc.check.labels import label_of
 from specc.check.rules.software import as_it_runs, limit_of
@@ -25,25 +25,24 @@ def metrics_without_value(study: Study) -> Iterator[Diagnostic]:
     """A limit is on something that the requests have."""
     workload, simulate = study.workload, study.simulate
     traced = simulate is not None and simulate.arrival.trace is not None
-    if traced or any(row.output[1] > 2 for row in workload.requests):
+    if traced:
         return
-    if not workload.requests and (workload.output or 1) > 1:
-        return
-    limits = [b for b in workload.slo.objectives if b.fact.partition(".")[0] in ("tpot", "itl")]
-    if not limits:
-        return
-    path = "requests" if workload.requests else "output"
-    name = limits[0].fact.partition(".")[0]
-    yield Diagnostic(
-        "E0418",
-        f"outputs of one token have no {name.upper()}",
-        (
-            label_of(workload.slo, name, "a limit on it", workload),
-            label_of(workload, path, "one token is the first one", study),
-        ),
-        why="TPOT and ITL are times from one token to the next",
-        help="remove the limit, or give outputs of two tokens or more",
-    )
+    for part in workload.parts:
+        metrics = [bound.fact.partition(".")[0] for bound in part.slo.objectives]
+        limited = [name for name in metrics if name in ("tpot", "itl")]
+        if not limited or any(row.output[1] > 2 for row in part.bins):
+            continue
+        path = "requests" if part.requests else "output"
+        yield Diagnostic(
+            "E0418",
+            f"outputs of one token have no {limited[0].upper()}",
+            (
+                label_of(part.slo, limited[0], "a limit on it", part),
+                label_of(part, path, "one token is the first one", study),
+            ),
+            why="TPOT and ITL are times from one token to the next",
+            help="remove the limit, or give outputs of two tokens or more",
+        )
 
 
 def without_deployments(study: Study) -> Iterator[Diagnostic]:
@@ -129,13 +128,16 @@ def currencies(study: Study) -> Iterator[Diagnostic]:
 
 def images(study: Study, deployment: Deployment) -> Iterator[Diagnostic]:
     """Images need a model that reads them."""
-    workload = study.workload
-    if workload.images is not None and deployment.model.vision is None:
+    if deployment.model.vision is not None:
+        return
+    for part in study.workload.parts:
+        if part.images is None:
+            continue
         yield Diagnostic(
             "E0474",
             f"'{deployment.model.name}' does not take images",
             (
-                label_of(workload.images, "", "images of a request", workload),
+                label_of(part.images, "", "images of a request", part),
                 label_of(deployment, "model", "a text model"),
                 label_of(study, "deployments", "together here"),
             ),
@@ -203,42 +205,33 @@ def _too_long(
     )
 
 
-def _longest(workload: Workload, images: int) -> Iterator[tuple[int, int, tuple[Label, ...]]]:
-    """Yield the longest prompt and output of the workload, or of each bin, with their labels."""
-    with_images = " with its images" if images else ""
-    if workload.input is not None and workload.output is not None:
-        prompt = workload.input + images
-        yield (
-            prompt,
-            workload.output,
-            (
-                label_of(workload, "input", f"{prompt} tokens of prompt{with_images}"),
-                label_of(workload, "output", f"and {workload.output} of output"),
-            ),
-        )
-    for row in workload.requests:
-        prompt, output = row.input[1] - 1 + images, row.output[1] - 1
-        yield (
-            prompt,
-            output,
-            (
-                label_of(row, "input", f"up to {prompt} tokens of prompt{with_images}", workload),
-                label_of(row, "output", f"and up to {output} of output", workload),
-            ),
-        )
+def _longest(
+    workload: Workload, images: Sequence[int]
+) -> Iterator[tuple[int, int, tuple[Label, ...]]]:
+    """Yield the longest prompt and output of each bin, with their labels."""
+    for part, more in zip(workload.parts, images, strict=True):
+        with_images = " with its images" if more else ""
+        upto = "up to " if part.requests else ""
+        for row in part.bins:
+            prompt, output = row.input[1] - 1 + more, row.output[1] - 1
+            labels = (
+                label_of(row, "input", f"{upto}{prompt} tokens of prompt{with_images}", part),
+                label_of(row, "output", f"and {upto}{output} of output", part),
+            )
+            yield prompt, output, labels
 
 
 def outputs(study: Study, deployment: Deployment) -> Iterator[Diagnostic]:
     """Instances that decode need something to decode."""
     decodes = Phase.DECODE in deployment.mode.phases
     if decodes and all(shape.output == 1 for shape in study.workload.shapes()):
-        workload = study.workload
-        field = "requests" if workload.requests else "output"
+        first = study.workload.parts[0]
+        field = "requests" if first.requests else "output"
         yield Diagnostic(
             "E0475",
             "outputs of one token leave nothing to decode",
             (
-                label_of(workload, field, "one token, which prefill brings"),
+                label_of(first, field, "one token, which prefill brings"),
                 label_of(deployment, "mode", "instances that decode"),
                 label_of(study, "deployments", "together here"),
             ),

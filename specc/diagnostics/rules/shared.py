@@ -42,3 +42,11 @@ def measured(fields: str, chat: str = "", server: str = "") -> str:
         "} }\n"
         f"study s {{\n    workload = chat\n    servers = box\n    {fields}\n}}\n"
     )
+
+
+def class_of_chat(fields: str, name: str = "batch") -> str:
+    """Return a workload with two classes, one of which has some fields."""
+    return (
+        "workload chat { input = 3500 tok; output = 1500 tok\n"
+        f"    class interactive {{ share = 80% }}\n    class {name} {{ share = 20%; {fields} }}\n}}"
+    )

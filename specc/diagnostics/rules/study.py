@@ -1,7 +1,14 @@
 """Rules of a study: a workload on deployments that are compared."""
 
 from specc.diagnostics.rule import Rule
-from specc.diagnostics.rules.shared import ALL, LIBRARY, WORKLOAD, study
+from specc.diagnostics.rules.shared import (
+    ALL,
+    LIBRARY,
+    WORKLOAD,
+    class_of_chat,
+    measured,
+    study,
+)
 
 
 def _pair(one: str, other: str, prelude: str = "") -> str:
@@ -91,5 +98,28 @@ RULES = (
         ALL + "study s { workload = chat; deployments = a3; sweep zip {\n"
         "    sweep chat.input in [1Ki tok, 2Ki tok]\n    sweep chat.output in [512 tok, 256 "
         "tok]\n} }",
+    ),
+    Rule(
+        "E0478",
+        "a class has the name of something else",
+        "Results of a class are written as best.interactive.ttft.p99. 'best', 'prefill' and 'decode' "
+        "have a meaning of their own there. Choose another name.",
+        class_of_chat("", "prefill"),
+        class_of_chat(""),
+    ),
+    Rule(
+        "E0479",
+        "classes together with a trace",
+        "A trace has the time and the lengths of each request, and does not say which class it is of. "
+        "Simulate a rate instead; a class may take its lengths from a trace of its own: "
+        'class batch { share = 20%; requests = lengths_from("batch.csv") }. Or remove the classes.',
+        measured(
+            'simulate { arrival = trace("trace.csv") }',
+            "class batch { share = 20% }; class interactive { share = 80% }",
+        ),
+        measured(
+            "simulate { arrival = poisson(2 req/s) }",
+            "class batch { share = 20% }; class interactive { share = 80% }",
+        ),
     ),
 )

@@ -1,6 +1,7 @@
 """Rules of a workload: how long requests are."""
 
 from specc.diagnostics.rule import Rule
+from specc.diagnostics.rules.shared import class_of_chat
 
 _BINS = "requests {\n    | share | input    | output |\n    | 50%   | 1 .. 2Ki | 64     |\n"
 
@@ -83,5 +84,14 @@ RULES = (
         "outputs have.",
         _one_token("slo { tpot <= 50 ms }"),
         _one_token("slo { ttft <= 2 s }"),
+    ),
+    Rule(
+        "E0419",
+        "a class limits what belongs to all requests",
+        "Sequences of all classes decode in the same steps, so the gaps between tokens (ITL) are not "
+        "known by class; TPOT is. 'confidence' is asked of all limits of a workload. Both stand in "
+        "the 'slo' of the workload. TTFT, TPOT, queue and latency may be limited in each class.",
+        class_of_chat("slo { itl.p99 <= 80 ms }"),
+        class_of_chat("slo { tpot.p99 <= 80 ms }"),
     ),
 )

@@ -11,6 +11,7 @@ from specc.report.sections import (
     bounds,
     candidates,
     capacity,
+    classes,
     comparison,
     configurations,
     curves,
@@ -51,6 +52,7 @@ SECTIONS: tuple[Section, ...] = (
     simulation.blocks,
     capacity.blocks,
     shortlist.blocks,
+    classes.blocks,
     requests.blocks,
     engines.blocks,
     # as planned
@@ -76,6 +78,7 @@ SIMULATION_SECTIONS: tuple[Section, ...] = (
     simulation.blocks,
     capacity.blocks,
     shortlist.blocks,
+    classes.blocks,
     requests.blocks,
     engines.blocks,
     expectations.blocks,

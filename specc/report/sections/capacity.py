@@ -30,7 +30,7 @@ _COLUMNS = (
 def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the picture and the table of what was seen at each rate."""
     shown = study.simulations
-    lines = capacity_charts(shown[:MOST_SIMULATED], study.study.workload.slo)
+    lines = capacity_charts(shown[:MOST_SIMULATED], study.study.workload.common_slo)
     if lines:
         yield Chart(
             id=study.id("capacity"),

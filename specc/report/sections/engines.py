@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from specc.engines import rules_of
-from specc.ir import Admission, Engine, SoftwareSettings, Study
+from specc.ir import Admission, Engine, Queue, SoftwareSettings, Study
 from specc.report import format as show
 from specc.report.charts.simulation import state_charts, step_charts
 from specc.report.document import Chart, Column, ReportBlock, Row, Table
@@ -20,6 +20,7 @@ _ROWS = (
     "Prefill admission (a step)",
     "KV cache (tok)",
     "Block (tok)",
+    "Queue",
     "Admission",
     "Prefix caching",
     "Async scheduling",
@@ -84,6 +85,7 @@ def _cells(count: int, limits: EngineLimits, fixed: bool) -> tuple[str, ...]:
         show.integer(limits.admission),
         "no limit" if is_unlimited(limits) else show.integer(cache),
         show.integer(limits.block),
+        "by priority" if limits.queue is Queue.PRIORITY else "by arrival",
         _STARTS[limits.start],
         "by hash" if limits.prefix_caching else off,
         "yes" if limits.async_scheduling else "no",

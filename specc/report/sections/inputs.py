@@ -4,7 +4,6 @@ The rows are generated from the vocabulary and from where each value was written
 that was set can be left out; what was not set stands below them with its default.
 """
 
-import math
 from collections.abc import Iterable, Iterator
 
 from attrs import evolve
@@ -99,23 +98,26 @@ def _of_workload(study: Study) -> Iterator[Written]:
     """Yield how requests are counted where that is not what was written."""
     workload = study.workload
     shapes = workload.shapes()
-    if workload.requests:
+    if workload.is_mixed:
         yield "Counted as", "; ".join(_bins(workload))
     elif shapes[0].cached:
         yield "Computed by prefill", f"{show.integer(shapes[0].new)} tok"
-    if workload.images is not None:
-        models = {instance.model.name: instance.model for instance in study.instances}
-        for name, model in models.items():
-            tokens = show.integer(image_tokens(workload, model))
-            yield f"Tokens of images, {name}", f"{tokens} tok, added to the prompt"
+    models = {instance.model.name: instance.model for instance in study.instances}
+    for name, model in models.items():
+        tokens = image_tokens(workload, model)
+        for part, own in zip(workload.parts, tokens, strict=True):
+            if part.images is not None:
+                of = f" of {part.name}" if workload.classes else ""
+                said = f"{show.integer(own)} tok, added to the prompt"
+                yield f"Tokens of images{of}, {name}", said
 
 
 def _bins(workload: Workload) -> Iterator[str]:
-    total = math.fsum(row.share for row in workload.requests)
-    for row, shape in zip(workload.requests, workload.shapes(), strict=True):
+    for (part, _), shape in zip(workload.rows, workload.shapes(), strict=True):
+        of = f"{part.name}: " if workload.classes else ""
         cached = f", {show.integer(shape.cached)} of it cached" if shape.cached else ""
         yield (
-            f"{show.percent(row.share / total)} with {show.integer(shape.input)} in{cached} and "
+            f"{of}{show.percent(shape.share)} with {show.integer(shape.input)} in{cached} and "
             f"{show.integer(shape.output)} out"
         )
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from attrs import evolve
 
-from specc.ir import Phase, Study
+from specc.ir import Phase, Study, Workload
 from specc.ir.load import LoadKind, fleet_rate, load_kind
 from specc.report import format as show
 from specc.report.document import Heading, ReportBlock, Text
@@ -26,7 +26,8 @@ def _question(study: Study) -> str:
     workload = study.workload
     settings = ", ".join(f"{path} = {value}" for path, value in study.settings)
     settings += ": " if settings else ""
-    images = f", {counted(workload.images.count, 'image')}" if workload.images else ""
+    several = {part.images.count for part in workload.parts if part.images is not None}
+    images = f", {counted(max(several), 'image')}" if several else ""
     return f"{settings}{_lengths(study)}{images}; {_judged(study)}. {_load(study)}".strip()
 
 
@@ -46,6 +47,8 @@ def _load(study: Study) -> str:
 
 def _judged(study: Study) -> str:
     """Say the objectives, and which of them no instance of the study has."""
+    if study.workload.classes:
+        return "; ".join(_class(study.workload))
     slo = study.workload.slo
     phases = {phase for d in study.deployments for phase in d.mode.phases}
     alone = next(iter(phases)) if len(phases) == 1 else Phase.WHOLE
@@ -54,6 +57,14 @@ def _judged(study: Study) -> str:
     if alone is Phase.DECODE and slo.ttft is not None:
         return f"{objectives(evolve(slo, ttft=None))}; TTFT does not apply to decode-only"
     return objectives(slo)
+
+
+def _class(workload: Workload) -> Iterator[str]:
+    """Yield the share, the place in the queue and the objectives of each class."""
+    ranked = len({one.priority for one in workload.classes}) > 1
+    for one, share in zip(workload.classes, workload.shares, strict=True):
+        place = f", priority {one.priority}" if ranked else ""
+        yield f"{one.name} ({show.percent(share)}{place}): {objectives(one.slo)}"
 
 
 def _lengths(study: Study) -> str:

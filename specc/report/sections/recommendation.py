@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 
 from attrs import evolve
 
-from specc.ir import Fleet, Objective, Slo
+from specc.ir import Fleet, Objective, Slo, Workload
 from specc.ir.load import LoadKind
 from specc.report import format as show
 from specc.report.document import Figure, Figures, ReportBlock
 from specc.report.relaxations import relaxations
-from specc.report.sections import simulation
+from specc.report.sections import classes, simulation
 from specc.report.study import ReportedStudy
 from specc.report.words import NOTHING_FITS, excess_text, limited_by, miss_text
 from specc.results import Configuration, Instance, KeptLimit, StudyResult, objective_of
@@ -47,14 +47,15 @@ def _card(study: ReportedStudy) -> Figures:
     remarks += _runner_up(result, best)
     remarks += _two_kinds_of_tpot(result)
     remarks += _overflow(best)
-    remarks += _at_risk(best, study.study.workload.slo)
+    remarks += _at_risk(best, study.study.workload.common_slo)
+    remarks += classes.breaks_first(study, best)
     remarks.append(_interval(best))
     return Figures(
         id="",
         good=True,
         title=best.layout,
         headline=_headline(best),
-        figures=_figures(best, study.study.workload.slo),
+        figures=_figures(best, study.study.workload),
         remarks=tuple(remarks),
     )
 
@@ -169,10 +170,11 @@ def _at_risk(best: Configuration, slo: Slo) -> list[str]:
 def _surely(kept: KeptLimit) -> str:
     assert kept.probability is not None
     assert kept.of_kernels is not None
-    metric, _, statistic = kept.fact.partition(".")
+    *of, metric, statistic = kept.fact.split(".")
+    whose = " of ".join([f"the {statistic} {show.limit_name(metric)}", *of])
     flip = ": as good as a coin flip" if abs(kept.probability - 0.5) < COIN_FLIP else ""
     return (
-        f"the {statistic} {show.limit_name(metric)} keeps its limit with "
+        f"{whose} keeps its limit with "
         f"{show.probability(kept.probability)} ({show.probability(kept.of_kernels)} if only "
         f"kernels err){flip}"
     )
@@ -350,8 +352,9 @@ def _overflow(best: Configuration) -> list[str]:
     ]
 
 
-def _figures(best: Configuration, slo: Slo) -> tuple[Figure, ...]:
-    bands = best.bands
+def _figures(best: Configuration, workload: Workload) -> tuple[Figure, ...]:
+    bands, slo = best.bands, workload.common_slo
+    whose = "mean of all classes" if workload.classes else "mean, no limit set"
     per_device = f"{show.rate(best.throughput_per_device)} per device"
     what = " of prompts" if best.mode == "prefill_only" else ""
     figures = [Figure("Throughput", show.rate(best.throughput), "tok/s", per_device + what)]
@@ -361,8 +364,8 @@ def _figures(best: Configuration, slo: Slo) -> tuple[Figure, ...]:
         ("TPOT", best.tpot, slo.tpot, (bands.tpot_p10, bands.tpot_p90)),
     ):
         if value is not None:
-            figures.append(_latency_figure(title, value, limit, band, _sure(best, title)))
-    figures += [_tail(kept) for kept in best.slo if not kept.fact.endswith(".mean")]
+            figures.append(_latency_figure(title, value, limit, band, _sure(best, title), whose))
+    figures += [_tail(kept) for kept in best.slo if kept.fact not in ("ttft.mean", "tpot.mean")]
     reserved = max(g.point.memory.reserved for g in best.instances)
     note = f"per device, after {show.size(reserved)} reserved"
     figures.append(Figure("Free memory", show.gibibytes(best.available), "GiB", note))
@@ -388,8 +391,7 @@ def _is_given(best: Configuration) -> bool:
 
 def _tail(kept: KeptLimit) -> Figure:
     """Return the figure of a limit on a statistic."""
-    metric, _, statistic = kept.fact.partition(".")
-    title = f"{show.limit_name(metric)} {statistic}"
+    title = show.limit_name(kept.fact)
     if kept.value is None:
         return Figure(title, "–", "", f"limit {show.duration(kept.limit)}")
     number, unit = show.duration(kept.value).split(" ")
@@ -434,11 +436,12 @@ def _latency_figure(
     limit: float | None,
     band: tuple[float | None, float | None],
     sure: str,
+    unlimited: str,
 ) -> Figure:
     number, unit = show.duration(value).split(" ")
     interval = _range(band)
     if limit is None:
-        return Figure(title, number, unit, f"mean, no limit set{interval}")
+        return Figure(title, number, unit, f"{unlimited}{interval}")
     return Figure(
         title,
         number,

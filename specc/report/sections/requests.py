@@ -32,7 +32,7 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
         yield _closed(study)
     if best.metrics.bins:
         yield _lengths(study, best)
-    lines = distribution_charts(study.simulations[:MOST_SIMULATED], study.study.workload.slo)
+    lines = distribution_charts(study.simulations[:MOST_SIMULATED], study.study.workload.common_slo)
     if lines:
         yield Chart(
             id=study.id("requests-cdf"),
@@ -162,12 +162,15 @@ def _difference(planned: float, simulated: float) -> str:
 
 
 def _lengths(study: ReportedStudy, best: Simulated) -> Table:
-    bins = study.study.workload.requests
+    workload = study.study.workload
+    rows, classes = workload.rows, bool(workload.classes)
+    of_class = (Column("Class", numeric=False),) if classes else ()
     return Table(
         id=study.id("simulated-lengths"),
         depth=study.summary,
         title="Simulated requests by length",
         columns=(
+            *of_class,
             Column("Prompt", "tok"),
             Column("Output", "tok"),
             Column("Requests"),
@@ -178,7 +181,13 @@ def _lengths(study: ReportedStudy, best: Simulated) -> Table:
             Column("Attainment"),
         ),
         rows=tuple(
-            Row((_range(bins[own.bin].input), _range(bins[own.bin].output), *_of_bin(own)))
+            Row(
+                (
+                    *([rows[own.bin][0].name] if classes else []),
+                    *map(_range, (rows[own.bin][1].input, rows[own.bin][1].output)),
+                    *_of_bin(own),
+                )
+            )
             for own in best.metrics.bins
         ),
     )

@@ -214,7 +214,7 @@ def _remarks(study: ReportedStudy) -> Iterator[str]:
 
 def _estimates(best: Simulated) -> Iterator[str]:
     parts = [
-        f"{_fact_name(e.fact)} {show.duration(e.fast)} to {show.duration(e.slow)}"
+        f"{show.limit_name(e.fact)} {show.duration(e.fast)} to {show.duration(e.slow)}"
         for e in best.estimates
         if e.fast is not None and e.slow is not None
     ]
@@ -223,11 +223,6 @@ def _estimates(best: Simulated) -> Iterator[str]:
             "80 % interval from errors of the cost model, if every step errs alike: "
             f"{', '.join(parts)}."
         )
-
-
-def _fact_name(fact: str) -> str:
-    metric, _, statistic = fact.partition(".")
-    return f"{show.limit_name(metric)} {statistic}"
 
 
 def _preempted(best: Simulated) -> str:
