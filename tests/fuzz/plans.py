@@ -154,6 +154,25 @@ class _Author:
             key, text = values.tail(self.draw)
             slo.fields[key] = text
         block.blocks["slo"] = slo
+        if self.one_in(4):
+            for number in range(self.pick(1, 2, 3)):
+                self._class(block, f"class{number}")
+
+    def _class(self, workload: Block, name: str) -> None:
+        """Add a class to a workload; it gives lengths and limits of its own, or none."""
+        cls = dict(entries(CLASSES["workload"]))["classes"][1].type.cls
+        own = Block(f"class {name}", cls)
+        own.fields["share"] = f"share = {self.pick('20%', 1, 1e-6, 7)}"
+        if self.one_in(2):
+            own.fields["priority"] = f"priority = {self.pick(1, 2, 9)}"
+        if self.one_in(2):
+            own.fields["input"] = f"input = {self.pick(1, 300, 5000)} tok"
+            own.fields["output"] = f"output = {self.pick(1, 2, 400)} tok"
+        if self.one_in(2):
+            key, text = values.tail(self.draw)
+            slo = Block("slo", dict(entries(cls))["slo"][1].type.cls, {key: text})
+            own.blocks["slo"] = slo
+        workload.blocks[name] = own
 
     def _table(self) -> str:
         """Write a file of requests, and return the arguments that read it."""
