@@ -88,7 +88,11 @@ def test_every_example_is_accepted(entry: FieldPage, tmp_path) -> None:
     errors = [d for d in diagnostics if d.is_error]
     # Values alone are tried here: a config.json that is not there, heads that do not divide, and
     # what a block needs besides are other matters.
-    others = {"E0401"} if {"images", "speculative", "fleet", "simulate", "class"} & set(blocks) else set()
+    others = (
+        {"E0401"}
+        if {"images", "speculative", "fleet", "simulate", "class"} & set(blocks)
+        else set()
+    )
     others |= {"E0458"} if blocks[-1] == "version" else set()
     others |= {"E0001", "E0407", "E0501", *RULES["E0406"].replaced_by}
     assert {d.code for d in errors} <= others, errors

@@ -1,5 +1,6 @@
 """Configurations as they are recommended: with figures that were simulated under their load."""
 
+from collections.abc import Sequence
 from operator import itemgetter
 
 import numpy as np
@@ -194,15 +195,11 @@ def _bands(
 ) -> Band:
     """Return the bands of what was simulated: simulated too, or as wide as the closed form's."""
     if further:
-        fast, slow = (answer_metrics(further[end].metrics) for end in (0, -1))
-        return Band(
-            ttft_p10=_mean(fast.ttft),
-            ttft_p90=_mean(slow.ttft),
-            tpot_p10=_mean(fast.tpot),
-            tpot_p90=_mean(slow.tpot),
-            throughput_p10=slow.throughput,
-            throughput_p90=fast.throughput,
-        )
+        ends = [answer_metrics(further[end].metrics) for end in (0, -1)]
+        ttft, tpot = (_ends(ends, name) for name in ("ttft", "tpot"))
+        # At a given rate the middle of a slower run may be of other requests, which have more.
+        low, high = sorted(end.throughput for end in ends)
+        return Band(*ttft, *tpot, throughput_p10=low, throughput_p90=high)
     of = planned.bands
     scale = found.throughput / planned.throughput
     return Band(
@@ -213,6 +210,12 @@ def _bands(
         throughput_p10=of.throughput_p10 * scale,
         throughput_p90=of.throughput_p90 * scale,
     )
+
+
+def _ends(ends: Sequence[AnswerMetrics], name: str) -> tuple[Seconds | None, Seconds | None]:
+    """Return the mean of a metric with fast steps and with slow ones, the lower one first."""
+    fast, slow = (_mean(getattr(end, name)) for end in ends)
+    return (fast, slow) if fast is None or slow is None or fast <= slow else (slow, fast)
 
 
 def _scaled(

@@ -78,7 +78,7 @@ class SimulatedInstance:
             budget=budget,
             limit=places,
             admission=engine.prefill_admission or running,
-            decode_batch=running if not acceptance else places,
+            decode_batch=places,
             capacity=self.cache_blocks,
             block=self.server.block,
             longest=self.longest,
