@@ -199,9 +199,18 @@ def _result_fact(path: Path, known: ResultNames) -> Formula:
             f"there is no result '{path.text}'",
             help="write best.throughput, or DEPLOYMENT.best.throughput for one of the deployments",
         )
-    if names[1] in ("prefill", "decode") and len(names) > 2:
+    of_phase = names[1] in ("prefill", "decode") and len(names) > 2
+    if of_phase:
         names = names[1:]
-    if names[1] in known.classes and len(names) > 2:
+    if of_phase and (facts.is_simulated(names[-1]) or names[1] in known.classes):
+        raise problem(
+            path.span,
+            "E0203",
+            f"a phase has no '{'.'.join(names[1:])}'",
+            help="requests pass both phases: write best.ttft.p99 without the phase",
+        )
+    is_class = names[1] in known.classes
+    if is_class and (len(names) > 2 or names[1] not in facts.names(simulated=True)):
         return _fact_of_class(path, names, known)
     tail = is_tail(".".join(names[1:]))
     if (tail or facts.is_simulated(names[1])) and not known.simulated:
@@ -213,14 +222,14 @@ def _result_fact(path: Path, known: ResultNames) -> Formula:
         )
     if tail:
         return Reference(path.text, path.text)
-    there = (*facts.names(simulated=known.simulated), *known.classes)
+    there = facts.names(simulated=known.simulated)
     if names[1] not in there:
         at = path.names[len(path.names) - len(names) + 1].span
         raise problem(
             path.span,
             "E0203",
             f"a candidate has no '{names[1]}'",
-            help=did_you_mean(names[1], there, "fact", at=at),
+            help=did_you_mean(names[1], (*there, *known.classes), "fact", at=at),
         )
     if len(names) > 2:
         raise problem(
@@ -246,7 +255,7 @@ def _fact_of_class(path: Path, names: list[str], known: ResultNames) -> Formula:
         raise problem(
             path.span,
             "E0203",
-            f"a class has no '{own}'",
+            f"a class has no '{own}'" if own else f"'{path.text}' is a class",
             help=f"it has {' and '.join(_OF_A_CLASS)}, and {metrics} with {', '.join(STATISTICS)}",
         )
     return Reference(path.text, path.text)

@@ -70,11 +70,38 @@ def merge(block: Block, module: Module, problems: Problems, overrides: Overrides
     chain = _chain(block, module, problems, merged)
     for node, home in reversed(chain):
         cls = KINDS.get(node.kind.text)
+        _replace(merged, node, cls)
         _Layer(home, problems).overlay(merged, node, cls)
         for layer, origin in overrides.of(node):
+            _replace(merged, layer, cls)
             _Layer(origin, problems, is_override=True).overlay(merged, layer, cls)
             merged.is_set = True
     return merged
+
+
+def _replace(merged: MergedBlock, layer: Block, cls: type[Node] | None) -> None:
+    """Take out what a layer gives something else for: lengths instead of a table of them."""
+    instead = cls.instead if cls is not None else {}
+    given = {_first_name(statement) for statement in layer.body}
+    left = {name for one in given for name in instead.get(one, ())} - given
+    for name in left:
+        merged.fields.pop(name, None)
+        merged.children.pop((name, ""), None)
+    for statement in layer.body:
+        if isinstance(statement, Block) and statement.name is not None:
+            child = merged.children.get((statement.kind.text, statement.name.text))
+            if child is not None:
+                _replace(child, statement, nested_class(cls, statement.kind.text))
+
+
+def _first_name(statement: Statement) -> str:
+    match statement:
+        case Field() | Constraint():
+            return statement.path.names[0].text
+        case Block():
+            return statement.kind.text
+        case _:
+            return ""
 
 
 def inherited(outer: MergedBlock, inner: MergedBlock, cls: type[Node]) -> MergedBlock:

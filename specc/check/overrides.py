@@ -262,11 +262,21 @@ def _nested(cls: type[Node], names: list[Name], value: Expression) -> Statement:
         return Block(first.span, first, None, None, (_nested(type_.cls, rest, value),))
     if type_ is None and first.text not in cls.planned:
         what = "field" if not rest else "block"
+        if first.text in repeated:
+            raise problem(
+                first.span,
+                "E0202",
+                f"'{first.text}' lacks a name and a field",
+                help=f"write {first.text}.NAME.FIELD",
+            )
+        plain = [name for name in known if not isinstance(known[name][1].type, BlocksType)]
         raise problem(
             first.span,
             "E0202",
             f"there is no {what} '{first.text}' here",
-            help=did_you_mean(first.text, known, what, more=cls.planned, at=first.span),
+            help=did_you_mean(
+                first.text, [*plain, *repeated], what, more=cls.planned, at=first.span
+            ),
         )
     path = Path(first.span, (first,))
     if rest:

@@ -234,6 +234,12 @@ class Workload(RequestKind):
         return any(part.hit_of(row) for part, row in self.rows)
 
     @property
+    def fixed_hits(self) -> RequestKind | None:
+        """The first part of whose prompts tokens are cached at a flat rate, if there is one."""
+        found = (p for p in self.parts if any(shape.cached for shape in p.shapes_of_bins()))
+        return next(found, None)
+
+    @property
     def limits(self) -> tuple[tuple[RequestKind, Bound], ...]:
         """The limits of all parts, each with its part."""
         return tuple((part, bound) for part in self.parts for bound in part.slo.objectives)

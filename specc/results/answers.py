@@ -48,7 +48,7 @@ class AnswerClass(Record):
     queue: Spread | None
     latency: Spread | None
     goodput: float
-    attainment: float
+    attainment: float | None
 
 
 @frozen(eq=False, repr=False)
@@ -90,6 +90,11 @@ class KeptLimit(Record):
     met: bool
     probability: float | None = None
     of_kernels: float | None = None
+
+    @property
+    def of(self) -> str:
+        """The class whose limit it is; empty if it is of all requests."""
+        return self.fact.rpartition(".")[0].rpartition(".")[0]
 
 
 @frozen(eq=False, repr=False)

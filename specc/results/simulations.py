@@ -24,6 +24,11 @@ class Statistics(Record):
     max: Seconds
 
 
+def class_of(fact: str) -> str:
+    """Return the class that a statistic is of, such as `chat.ttft.p99`; empty if of all."""
+    return fact.rpartition(".")[0].rpartition(".")[0]
+
+
 @frozen(eq=False, repr=False)
 class Attainment(Record):
     """How an objective fared: the limit, what was seen, and the share of requests within it.
@@ -45,6 +50,11 @@ class Attainment(Record):
         """The metric that the objective is on."""
         return self.fact.split(".")[-2]
 
+    @property
+    def of(self) -> str:
+        """The class whose objective it is; empty if it is of all requests."""
+        return class_of(self.fact)
+
 
 @frozen(eq=False, repr=False)
 class BinMetrics(Record):
@@ -64,14 +74,14 @@ class ClassMetrics(Record):
     Attributes:
         name: of the class.
         requests, finished: numbers of requests.
-        attainment: share of its requests that met every limit of the class.
+        attainment: share of its requests that met every limit of the class; None if none came.
         goodput: such requests a second.
     """
 
     name: str
     requests: int
     finished: int
-    attainment: float
+    attainment: float | None
     goodput: float
     ttft: Statistics | None
     tpot: Statistics | None
@@ -203,7 +213,8 @@ class CapacityFound(Record):
             cost model's error say; None where steps were measured.
         seeds: how many.
         curve: what other rates lead to, with the first seed, whose own capacity is `curve_rate`.
-        limiting: the objective that the most requests miss just above the capacity.
+        limiting: the objective that the most requests miss just above the capacity, and
+            `limiting_share` of those that it is for keep there.
         short: whether the simulation is too short to tell of higher rates.
         wanted: a rate that was asked for, and `instances` that carry it, checked by simulation.
     """
@@ -218,6 +229,7 @@ class CapacityFound(Record):
     curve: tuple[RateSeen, ...] = ()
     curve_rate: float | None = None
     limiting: str = ""
+    limiting_share: float | None = None
     short: bool = False
     wanted: float | None = None
     instances: int | None = None

@@ -34,7 +34,7 @@ def answered(
     kind: LoadKind | None,
     seen: Seen,
     capacity: CapacityFound | None,
-    further: tuple[Seen, ...],
+    further: tuple[Metrics, ...],
 ) -> Configuration:
     """Return a configuration with what was simulated of it.
 
@@ -159,7 +159,7 @@ def _spread(seen: Statistics | None) -> Spread | None:
     return Spread(seen.mean, seen.p50, seen.p90, seen.p95, seen.p99, seen.max)
 
 
-def _kept(simulator: Simulator, seen: Seen, further: tuple[Seen, ...]) -> tuple[KeptLimit, ...]:
+def _kept(simulator: Simulator, seen: Seen, further: tuple[Metrics, ...]) -> tuple[KeptLimit, ...]:
     """Return how the limits fare, and how surely where quantiles of the error were simulated."""
     kept = tuple(
         KeptLimit(o.fact, o.limit, o.seen, judged.met)
@@ -167,9 +167,11 @@ def _kept(simulator: Simulator, seen: Seen, further: tuple[Seen, ...]) -> tuple[
     )
     if not further:
         return kept
-    quantiles = sorted([(0.0, seen), *zip(QUANTILES, further, strict=True)], key=itemgetter(0))
+    quantiles = sorted(
+        [(0.0, seen.metrics), *zip(QUANTILES, further, strict=True)], key=itemgetter(0)
+    )
     return tuple(
-        _surely(simulator, limit, [(z, one.metrics.objectives[n].seen) for z, one in quantiles])
+        _surely(simulator, limit, [(z, one.objectives[n].seen) for z, one in quantiles])
         for n, limit in enumerate(kept)
     )
 
@@ -191,11 +193,11 @@ def _surely(
 def _bands(
     found: Configuration,
     planned: Configuration,
-    further: tuple[Seen, ...],
+    further: tuple[Metrics, ...],
 ) -> Band:
     """Return the bands of what was simulated: simulated too, or as wide as the closed form's."""
     if further:
-        ends = [answer_metrics(further[end].metrics) for end in (0, -1)]
+        ends = [answer_metrics(further[end]) for end in (0, -1)]
         ttft, tpot = (_ends(ends, name) for name in ("ttft", "tpot"))
         # At a given rate the middle of a slower run may be of other requests, which have more.
         low, high = sorted(end.throughput for end in ends)

@@ -95,8 +95,9 @@ def found_capacity(simulator: Simulator, wanted: Capacity, seen: Seen, own: floa
     @cache
     def whole(scale: float) -> Metrics:
         if scale == 1.0:
-            return seen.metrics
-        return simulator.metrics(Conditions(scale, first, counts=seen.at.counts))
+            return seen.judged
+        doubt = simulator.doubt
+        return simulator.metrics(Conditions(scale, first, doubt, counts=seen.at.counts))
 
     curve = [seen_at(share * own * base, whole(share * own)) for share in CURVE]
     above = whole(ABOVE * own)
@@ -116,6 +117,7 @@ def found_capacity(simulator: Simulator, wanted: Capacity, seen: Seen, own: floa
         curve=tuple(curve),
         curve_rate=own * base,
         limiting=limiting.objective,
+        limiting_share=limiting.share,
         short=is_short(above),
         wanted=wanted.rate,
         instances=instances,

@@ -62,13 +62,13 @@ def nominal(simulator: Simulator, found: Seen) -> Seen:
     return evolve(seen, holds=found.holds, doubted=found.metrics)
 
 
-def erring(simulator: Simulator, seen: Seen, deviations: float) -> Seen:
+def erring(simulator: Simulator, seen: Seen, deviations: float) -> Metrics:
     """Return what is seen if the cost model errs by so many deviations, at the same load."""
     at = evolve(seen.at, deviations=deviations)
     if not simulator.is_timeless(at):
-        return seen_under(simulator, at)
-    outcome = seen.outcome.slowed(simulator.slowness(deviations))
-    return evolve(seen, at=at, outcome=outcome, metrics=simulator.judged(outcome, at), doubted=None)
+        return simulator.metrics(at)
+    slowed = seen.outcome.slowed(simulator.slowness(deviations))
+    return simulator.judged(slowed, at)
 
 
 def excess(metrics: Metrics) -> float:

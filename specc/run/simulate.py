@@ -78,7 +78,7 @@ class _Look:
     kind: LoadKind | None
     seen: Seen
     capacity: CapacityFound | None = None
-    further: tuple[Seen, ...] = ()
+    further: tuple[Metrics, ...] = ()
     scale: float = 0.0
     is_whole: bool = False
 
@@ -352,7 +352,7 @@ def _estimates(look: _Look) -> tuple[Estimate, ...]:
     """Return statistics at the ends of the error band of the cost model."""
     if not look.further:
         return ()
-    fast, slow = look.further[0].metrics, look.further[-1].metrics
+    fast, slow = look.further[0], look.further[-1]
     return tuple(_estimate(fact, fast, slow) for fact in ESTIMATED)
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 from attrs import Factory, define, evolve, frozen
 
-from specc.ir import MeasuredServer, Phase, RequestKind, Simulate, Study
+from specc.ir import MeasuredServer, Phase, RequestKind, Simulate, Study, Workload
 from specc.ir.images import image_tokens
 from specc.plan import Task
 from specc.records import Record
@@ -315,22 +315,31 @@ class Simulator:
         together or are given: theirs are of the run, as load tools have them. Instances that have
         one phase alone have no metrics of the other.
         """
-        metrics = self._phase_metrics(outcome)
+        metrics, workload = self._phase_metrics(outcome), self._limited
         if self.subject.server is not None:
             return metrics
         ramp = 0.0 if at.clients is None else self.ramp(at.clients)
         if self.clients(at) is not None and not ramp:
             return metrics
-        return of_the_middle(outcome, metrics, ramp)
+        return of_the_middle(outcome, metrics, outcome.met(workload), ramp)
+
+    @property
+    def _limited(self) -> Workload:
+        """The workload, without limits on what its instances do not have."""
+        workload, missing = self.subject.study.workload, self._missing
+        classes = tuple(_without(one, missing) for one in workload.classes)
+        return evolve(_without(workload, missing), classes=classes) if missing else workload
+
+    @property
+    def _missing(self) -> tuple[str, ...]:
+        phases = self._phases
+        return _MISSING[phases[0]] if len(phases) == 1 else ()
 
     def _phase_metrics(self, outcome: Outcome) -> Metrics:
-        workload, phases = self.subject.study.workload, self._phases
-        missing = _MISSING[phases[0]] if len(phases) == 1 else ()
+        metrics, phases, missing = outcome.metrics(self._limited), self._phases, self._missing
         if not missing:
-            return outcome.metrics(workload)
+            return metrics
         none: dict[str, Any] = {name: None for name in missing if name in ("ttft", "tpot")}
-        classes = tuple(_without(one, missing) for one in workload.classes)
-        metrics = outcome.metrics(evolve(_without(workload, missing), classes=classes))
         throughput = metrics.input_throughput
         if phases == [Phase.DECODE]:
             throughput = metrics.throughput - metrics.served  # the first token came with the prompt

@@ -86,7 +86,7 @@ class RequestSource(Record):
             return longest + max(self.image_tokens, default=0)
         if self.simulate.sessions is not None:
             return self.longest
-        # The ends of a range are beyond it.
+        # No range reaches its ends; one length is known exactly.
         ends = [row.input[1] + row.output[1] - 2 * (not p.requests) for p, row in workload.rows]
         return int((np.array(ends) + self._rows.images).max())
 

@@ -25,6 +25,8 @@ CDF_POINTS = 101
 Floats = NDArray[np.float64]
 Values = dict[str, Floats]  # metrics of each request
 Seen = dict[str, Statistics | None]
+_FEW_WAITING = 10  # requests of a class, by which a steady queue may vary
+_OF_REQUESTS = ("ttft", "tpot", "queue", "latency")
 _QUANTILES = (0.5, 0.9, 0.95, 0.99, 1.0)  # p50 to max
 
 
@@ -94,7 +96,7 @@ class Outcome:
 
     def metrics(self, workload: Workload) -> Metrics:
         """Return what the simulation says, judged by the limits of a workload and its classes."""
-        values = {name: self.values(name) for name in ("ttft", "tpot", "queue", "latency")}
+        values = {name: self.values(name) for name in _OF_REQUESTS}
         arrival, done = self.requests.arrival, self.done
         first = int(arrival[0])
         last = int(self.served.finish.max(initial=first))
@@ -130,13 +132,18 @@ class Outcome:
             most_decoding=self._most(BATCH),
             cache=self._fullest(),
             hits=hits / max(1, hits + computed),
-            growing=self._growing(values, arriving),
+            growing=any(self._growing(values, part.own, arriving) for part in parts),
             objectives=tuple(self._objectives(workload, parts, values, itl)),
             bins=tuple(self._bins(values, met, bins)) if bins > 1 else (),
             classes=tuple(self._classes(parts, met, span)),
             itl=itl,
             **seen,
         )
+
+    def met(self, workload: Workload) -> NDArray[np.bool_]:
+        """Say which requests met every limit that they have, each at its widest."""
+        values = {name: self.values(name) for name in _OF_REQUESTS}
+        return self._met(self._parts(workload, values, {}), values)
 
     def _use(self, start: int, stop: int, span: Seconds) -> tuple[float, float]:
         """Return the share of the time in which engines run steps, and the mean batch of these."""
@@ -203,7 +210,7 @@ class Outcome:
                 name=part.name,
                 requests=int(part.own.sum()),
                 finished=int((part.own & self.done).sum()),
-                attainment=float(met[part.own].mean()) if part.own.any() else 0.0,
+                attainment=float(met[part.own].mean()) if part.own.any() else None,
                 goodput=float((met & part.own).sum() / span),
                 **part.seen,
             )
@@ -238,23 +245,34 @@ class Outcome:
         ]
         return max(shares, default=0.0)
 
-    def _growing(self, values: dict[str, Floats], arriving: Seconds) -> bool:
-        """Say whether requests wait longer and longer while they come.
+    def _growing(self, values: Values, own: NDArray[np.bool_], arriving: Seconds) -> bool:
+        """Say whether the queue of some requests, those of a class, grows while they come.
 
-        The mean queueing time of the last fifth of the requests is compared with the one of the
-        two fifths in the middle, against what a steady queue may vary by.
+        By their waits, and of a class by how many of them wait, too: what is served last may wait
+        until the others have stopped to come, however late it came itself. The mean over the last
+        fifth of the requests is compared with the one over the two fifths in the middle, against
+        what a steady queue may vary by.
         """
-        queue = values["queue"]
+        queue, latency = values["queue"][own], values["latency"][own]
         fifth = len(queue) // 5
         if fifth < 20:
             return False
-        middle, last = queue[fifth : 3 * fifth], queue[-fifth:]
-        if np.isnan(middle).all() or np.isnan(last).all():
+        middle, last = slice(fifth, 3 * fifth), slice(-fifth, None)
+        if np.isnan(queue[middle]).all() or np.isnan(queue[last]).all():
             return False
-        typical = float(np.nanmedian(values["latency"] - queue))
+        typical = float(np.nanmedian(latency - queue))
         if arriving < typical:
             return False  # all at once: nothing comes while the queue is served
-        return bool(np.nanmean(last) > 2 * np.nanmean(middle) + typical / 4)
+        if np.nanmean(queue[last]) > 2 * np.nanmean(queue[middle]) + typical / 4:
+            return True
+        if self.requests.category is None:
+            return False
+        arrival, start = self.requests.arrival[own], self.served.start[own]
+        started = np.sort(start[start != REJECTED])
+        waiting = np.arange(len(arrival)) - np.searchsorted(started, arrival, side="right")
+        # By Little's law as many come in such a time.
+        few = max(_FEW_WAITING, typical / 4 * len(arrival) / arriving)
+        return bool(waiting[last].mean() > 2 * waiting[middle].mean() + few)
 
     def series(self) -> Series:
         """Return the state at moments as far apart."""
@@ -306,8 +324,10 @@ class Outcome:
         return tuple(np.quantile(values, np.linspace(0, 1, CDF_POINTS)).tolist())
 
 
-def of_the_middle(outcome: Outcome, metrics: Metrics, ramp: Seconds) -> Metrics:
-    """Return the metrics of a run, with the rates of its middle.
+def of_the_middle(
+    outcome: Outcome, metrics: Metrics, met: NDArray[np.bool_], ramp: Seconds
+) -> Metrics:
+    """Return the metrics of a run, with the rates of its middle; `met` are those within limits.
 
     The middle begins when clients that begin one by one, over the time `ramp`, are all there; where
     requests come at times of their own (no ramp), when the first ones are done but for one in a
@@ -315,6 +335,7 @@ def of_the_middle(outcome: Outcome, metrics: Metrics, ramp: Seconds) -> Metrics:
     too soon has the rates of its run.
     """
     latency, requests, finish = metrics.latency, outcome.requests, outcome.served.finish
+    category = requests.category
     begin = ramp
     if not ramp and latency is not None:
         begin = min(latency.p99, metrics.arriving / 2)
@@ -330,12 +351,16 @@ def of_the_middle(outcome: Outcome, metrics: Metrics, ramp: Seconds) -> Metrics:
         served=served,
         throughput=metrics.throughput * served / metrics.served * float(longer),
         input_throughput=served * float(requests.input[inside].mean()),
-        goodput=served * metrics.attainment,
+        goodput=_a_second(met & inside, first, last),
         classes=tuple(
-            evolve(one, goodput=one.goodput / max(metrics.served, 1e-30) * served)
-            for one in metrics.classes
+            evolve(one, goodput=_a_second(met & inside & (category == number), first, last))
+            for number, one in enumerate(metrics.classes)
         ),
     )
+
+
+def _a_second(requests: NDArray[np.bool_], first: float, last: float) -> float:
+    return float(requests.sum() / (last - first) * PICOSECONDS)
 
 
 @frozen(eq=False)

@@ -23,7 +23,8 @@ from specc.session import Session
 from specc.simulation.arrivals import RequestSource
 from specc.simulation.closed import Clients, serve_clients
 from specc.simulation.cluster import Disaggregated, Pool
-from specc.simulation.costs import MeasuredCosts
+from specc.simulation.costs import PICOSECONDS, MeasuredCosts
+from specc.simulation.metrics import of_the_middle
 from tests.simulation.test_theory import COSTS, Moving, engine
 
 WORKLOAD = Workload(
@@ -296,3 +297,85 @@ def test_a_fleet_keeps_the_limits_of_all_classes(tmp_path: Path) -> None:
     assert best.feasible
     assert best.instances[0].count > 5
     assert all(kept.met for kept in best.slo)
+
+
+def test_goodput_is_that_of_the_middle_of_the_run() -> None:
+    """Under overload, by priority: counted request by request in the time that rates are of."""
+    requests = source(count=3000).requests(scale=2.0)
+    few = engine(limit=6, decode_batch=6, admission=6, queue=Queue.PRIORITY)
+    outcome = Pool(few, COSTS).serve(requests)
+    whole, met = outcome.metrics(WORKLOAD), outcome.met(WORKLOAD)
+    middle = of_the_middle(outcome, whole, met, 0.0)
+    begin = min(whole.latency.p99, whole.arriving / 2) * PICOSECONDS
+    rows = zip(outcome.served.finish.tolist(), requests.category.tolist(), met, strict=True)
+    counted = [0, 0]
+    for finish, category, kept in rows:
+        counted[category] += bool(kept and begin < finish <= requests.arrival[-1])
+    length = (requests.arrival[-1] - begin) / PICOSECONDS
+    for one, count in zip(middle.classes, counted, strict=True):
+        assert one.goodput == pytest.approx(count / length)
+    assert middle.goodput == pytest.approx(sum(counted) / length)
+    # Of the middle few long requests are done: their share there is not that of the whole run.
+    assert counted[1] < 0.2 * sum(counted)
+
+
+def test_growth_is_seen_of_each_class() -> None:
+    """The class that is served last waits longer and longer; the other does not."""
+    requests = source(count=3000).requests(scale=2.0)
+    few = engine(limit=6, decode_batch=6, admission=6, queue=Queue.PRIORITY)
+    metrics = Pool(few, COSTS).serve(requests).metrics(WORKLOAD)
+    assert metrics.growing
+    assert metrics.statistic("short.queue.mean") < 0.1 * metrics.statistic("long.queue.mean")
+
+
+def test_a_class_without_requests_has_no_attainment() -> None:
+    rare = evolve(WORKLOAD, classes=(WORKLOAD.classes[0], evolve(WORKLOAD.classes[1], share=1e-9)))
+    requests = source(rare, count=100).requests()
+    none = Pool(engine(), COSTS).serve(requests).metrics(rare).classes[1]
+    assert (none.requests, none.attainment, none.ttft) == (0, None, None)
+
+
+@pytest.mark.parametrize(
+    ("claim", "code"),
+    [
+        ("best.interactive <= 2 s", "E0203"),
+        ("best.prefill.interactive.ttft.p99 <= 2 s", "E0203"),
+        ("best.prefill.ttft.p99 <= 2 s", "E0203"),
+        ("best.interactive.attainment >= 1 s", "E0302"),
+    ],
+)
+def test_claims_that_are_none(tmp_path: Path, claim: str, code: str) -> None:
+    found = session(tmp_path, f"{LOAD}\n    expect {claim}")
+    assert {d.code for d in found.diagnostics} == {code}
+
+
+def test_confidence_is_of_all_classes(tmp_path: Path) -> None:
+    """A class without limits beside one that has some is no error."""
+    classes = """
+    slo { confidence = 90% }
+    class chat { share = 80%; slo { ttft.p99 <= 2 s } }
+    class batch { share = 20% }"""
+    path = tmp_path / "plan.spec"
+    text = PLAN.replace("    slo {{ tpot <= 60 ms; ttft.p99 <= 4 s }}\n", "")
+    path.write_text(text.format(queue="priority", after=LOAD, classes=classes, more=""))
+    assert not Session(path).diagnostics
+
+
+def test_lengths_instead_of_those_of_a_base(tmp_path: Path) -> None:
+    """In a workload that extends another, and from the command line, as in a class."""
+    path = tmp_path / "plan.spec"
+    path.write_text(
+        "workload w {\n    requests {\n        | share | input | output |\n"
+        "        | 1 | 10 .. 20 | 5 |\n    }\n}\n"
+        "workload v extends w { input = 7 tok; output = 3 tok }\n"
+        "server box { step_cost {\n        | step | size | time |\n        | prefill | 1 | 1 ms |\n"
+        "        | decode | 1 | 1 ms |\n} }\n"
+        "study s { workload = v; servers = box; simulate { arrival = burst } }\n"
+        "study t { workload = w; servers = box; simulate { arrival = burst } }\n"
+    )
+    v, w = (study.workload for study in Session(path).document.studies)
+    assert (v.input, v.requests) == (7, ())
+    assert len(w.requests) == 1
+    both = ("workload.w.input=9tok", "workload.w.output=2tok")
+    changed = Session(path, both).document.studies[1].workload
+    assert (changed.input, changed.output, changed.requests) == (9, 2, ())

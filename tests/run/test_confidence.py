@@ -119,7 +119,7 @@ def test_a_closed_loop_without_pauses_errs_as_its_steps_do(tmp_path: Path, clien
     simulator = Simulator(subject, Events())
     seen = seen_under(simulator, Conditions(clients=clients))
     for z in QUANTILES:
-        scaled = erring(simulator, seen, z).metrics
+        scaled = erring(simulator, seen, z)
         plain = seen_under(simulator, Conditions(clients=clients, deviations=z)).metrics
         for metric in ("ttft", "tpot", "itl", "latency"):
             ours, theirs = getattr(scaled, metric), getattr(plain, metric)

@@ -34,9 +34,9 @@ REQUESTS: tuple[Check, ...] = (  # class of a workload, or a workload that has n
     workload.missing,
     workload.representative_without_bins,
     workload.mean_without_samples,
-    workload.confidence_in_nothing,
 )
 WORKLOAD: tuple[Check, ...] = (  # workload
+    workload.confidence_in_nothing,
     workload.of_all_classes,
     workload.names_of_classes,
 )

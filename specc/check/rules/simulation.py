@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from specc.check.labels import label_of
 from specc.diagnostics import Diagnostic, Label
-from specc.ir import Mode, Process, Sight, Simulate, StepLatency, Study, Workload, facts
+from specc.ir import Mode, Process, RequestKind, Sight, Simulate, StepLatency, Study, facts
 from specc.ir.formula import references
 from specc.ir.load import why_unsimulated
 from specc.ir.simulation import LONGEST_SIMULATION
@@ -235,8 +235,8 @@ def hit_rate(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
     """Sessions, and a trace that says what requests share, make a hit rate."""
     trace = simulate.arrival.trace
     hashed = trace is not None and trace.hashes is not None
-    fixed = any(shape.cached for shape in study.workload.shapes())
-    if fixed and (simulate.sessions is not None or hashed):
+    fixed = study.workload.fixed_hits
+    if fixed is not None and (simulate.sessions is not None or hashed):
         source = (
             label_of(simulate.sessions, "", "the hit rate follows from these", simulate)
             if simulate.sessions is not None
@@ -245,7 +245,7 @@ def hit_rate(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
         yield Diagnostic(
             "E0488",
             f"a hit rate together with {'a trace that has hash_ids' if hashed else 'sessions'}",
-            (source, _fixed_hits(study.workload)),
+            (source, label_of(fixed, _hits_of(fixed), "a fixed hit rate", study.workload)),
             help="keep one of them",
         )
 
@@ -370,10 +370,8 @@ def classes_of_a_trace(study: Study, simulate: Simulate) -> Iterator[Diagnostic]
         )
 
 
-def _fixed_hits(workload: Workload) -> Label:
-    part = next(p for p in workload.parts if any(s.cached for s in p.shapes_of_bins()))
-    field = "prefix_hit" if "prefix_hit" in part.spans else "requests"
-    return label_of(part, field, "a fixed hit rate", workload)
+def _hits_of(kind: RequestKind) -> str:
+    return "prefix_hit" if "prefix_hit" in kind.spans else "requests"
 
 
 def _of_no_use(simulate: Simulate, field: str, why: str) -> Diagnostic:

@@ -86,19 +86,19 @@ def flat_hits(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
     workload, trace = study.workload, simulate.arrival.trace
     if simulate.sessions is not None or (trace is not None and trace.hashes is not None):
         return  # E0488
-    fixed = [part for part in workload.parts if any(s.cached for s in part.shapes_of_bins())]
-    if not fixed:
+    fixed = workload.fixed_hits
+    if fixed is None:
         return
     owners: list[SoftwareSettings] = [*study.servers, *(i.engine for i in study.instances)]
     for owner in owners:
         if owner.prefix_caching:
-            field = "prefix_hit" if "prefix_hit" in fixed[0].spans else "requests"
+            field = "prefix_hit" if "prefix_hit" in fixed.spans else "requests"
             yield Diagnostic(
                 "E0499",
                 "a fixed hit rate together with prefix caching",
                 (
                     label_of(owner, "prefix_caching", "hits are simulated", study),
-                    label_of(fixed[0], field, "and fixed here", study),
+                    label_of(fixed, field, "and fixed here", study),
                     label_of(simulate, "", "in this simulation", study),
                 ),
                 help="remove 'prefix_hit', or leave 'prefix_caching' out",

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from specc.check.labels import label_of
 from specc.diagnostics import Diagnostic, Label
 from specc.ir import Representative, RequestClass, RequestKind, Workload
+from specc.ir.facts import METRICS
 
-_TAKEN = ("best", "prefill", "decode")  # in the path of a fact
+_TAKEN = ("best", "prefill", "decode", *METRICS)  # in the path of a fact
 
 
 def given_twice(kind: RequestKind) -> Iterator[Diagnostic]:
@@ -73,14 +74,14 @@ def _lengths(kind: RequestKind) -> list[str]:
     return [name for name in ("input", "output") if getattr(kind, name) is not None]
 
 
-def confidence_in_nothing(kind: RequestKind) -> Iterator[Diagnostic]:
+def confidence_in_nothing(workload: Workload) -> Iterator[Diagnostic]:
     """Confidence is how surely limits hold."""
-    slo = kind.slo
-    if slo.confidence is not None and not slo.objectives:
+    slo = workload.slo
+    if slo.confidence is not None and not workload.limits:
         yield Diagnostic(
             "E0486",
             "'confidence' has no effect here",
-            (label_of(slo, "confidence", "there is no limit to keep", kind),),
+            (label_of(slo, "confidence", "there is no limit to keep", workload),),
             help="add a limit, such as ttft.p99 <= 2 s, or remove it",
         )
 

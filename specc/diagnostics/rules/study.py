@@ -102,8 +102,8 @@ RULES = (
     Rule(
         "E0478",
         "a class has the name of something else",
-        "Results of a class are written as best.interactive.ttft.p99. 'best', 'prefill' and 'decode' "
-        "have a meaning of their own there. Choose another name.",
+        "Results of a class are written as best.interactive.ttft.p99. 'best', 'prefill', 'decode' and "
+        "the metrics of requests have a meaning of their own there. Choose another name.",
         class_of_chat("", "prefill"),
         class_of_chat(""),
     ),

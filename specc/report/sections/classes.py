@@ -9,6 +9,7 @@ from specc.report.document import Column, ReportBlock, Row, Table
 from specc.report.study import ReportedStudy
 from specc.results import ClassMetrics, Configuration, KeptLimit, Simulated, Statistics
 
+_SURE = 0.99  # more than that is as good as certain
 _COLUMNS = (
     Column("Class", numeric=False),
     Column("Share"),
@@ -44,7 +45,7 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
                     show.integer(one.priority),
                     show.integer(own.requests),
                     *_latencies(own),
-                    show.attainment(own.attainment),
+                    "–" if own.attainment is None else show.attainment(own.attainment),
                     show.quantity(own.goodput),
                 )
             )
@@ -65,33 +66,32 @@ def breaks_first(study: ReportedStudy, best: Configuration) -> list[str]:
     if not workload.classes or not best.slo:
         return []
     capacity = study.simulations[0].capacity if study.simulations else None
-    if capacity is not None and capacity.rate is not None and ": " in capacity.limiting:
-        name, _, limit = capacity.limiting.partition(": ")
-        return [
-            f"Above {show.quantity(capacity.rate)} req/s class {name} breaks its limits first "
-            f"({limit})."
-        ]
-    of_classes = [kept for kept in best.slo if kept.fact.count(".") == 2 and kept.value is not None]
+    if capacity is not None and capacity.rate is not None and capacity.limiting_share is not None:
+        rate, share = show.quantity(capacity.rate), show.attainment(capacity.limiting_share)
+        what = f"Above {rate} req/s the first to break is {capacity.limiting}"
+        return [f"{what}: at 10 % more {share} of its requests keep it."]
+    of_classes = sorted((kept for kept in best.slo if kept.of and kept.value), key=_margin)
     if not of_classes:
         return []
-    of_classes.sort(key=_margin)
     first = of_classes[0]
-    name, _, fact = first.fact.partition(".")
-    seen = f"{show.limit_name(fact)} is {show.duration(first.value or 0.0)}"
-    what = f"Class {name} breaks its limits first: {seen} of {show.duration(first.limit)}"
-    broken = {kept.fact.partition(".")[0]: None for kept in of_classes if not kept.met}
+    _, _, fact = first.fact.partition(".")
+    seen = (
+        f"{show.limit_name(fact)} is {show.duration(first.value or 0.0)} of "
+        f"{show.duration(first.limit)}"
+    )
+    broken = dict.fromkeys(kept.of for kept in of_classes if not kept.met)
     if not broken:
-        return [f"{what}, which it keeps."]
-    others = [other for other in broken if other != name]
-    return [f"{what}; {' and '.join(others) or 'no other class'} {'do' if others[1:] else 'does'}."]
+        return [f"Class {first.of} breaks its limits first: its {seen}, which is kept."]
+    others = [name for name in broken if name != first.of]
+    also = f"; {' and '.join(others)} {'break theirs' if others[1:] else 'breaks its own'}, too"
+    return [f"Class {first.of} breaks its limits: its {seen}{also if others else ''}."]
 
 
 def _margin(kept: KeptLimit) -> tuple[float, float]:
+    """What is least sure, or where all are sure what is nearest to its limit."""
     assert kept.value is not None
-    return (
-        1.0 if kept.probability is None else kept.probability,
-        -kept.value / kept.limit,
-    )
+    probability = 1.0 if kept.probability is None else kept.probability
+    return (1.0 if probability >= _SURE else probability), -kept.value / kept.limit
 
 
 def _latencies(own: ClassMetrics) -> tuple[str, ...]:
@@ -105,9 +105,12 @@ def _latencies(own: ClassMetrics) -> tuple[str, ...]:
 def _queue(workload: Workload, best: Simulated) -> str:
     """Say in which order they start."""
     ranked = len({one.priority for one in workload.classes}) > 1
-    by_priority = any(limits.queue is Queue.PRIORITY for limits in best.settings)
-    if by_priority and ranked:
+    by_priority = [limits.queue is Queue.PRIORITY for limits in best.settings]
+    if all(by_priority) and ranked:
         return "The queue is by priority: 1 starts first, and is preempted last."
+    if any(by_priority) and ranked:
+        phase = "prefill" if by_priority[0] else "decode"
+        return f"The queue of {phase} is by priority, 1 first; that of the other phase by arrival."
     if ranked:
         return (
             "The queue is by arrival, so priorities have no effect: engine { queue = priority } "

@@ -26,8 +26,9 @@ def _question(study: Study) -> str:
     workload = study.workload
     settings = ", ".join(f"{path} = {value}" for path, value in study.settings)
     settings += ": " if settings else ""
-    several = {part.images.count for part in workload.parts if part.images is not None}
-    images = f", {counted(max(several), 'image')}" if several else ""
+    counts = [part.images.count for part in workload.parts if part.images is not None]
+    some = " in some of them" if len(counts) < len(workload.parts) else ""
+    images = f", {counted(max(counts), 'image')}{some}" if counts else ""
     return f"{settings}{_lengths(study)}{images}; {_judged(study)}. {_load(study)}".strip()
 
 
@@ -79,7 +80,11 @@ def _lengths(study: Study) -> str:
             f"{counted(shapes[0].input, 'prompt token')}{hit}, "
             f"{counted(shapes[0].output, 'output token')}"
         )
+    kinds = f"{len(shapes)} request lengths"
+    if study.workload.classes:
+        several = len(study.workload.classes)
+        kinds = f"{several} class{'es' if several > 1 else ''} of requests"
     return (
-        f"{len(shapes)} request lengths, on average {show.tokens(prompt)} prompt tokens{hit} and "
+        f"{kinds}, on average {show.tokens(prompt)} prompt tokens{hit} and "
         f"{show.tokens(output)} output tokens"
     )

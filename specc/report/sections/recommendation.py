@@ -156,7 +156,13 @@ def _at_risk(best: Configuration, slo: Slo) -> list[str]:
     """
     known = [k for k in best.slo if k.probability is not None and k.of_kernels is not None]
     if known:
-        return [f"By the error of the cost model {', '.join(map(_surely, known))}."]
+        said = [f"By the error of the cost model {', '.join(map(_surely, known))}."]
+        short = [k for k in known if not k.met and k.value is not None and k.value <= k.limit]
+        if short:
+            names = " and ".join(show.limit_name(kept.fact) for kept in short)
+            verb = "keep their limits" if len(short) > 1 else "keeps its limit"
+            said.append(f"{names} {verb}, but not with the confidence that the spec asks for.")
+        return said
     pairs = (("TTFT", slo.ttft, best.bands.ttft_p90), ("TPOT", slo.tpot, best.bands.tpot_p90))
     beyond = [name for name, limit, end in pairs if limit and end and end > limit]
     if not beyond:

@@ -142,7 +142,9 @@ def headline(study: ReportedStudy) -> str:
         each = best.devices // instances if study.study.deployments else 0
         several = study.best is not None and study.best.instance_count > instances
         what = "such fleet" if several else "instance"
-        return name + missed + _capacity_sentence(found, each, what)
+        confidence = study.study.workload.slo.confidence
+        sure = f", with {show.percent(confidence)} confidence" if confidence else ""
+        return name + missed + _capacity_sentence(found, each, what, sure)
     if not metrics.objectives:
         return f"{name}{show.quantity(metrics.served)} requests a second served"
     verdict = "meets all objectives" if best.meets else "does not meet all objectives"
@@ -152,10 +154,11 @@ def headline(study: ReportedStudy) -> str:
     )
 
 
-def _capacity_sentence(found: CapacityFound, devices: int, what: str) -> str:
+def _capacity_sentence(found: CapacityFound, devices: int, what: str, sure: str) -> str:
     """Say the capacity; `devices` are those of an instance, 0 for a measured server.
 
-    What is simulated may be a fleet of instances: `what` names it.
+    What is simulated may be a fleet of instances: `what` names it. `sure` says with which
+    confidence it holds, if one was asked for.
     """
     target = show.percent(found.target)
     if found.rate is None or found.low is None or found.high is None:
@@ -167,7 +170,7 @@ def _capacity_sentence(found: CapacityFound, devices: int, what: str) -> str:
         )
     text = (
         f"{target} of the requests meet all objectives up to "
-        f"{show.quantity(found.rate)} req/s{interval}"
+        f"{show.quantity(found.rate)} req/s{interval}{sure}"
     )
     if found.wanted is not None:
         wanted = f"{show.quantity(found.wanted)} req/s"
@@ -301,8 +304,9 @@ def _capacity_remarks(study: Study, best: Simulated, found: CapacityFound) -> It
     if found.limiting:
         yield f"What breaks first above it: {found.limiting}."
     if found.slow is not None and found.fast is not None:
+        without = " without that confidence" if study.workload.slo.confidence else ""
         yield (
-            f"80 % interval of the capacity, from errors of the cost model: "
+            f"80 % interval of the capacity{without}, from errors of the cost model: "
             f"{show.quantity(found.slow)} to {show.quantity(found.fast)} req/s."
         )
     steep = found.steepness
