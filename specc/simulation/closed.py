@@ -165,6 +165,12 @@ class _Loop:
             decoding_from=len(first.engines) if self.second is not None else 0,
         )
 
+    def part(self) -> None:
+        """Let the stages go, which know this loop: a run of the command line collects no cycles."""
+        self.first.finished = None
+        if self.second is not None:
+            self.second.finished = None
+
     def _joined(self, prefill: Served, decode: Served) -> Served:
         """Return what became of requests whose caches moved, in part by what decode did."""
         several = self.requests.output[: len(prefill.finish)] > 1
@@ -192,7 +198,9 @@ def serve_clients(
         loop.run(progress)
     except KeyboardInterrupt:
         interrupted = True
-    return loop.outcome(interrupted=interrupted)
+    outcome = loop.outcome(interrupted=interrupted)
+    loop.part()
+    return outcome
 
 
 def _untimed(requests: Requests) -> Requests:

@@ -1,5 +1,6 @@
 """Clients in a closed loop, against the same requests when their times are given."""
 
+import gc
 import random
 
 import numpy as np
@@ -10,10 +11,11 @@ from specc.ir import Routing
 from specc.simulation.closed import Clients, serve_clients
 from specc.simulation.cluster import Disaggregated, Pool
 from specc.simulation.costs import PICOSECONDS, MeasuredCosts
+from specc.simulation.engine import Lives, SimulatedEngine
 from specc.simulation.metrics import Outcome
 from specc.simulation.requests import REJECTED, Requests
 from tests.simulation.test_cluster import random_pool
-from tests.simulation.test_theory import COSTS, Moving, engine
+from tests.simulation.test_theory import COSTS, Moving, engine, some
 
 
 def _plain_requests(count: int, prompt: int, output: int) -> Requests:
@@ -117,3 +119,17 @@ def test_what_is_known_when_it_is_stopped() -> None:
     assert outcome.interrupted
     assert len(outcome.requests) == len(outcome.served.finish) == 2000
     assert outcome.done.sum() >= 1900
+
+
+def test_a_closed_loop_leaves_nothing_behind() -> None:
+    """A run of the command line collects no cycles, so that a loop must not be one."""
+    gc.collect()
+    gc.disable()
+    try:
+        serve_clients(Pool(engine(), COSTS), some(1, 200), Clients(20))
+        apart = Disaggregated(Pool(engine(), COSTS), Pool(engine(), COSTS), Moving(0.01))
+        serve_clients(apart, some(2, 200), Clients(20))
+        left = [one for one in gc.get_objects() if isinstance(one, Lives | SimulatedEngine)]
+    finally:
+        gc.enable()
+    assert not left
