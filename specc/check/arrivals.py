@@ -38,18 +38,20 @@ _PAUSE = NumberType(TIME, at_least=0, at_most=86400)
 _CV = NumberType(DIMENSIONLESS, at_least=0.05, at_most=20)
 
 _SECONDS = Real("time", at_least=0, below=LATEST)
-# Who publishes traces in a layout, what its times are, and its names of time, prompt and output.
-_LAYOUTS: tuple[tuple[str, Kind, str, str, str], ...] = (
-    ("", _SECONDS, "arrived_at", PROMPT, OUTPUT),
+# Who publishes traces in a layout, what its times are, its names of time, prompt and output, and
+# the fewest output tokens: those of BurstGPT have failed calls, which have none.
+_LAYOUTS: tuple[tuple[str, Kind, str, str, str, int], ...] = (
+    ("", _SECONDS, "arrived_at", PROMPT, OUTPUT, 1),
     (
         " of Mooncake",
         Real("time", at_least=0, below=LATEST, scale=MILLISECONDS),
         "timestamp",
         "input_length",
         "output_length",
+        1,
     ),
-    (" of BurstGPT", _SECONDS, "Timestamp", "Request tokens", "Response tokens"),
-    (" of Azure", Date(), "TIMESTAMP", "ContextTokens", "GeneratedTokens"),
+    (" of BurstGPT", _SECONDS, "Timestamp", "Request tokens", "Response tokens", 0),
+    (" of Azure", Date(), "TIMESTAMP", "ContextTokens", "GeneratedTokens", 1),
 )
 
 
@@ -116,14 +118,15 @@ def _trace(call: Called, workspace: Workspace) -> Trace:
     span = call.arguments["file"][1]
     table = table_of(name, text, span, *trace_schemas())
     times, hashes = table.columns["arrived_at"], table.columns.get("hash_ids")
-    order: Sequence[int] = range(len(table))
+    order: Sequence[int] = answered(table, span)
     if any(map(gt, times, islice(times, 1, None))):
         order = sorted(order, key=times.__getitem__)
     start = times[order[0]]
     return Trace(
         name,
         hashlib.sha256(text.encode()).hexdigest(),
-        len(table),
+        len(order),
+        omitted=len(table) - len(order),
         arrival=array("d", [times[i] - start for i in order]),
         input=array("q", [table.columns[PROMPT][i] for i in order]),
         output=array("q", [table.columns[OUTPUT][i] for i in order]),
@@ -131,16 +134,31 @@ def _trace(call: Called, workspace: Workspace) -> Trace:
     )
 
 
+def answered(table: TypedTable, span: Span) -> Sequence[int]:
+    """Return the rows of a trace that have an output; failed calls have none.
+
+    Raises:
+        ProblemError: there is none.
+    """
+    outputs = table.columns[OUTPUT]
+    if min(outputs) > 0:
+        return range(len(table))
+    found = [row for row, tokens in enumerate(outputs) if tokens]
+    if not found:
+        raise problem(span, "E0004", f"no request of '{table.name}' has an output")
+    return found
+
+
 def _hashes_of_all(
     table: TypedTable, hashes: Sequence[tuple[int, ...] | None], order: Sequence[int], span: Span
 ) -> tuple[tuple[int, ...], ...] | None:
     found = tuple(row for i in order if (row := hashes[i]) is not None)
-    if found and len(found) < len(table):
+    if found and len(found) < len(order):
         without = next(i for i, row in enumerate(hashes) if row is None)
         raise problem(
             span,
             "E0004",
-            f"{len(table) - len(found)} of the {len(table)} requests of '{table.name}' have no "
+            f"{len(order) - len(found)} of the {len(order)} requests of '{table.name}' have no "
             "'hash_ids'",
             why=f"the first of them is in line {table.lines[without]}",
             help="give them to all requests, or to none",
@@ -156,9 +174,9 @@ def trace_schemas(*, timed: bool = True) -> tuple[Schema, ...]:
             (
                 *((ColumnSchema(arrived, time, key="arrived_at"),) if timed else ()),
                 ColumnSchema(prompt, Whole(at_most=LARGEST_TOKENS), key=PROMPT),
-                ColumnSchema(output, Whole(at_most=LARGEST_TOKENS), key=OUTPUT),
+                ColumnSchema(output, Whole(at_least=least, at_most=LARGEST_TOKENS), key=OUTPUT),
                 *((ColumnSchema("hash_ids", Wholes(), required=False),) if timed else ()),
             ),
         )
-        for of, time, arrived, prompt, output in _LAYOUTS
+        for of, time, arrived, prompt, output, least in _LAYOUTS
     )

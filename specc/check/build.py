@@ -476,7 +476,7 @@ class _Builder:
             from specc.check.huggingface import read_config
 
             folder = self.workspace.folder_of(span.source)
-            read = read_config(self.workspace, folder / name, span)
+            read = read_config(self.workspace, folder / name, span, self._given_of(merged))
             values.update(read)
             spans.update(dict.fromkeys(read, span))
         except ProblemError as error:
@@ -485,6 +485,20 @@ class _Builder:
         except AlreadyReportedError:
             return False
         return True
+
+    def _given_of(self, merged: MergedBlock) -> dict[str, object]:
+        """Return what a model says beside its `config` that decides over the file."""
+        written = {name: merged.fields.get(name) for name in ("weights", "architecture")}
+        values = {
+            name: self.evaluator.value(field.node.value, field.module)
+            for name, field in written.items()
+            if field is not None
+        }
+        return {
+            name: value
+            for name, value in values.items()
+            if not (isinstance(value, Symbol) and value.path.text == "auto")
+        }
 
     def _expectations(self, merged: MergedBlock, values: dict[str, Any]) -> None:
         """Put the expectations of a study into `values`."""

@@ -26,6 +26,7 @@ from specc.ir.vocabulary import (
     entries,
 )
 from specc.units import (
+    BYTES,
     CURRENCIES,
     DIMENSIONLESS,
     TIME,
@@ -108,6 +109,8 @@ def to_number(type_: NumberType, value: Value, span: Span, field: str) -> Number
     quantity = _quantity(value, span, field, type_.dimension)
     number = quantity.value
     if type_.whole:
+        if type_.dimension == BYTES:
+            number = round(number)  # 60.97 GiB is no whole number of bytes, and nobody means one
         if number != int(number):
             raise problem(span, "E0301", f"'{field}' takes a whole number", label="not whole")
         number = int(number)

@@ -8,7 +8,7 @@ as in a spec. The published planner's bins have a weight and the length of promp
 from itertools import pairwise
 from typing import Any
 
-from specc.check.arrivals import LARGEST_TOKENS, OUTPUT, PROMPT, trace_schemas
+from specc.check.arrivals import LARGEST_TOKENS, OUTPUT, PROMPT, answered, trace_schemas
 from specc.check.convert import convert
 from specc.check.evaluate import Called, Items, Value
 from specc.check.problems import problem
@@ -101,7 +101,8 @@ def _from_trace(table: TypedTable, call: Called) -> tuple[LengthBin, ...]:
     import numpy as np
 
     span = call.arguments["file"][1]
-    prompts, outputs = (np.array(table.columns[column]) for column in (PROMPT, OUTPUT))
+    rows = answered(table, span)
+    prompts, outputs = (np.array(table.columns[column])[rows] for column in (PROMPT, OUTPUT))
     edges = _edges(call, prompts)
     bins = []
     for low, high in pairwise(edges):

@@ -1,8 +1,9 @@
 """Memory of a device during a step: weights, KV cache, activations, and what is left.
 
-What a layer keeps is asked of its kind (`layers/`); here it is summed up. The formulas are those
-of the reference planner (msmodeling, commit 84fec85), compiled graph: weights and KV cache exact,
-activations fitted to its liveness analysis.
+What a layer keeps is asked of its kind (`layers/`); here it is summed up. Weights and KV cache
+are those that an engine loads; activations are fitted to the liveness analysis of the reference
+planner (msmodeling, commit 84fec85), compiled graph. Its own bookkeeping of weights is in
+`reference/`.
 """
 
 import math
@@ -12,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from attrs import frozen
 
-from specc.cost.layers import Layers
+from specc.cost.layers import Layers, draft_part
 from specc.cost.operators.base import INT64, Operator
 from specc.cost.precision import HALF
 from specc.cost.site import Site
@@ -21,6 +22,8 @@ from specc.ir import Model
 from specc.records import Record
 from specc.units import Bytes, Tokens
 
+ENDS = ("embedding", "final_norm", "lm_head")  # of a step, which are no layers
+_SHARED = ("embedding", "lm_head")  # with draft layers
 _QUANTISATION_SCALES = 28  # bytes a layer: seven fp32 scales of its linear weights and inputs
 
 
@@ -55,7 +58,42 @@ class MemoryModel(Record):
     @classmethod
     def of(cls, site: Site, layers: tuple[Layers, ...], held: Sequence[Operator]) -> "MemoryModel":
         """Return the memory model of layers and the operators that a device runs of them."""
-        return cls(site, layers, _weight_bytes(site, layers, held))
+        return cls(site, layers, round(cls.weights_of(site, layers, held)))
+
+    @classmethod
+    def draft_layers_of(cls, site: Site) -> int:
+        """Return the draft layers that are loaded.
+
+        A model that has fewer than tokens are drafted runs the last of them again, as in vLLM
+        (`spec_step_idx % num_mtp_layers`).
+        """
+        return min(site.drafted, max(1, site.model.draft_layers))
+
+    @classmethod
+    def weights_of(cls, site: Site, layers: Sequence[Layers], held: Sequence[Operator]) -> float:
+        """Return the weights and buffers of the fullest device, in bytes.
+
+        As vLLM places them: the embedding is split over the tensor-parallel ranks by rows of the
+        vocabulary (`VocabParallelEmbedding`), as the output projection is, and a tied one is the
+        same; both are those of the draft layers too. The first pipeline stage has the one, the
+        last one the other. The tables of the rotary embedding count as buffers.
+        """
+        m, drafted = site.model, cls.draft_layers_of(site)
+        inner = math.fsum(op.repeat * op.weight_bytes for op in held if _is_inner(op, drafted))
+        head = math.fsum(op.repeat * op.weight_bytes for op in held if op.name in ENDS[1:])
+        embedding = HALF * -(-m.vocab_size // site.layout.tp) * m.hidden_size
+        one_end = max(embedding, head)
+        both = one_end if m.tied_embeddings else embedding + head
+        outer = both if site.layout.pp == 1 else one_end
+        buffers = sum(part.buffer_bytes() for part in layers)
+        return (inner + cls.scale_bytes(site)) * site.stage_share + outer + buffers
+
+    @staticmethod
+    def scale_bytes(site: Site) -> int:
+        """Return the bytes of the scales of quantised weights and inputs."""
+        return (
+            _QUANTISATION_SCALES * site.model.layers if site.precisions.attention.quantised else 0
+        )
 
     def of_steps(self, steps: StepTable) -> StepMemory:
         """Return the memory of each step."""
@@ -84,9 +122,9 @@ class MemoryModel(Record):
     @cached_property
     def kv_token_bytes(self) -> float:
         """KV cache that grows with every token, of one token on one rank, draft layers included."""
-        site, layout = self.site, self.site.layout
+        site, layout, drafted = self.site, self.site.layout, self.draft_layers_of(self.site)
         elements = sum(
-            (part.count + (site.drafted if part.drafts else 0)) * part.cached_elements(layout.tp)
+            (part.count + (drafted if part.drafts else 0)) * part.cached_elements(layout.tp)
             for part in self.layers
         )
         shared = layout.dcp * layout.cp
@@ -124,20 +162,7 @@ class MemoryModel(Record):
         return kept, live, sum(part.workspace_bytes(site) for part in layers)
 
 
-def _weight_bytes(site: Site, layers: Sequence[Layers], held: Sequence[Operator]) -> Bytes:
-    """Weights and buffers of the fullest device.
-
-    The embedding is whole on every rank, the output projection is split and never shared with
-    it; the tables of the rotary embedding count as buffers. With pipeline stages one of the two
-    ends counts, the embedding, which is larger.
-    """
-    m, ends = site.model, ("embedding", "final_norm", "lm_head")
-    inner = math.fsum(op.repeat * op.weight_bytes for op in held if op.name not in ends)
-    # A draft layer has an embedding and an output projection of its own.
-    tables = 1 + site.drafted
-    embedding = HALF * m.vocab_size * m.hidden_size * tables
-    head = math.fsum(op.repeat * op.weight_bytes for op in held if op.name in ends[1:])
-    buffers = sum(part.buffer_bytes() for part in layers)
-    scales = _QUANTISATION_SCALES * m.layers if site.precisions.attention.quantised else 0
-    outer = embedding + head if site.layout.pp == 1 else max(embedding, head)
-    return round((inner + scales) * site.stage_share + outer + buffers)
+def _is_inner(operator: Operator, drafted: int) -> bool:
+    """Say whether an operator is of a layer that is loaded, draft layers included."""
+    number, name = draft_part(operator.name)
+    return number <= drafted and name not in (ENDS if number == 0 else _SHARED)

@@ -59,7 +59,7 @@ class CostModel(Record):
         return cls(
             operators=listed,
             rules=rules,
-            memory_model=MemoryModel.of(site, layers, held),
+            memory_model=rules.memory.of(site, layers, held),
             layout=layout,
             micro_batches=deployment.engine.micro_batches,
             two_streams=deployment.communication.two_streams and layout.ep > 1,

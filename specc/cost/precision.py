@@ -49,6 +49,8 @@ class Precision(NamedTuple):
 
 _PACKED_WEIGHT = 4.125 / 8  # four bits, and a 16-bit scale for each group of 128 weights
 _MXFP4_WEIGHT = 4.25 / 8  # OCP microscaling: a shared 8-bit scale for each 32 elements
+_MXFP8_WEIGHT = 8.25 / 8  # likewise
+_NVFP4_WEIGHT = 4.5 / 8  # an 8-bit scale for each 16 elements
 PLAIN = Precision(HALF, HALF, Format.FP16)
 FULL = Precision(4, 4, Format.FP32)
 _PRECISIONS = {
@@ -59,21 +61,26 @@ _PRECISIONS = {
     Quantisation.W8A16: Precision(1, HALF, Format.FP16),
     Quantisation.W4A8: Precision(_PACKED_WEIGHT, 1, Format.INT8, dynamic=True),
     Quantisation.W4A16: Precision(_PACKED_WEIGHT, HALF, Format.FP16),
+    # No rate of int4 is published for a device here: it computes as int8 does.
+    Quantisation.W4A4: Precision(_PACKED_WEIGHT, 1, Format.INT8, dynamic=True),
     Quantisation.FP8: Precision(1, 1, Format.FP8, dynamic=True),
+    Quantisation.MXFP8: Precision(_MXFP8_WEIGHT, 1, Format.FP8, dynamic=True),
 }
+_FP4_WEIGHTS = {Quantisation.MXFP4: _MXFP4_WEIGHT, Quantisation.NVFP4: _NVFP4_WEIGHT}
 
 
 def precision(quant: Quantisation, cube: CubeUnit) -> Precision:
     """Return how a format is computed on a matrix unit.
 
-    MXFP4 computes in fp4 where the unit can; elsewhere its weights are unpacked to 16 bit, as
-    engines do.
+    Formats of 4 bits in floating point compute in fp4 where the unit can; elsewhere their weights
+    are unpacked to 16 bit, as engines do.
     """
-    if quant is not Quantisation.MXFP4:
+    weight = _FP4_WEIGHTS.get(quant)
+    if weight is None:
         return _PRECISIONS[quant]
     if cube.fp4 is None:
-        return Precision(_MXFP4_WEIGHT, HALF, Format.FP16)
-    return Precision(_MXFP4_WEIGHT, 1, Format.FP4, dynamic=True)
+        return Precision(weight, HALF, Format.FP16)
+    return Precision(weight, 1, Format.FP4, dynamic=True)
 
 
 @frozen(eq=False, repr=False)
@@ -93,10 +100,10 @@ class Precisions(Record):
         cube, formats = deployment.device.cube, deployment.formats
         usual, experts = deployment.usual_format, deployment.expert_format
         return cls(
-            attention=precision(formats.attention or usual, cube),
+            attention=precision(deployment.attention_format, cube),
             mlp=precision(formats.mlp or usual, cube),
             experts=precision(experts, cube),
-            shared_experts=precision(formats.shared_experts or usual, cube),
+            shared_experts=precision(deployment.shared_expert_format, cube),
             output=precision(formats.output or Quantisation.BF16, cube),
             kv_bytes=HALF if formats.kv_cache is CacheFormat.BF16 else 1,
         )

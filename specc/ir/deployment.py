@@ -18,6 +18,7 @@ from specc.units import (
     DIMENSIONLESS,
     REQUESTS,
     TIME,
+    Bytes,
     BytesPerSecond,
     Seconds,
     Tokens,
@@ -344,6 +345,17 @@ class Deployment(v.Node):
         return tuple(i for phase in self.mode.phases for i in self.instances(phase))
 
     @property
+    def memory(self) -> Bytes:
+        """Bytes of a device that an engine sees; the reference calibration takes the nameplate."""
+        seen = self.device.visible_memory if self.fitted is not None else None
+        return seen or self.device.memory
+
+    @property
+    def reserved_memory(self) -> Bytes:
+        """Bytes of a device that the engine leaves free."""
+        return self.engine.reserved(self.memory)
+
+    @property
     def longest_request(self) -> Tokens:
         """Tokens of prompt and output together that an instance takes."""
         return self.engine.max_model_length or self.model.max_positions
@@ -362,8 +374,22 @@ class Deployment(v.Node):
     @property
     def expert_format(self) -> Quantisation:
         """Number format of the routed experts."""
-        checkpoint = self.model.expert_weights if self.quant is None else None
-        return self.formats.experts or checkpoint or self.usual_format
+        return self._format(self.formats.experts, self.model.expert_weights)
+
+    @property
+    def attention_format(self) -> Quantisation:
+        """Number format of attention."""
+        return self._format(self.formats.attention, self.model.attention_weights)
+
+    @property
+    def shared_expert_format(self) -> Quantisation:
+        """Number format of the shared experts."""
+        return self._format(self.formats.shared_experts, self.model.shared_expert_weights)
+
+    def _format(self, chosen: Quantisation | None, checkpoint: Quantisation | None) -> Quantisation:
+        """Return the format of a part: as chosen for it, else as usual, or as the checkpoint is."""
+        published = checkpoint if self.quant is None else None
+        return chosen or published or self.usual_format
 
     @property
     def fitted(self) -> CalibrationData | None:

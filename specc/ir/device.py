@@ -1,6 +1,8 @@
 """Devices: peaks, memory, interconnect, and the calibration of the cost model on them."""
 
+from collections.abc import Mapping
 from enum import Enum
+from typing import ClassVar
 
 from attrs import frozen
 
@@ -66,8 +68,19 @@ class ReferenceCalibration(v.Node):
 class Device(v.Node):
     """An accelerator as one rank sees it (on A3 that is one of the two dies of a card)."""
 
+    # What a runtime shows of another size nobody has seen.
+    instead: ClassVar[Mapping[str, tuple[str, ...]]] = {"memory": ("visible_memory",)}
+
     aliases: tuple[str, ...] = v.texts("names that other tools use for it")
     memory: Bytes = v.number(BYTES, "memory of the device", whole=True, above=0)
+    visible_memory: Bytes | None = v.number(
+        BYTES,
+        "what the runtime shows of the memory, which an engine takes its share of; by default all "
+        "of it. The reference calibration keeps to 'memory'",
+        default=None,
+        whole=True,
+        above=0,
+    )
     memory_bandwidth: BytesPerSecond = v.number(BYTES / TIME, "peak memory bandwidth", above=0)
     cores: int = v.count("matrix cores (AI cores, streaming multiprocessors)", default=24)
     cube: CubeUnit = v.block(CubeUnit, "matrix unit", required=True)

@@ -361,6 +361,29 @@ AVAILABLE_AT_END = _memory(
     "Below zero, an engine would have to preempt requests.",
     row=True,
 )
+CACHE_TOKENS = Fact(
+    name="cache_tokens",
+    title="KV cache",
+    unit="tok",
+    definition="Tokens that the KV cache of a replica holds: what the weights and a step of the "
+    "whole chunk budget leave of the memory of the engine when it starts. Divided by the limit on "
+    "the length of a request it is how many of the longest requests run at a time.",
+    dimension=TOKENS,
+    digits=Digits.COUNT,
+    better=Better.MORE,
+    instance="point.memory.cache_tokens",
+)
+LONGEST_REQUEST = Fact(
+    name="longest_request",
+    title="Longest request",
+    unit="tok",
+    definition="Tokens of prompt and output of the longest request that the KV cache of a replica "
+    "holds, as far as the model goes. An engine does not start with a larger 'max_model_length'.",
+    dimension=TOKENS,
+    digits=Digits.COUNT,
+    better=Better.MORE,
+    instance="point.memory.longest_request",
+)
 GOODPUT = Fact(
     name="goodput",
     title="Goodput",
@@ -434,6 +457,8 @@ FACTS: tuple[Fact, ...] = (
     _memory("kv_cache", "KV cache"),
     _memory("activations", "Activations"),
     _memory("reserved", "Reserved"),
+    CACHE_TOKENS,
+    LONGEST_REQUEST,
     TRANSFER,
     Fact(
         name="cost_per_million_tokens",

@@ -13,8 +13,11 @@ class Quantisation(Enum):
     W8A16 = "w8a16"
     W4A8 = "w4a8"
     W4A16 = "w4a16"
+    W4A4 = "w4a4"
     FP8 = "fp8"
+    MXFP8 = "mxfp8"
     MXFP4 = "mxfp4"
+    NVFP4 = "nvfp4"
 
 
 class CacheFormat(Enum):

@@ -267,6 +267,12 @@ class Model(v.Node):
     expert_weights: Quantisation | None = v.choice(
         Quantisation, "number format of its routed experts, where it differs", default=None
     )
+    attention_weights: Quantisation | None = v.choice(
+        Quantisation, "number format of its attention, where it differs", default=None
+    )
+    shared_expert_weights: Quantisation | None = v.choice(
+        Quantisation, "number format of its shared experts, where it differs", default=None
+    )
     latent: LatentAttention | None = v.block(
         LatentAttention, "multi-head latent attention instead of grouped queries", optional=True
     )

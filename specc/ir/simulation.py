@@ -40,6 +40,7 @@ class Trace(Record):
         file: its name.
         digest: SHA-256 of its text.
         requests: how many there are.
+        omitted: failed calls that are left out, as they have no output.
         arrival: seconds from the first request, rising.
         input, output: tokens of prompt and output.
         hashes: of the prefix blocks of each, if the file has them.
@@ -50,6 +51,7 @@ class Trace(Record):
     file: str
     digest: str
     requests: int
+    omitted: int = 0
     arrival: Sequence[float] = field(eq=False, default=())
     input: Sequence[int] = field(eq=False, default=())
     output: Sequence[int] = field(eq=False, default=())

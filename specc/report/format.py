@@ -55,6 +55,8 @@ def fact(name: str, value: float) -> str:
     """Show the value of a fact of a result, or of the memory of a device, with its unit."""
     if name == "memory":
         return size(value)
+    if name == "max_model_length":
+        return f"{integer(round(value))} tok"
     if facts.is_statistic(name):
         return duration(value)
     dimension = facts.fact(name).dimension

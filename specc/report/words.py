@@ -24,6 +24,8 @@ def limited_by(stopped_by: str) -> str:
 def miss_text(miss: Miss) -> str:
     """Say how far a value is from its limit: `TPOT 60 ms, limit 50 ms (20 % above)`."""
     value, allowed = show.fact(miss.limit, miss.value), show.fact(miss.limit, miss.allowed)
+    if miss.limit == "max_model_length":
+        return f"{limit_name(miss.limit)} {value}, but the KV cache holds {allowed} of one request"
     return f"{limit_name(miss.limit)} {value}, limit {allowed} ({excess_text(miss)})"
 
 

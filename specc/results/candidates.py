@@ -30,7 +30,13 @@ class BoundShares(Record):
 
 @frozen(eq=False, repr=False)
 class MemoryUse(Record):
-    """Bytes on one device in the tightest step."""
+    """Bytes on one device in the tightest step, and what the KV cache of a replica holds.
+
+    Attributes:
+        cache_tokens: of the cache that an engine sets aside when it starts.
+        longest_request: tokens of the longest request that is alone in it, as far as the model
+            goes.
+    """
 
     weights: Bytes
     kv_cache: Bytes
@@ -38,6 +44,8 @@ class MemoryUse(Record):
     reserved: Bytes
     available: Bytes
     available_at_end: Bytes
+    cache_tokens: Tokens = 0
+    longest_request: Tokens = 0
 
 
 @frozen(eq=False, repr=False)

@@ -165,7 +165,8 @@ def serving_model_of(task: Task) -> ServingModel:
 
 def point_at(task: Task, batch: int) -> Point:
     """Return the instance of a task at a batch size."""
-    return point_of(serving_model_of(task).evaluate(np.array([batch])), 0)
+    p = prepare(task, server_of(task))
+    return _with_cache(p, point_of(p.model.evaluate(np.array([batch])), 0))
 
 
 def prepare(task: Task, of_others: Server) -> Prepared:
@@ -184,7 +185,13 @@ def prepare(task: Task, of_others: Server) -> Prepared:
         search = evolve(search, strategy=usual)
     decoding = ("batch", "concurrency") if task.phase is Phase.PREFILL and _paired(task) else ()
     bounds = tuple(b for b in search.limits if fact(b.fact).row and b.fact not in decoding)
-    goals = Goals(task.workload.slo, deployment.device.memory, bounds, task.layout)
+    goals = Goals(
+        slo=task.workload.slo,
+        memory=deployment.memory,
+        bounds=bounds,
+        layout=task.layout,
+        context=_context(deployment, server, budget),
+    )
     # A sequence that decodes takes a token of the budget in each step.
     whole = task.phase is Phase.WHOLE
     of_budget = budget // (1 + server.drafted) if steps_hold and whole else None
@@ -194,6 +201,25 @@ def prepare(task: Task, of_others: Server) -> Prepared:
     given = None if task.phase is Phase.PREFILL else engine.decode_batch
     interval = _interval(given, [cap for cap in caps.values() if cap is not None])
     return Prepared(task, model, budget, search, goals, interval, caps)
+
+
+def _context(
+    deployment: Deployment, server: Server, budget: Tokens
+) -> tuple[Tokens, Tokens] | None:
+    """Return the limit on the length of a request, where it is set, and the cache for one."""
+    limit = deployment.engine.max_model_length
+    if limit is None or deployment.fitted is None:
+        return None
+    return limit, server.cache_blocks(budget, 1) * server.block
+
+
+def _with_cache(p: Prepared, point: Point) -> Point:
+    """Add what the KV cache of a replica holds at a batch size."""
+    server = p.model.server
+    sequences = p.task.deployment.engine.max_sequences or point.batch
+    tokens = server.cache_blocks(p.budget, sequences) * server.block
+    longest = min(tokens, p.task.deployment.model.max_positions)
+    return evolve(point, memory=evolve(point.memory, cache_tokens=tokens, longest_request=longest))
 
 
 def _paired(task: Task) -> bool:
@@ -213,7 +239,7 @@ def _searched(p: Prepared, table: ServingTable | None) -> Evaluated:
     assert row is not None
     return Evaluated(
         task=p.task,
-        candidate=_candidate(p.task, p.model, found, row, p.budget, p.caps),
+        candidate=_candidate(p, found, row),
         cache=CacheSize.of(p.model.server),
         mean_steps=p.model.server.mixture.mean_steps,
         decoding=_tradeoff(found) if p.task.phase is Phase.DECODE else None,
@@ -245,14 +271,8 @@ def _interval(given: tuple[int, int] | None, caps: list[int]) -> tuple[int, int]
     return low, max(low, min(high, *caps))
 
 
-def _candidate(
-    task: Task,
-    model: ServingModel,
-    found: BatchSearch,
-    row: int,
-    budget: Tokens,
-    caps: dict[str, int | None],
-) -> Candidate:
+def _candidate(p: Prepared, found: BatchSearch, row: int) -> Candidate:
+    task, model, budget, caps = p.task, p.model, p.budget, p.caps
     deployment, layout, mixture = task.deployment, task.layout, model.server.mixture
     stopped_by = found.stopped_by
     if stopped_by == "range":
@@ -261,7 +281,7 @@ def _candidate(
     larger = np.flatnonzero(found.feasible) > row
     if task.phase is Phase.PREFILL and (stopped_by == "unknown" or larger.any()):
         stopped_by = "waves"
-    point = point_of(found.table, row)
+    point = _with_cache(p, point_of(found.table, row))
     instance = Instance(
         phase=task.phase.value,
         device=deployment.device.name,
@@ -270,7 +290,7 @@ def _candidate(
         quantisation=deployment.usual_format.value,
         layout=layout,
         parallel=label_of(task, model.server.drafted),
-        engine=_settings(deployment, point.batch, budget, model.server.drafted),
+        engine=_settings(deployment, point, budget, model.server.drafted),
         point=point,
         stopped_by=stopped_by,
         task=task.key,
@@ -291,19 +311,22 @@ def _candidate(
     )
 
 
-def _settings(deployment: Deployment, batch: int, budget: Tokens, drafted: int) -> EngineSettings:
+def _settings(deployment: Deployment, point: Point, budget: Tokens, drafted: int) -> EngineSettings:
+    # With a longer one than its cache holds an engine does not start.
+    known = deployment.fitted is not None
+    longest = max(2, point.memory.longest_request) if known else deployment.longest_request
     engine, options = deployment.engine, deployment.communication
     draft = engine.speculative.draft if engine.speculative and drafted else None
     return EngineSettings(
-        max_sequences=deployment.engine.max_sequences or batch,
+        max_sequences=deployment.engine.max_sequences or point.batch,
         chunk_budget=budget,
         prefill_admission=engine.prefill_admission,
         scheduler=engine.scheduler.value if engine.scheduler else None,
-        max_model_length=deployment.longest_request,
+        max_model_length=min(deployment.longest_request, longest),
         block_size=engine.block_size,
         prefix_cache=engine.prefix_cache,
         kv_cache=deployment.formats.kv_cache.value,
-        reserved_memory=engine.reserved(deployment.device.memory),
+        reserved_memory=deployment.reserved_memory,
         memory_utilization=engine.memory_utilization,
         drafted=drafted,
         draft_model=draft.name if draft else None,

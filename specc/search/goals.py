@@ -12,11 +12,12 @@ from specc.ir.facts import fact, value
 from specc.records import Record
 from specc.results import Miss
 from specc.serving import ServingTable
-from specc.units import Bytes
+from specc.units import Bytes, Tokens
 
 Column = NDArray[np.floating[Any]]
 
 MEMORY = "memory"
+LENGTH = "max_model_length"
 OPERATORS = {"<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt}
 
 
@@ -29,16 +30,23 @@ class Goals(Record):
         memory: bytes of a device.
         bounds: further limits; those on facts of whole configurations are not judged here.
         layout: the layout, for limits on it.
+        context: tokens that the longest request may have, and those that the cache holds of one.
+            An engine that cannot hold such a request does not start (vLLM's
+            `check_enough_kv_cache_memory`).
     """
 
     slo: Slo
     memory: Bytes
     bounds: tuple[Bound, ...] = ()
     layout: Layout | None = None
+    context: tuple[Tokens, Tokens] | None = None
 
     def excess(self, table: ServingTable) -> dict[str, Column]:
         """Return, per limit, how far each row is above it, relative to it; ≤ 0 meets it."""
         excess: dict[str, Column] = {MEMORY: -table.memory.available / self.memory}
+        if self.context is not None:
+            asked, held = self.context
+            excess[LENGTH] = np.full(len(table), min(asked / max(held, 1) - 1, 1e9))
         for name in ("ttft", "tpot"):
             limit, column = getattr(self.slo, name), getattr(table, name)
             if limit is not None and not np.isnan(column).any():
@@ -62,6 +70,8 @@ class Goals(Record):
             excess = float(column[row])
             if excess > 0:
                 found.append(self.miss(table, row, limit, excess))
+        if any(miss.limit == MEMORY for miss in found):  # what it holds of a request is no news
+            found = [miss for miss in found if miss.limit != LENGTH]
         return tuple(sorted(found, key=lambda miss: (miss.limit != MEMORY, -miss.excess)))
 
     def relaxations(self, table: ServingTable) -> tuple[Miss, ...]:
@@ -71,7 +81,7 @@ class Goals(Record):
         for limit, column in excess.items():
             others = [other for name, other in excess.items() if name != limit]
             rest = np.max(others, axis=0) if others else np.full(len(table), -1.0)
-            if (rest <= 0).any() and limit != MEMORY:
+            if (rest <= 0).any() and limit not in (MEMORY, LENGTH):
                 row = int(np.argmin(np.where(rest <= 0, column, np.inf)))
                 found.append(self.miss(table, row, limit, float(column[row])))
         return tuple(found)
@@ -81,6 +91,10 @@ class Goals(Record):
         if limit == MEMORY:
             needed = self.memory - float(table.memory.available[row])
             return Miss(limit, needed, float(self.memory), excess)
+        if limit == LENGTH:
+            assert self.context is not None
+            asked, held = self.context
+            return Miss(limit, float(asked), float(held), excess)
         column = self._fact(table, limit)
         assert column is not None
         value = float(column[row])

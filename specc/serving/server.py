@@ -25,7 +25,7 @@ class Server(Record):
         mixture: the requests.
         drafted: tokens drafted before each decode step.
         tokens_per_step: tokens that a decode step yields, accepted drafts included.
-        memory: bytes of a device.
+        memory: bytes of a device that the engine sees.
         reserved: bytes of it that are kept free.
         kept_prefix: tokens of prefixes that a replica caches beside the requests in flight.
         serving_cost: time that the server adds to a step of a separate phase.
@@ -64,8 +64,8 @@ class Server(Record):
         return cls(
             cost=CostModel.of(deployment, layout, layers),
             mixture=Mixture.of(workload, deployment.model),
-            memory=deployment.device.memory,
-            reserved=engine.reserved(deployment.device.memory),
+            memory=deployment.memory,
+            reserved=deployment.reserved_memory,
             draft=draft,
             drafted=0 if phase is Phase.PREFILL else drafted,
             tokens_per_step=speculative.tokens_per_step(drafted) if speculative else 1.0,
@@ -134,6 +134,19 @@ class Server(Record):
         """Weights on the fullest device."""
         own = self.cost.memory_model.weight_bytes
         return own + (self.draft.memory_model.weight_bytes if self.draft else 0)
+
+    def cache_blocks(self, budget: Tokens, sequences: int) -> int:
+        """Return the KV-cache blocks of a replica, as an engine counts them when it starts.
+
+        What weights, and a step of the whole budget, leave of its memory; `sequences` hold what
+        does not grow with their length.
+        """
+        step = StepTable.prefilling(1, budget, budget, self.block, 0)
+        step = evolve(step, kv_sequences=np.array([float(sequences)]))
+        free = self.memory - self.reserved - float(self.memory_of(step).total[0])
+        models = [cost.memory_model for cost in (self.cost, self.draft) if cost is not None]
+        block = math.fsum(model.batches * model.kv_block_bytes for model in models)
+        return max(0, int(free // max(block, 1e-9)))
 
     @property
     def request_bytes(self) -> float:

@@ -3,9 +3,8 @@
 import math
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import frozen
 
-from specc.cost import StepTable
 from specc.engines import scheduling_of
 from specc.ir import Engine, MeasuredServer, Phase, Routing, Scheduler
 from specc.ir.engine import USUAL_SLACK
@@ -99,15 +98,8 @@ class SimulatedInstance:
 
     @property
     def cache_blocks(self) -> int:
-        """KV-cache blocks of a replica beside the weights and a full prefill step."""
-        server = self.server
-        step = StepTable.prefilling(1, self.budget, self.budget, server.block, 0)
-        step = evolve(step, kv_sequences=np.array([float(self.batch)]))
-        free = server.memory - server.reserved - float(server.memory_of(step).total[0])
-        block = server.cost.memory_model.batches * server.cost.memory_model.kv_block_bytes
-        if server.draft is not None:
-            block += server.draft.memory_model.batches * server.draft.memory_model.kv_block_bytes
-        return max(0, int(free // max(block, 1e-9)))
+        """KV-cache blocks of a replica."""
+        return self.server.cache_blocks(self.budget, self.batch)
 
     @property
     def deviation(self) -> float:

@@ -7,7 +7,9 @@ a setting without a rule are errors that name it and what is known.
 Read `families.py` first.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from specc.check.convert import brief, check_read
 from specc.check.huggingface.checkpoint import checkpoint
@@ -26,19 +28,30 @@ _WITH_VISION = {
 }
 
 
-def read_config(workspace: Workspace, path: Path, span: Span) -> Fields:
+def read_config(
+    workspace: Workspace, path: Path, span: Span, given: Mapping[str, object] = MappingProxyType({})
+) -> Fields:
     """Return the fields of a `Model` that a configuration gives.
+
+    Args:
+        workspace: reads files.
+        path: of the configuration.
+        span: the text that names it.
+        given: what the block says itself: its `weights` decide over those of the checkpoint, and
+            its `architecture` over that of the file.
 
     Raises:
         ProblemError: the file is no configuration of a supported architecture; the diagnostic
             points at `span`, the text that names the file.
     """
     config = ConfigFile(_load(workspace, path, span), path.name, span)
-    architecture = config.architecture()
+    architecture = str(given.get("architecture") or config.architecture())
     if architecture not in FAMILIES:
         raise config.problem(
             f"the architecture {brief(architecture)} of '{path.name}' is not supported",
-            help="known: " + ", ".join(sorted(FAMILIES)),
+            help="known: "
+            + ", ".join(sorted(FAMILIES))
+            + "; if it is built as one of these, write architecture = … beside 'config'",
         )
     text = config.nested("text_config") or config
     fields = FAMILIES[architecture](text)
@@ -50,8 +63,16 @@ def read_config(workspace: Workspace, path: Path, span: Span) -> Fields:
         "architecture": architecture,
         **fields,
         "tied_embeddings": tied is True,
-        **checkpoint(config, text),
     }
+    if "weights" not in given:
+
+        def beside(name: str) -> ConfigFile | None:
+            other = path.parent / name
+            if not other.is_file():
+                return None
+            return ConfigFile(_load(workspace, other, span), name, span)
+
+        read |= checkpoint(config, text, beside)
     check_read(Model, read, span, path.name)
     return read
 

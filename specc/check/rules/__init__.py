@@ -9,6 +9,7 @@ from typing import Any
 
 from specc.check.rules import (
     capacity,
+    device,
     engine,
     fleet,
     model,
@@ -23,7 +24,7 @@ from specc.check.rules import (
     workload,
 )
 from specc.diagnostics import Diagnostic
-from specc.ir import Deployment, Engine, MeasuredServer, Mode, Model, Study, Workload
+from specc.ir import Deployment, Device, Engine, MeasuredServer, Mode, Model, Study, Workload
 from specc.ir.vocabulary import Node
 
 # Called with the nodes that the comment beside a tuple names.
@@ -39,6 +40,9 @@ WORKLOAD: tuple[Check, ...] = (  # workload
     workload.confidence_in_nothing,
     workload.of_all_classes,
     workload.names_of_classes,
+)
+DEVICE: tuple[Check, ...] = (  # device
+    device.visible_memory,
 )
 MODEL: tuple[Check, ...] = (  # model
     model.heads,
@@ -151,6 +155,8 @@ def problems_of(node: Node) -> Iterator[Diagnostic]:
     match node:
         case Model():
             yield from _all(MODEL, node)
+        case Device():
+            yield from _all(DEVICE, node)
         case Deployment():
             yield from _of_deployment(node)
         case Workload():

@@ -33,7 +33,7 @@ def formats_of_weights(deployment: Deployment) -> Iterator[Diagnostic]:
         *((formats, part, getattr(formats, part)) for part in _PARTS),
     ]
     for node, field, format_ in places:
-        if format_ is Quantisation.FP8:
+        if format_ in (Quantisation.FP8, Quantisation.MXFP8):
             own = field == "quant" and deployment.quant is None
             yield Diagnostic(
                 "E0432",

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from importlib import import_module
 
 from specc.cost.layers.base import Layers
-from specc.cost.layers.draft import draft
+from specc.cost.layers.draft import draft, draft_part
 from specc.cost.layers.embedding import Embedding
 from specc.cost.layers.head import Head
 from specc.cost.layers.stages import Stages
@@ -48,4 +48,4 @@ def operators(site: Site, layers: Sequence[Layers]) -> tuple[Operator, ...]:
     return (*step, *draft(site, layers))
 
 
-__all__ = ["LAYERS", "Layers", "layers_of", "operators"]
+__all__ = ["LAYERS", "Layers", "draft_part", "layers_of", "operators"]

@@ -10,6 +10,16 @@ from specc.cost.operators.base import INT64, Operator, Rows
 from specc.cost.precision import HALF
 from specc.cost.site import Site, copy, head_norm, linear, quantise
 
+_PREFIX = "draft_"
+
+
+def draft_part(name: str) -> tuple[int, str]:
+    """Return which draft layer an operator is of, from 1 (0: of none), and its name there."""
+    if not name.startswith(_PREFIX):
+        return 0, name
+    number, _, own = name.removeprefix(_PREFIX).partition("_")
+    return int(number), own
+
 
 def draft(site: Site, layers: Sequence[Layers]) -> Iterator[Operator]:
     """Yield the draft layers that run one after the other to propose `site.drafted` tokens.
@@ -21,7 +31,7 @@ def draft(site: Site, layers: Sequence[Layers]) -> Iterator[Operator]:
     h, p = site.hidden, site.precisions.attention
     decoder = [evolve(part, count=1) for part in layers if part.drafts]
     for number in range(1, site.drafted + 1):
-        prefix = f"draft_{number}_"
+        prefix = f"{_PREFIX}{number}_"
         yield copy(f"{prefix}embedding", 2 * h * HALF + INT64, 1)
         yield head_norm(f"{prefix}norms", 2 * h, 2 * h, 1)
         yield copy(f"{prefix}concat", 4 * h * HALF, 1)

@@ -17,6 +17,7 @@ import numpy as np
 from attrs import frozen
 
 from specc.cost.layers.base import Layers
+from specc.cost.memory import MemoryModel
 from specc.cost.operators.attention import EncoderAttention
 from specc.cost.operators.base import Key, Operator, OperatorClass
 from specc.cost.operators.communication import CollectiveOperator
@@ -24,6 +25,7 @@ from specc.cost.operators.dense import Elementwise
 from specc.cost.precision import Format, peak
 from specc.cost.reference.layers import PLANNER_LAYERS
 from specc.cost.reference.links import collective_time, link
+from specc.cost.reference.memory import PlannerMemory
 from specc.cost.reference.operators import PlannerPrologue
 from specc.cost.steps import Column, StepTable
 from specc.cost.times import StepTimes
@@ -49,6 +51,7 @@ class ReferenceRules(Record):
     """Times of operators on a device by the flat roofline."""
 
     layers: ClassVar[tuple[type[Layers], ...]] = PLANNER_LAYERS
+    memory: ClassVar[type[MemoryModel]] = PlannerMemory
     pools_budgets: ClassVar[bool] = True
 
     device: Device

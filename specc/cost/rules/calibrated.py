@@ -10,6 +10,7 @@ from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from specc.cost.layers import LAYERS, Layers
+from specc.cost.memory import MemoryModel
 from specc.cost.operators.attention import (
     Attention,
     AttentionPhase,
@@ -39,6 +40,7 @@ class CalibratedRules(Record):
     """Times of operators on a device, by the coefficients of a calibration."""
 
     layers: ClassVar[tuple[type[Layers], ...]] = LAYERS
+    memory: ClassVar[type[MemoryModel]] = MemoryModel
     pools_budgets: ClassVar[bool] = False
 
     device: Device

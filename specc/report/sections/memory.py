@@ -7,12 +7,21 @@ from specc.report.columns import columns, of_candidate, table, text
 from specc.report.document import Chart, ReportBlock
 from specc.report.study import ReportedStudy
 
-_FACTS = ("weights", "kv_cache", "activations", "reserved", "available", "available_at_end")
+_FACTS = (
+    "weights",
+    "kv_cache",
+    "activations",
+    "reserved",
+    "available",
+    "available_at_end",
+    "cache_tokens",
+    "longest_request",
+)
 
 
 def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the picture and the table of memory."""
-    sizes = {instance.device.name: instance.device.memory for instance in study.study.instances}
+    sizes = {instance.device.name: instance.memory for instance in study.study.instances}
     if study.drawn:
         yield Chart(
             id=study.id("memory"),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from attrs import evolve
 
-from specc.ir import Fleet, Objective, Slo, Workload
+from specc.ir import Deployment, Fleet, Objective, Phase, Slo, Workload
 from specc.ir.load import LoadKind
 from specc.report import format as show
 from specc.report.document import Figure, Figures, ReportBlock
@@ -43,6 +43,7 @@ def _card(study: ReportedStudy) -> Figures:
     if not best.simulated:
         remarks.insert(2, _limiters(best))
     remarks += _fleet_remarks(result, best)
+    remarks += _caches(result.study.deployment(best.deployment), best)
     remarks += _beside(best)
     remarks += _runner_up(result, best)
     remarks += _two_kinds_of_tpot(result)
@@ -346,6 +347,23 @@ def _runner_up(result: StudyResult, best: Configuration) -> list[str]:
     if gap < _half_width(best):
         text += " This is within the error of the cost model: measure both before you decide."
     return [text]
+
+
+def _caches(deployment: Deployment, best: Configuration) -> Iterator[str]:
+    """Say what the KV cache of a replica holds, as engines do when they start."""
+    for group in best.instances:
+        memory = group.memory
+        limit = deployment.instances(Phase(group.phase))[0].longest_request
+        whose = f"the {group.phase} replica" if len(best.instances) > 1 else "a replica"
+        holds = f"The KV cache of {whose} holds {show.integer(memory.cache_tokens)} tokens"
+        if memory.cache_tokens < limit:
+            yield (
+                f"{holds}, and the model takes {show.integer(limit)}: start the engine with a "
+                f"'max_model_length' of at most {show.integer(memory.longest_request)}."
+            )
+        else:
+            times = f"{memory.cache_tokens / limit:,.3g}"
+            yield f"{holds}, {times} × the limit of {show.integer(limit)} on a request."
 
 
 def _overflow(best: Configuration) -> list[str]:

@@ -97,7 +97,9 @@ def load(study: Study) -> str:
     count = simulate.count
     if arrival.trace is not None:
         speed = f", {simulate.speed:g} times as fast" if simulate.speed != 1 else ""
-        requests = f"{show.integer(count)} requests of '{arrival.trace.file}'{speed}"
+        failed = arrival.trace.omitted
+        without = f" ({counted(failed, 'failed one')} without output left out)" if failed else ""
+        requests = f"{show.integer(count)} requests of '{arrival.trace.file}'{without}{speed}"
     else:
         requests = f"{show.integer(count)} requests, {_process(simulate)}, seed {simulate.seed}"
     sessions = simulate.sessions
