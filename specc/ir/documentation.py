@@ -366,7 +366,7 @@ def example(name: str, entry: Entry) -> str:
         case BoundsType():
             return f"{name} {{ available >= 4 GiB }}"
         case BlocksType():
-            return f"{name} node {{ … }}"
+            return f"{name} NAME {{ … }}"
         case ArrivalType():
             return f"{name} = poisson(12 req/s)"
         case TailsType():
