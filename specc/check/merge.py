@@ -81,10 +81,8 @@ def merge(block: Block, module: Module, problems: Problems, overrides: Overrides
 
 def _replace(merged: MergedBlock, layer: Block, cls: type[Node] | None) -> None:
     """Take out what a layer gives something else for: lengths instead of a table of them."""
-    instead = cls.instead if cls is not None else {}
     given = {_first_name(statement) for statement in layer.body}
-    left = {name for one in given for name in instead.get(one, ())} - given
-    for name in left:
+    for name in _replaced(given, cls) - given:
         merged.fields.pop(name, None)
         merged.children.pop((name, ""), None)
     for statement in layer.body:
@@ -92,6 +90,12 @@ def _replace(merged: MergedBlock, layer: Block, cls: type[Node] | None) -> None:
             child = merged.children.get((statement.kind.text, statement.name.text))
             if child is not None:
                 _replace(child, statement, nested_class(cls, statement.kind.text))
+
+
+def _replaced(given: set[str], cls: type[Node] | None) -> set[str]:
+    """Return the fields that a class has others instead of, if these are given."""
+    instead = cls.instead if cls is not None else {}
+    return {name for one in given for name in instead.get(one, ())}
 
 
 def _first_name(statement: Statement) -> str:
@@ -110,7 +114,7 @@ def inherited(outer: MergedBlock, inner: MergedBlock, cls: type[Node]) -> Merged
     What it gives instead of other fields it does not inherit these beside.
     """
     given = {*inner.fields, *(kind for kind, _ in inner.children)}
-    left = {name for one in given for name in cls.instead.get(one, ())} | given
+    left = _replaced(given, cls) | given
 
     def takes(name: str) -> bool:
         return name in entries(cls) and name not in left

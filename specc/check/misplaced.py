@@ -1,5 +1,6 @@
 """Reports what stands where it has no place: unknown kinds, fields, blocks and statements."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import define
@@ -10,7 +11,6 @@ from specc.check.problems import Problems, planned
 from specc.diagnostics import Diagnostic, Help, Span, did_you_mean
 from specc.ir import KINDS
 from specc.ir.vocabulary import (
-    BlocksType,
     BlockType,
     BoundsType,
     LimitType,
@@ -18,6 +18,7 @@ from specc.ir.vocabulary import (
     TableType,
     TailsType,
     entries,
+    own_entries,
     repeated_blocks,
 )
 from specc.syntax import Assertion, Block, Constraint, Field, Let, Statement, Sweep, SweepZip, Use
@@ -65,12 +66,7 @@ class Misplaced:
 
     def report_unknown(self, cls: type[Node], merged: MergedBlock) -> bool:
         """Report what the class does not have; tell whether there was any."""
-        # A repeated block is written by its kind (level), not by the name of the field (levels).
-        known = {
-            name: field
-            for name, field in entries(cls).items()
-            if not isinstance(field[1].type, BlocksType)
-        }
+        known = own_entries(cls)
         found = False
         for name, written in merged.fields.items():
             if self.problems.is_full:
@@ -85,7 +81,7 @@ class Misplaced:
     def _report_field(
         self,
         cls: type[Node],
-        known: dict[str, Any],
+        known: Mapping[str, Any],
         merged: MergedBlock,
         name: str,
         written: Written[Field],
@@ -122,7 +118,7 @@ class Misplaced:
         return True
 
     def _report_constraint(
-        self, known: dict[str, Any], merged: MergedBlock, path: str, written: Written[Constraint]
+        self, known: Mapping[str, Any], merged: MergedBlock, path: str, written: Written[Constraint]
     ) -> bool:
         metric, _, statistic = path.partition(".")
         limits = [n for n, (_, entry) in known.items() if isinstance(entry.type, LimitType)]
@@ -168,7 +164,7 @@ class Misplaced:
     def _report_child(
         self,
         cls: type[Node],
-        known: dict[str, Any],
+        known: Mapping[str, Any],
         merged: MergedBlock,
         kind: str,
         child: MergedBlock,

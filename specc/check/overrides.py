@@ -16,13 +16,12 @@ from specc.check.problems import problem
 from specc.diagnostics import Label, Source, Span, did_you_mean
 from specc.ir import KINDS
 from specc.ir.vocabulary import (
-    BlocksType,
     BlockType,
     LimitType,
     Node,
     current_names,
-    entries,
     former_names,
+    own_entries,
     repeated_blocks,
 )
 from specc.syntax import (
@@ -248,7 +247,7 @@ def _layer(block: Block, names: list[Name], value: Expression) -> Block:
 
 def _nested(cls: type[Node], names: list[Name], value: Expression) -> Statement:
     first, *rest = names
-    known = entries(cls)
+    known = own_entries(cls)
     repeated = repeated_blocks(cls)
     if first.text in repeated and len(rest) > 1:
         inner = _nested(repeated[first.text], rest[1:], value)
@@ -256,8 +255,6 @@ def _nested(cls: type[Node], names: list[Name], value: Expression) -> Statement:
     # A former name stays here, and is reported where the layer is laid over its block.
     current = former_names(cls).get(first.text, first.text)
     type_ = known[current][1].type if current in known else None
-    if isinstance(type_, BlocksType):
-        type_ = None
     if isinstance(type_, BlockType) and rest:
         return Block(first.span, first, None, None, (_nested(type_.cls, rest, value),))
     if type_ is None and first.text not in cls.planned:
@@ -269,13 +266,12 @@ def _nested(cls: type[Node], names: list[Name], value: Expression) -> Statement:
                 f"'{first.text}' lacks a name and a field",
                 help=f"write {first.text}.NAME.FIELD",
             )
-        plain = [name for name in known if not isinstance(known[name][1].type, BlocksType)]
         raise problem(
             first.span,
             "E0202",
             f"there is no {what} '{first.text}' here",
             help=did_you_mean(
-                first.text, [*plain, *repeated], what, more=cls.planned, at=first.span
+                first.text, [*known, *repeated], what, more=cls.planned, at=first.span
             ),
         )
     path = Path(first.span, (first,))

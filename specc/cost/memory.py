@@ -78,15 +78,32 @@ class MemoryModel(Record):
         same; both are those of the draft layers too. The first pipeline stage has the one, the
         last one the other. The tables of the rotary embedding count as buffers.
         """
-        m, drafted = site.model, cls.draft_layers_of(site)
-        inner = math.fsum(op.repeat * op.weight_bytes for op in held if _is_inner(op, drafted))
+        drafted = cls.draft_layers_of(site)
+        inner = math.fsum(op.repeat * op.weight_bytes for op in held if cls.is_inner(op, drafted))
         head = math.fsum(op.repeat * op.weight_bytes for op in held if op.name in ENDS[1:])
-        embedding = HALF * -(-m.vocab_size // site.layout.tp) * m.hidden_size
+        embedding = cls.embedding_bytes(site)
         one_end = max(embedding, head)
-        both = one_end if m.tied_embeddings else embedding + head
+        both = one_end if cls.is_tied(site) else embedding + head
         outer = both if site.layout.pp == 1 else one_end
         buffers = sum(part.buffer_bytes() for part in layers)
         return (inner + cls.scale_bytes(site)) * site.stage_share + outer + buffers
+
+    @classmethod
+    def embedding_bytes(cls, site: Site) -> int:
+        """Return the bytes of the embedding on a device that has it."""
+        rows = -(-site.model.vocab_size // site.layout.tp)
+        return HALF * rows * site.model.hidden_size
+
+    @classmethod
+    def is_tied(cls, site: Site) -> bool:
+        """Say whether embedding and output projection are one table."""
+        return site.model.tied_embeddings
+
+    @classmethod
+    def is_inner(cls, operator: Operator, drafted: int) -> bool:
+        """Say whether an operator is of a layer that is loaded, draft layers included."""
+        number, name = draft_part(operator.name)
+        return number <= drafted and name not in (ENDS if number == 0 else _SHARED)
 
     @staticmethod
     def scale_bytes(site: Site) -> int:
@@ -160,9 +177,3 @@ class MemoryModel(Record):
         kept = INT64 * self.model.layers + sum(part.table_bytes(site) for part in layers)
         live = sum(part.live_bytes(site) for part in layers)
         return kept, live, sum(part.workspace_bytes(site) for part in layers)
-
-
-def _is_inner(operator: Operator, drafted: int) -> bool:
-    """Say whether an operator is of a layer that is loaded, draft layers included."""
-    number, name = draft_part(operator.name)
-    return number <= drafted and name not in (ENDS if number == 0 else _SHARED)

@@ -266,6 +266,13 @@ def repeated_blocks(cls: type[Node]) -> Mapping[str, type[Node]]:
     return {type_.kind: type_.cls for type_ in types if isinstance(type_, BlocksType)}
 
 
+@_remembered
+def own_entries(cls: type[Node]) -> Mapping[str, tuple["attrs.Attribute[Any]", Entry]]:
+    """Return the entries that are written by their own name: a `level`, not by that of `levels`."""
+    found = entries(cls).items()
+    return {name: entry for name, entry in found if not isinstance(entry[1].type, BlocksType)}
+
+
 # Fields that were given as lists, and their values: each is tried.
 Tried = tuple[tuple[str, tuple[int, ...]], ...]
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Self
 
 from attrs import evolve, frozen
 
@@ -40,6 +40,15 @@ class Slo(v.Node):
             if limit is not None
         ]
         return (*means, *self.tails)
+
+    def without(self, metrics: Sequence[str]) -> Self:
+        """Return the objectives without those on some metrics."""
+        return evolve(
+            self,
+            ttft=None if "ttft" in metrics else self.ttft,
+            tpot=None if "tpot" in metrics else self.tpot,
+            tails=tuple(b for b in self.tails if b.fact.partition(".")[0] not in metrics),
+        )
 
 
 class Representative(Enum):
@@ -141,6 +150,16 @@ class RequestKind(v.Node):
     )
     images: Images | None = v.block(Images, "images of a request", optional=True)
     slo: Slo = v.block(Slo, "service-level objectives")
+
+    @property
+    def uncached(self) -> Self:
+        """The same requests with nothing in the prefix cache."""
+        rows = tuple(evolve(row, prefix_hit=None) for row in self.requests)
+        return evolve(self, prefix_hit=0.0, requests=rows)
+
+    def without_limits(self, metrics: Sequence[str]) -> Self:
+        """Return the same requests without their limits on some metrics."""
+        return evolve(self, slo=self.slo.without(metrics))
 
     @property
     def bins(self) -> tuple[LengthBin, ...]:
@@ -262,18 +281,14 @@ class Workload(RequestKind):
         )
 
     @property
-    def uncached(self) -> "Workload":
-        """The same requests with nothing in the prefix cache."""
-        classes = tuple(_uncached(one) for one in self.classes)
-        return evolve(_uncached(self), classes=classes)
+    def uncached(self) -> Self:
+        """The same requests, of all classes, with nothing in the prefix cache."""
+        return evolve(super().uncached, classes=tuple(one.uncached for one in self.classes))
 
-
-Kind = TypeVar("Kind", bound=RequestKind)
-
-
-def _uncached(kind: Kind) -> Kind:
-    rows = tuple(evolve(row, prefix_hit=None) for row in kind.requests)
-    return evolve(kind, prefix_hit=0.0, requests=rows)
+    def without_limits(self, metrics: Sequence[str]) -> Self:
+        """Return the same requests, of all classes, without their limits on some metrics."""
+        classes = tuple(one.without_limits(metrics) for one in self.classes)
+        return evolve(super().without_limits(metrics), classes=classes)
 
 
 def cached_tokens(prompt: Tokens, hit: float) -> Tokens:

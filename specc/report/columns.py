@@ -10,7 +10,7 @@ from specc.ir.facts import Fact
 from specc.records import Record
 from specc.report import format as show
 from specc.report.document import Column, Depth, Row, Table
-from specc.results import Candidate, Configuration
+from specc.results import Candidate, Configuration, Statistics
 
 MOST_ROWS = 40  # rows of a table of candidates; the rest is in the result file
 
@@ -107,3 +107,8 @@ def of_candidate(fact: Fact, candidate: Candidate) -> Any:
 def milliseconds(value: float | None) -> str:
     """Return a time in ms, or a dash."""
     return "–" if value is None else show.milliseconds(value)
+
+
+def statistic(found: Statistics | None, name: str) -> str:
+    """Return a statistic in ms, or a dash."""
+    return milliseconds(None if found is None else getattr(found, name))

@@ -24,11 +24,6 @@ class Statistics(Record):
     max: Seconds
 
 
-def class_of(fact: str) -> str:
-    """Return the class that a statistic is of, such as `chat.ttft.p99`; empty if of all."""
-    return fact.rpartition(".")[0].rpartition(".")[0]
-
-
 @frozen(eq=False, repr=False)
 class Attainment(Record):
     """How an objective fared: the limit, what was seen, and the share of requests within it.
@@ -49,11 +44,6 @@ class Attainment(Record):
     def metric(self) -> str:
         """The metric that the objective is on."""
         return self.fact.split(".")[-2]
-
-    @property
-    def of(self) -> str:
-        """The class whose objective it is; empty if it is of all requests."""
-        return class_of(self.fact)
 
 
 @frozen(eq=False, repr=False)

@@ -96,8 +96,8 @@ def found_capacity(simulator: Simulator, wanted: Capacity, seen: Seen, own: floa
     def whole(scale: float) -> Metrics:
         if scale == 1.0:
             return seen.judged
-        doubt = simulator.doubt
-        return simulator.metrics(Conditions(scale, first, doubt, counts=seen.at.counts))
+        at = Conditions(scale, first, simulator.doubt, counts=seen.at.counts)
+        return simulator.metrics(at)
 
     curve = [seen_at(share * own * base, whole(share * own)) for share in CURVE]
     above = whole(ABOVE * own)

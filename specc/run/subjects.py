@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from attrs import Factory, define, evolve, frozen
 
-from specc.ir import MeasuredServer, Phase, RequestKind, Simulate, Study, Workload
+from specc.ir import MeasuredServer, Phase, Simulate, Study, Workload
 from specc.ir.images import image_tokens
 from specc.plan import Task
 from specc.records import Record
@@ -164,15 +164,6 @@ class Conditions:
 
 USUAL = Conditions()
 
-Kind = TypeVar("Kind", bound=RequestKind)
-
-
-def _without(kind: Kind, missing: Sequence[str]) -> Kind:
-    """Return requests without their limits on some metrics."""
-    none: dict[str, Any] = {name: None for name in missing if name in ("ttft", "tpot")}
-    tails = tuple(b for b in kind.slo.tails if b.fact.partition(".")[0] not in missing)
-    return evolve(kind, slo=evolve(kind.slo, tails=tails, **none))
-
 
 @define(eq=False)
 class Simulator:
@@ -326,9 +317,7 @@ class Simulator:
     @property
     def _limited(self) -> Workload:
         """The workload, without limits on what its instances do not have."""
-        workload, missing = self.subject.study.workload, self._missing
-        classes = tuple(_without(one, missing) for one in workload.classes)
-        return evolve(_without(workload, missing), classes=classes) if missing else workload
+        return self.subject.study.workload.without_limits(self._missing)
 
     @property
     def _missing(self) -> tuple[str, ...]:

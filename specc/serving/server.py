@@ -5,7 +5,7 @@ import math
 import numpy as np
 from attrs import evolve, frozen
 
-from specc.cost import CostModel, Sequences, StepMemory, StepTable, StepTimes
+from specc.cost import CostModel, MemoryModel, Sequences, StepMemory, StepTable, StepTimes
 from specc.ir import Deployment, Layout, Model, Phase, Workload
 from specc.records import Record
 from specc.serving.mixture import Mixture
@@ -84,6 +84,11 @@ class Server(Record):
         return self.cost.memory_model.block
 
     @property
+    def memory_models(self) -> tuple[MemoryModel, ...]:
+        """The memory of the model, and of a draft model of its own."""
+        return tuple(cost.memory_model for cost in (self.cost, self.draft) if cost is not None)
+
+    @property
     def batches(self) -> int:
         """Batches in flight: data-parallel replicas, each with one for every pipeline stage."""
         return self.layout.dp * self.layout.pp
@@ -132,8 +137,7 @@ class Server(Record):
     @property
     def weight_bytes(self) -> Bytes:
         """Weights on the fullest device."""
-        own = self.cost.memory_model.weight_bytes
-        return own + (self.draft.memory_model.weight_bytes if self.draft else 0)
+        return sum(model.weight_bytes for model in self.memory_models)
 
     def cache_blocks(self, budget: Tokens, sequences: int) -> int:
         """Return the KV-cache blocks of a replica, as an engine counts them when it starts.
@@ -144,20 +148,17 @@ class Server(Record):
         step = StepTable.prefilling(1, budget, budget, self.block, 0)
         step = evolve(step, kv_sequences=np.array([float(sequences)]))
         free = self.memory - self.reserved - float(self.memory_of(step).total[0])
-        models = [cost.memory_model for cost in (self.cost, self.draft) if cost is not None]
-        block = math.fsum(model.batches * model.kv_block_bytes for model in models)
+        block = math.fsum(model.batches * model.kv_block_bytes for model in self.memory_models)
         return max(0, int(free // max(block, 1e-9)))
 
     @property
     def request_bytes(self) -> float:
         """KV cache of the mean request in flight, of all batches on a device."""
         context = self.mixture.mean_context
-        total = 0.0
-        for cost in (self.cost, self.draft):
-            if cost is not None:
-                model = cost.memory_model
-                total += model.batches * (model.kv_token_bytes * context + model.sequence_bytes)
-        return total
+        return math.fsum(
+            model.batches * (model.kv_token_bytes * context + model.sequence_bytes)
+            for model in self.memory_models
+        )
 
     @property
     def largest_batch(self) -> int:
@@ -211,8 +212,7 @@ class Server(Record):
         It comes, however rare it is, while the others are in flight.
         """
         extra = self.mixture.blocks_beyond_the_mean(self.block, decodes=decodes)
-        models = [cost.memory_model for cost in (self.cost, self.draft) if cost is not None]
-        cache = extra * math.fsum(model.kv_block_bytes for model in models)
+        cache = extra * math.fsum(model.kv_block_bytes for model in self.memory_models)
         live = np.maximum(step.activations, self._activations_of(budget))
         return StepMemory(step.weights, step.kv_cache + cache, live)
 
@@ -227,10 +227,9 @@ class Server(Record):
             self.kept_prefix / self.block
         )
         total = np.zeros(len(batch))
-        for cost in (self.cost, self.draft):
-            if cost is not None:
-                m = cost.memory_model
-                total += m.batches * (m.kv_block_bytes * blocks + m.sequence_bytes * batch)
+        for model in self.memory_models:
+            held = model.kv_block_bytes * blocks + model.sequence_bytes * batch
+            total += model.batches * held
         return total
 
 

@@ -104,7 +104,7 @@ class Outcome:
         seen = {name: _statistics(of_metric) for name, of_metric in values.items()}
         itl = statistics_of_gaps(self.gaps)
         parts = self._parts(workload, values, seen)
-        met = self._met(parts, values)
+        met = self.met(workload)
         bins = len(workload.rows)
         busy, batch = self._use(self.decoding_from, len(self.runs), span)
         prefill_busy = self._use(0, self.decoding_from, span)[0] if self.decoding_from else None
@@ -142,8 +142,13 @@ class Outcome:
 
     def met(self, workload: Workload) -> NDArray[np.bool_]:
         """Say which requests met every limit that they have, each at its widest."""
-        values = {name: self.values(name) for name in _OF_REQUESTS}
-        return self._met(self._parts(workload, values, {}), values)
+        met = self.done.copy()
+        for kind, own in self._kinds(workload):
+            for metric, limit in widest(kind.slo).items():
+                if metric != "itl":  # what has no second token has no TPOT
+                    values = self.values(metric)
+                    met &= np.isnan(values) | (values <= limit) | ~own
+        return met
 
     def _use(self, start: int, stop: int, span: Seconds) -> tuple[float, float]:
         """Return the share of the time in which engines run steps, and the mean batch of these."""
@@ -155,26 +160,22 @@ class Outcome:
         held = math.fsum(float((runs[:, BATCH] * t).sum()) for runs, t in rows)
         return total / span / max(1, len(engines)), held / total if total else 0.0
 
-    def _parts(self, workload: Workload, values: Values, whole: Seen) -> "list[_Part]":
-        """Return the classes with their requests; of a workload without any itself."""
+    def _kinds(self, workload: Workload) -> list[tuple[RequestKind, NDArray[np.bool_]]]:
+        """Return the classes, each with its requests; of a workload without any itself."""
         category = self.requests.category
         if category is None:
-            return [_Part(workload, np.ones(len(self.requests), bool), whole)]
-        of_class = [category == number for number in range(len(workload.classes))]
+            return [(workload, np.ones(len(self.requests), bool))]
+        return [(kind, category == number) for number, kind in enumerate(workload.classes)]
+
+    def _parts(self, workload: Workload, values: Values, whole: Seen) -> "list[_Part]":
+        """Return the kinds of requests with what they saw; `whole` is what all of them saw."""
+        kinds = self._kinds(workload)
+        if len(kinds) == 1 and kinds[0][0] is workload:
+            return [_Part(workload, kinds[0][1], whole)]
         return [
             _Part(kind, own, {name: _statistics(values[name][own]) for name in values})
-            for kind, own in zip(workload.classes, of_class, strict=True)
+            for kind, own in kinds
         ]
-
-    def _met(self, parts: "list[_Part]", values: Values) -> NDArray[np.bool_]:
-        """Say which requests met every limit; what has no second token has no TPOT."""
-        met = self.done.copy()
-        for part in parts:
-            for metric, limit in widest(part.kind.slo).items():
-                if metric != "itl":
-                    within = np.isnan(values[metric]) | (values[metric] <= limit)
-                    met &= within | ~part.own
-        return met
 
     def _objectives(
         self, workload: Workload, parts: "list[_Part]", values: Values, itl: Statistics | None

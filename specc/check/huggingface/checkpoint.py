@@ -115,8 +115,7 @@ def _known(
 
 def _quantised(config: ConfigFile, quantised: ConfigFile, plain: Quantisation) -> Parts:
     """Return the formats by `quantization_config`."""
-    method = quantised.values.get("quant_method")
-    match method:
+    match quantised.values.get("quant_method"):
         case "fp8":
             rest, experts = Quantisation.FP8, quantised.values.get("moe_quant_algo")
             if experts is not None:
@@ -135,16 +134,17 @@ def _quantised(config: ConfigFile, quantised: ConfigFile, plain: Quantisation) -
             return _by_algorithm(quantised, plain)
         case None if quantised.values.get("quant_algo") is not None:
             return _by_algorithm(quantised, plain)
-    if method == "ascend":
-        raise config.problem(
-            f"'{config.file}' is a checkpoint of msModelSlim, without '{MODELSLIM}' beside it",
-            why="that file says which format each weight has",
-            help="put it there, or write weights = w8a8_dynamic beside 'config'",
-        )
-    raise config.problem(
-        f"'{config.file}' stores its weights as {brief(method)}, which is not supported",
-        help=f"{list_known(_METHODS, 'method')}; or write weights = … beside 'config'",
-    )
+        case "ascend":
+            raise config.problem(
+                f"'{config.file}' is a checkpoint of msModelSlim, without '{MODELSLIM}' beside it",
+                why="that file says which format each weight has",
+                help="put it there, or write weights = w8a8_dynamic beside 'config'",
+            )
+        case unknown:
+            raise config.problem(
+                f"'{config.file}' stores its weights as {brief(unknown)}, which is not supported",
+                help=f"{list_known(_METHODS, 'method')}; or write weights = … beside 'config'",
+            )
 
 
 def _of_bits(file: ConfigFile, bits: Any) -> Quantisation:

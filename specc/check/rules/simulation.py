@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
-from specc.check.labels import label_of
+from specc.check.labels import label_of, label_of_hits
 from specc.diagnostics import Diagnostic, Label
-from specc.ir import Mode, Process, RequestKind, Sight, Simulate, StepLatency, Study, facts
+from specc.ir import Mode, Process, Sight, Simulate, StepLatency, Study, facts
 from specc.ir.formula import references
 from specc.ir.load import why_unsimulated
 from specc.ir.simulation import LONGEST_SIMULATION
@@ -245,7 +245,7 @@ def hit_rate(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
         yield Diagnostic(
             "E0488",
             f"a hit rate together with {'a trace that has hash_ids' if hashed else 'sessions'}",
-            (source, label_of(fixed, _hits_of(fixed), "a fixed hit rate", study.workload)),
+            (source, label_of_hits(fixed, "a fixed hit rate", study.workload)),
             help="keep one of them",
         )
 
@@ -368,10 +368,6 @@ def classes_of_a_trace(study: Study, simulate: Simulate) -> Iterator[Diagnostic]
             ),
             help="simulate a rate, with lengths_from(…) in each class, or remove the classes",
         )
-
-
-def _hits_of(kind: RequestKind) -> str:
-    return "prefix_hit" if "prefix_hit" in kind.spans else "requests"
 
 
 def _of_no_use(simulate: Simulate, field: str, why: str) -> Diagnostic:

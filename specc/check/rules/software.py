@@ -5,7 +5,7 @@ What is known of engines is imported where a spec names one.
 
 from collections.abc import Iterator
 
-from specc.check.labels import label_of
+from specc.check.labels import label_of, label_of_hits
 from specc.diagnostics import Diagnostic, Label
 from specc.ir import (
     Deployment,
@@ -92,13 +92,12 @@ def flat_hits(study: Study, simulate: Simulate) -> Iterator[Diagnostic]:
     owners: list[SoftwareSettings] = [*study.servers, *(i.engine for i in study.instances)]
     for owner in owners:
         if owner.prefix_caching:
-            field = "prefix_hit" if "prefix_hit" in fixed.spans else "requests"
             yield Diagnostic(
                 "E0499",
                 "a fixed hit rate together with prefix caching",
                 (
                     label_of(owner, "prefix_caching", "hits are simulated", study),
-                    label_of(fixed, field, "and fixed here", study),
+                    label_of_hits(fixed, "and fixed here", study),
                     label_of(simulate, "", "in this simulation", study),
                 ),
                 help="remove 'prefix_hit', or leave 'prefix_caching' out",

@@ -1,11 +1,8 @@
 """Weights as the published planner counts them (msmodeling, commit 84fec85, compiled graph)."""
 
-import math
-from collections.abc import Sequence
-
 from attrs import frozen
 
-from specc.cost.layers import Layers, draft_part
+from specc.cost.layers import draft_part
 from specc.cost.memory import ENDS, MemoryModel
 from specc.cost.operators.base import Operator
 from specc.cost.precision import HALF
@@ -28,17 +25,18 @@ class PlannerMemory(MemoryModel):
         return site.drafted
 
     @classmethod
-    def weights_of(cls, site: Site, layers: Sequence[Layers], held: Sequence[Operator]) -> float:
-        """Return the weights and buffers of the fullest device, in bytes."""
-        m = site.model
-        inner = math.fsum(op.repeat * op.weight_bytes for op in held if _is_inner(op))
-        head = math.fsum(op.repeat * op.weight_bytes for op in held if op.name in ENDS[1:])
-        embedding = HALF * m.vocab_size * m.hidden_size * (1 + min(1, site.drafted))
-        buffers = sum(part.buffer_bytes() for part in layers)
-        outer = embedding + head if site.layout.pp == 1 else max(embedding, head)
-        return (inner + cls.scale_bytes(site)) * site.stage_share + outer + buffers
+    def embedding_bytes(cls, site: Site) -> int:
+        """Return the bytes of whole tables: that of the model, and that of a draft layer."""
+        tables = 1 + min(1, site.drafted)
+        return HALF * site.model.vocab_size * site.model.hidden_size * tables
 
+    @classmethod
+    def is_tied(cls, site: Site) -> bool:
+        """Say that the output projection is a table of its own."""
+        return False
 
-def _is_inner(operator: Operator) -> bool:
-    number, name = draft_part(operator.name)
-    return operator.name not in ENDS and (number < 2 or name in _OF_EACH_DRAFT)
+    @classmethod
+    def is_inner(cls, operator: Operator, drafted: int) -> bool:
+        """Say whether an operator is of a layer, or of a drafted token."""
+        number, name = draft_part(operator.name)
+        return operator.name not in ENDS and (number < 2 or name in _OF_EACH_DRAFT)

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from specc.ir import Queue, Workload
 from specc.report import format as show
-from specc.report.columns import milliseconds
+from specc.report.columns import statistic
 from specc.report.document import Column, ReportBlock, Row, Table
 from specc.report.study import ReportedStudy
-from specc.results import ClassMetrics, Configuration, KeptLimit, Simulated, Statistics
+from specc.results import ClassMetrics, Configuration, KeptLimit, Simulated
 
 _SURE = 0.99  # more than that is as good as certain
 _COLUMNS = (
@@ -95,11 +95,8 @@ def _margin(kept: KeptLimit) -> tuple[float, float]:
 
 
 def _latencies(own: ClassMetrics) -> tuple[str, ...]:
-    def cell(found: Statistics | None, statistic: str) -> str:
-        return milliseconds(None if found is None else getattr(found, statistic))
-
     pairs = ((own.ttft, "mean"), (own.ttft, "p99"), (own.tpot, "mean"), (own.tpot, "p99"))
-    return (*(cell(*pair) for pair in pairs), cell(own.queue, "p99"))
+    return (*(statistic(*pair) for pair in pairs), statistic(own.queue, "p99"))
 
 
 def _queue(workload: Workload, best: Simulated) -> str:

@@ -49,7 +49,7 @@ def _load(study: Study) -> str:
 def _judged(study: Study) -> str:
     """Say the objectives, and which of them no instance of the study has."""
     if study.workload.classes:
-        return "; ".join(_class(study.workload))
+        return "; ".join(_classes(study.workload))
     slo = study.workload.slo
     phases = {phase for d in study.deployments for phase in d.mode.phases}
     alone = next(iter(phases)) if len(phases) == 1 else Phase.WHOLE
@@ -60,7 +60,7 @@ def _judged(study: Study) -> str:
     return objectives(slo)
 
 
-def _class(workload: Workload) -> Iterator[str]:
+def _classes(workload: Workload) -> Iterator[str]:
     """Yield the share, the place in the queue and the objectives of each class."""
     ranked = len({one.priority for one in workload.classes}) > 1
     for one, share in zip(workload.classes, workload.shares, strict=True):

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from specc.ir.facts import REQUEST_METRICS, STATISTICS
 from specc.report import format as show
 from specc.report.charts.simulation import distribution_charts, named
-from specc.report.columns import milliseconds
+from specc.report.columns import statistic
 from specc.report.document import Chart, Column, Depth, ReportBlock, Row, Table
 from specc.report.sections.capacity import MOST_SIMULATED
 from specc.report.study import ReportedStudy
@@ -52,7 +52,7 @@ def statistics(id_: str, title: str, metrics: Metrics, depth: Depth) -> Table:
     rows = []
     for metric in REQUEST_METRICS:
         found = getattr(metrics, metric.name)
-        cells = [milliseconds(None if found is None else getattr(found, s)) for s in STATISTICS]
+        cells = [statistic(found, name) for name in STATISTICS]
         rows.append(Row((metric.title, *cells)))
     columns = (Column("Metric", numeric=False), *(Column(s, "ms") for s in STATISTICS))
     return Table(
@@ -195,9 +195,7 @@ def _lengths(study: ReportedStudy, best: Simulated) -> Table:
 
 def _of_bin(own: BinMetrics) -> tuple[str, ...]:
     latencies = (
-        milliseconds(getattr(metric, statistic) if metric else None)
-        for metric in (own.ttft, own.tpot)
-        for statistic in ("p50", "p99")
+        statistic(metric, name) for metric in (own.ttft, own.tpot) for name in ("p50", "p99")
     )
     share = show.attainment(own.attainment) if own.requests else "–"
     return (show.integer(own.requests), *latencies, share)

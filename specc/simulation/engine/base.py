@@ -114,10 +114,8 @@ class SimulatedEngine(ABC):
         if settings.acceptance:
             self.drafts = Drafts.of(settings.acceptance, self.lives.seed, settings.longest)
         self.scheduler, self.queue = scheduler_of(settings.scheduler), queue_of(settings.queue)
-        self.waiting, self._overtakes = (
-            self.queue.waiting(self.lives.priority),
-            self.queue.overtakes,
-        )
+        self.waiting = self.queue.waiting(self.lives.priority)
+        self._overtakes = self.queue.overtakes
         self._cut, self._to_start = self.scheduler.cut, admission_of(settings.start).tokens
         self._longest_prompt = self.scheduler.longest_prompt(settings.budget)
         self._step_tokens = int(settings.budget * (1 + settings.slack) + 1e-9)
@@ -319,7 +317,6 @@ class SimulatedEngine(ABC):
         By the order of arrival that is the prompt itself; here it may be before others.
         `upcoming` tells what the scheduler does next, and the blocks that decoding needs then.
         """
-        preempted = False
         while self._begun:
             ((request, done),) = self._begun.items()
             (decodes, prompts), needed = upcoming()
@@ -328,8 +325,7 @@ class SimulatedEngine(ABC):
             if own + (needed if decodes else 0) <= self._free:
                 break
             self._preempt(self._victim())
-            preempted = True
-        return preempted
+        return self._preempted
 
     def _victim(self) -> int:
         """Return what is preempted next."""

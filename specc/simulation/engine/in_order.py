@@ -59,7 +59,7 @@ class InOrder(Stepwise):
             if request not in self.running:
                 continue
             if begun:
-                self._prefill(request, done, query, self._free - self._growth(done, query))
+                self._prefill(request, done, query, self._free - need)
                 chunks[request] = request, done, query
             else:
                 self._grow(request)

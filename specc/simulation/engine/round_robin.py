@@ -26,7 +26,7 @@ class RoundRobin(Stepwise):
         if self._overtakes:
             self._make_room_for_prompt(self._upcoming)
         if self._begun or (self.waiting and len(self.running) < settings.limit):
-            plan, _ = self._upcoming()
+            plan = self._plan(min(len(self._turns), settings.decode_batch))
         chunks: list[Chunk] = []
         decoding = self._grown() if plan.decodes else []
         if plan.prompts > 0 and (self._begun or not self._preempted):
@@ -37,14 +37,18 @@ class RoundRobin(Stepwise):
         return self._composed(chunks, decoding)
 
     def _upcoming(self) -> tuple[StepPlan, int]:
+        decoding, needed = self._turn()
+        return self._plan(len(decoding)), needed
+
+    def _turn(self) -> tuple[list[int], int]:
+        """Return whose turn it is, and the blocks that they need."""
         decoding = list(self._turns)[: self.settings.decode_batch]
-        return self._plan(len(decoding)), sum(self._extra(request) for request in decoding)
+        return decoding, sum(self._extra(request) for request in decoding)
 
     def _grown(self) -> list[int]:
         """Return whose turn it is, each with its block, after preempting the latest admitted."""
         while True:
-            decoding = list(self._turns)[: self.settings.decode_batch]
-            needed = sum(self._extra(request) for request in decoding)
+            decoding, needed = self._turn()
             if needed <= self._free:
                 break
             self._preempt(self._victim())
