@@ -147,15 +147,18 @@ def _instances_for(
     def share_in(metrics: Metrics) -> float | None:
         return metrics.attainment if carried(metrics, wanted.attainment) else None
 
-    def share_of(count: int) -> float | None:
+    def metrics_of(count: int) -> Metrics:
         at = Conditions(scale, deviations=simulator.doubt, counts=copies(count))
-        return share_in(simulator.metrics(at))
+        return simulator.metrics(at)
+
+    def share_of(count: int) -> float | None:
+        return share_in(metrics_of(count))
 
     count = max(1, math.ceil(wanted.rate / each - 1e-9))
     if count > MOST_INSTANCES:
         return None, None
     try:
-        metrics = simulator.metrics(Conditions(scale, counts=copies(count)))
+        metrics = metrics_of(count)
     except TooLongError:  # requests are hours apart: there is nothing to check
         return count, None
     if is_short(metrics):

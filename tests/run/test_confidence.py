@@ -106,6 +106,23 @@ def test_confidence_lowers_the_capacity(tmp_path: Path) -> None:
     assert 0.5 * plain.capacity < sure.capacity < 0.97 * plain.capacity
 
 
+def test_confidence_is_in_the_instances_for_a_rate(tmp_path: Path) -> None:
+    """The first count that is tried is simulated with it, as those beside it are."""
+    after = (
+        "simulate { arrival = poisson(3 req/s); requests = 500 }\n"
+        "capacity { rate = 7.7 req/s; seeds = 1; attainment = 90% }"
+    )
+    engine = "engine { max_sequences = 20; chunk_budget = 8Ki tok }"
+
+    def found(slo: str):
+        (tmp_path / "plan.spec").write_text(PLAN.format(slo=slo, more=engine, after=after))
+        return Session(tmp_path / "plan.spec").results.studies[0].simulations[0].capacity
+
+    plain, sure = found("ttft.p90 <= 600 ms"), found("ttft.p90 <= 600 ms; confidence = 0.99")
+    assert plain.instances == sure.instances == 2
+    assert sure.attainment_at_wanted < plain.attainment_at_wanted
+
+
 @pytest.mark.parametrize("clients", [1, 20, 70])
 def test_a_closed_loop_without_pauses_errs_as_its_steps_do(tmp_path: Path, clients: int) -> None:
     """What is scaled is what a simulation with slower steps says, percentiles included."""

@@ -149,6 +149,14 @@ CONFIG = {
 }
 FP4 = {"num_bits": 4, "type": "float", "group_size": 16, "dynamic": False}
 INT8 = {"num_bits": 8, "type": "int", "dynamic": True}
+INT4 = {"num_bits": 4, "type": "int", "dynamic": True}
+FP6 = {"num_bits": 6, "type": "float"}
+
+
+def packed(weights, inputs=None):
+    group = {"weights": weights, "input_activations": inputs}
+    method = {"quant_method": "compressed-tensors", "config_groups": {"group_0": group}}
+    return {"quantization_config": method}
 DESCRIBED = {
     "model_quant_type": "W8A8_DYNAMIC",
     "model.embed_tokens.weight": "FLOAT",
@@ -205,16 +213,10 @@ Q = Quantisation
             {},
             (Q.NVFP4, Q.BF16, Q.NVFP4),
         ),
-        (
-            {
-                "quantization_config": {
-                    "quant_method": "compressed-tensors",
-                    "config_groups": {"group_0": {"weights": INT8, "input_activations": INT8}},
-                }
-            },
-            {},
-            (Q.W8A8_DYNAMIC, Q.W8A8_DYNAMIC, Q.W8A8_DYNAMIC),
-        ),
+        (packed(INT8, INT8), {}, (Q.W8A8_DYNAMIC, Q.W8A8_DYNAMIC, Q.W8A8_DYNAMIC)),
+        (packed(INT4, INT8), {}, (Q.W4A8, Q.W4A8, Q.W4A8)),
+        (packed(INT4, INT4), {}, (Q.W4A4, Q.W4A4, Q.W4A4)),
+        (packed(INT4), {}, (Q.W4A16, Q.W4A16, Q.W4A16)),
         (
             {"quantization_config": {"quant_method": "awq", "bits": 4}},
             {},
@@ -261,6 +263,8 @@ def planned(folder: Path, model: str) -> Session:
         {"quantization_config": {"quant_method": "gptq", "bits": 3}},
         {"quantization_config": {"quant_method": "modelopt", "quant_algo": "FP7"}},
         {"torch_dtype": "float8_e5m2"},
+        packed(FP6),
+        packed(INT8, INT4),
     ],
 )
 def test_unknown_formats_are_errors_unless_the_block_decides(tmp_path: Path, config) -> None:

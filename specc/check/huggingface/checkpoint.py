@@ -186,10 +186,17 @@ def _of_group(weights: ConfigFile, inputs: ConfigFile | None) -> Quantisation:
             return Quantisation.MXFP8 if size == 32 else Quantisation.FP8
     elif wide:
         return _of_bits(weights, bits)
-    elif inputs is not None and inputs.values.get("num_bits") == 8 and bits in (4, 8):
+    elif inputs is not None:
         dynamic = Quantisation.W8A8_DYNAMIC if inputs.values.get("dynamic") else Quantisation.W8A8
-        return Quantisation.W4A8 if bits == 4 else dynamic
-    return _of_bits(weights, None if kind == "float" else bits)
+        known = {(8, 8): dynamic, (4, 8): Quantisation.W4A8, (4, 4): Quantisation.W4A4}
+        if found := known.get((bits, inputs.values.get("num_bits"))):
+            return found
+    of_inputs = 16 if wide or inputs is None else inputs.values.get("num_bits")
+    raise weights.problem(
+        f"'quantization_config' of '{weights.file}' has {brief(kind)} weights of {brief(bits)} "
+        f"bits with inputs of {brief(of_inputs)} bits, which is not a format that is known",
+        help="write weights = … beside 'config'",
+    )
 
 
 def _by_algorithm(file: ConfigFile, plain: Quantisation) -> Parts:

@@ -51,8 +51,9 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
             )
             for one, share, own in rows
         ),
-        note="Attainment is the share of the requests of a class that met every limit of it, "
-        f"goodput how many of them a second. {_queue(workload, best)}",
+        note="Attainment is the share of the requests of a class that met every limit of it, in "
+        "the whole run; goodput is how many of them a second, in the middle of the run. "
+        f"{_queue(workload, best)}",
     )
 
 
