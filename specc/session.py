@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from specc.run.events import Events
 
 
+MOST_REASONS = 4  # that a message names
 MOST_COMBINATIONS = 5_000_000  # of sizes: a minute or two, and a gigabyte
 
 
@@ -319,9 +320,16 @@ def _no_layout(planned: "PlannedStudy", deployment: Deployment, phase: Phase) ->
         "E0439",
         f"{where} for {phase.value}" if own else where,
         (Label(span, "no layout fits"),),
-        why="; ".join(dict.fromkeys(reasons)),
-        help="choose sizes that divide the devices, the heads and the experts",
+        why=_first_of(list(dict.fromkeys(reasons))),
+        help="choose sizes that divide the devices, the heads and the experts, and that the "
+        "engine can launch",
     )
+
+
+def _first_of(reasons: list[str]) -> str:
+    more = len(reasons) - MOST_REASONS
+    rest = [f"and {more} more, which 'specc plan' lists"] if more > 0 else []
+    return "; ".join(reasons[:MOST_REASONS] + rest)
 
 
 def _is_about(reason: str, field: str) -> bool:

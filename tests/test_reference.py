@@ -36,7 +36,7 @@ def test_one_entry() -> None:
         "tpot <= 50 ms",
     )
     assert page("device.level.latency").type == "time (ns, us, ms, s, min, h), ≥ 0"
-    assert page("deployment.engine.reserved_memory").default == "10 GiB"
+    assert page("deployment.engine.reserved_memory").default == "auto"
     assert page("none") is None
 
 

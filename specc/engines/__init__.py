@@ -1,13 +1,22 @@
 """Serving engines: rules and defaults of their schedulers by version, each with its source.
 
 In: the software and version of an engine, and the memory of its device. Out: what holds for the
-settings that a spec leaves open. No module here imports numpy. Read `vllm.py` for a table of
-versions, then `rules.py` for how a version is found in it and `settings.py` for how settings are
-resolved; `base.py` has the classes.
+settings that a spec leaves open, which layouts can be launched, and what is kept of a device. No
+module here imports numpy. Read `vllm.py` for a table of versions, then `rules.py` for how a version
+is found in it and `settings.py` for how settings are resolved; `layouts.py` has the rules of
+layouts, `memory.py` what is kept of a device, and `base.py` the classes.
 """
 
 from specc.engines.base import EngineHistory, MemoryClass, Sourced, VersionRules
-from specc.engines.rules import ENGINES, EngineRules, history_of, rules_of
+from specc.engines.memory import ReservedPart, reserve_of, reserved_bytes
+from specc.engines.rules import (
+    ENGINES,
+    EngineRules,
+    engines_for,
+    history_of,
+    launch_problem,
+    rules_of,
+)
 from specc.engines.settings import Scheduling, scheduling_of, takes_turns, with_defaults
 from specc.engines.versions import VersionError, release_of
 
@@ -16,12 +25,17 @@ __all__ = [
     "EngineHistory",
     "EngineRules",
     "MemoryClass",
+    "ReservedPart",
     "Scheduling",
     "Sourced",
     "VersionError",
     "VersionRules",
+    "engines_for",
     "history_of",
+    "launch_problem",
     "release_of",
+    "reserve_of",
+    "reserved_bytes",
     "rules_of",
     "scheduling_of",
     "takes_turns",

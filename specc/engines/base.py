@@ -4,7 +4,8 @@ from typing import Generic, TypeVar
 
 from attrs import frozen
 
-from specc.ir import Admission, Software
+from specc.engines.layouts import LaunchRule
+from specc.ir import Admission, Software, Vendor
 from specc.records import Record
 from specc.units import Bytes, Tokens
 
@@ -49,6 +50,7 @@ class VersionRules(Record):
         prefix_caching: whether computed blocks are found again.
         async_scheduling: whether a step is composed while the one before runs.
         batch: defaults by memory of the device, rising; empty if none is known.
+        utilization: share of the memory of a device that it takes; None if it has no such share.
         async_with_stages: whether `async_scheduling` holds with pipeline parallelism too.
     """
 
@@ -57,6 +59,7 @@ class VersionRules(Record):
     prefix_caching: Sourced[bool]
     async_scheduling: Sourced[bool]
     batch: Sourced[tuple[MemoryClass, ...]]
+    utilization: Sourced[float] = Sourced(None, "not known")
     async_with_stages: bool = True
 
 
@@ -66,8 +69,14 @@ class EngineHistory(Record):
 
     Attributes:
         package: what the sources call it.
+        vendors: on whose devices it runs.
+        launches: what keeps it from launching a layout; None if that is not known.
+        staged: architectures that its documentation lists with pipeline stages; None for all.
     """
 
     software: Software
     package: str
+    vendors: tuple[Vendor, ...]
     versions: tuple[VersionRules, ...]
+    launches: tuple[LaunchRule, ...] | None
+    staged: tuple[str, ...] | None = None

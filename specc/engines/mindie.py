@@ -5,13 +5,16 @@ the schema of MindIE 2.3 and 3). Older versions were not read.
 """
 
 from specc.engines.base import EngineHistory, MemoryClass, Sourced, VersionRules
-from specc.ir import Admission, Software
+from specc.engines.layouts import no_shared_contexts, no_stages, one_copy_of_experts
+from specc.ir import Admission, Software, Vendor
 
 _PARAMETERS = "docs/zh/user_guide/user_manual/service_parameter_configuration.md"
 
 MINDIE = EngineHistory(
     software=Software.MINDIE,
     package="mindie-llm",
+    vendors=(Vendor.HUAWEI,),
+    launches=(one_copy_of_experts, no_shared_contexts, no_stages),
     versions=(
         VersionRules(
             read=("2.3",),

@@ -11,7 +11,7 @@ from specc.engines.sglang import SGLANG
 from specc.engines.versions import release_of
 from specc.engines.vllm import VLLM
 from specc.engines.vllm_ascend import VLLM_ASCEND
-from specc.ir import Admission, Software
+from specc.ir import Admission, Layout, Software, Vendor
 from specc.records import Record
 from specc.units import Bytes, Tokens
 
@@ -31,6 +31,7 @@ class EngineRules(Record):
         note: why it is not the version that was asked for; empty if it is.
         chunk_budget: new tokens of a step; None if there is no default that is known.
         max_sequences: sequences of a replica; None likewise.
+        utilization: share of the memory of a device that it takes; None if that is not known.
         sources: where each of these is from, by the name of its field.
         async_with_stages: whether `async_scheduling` holds with pipeline parallelism too.
         borrowed: fields that are not known, and are those of the newest vLLM.
@@ -44,6 +45,7 @@ class EngineRules(Record):
     async_scheduling: bool
     chunk_budget: Tokens | None
     max_sequences: int | None
+    utilization: float | None
     sources: dict[str, str]
     async_with_stages: bool = True
     borrowed: tuple[str, ...] = ()
@@ -63,6 +65,28 @@ class EngineRules(Record):
 def history_of(software: Software) -> EngineHistory:
     """Return what is known of an engine."""
     return next(engine for engine in ENGINES if engine.software is software)
+
+
+def launch_problem(software: Software | None, layout: Layout) -> str:
+    """Say why an engine does not launch a layout; empty if it does, or nothing is known of it."""
+    if software is None:
+        return ""
+    for rule in history_of(software).launches or ():
+        size, why = rule(layout)
+        if size:
+            return f"{size} cannot be launched: {software.value} {why}"
+    return ""
+
+
+def engines_for(vendor: Vendor | None, layout: Layout) -> tuple[Software, ...]:
+    """Return the engines that are known to launch a layout on devices of a vendor."""
+    return tuple(
+        engine.software
+        for engine in ENGINES
+        if engine.launches is not None
+        and (vendor is None or vendor in engine.vendors)
+        and not launch_problem(engine.software, layout)
+    )
 
 
 def rules_of(
@@ -99,9 +123,10 @@ def rules_of(
         async_scheduling=_known(row.async_scheduling, newest.async_scheduling),
         chunk_budget=batch.chunk_budget,
         max_sequences=batch.max_sequences,
+        utilization=row.utilization.value,
         sources={
             name: f"{history.package} {read}".rstrip() + f", {fact.source}"
-            for name, fact in facts.items()
+            for name, fact in {**facts, "utilization": row.utilization}.items()
         },
         async_with_stages=row.async_with_stages,
         borrowed=tuple(name for name, fact in facts.items() if fact.value is None),

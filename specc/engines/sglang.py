@@ -6,7 +6,8 @@ asynchronous scheduling here, its radix cache prefix caching; it keeps single to
 """
 
 from specc.engines.base import EngineHistory, MemoryClass, Sourced, VersionRules
-from specc.ir import Admission, Software
+from specc.engines.layouts import copies_with_context
+from specc.ir import Admission, Software, Vendor
 
 _MIB, _GIB = 2**20, 2**30
 
@@ -68,6 +69,8 @@ _OF_NPU = Sourced(
 SGLANG = EngineHistory(
     software=Software.SGLANG,
     package="sglang",
+    vendors=(Vendor.HUAWEI, Vendor.NVIDIA, Vendor.AMD),
+    launches=(copies_with_context,),
     versions=(
         VersionRules(
             read=("0.3.5",),

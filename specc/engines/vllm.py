@@ -4,9 +4,18 @@ Defaults are those of its API server; an engine inside of a Python program takes
 """
 
 from specc.engines.base import EngineHistory, MemoryClass, Sourced, VersionRules
-from specc.ir import Admission, Software
+from specc.engines.layouts import (
+    contexts_over_whole_axes,
+    experts_on_all_ranks,
+    one_copy_of_experts,
+)
+from specc.ir import Admission, Software, Vendor
 
 _GIB = 2**30
+
+_SHARE = "config/cache.py (before 0.10 engine/arg_utils.py): gpu_memory_utilization"
+SHARE_90 = Sourced(0.9, f"{_SHARE} = 0.9")
+SHARE_92 = Sourced(0.92, f"{_SHARE} = 0.92")
 
 V0_ADMISSION = Sourced(
     Admission.WHOLE_PROMPT, "core/block_manager.py, can_allocate: the blocks of the whole prompt"
@@ -71,6 +80,8 @@ _THREE_CLASSES = Sourced(
 VLLM = EngineHistory(
     software=Software.VLLM,
     package="vllm",
+    vendors=(Vendor.NVIDIA, Vendor.AMD),
+    launches=(experts_on_all_ranks, one_copy_of_experts, contexts_over_whole_axes),
     versions=(
         VersionRules(
             read=("0.6.6", "0.7.3"),
@@ -78,6 +89,7 @@ VLLM = EngineHistory(
             prefix_caching=V0_CACHING,
             async_scheduling=NOT_ASYNC,
             batch=_V0_BATCH,
+            utilization=SHARE_90,
         ),
         VersionRules(
             read=("0.8.0",),
@@ -85,6 +97,7 @@ VLLM = EngineHistory(
             prefix_caching=V1_CACHING,
             async_scheduling=NOT_ASYNC,
             batch=_BY_NAME,
+            utilization=SHARE_90,
         ),
         VersionRules(
             read=("0.8.5", "0.9.0", "0.9.1", "0.9.2"),
@@ -92,6 +105,7 @@ VLLM = EngineHistory(
             prefix_caching=V1_CACHING,
             async_scheduling=NOT_ASYNC,
             batch=_TWO_CLASSES,
+            utilization=SHARE_90,
         ),
         VersionRules(
             read=("0.10.0", "0.11.0"),
@@ -99,6 +113,7 @@ VLLM = EngineHistory(
             prefix_caching=V1_CACHING,
             async_scheduling=ASYNC_OFF,
             batch=_TWO_CLASSES,
+            utilization=SHARE_90,
         ),
         VersionRules(
             read=("0.12.0", "0.13.0"),
@@ -106,6 +121,7 @@ VLLM = EngineHistory(
             prefix_caching=CACHING,
             async_scheduling=ASYNC_OFF,
             batch=_TWO_CLASSES,
+            utilization=SHARE_90,
         ),
         VersionRules(
             read=("0.14.0",),
@@ -113,6 +129,7 @@ VLLM = EngineHistory(
             prefix_caching=CACHING,
             async_scheduling=ASYNC_ON,
             batch=_TWO_CLASSES,
+            utilization=SHARE_90,
             async_with_stages=False,
         ),
         VersionRules(
@@ -121,13 +138,23 @@ VLLM = EngineHistory(
             prefix_caching=CACHING,
             async_scheduling=ASYNC_ON,
             batch=_TWO_CLASSES,
+            utilization=SHARE_90,
         ),
         VersionRules(
-            read=("0.19.0", "0.20.0", "0.22.0", "0.24.0", "0.26.0", "0.27.0"),
+            read=("0.19.0",),
             admission=WHOLE_PROMPT,
             prefix_caching=CACHING,
             async_scheduling=ASYNC_ON,
             batch=_TWO_CLASSES,
+            utilization=SHARE_90,
+        ),
+        VersionRules(
+            read=("0.20.0", "0.22.0", "0.24.0", "0.26.0", "0.27.0"),
+            admission=WHOLE_PROMPT,
+            prefix_caching=CACHING,
+            async_scheduling=ASYNC_ON,
+            batch=_TWO_CLASSES,
+            utilization=SHARE_92,
         ),
         VersionRules(
             read=("0.28.0", "0.29.0", "0.31.0", "0.33.0"),
@@ -135,6 +162,7 @@ VLLM = EngineHistory(
             prefix_caching=CACHING,
             async_scheduling=ASYNC_ON,
             batch=_THREE_CLASSES,
+            utilization=SHARE_92,
         ),
     ),
 )

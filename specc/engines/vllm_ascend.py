@@ -10,8 +10,9 @@ for most models.
 from typing import TypeVar
 
 from specc.engines.base import EngineHistory, Sourced, VersionRules
-from specc.engines.vllm import ASYNC_OFF, ASYNC_ON, FIRST_CHUNK, SMALL, WHOLE_PROMPT
-from specc.ir import Software
+from specc.engines.layouts import experts_on_all_ranks, no_shared_prompts, one_copy_of_experts
+from specc.engines.vllm import ASYNC_OFF, ASYNC_ON, FIRST_CHUNK, SHARE_90, SMALL, WHOLE_PROMPT
+from specc.ir import Software, Vendor
 
 T = TypeVar("T")
 
@@ -30,6 +31,11 @@ _BATCH = Sourced(
 VLLM_ASCEND = EngineHistory(
     software=Software.VLLM_ASCEND,
     package="vllm-ascend",
+    vendors=(Vendor.HUAWEI,),
+    launches=(experts_on_all_ranks, one_copy_of_experts, no_shared_prompts),
+    # docs/source/user_guide/support_matrix/supported_models.md, commit 015748ce: models with a
+    # mark under "Pipeline Parallel" (DeepSeek V3, R1, V3.2, GLM-5).
+    staged=("DeepseekV3ForCausalLM", "DeepseekV32ForCausalLM", "GlmMoeDsaForCausalLM"),
     versions=(
         VersionRules(
             read=("0.11.0", "0.12.0rc1", "0.13.0"),
@@ -37,6 +43,7 @@ VLLM_ASCEND = EngineHistory(
             prefix_caching=_CACHING,
             async_scheduling=_of_vllm(ASYNC_OFF),
             batch=_BATCH,
+            utilization=_of_vllm(SHARE_90),
         ),
         VersionRules(  # the vllm of 0.15 to 0.17 was not read: as that of 0.14 with stages
             read=("0.14.0rc1", "0.15.0rc1", "0.16.0rc1", "0.17.0rc1"),
@@ -44,6 +51,7 @@ VLLM_ASCEND = EngineHistory(
             prefix_caching=_CACHING,
             async_scheduling=_of_vllm(ASYNC_ON),
             batch=_BATCH,
+            utilization=_of_vllm(SHARE_90),
             async_with_stages=False,
         ),
         VersionRules(
@@ -52,6 +60,7 @@ VLLM_ASCEND = EngineHistory(
             prefix_caching=_CACHING,
             async_scheduling=_of_vllm(ASYNC_ON),
             batch=_BATCH,
+            utilization=_of_vllm(SHARE_90),
         ),
         VersionRules(
             read=("0.19.1rc1",),
@@ -59,6 +68,7 @@ VLLM_ASCEND = EngineHistory(
             prefix_caching=_CACHING,
             async_scheduling=_of_vllm(ASYNC_ON),
             batch=_BATCH,
+            utilization=_of_vllm(SHARE_90),
         ),
     ),
 )

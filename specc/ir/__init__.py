@@ -35,7 +35,7 @@ from specc.ir.deployment import (
     Timing,
     Transfer,
 )
-from specc.ir.device import Device, Level, ReferenceCalibration, Topology, VectorUnit
+from specc.ir.device import Device, Level, ReferenceCalibration, Topology, VectorUnit, Vendor
 from specc.ir.engine import (
     Communication,
     Dispatch,
@@ -166,6 +166,7 @@ __all__ = [
     "Transfer",
     "VectorRule",
     "VectorUnit",
+    "Vendor",
     "Vision",
     "Workload",
     "cached_tokens",

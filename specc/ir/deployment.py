@@ -105,7 +105,8 @@ class Parallel(v.Node):
         default=(1,),
     )
     ep: tuple[int, ...] | None = v.sizes(
-        "expert-parallel sizes to try; `auto` tries the powers of two", default=None
+        "expert-parallel sizes to try; `auto` tries the powers of two, and all ranks of a stage",
+        default=None,
     )
     moe_tp: tuple[int, ...] | None = v.sizes(
         "tensor-parallel sizes of experts to allow; `auto` takes tp · cp · dp / (ep · moe_dp)",
@@ -349,11 +350,6 @@ class Deployment(v.Node):
         """Bytes of a device that an engine sees; the reference calibration takes the nameplate."""
         seen = self.device.visible_memory if self.fitted is not None else None
         return seen or self.device.memory
-
-    @property
-    def reserved_memory(self) -> Bytes:
-        """Bytes of a device that the engine leaves free."""
-        return self.engine.reserved(self.memory)
 
     @property
     def longest_request(self) -> Tokens:

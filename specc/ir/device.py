@@ -25,6 +25,14 @@ from specc.units import (
 _PEAK = {"above": 0}
 
 
+class Vendor(Enum):
+    """Who makes a device, which decides on the engines that run on it."""
+
+    HUAWEI = "huawei"
+    NVIDIA = "nvidia"
+    AMD = "amd"
+
+
 class Topology(Enum):
     """How the members of an interconnect level are joined."""
 
@@ -72,6 +80,9 @@ class Device(v.Node):
     instead: ClassVar[Mapping[str, tuple[str, ...]]] = {"memory": ("visible_memory",)}
 
     aliases: tuple[str, ...] = v.texts("names that other tools use for it")
+    vendor: Vendor | None = v.choice(
+        Vendor, "who makes it; `auto` leaves open which engines run on it", default=None
+    )
     memory: Bytes = v.number(BYTES, "memory of the device", whole=True, above=0)
     visible_memory: Bytes | None = v.number(
         BYTES,

@@ -200,15 +200,18 @@ class Engine(SoftwareSettings):
         whole=True,
         at_least=2,
     )
-    reserved_memory: Bytes = v.number(
+    reserved_memory: Bytes | None = v.number(
         BYTES,
-        "memory of a device kept for the runtime, workspaces and fragmentation",
-        default=10 * 2**30,
+        "memory of a device kept for the runtime, workspaces and fragmentation; `auto` is 10 GiB, "
+        "and where vllm or vllm_ascend is named what its share leaves out, with the buffers of its "
+        "libraries",
+        default=None,
         whole=True,
         at_least=0,
     )
     memory_utilization: float | None = v.fraction(
-        "share of the memory of a device that the engine may use, instead of 'reserved_memory'",
+        "share of the memory of a device that the engine may use, instead of 'reserved_memory'; "
+        "`auto` is that of vllm or vllm_ascend where it is named",
         default=None,
         above=0,
         at_most=1,
@@ -259,9 +262,3 @@ class Engine(SoftwareSettings):
     def label(self) -> str:
         """What tells it from the others that are tried: ` | SEQS=128`; nothing if it is alone."""
         return "".join(f" | {_SHORT[name]}={value}" for name, (value, *_) in self.tried)
-
-    def reserved(self, memory: Bytes) -> Bytes:
-        """Return the bytes of a device that the engine leaves free."""
-        if self.memory_utilization is None:
-            return self.reserved_memory
-        return memory - int(memory * self.memory_utilization)

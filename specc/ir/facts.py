@@ -388,8 +388,9 @@ GOODPUT = Fact(
     name="goodput",
     title="Goodput",
     unit="req/s",
-    definition="Requests that meet every objective, a second, in the time that throughput is of, so without "
-    "the start and the end of the run, which attainment counts too. A request is judged by the loosest limit on each metric; a rejected request counts as missed.",
+    definition="Requests that meet every objective, a second, in the time that throughput is of, "
+    "so without the start and the end of the run, which attainment counts too. A request is judged "
+    "by the loosest limit on each metric; a rejected request counts as missed.",
     dimension=REQUESTS / TIME,
     digits=Digits.QUANTITY,
     better=Better.MORE,

@@ -10,8 +10,8 @@ from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from specc.cost import StepTable, calibration_name
-from specc.engines import with_defaults
-from specc.ir import Deployment, Phase, Search, Strategy
+from specc.engines import reserved_bytes, with_defaults
+from specc.ir import Deployment, Layout, Phase, Search, Strategy
 from specc.ir.facts import fact
 from specc.plan import Task
 from specc.records import Record
@@ -290,7 +290,7 @@ def _candidate(p: Prepared, found: BatchSearch, row: int) -> Candidate:
         quantisation=deployment.usual_format.value,
         layout=layout,
         parallel=label_of(task, model.server.drafted),
-        engine=_settings(deployment, point, budget, model.server.drafted),
+        engine=_settings(deployment, layout, point, budget, model.server.drafted),
         point=point,
         stopped_by=stopped_by,
         task=task.key,
@@ -311,7 +311,9 @@ def _candidate(p: Prepared, found: BatchSearch, row: int) -> Candidate:
     )
 
 
-def _settings(deployment: Deployment, point: Point, budget: Tokens, drafted: int) -> EngineSettings:
+def _settings(
+    deployment: Deployment, layout: Layout, point: Point, budget: Tokens, drafted: int
+) -> EngineSettings:
     # With a longer one than its cache holds an engine does not start.
     known = deployment.fitted is not None
     longest = max(2, point.memory.longest_request) if known else deployment.longest_request
@@ -326,7 +328,7 @@ def _settings(deployment: Deployment, point: Point, budget: Tokens, drafted: int
         block_size=engine.block_size,
         prefix_cache=engine.prefix_cache,
         kv_cache=deployment.formats.kv_cache.value,
-        reserved_memory=deployment.reserved_memory,
+        reserved_memory=reserved_bytes(deployment, layout),
         memory_utilization=engine.memory_utilization,
         drafted=drafted,
         draft_model=draft.name if draft else None,

@@ -1,6 +1,7 @@
 """The space of parallel layouts, and what is pruned from it with its reason.
 
-What divides a layer is asked of its kind (`cost/layers/`); here is what devices and the spec allow.
+What divides a layer is asked of its kind (`cost/layers/`), and what can be launched of the engine
+(`engines/layouts.py`); here is what devices and the spec allow.
 """
 
 import math
@@ -10,6 +11,7 @@ from itertools import product
 from attrs import evolve, frozen
 
 from specc.cost.layers import Layers, layers_of
+from specc.engines import launch_problem
 from specc.ir import Deployment, Layout
 from specc.records import Record
 
@@ -38,18 +40,20 @@ def layouts(deployment: Deployment) -> Space:
     kept: list[Layout] = []
     pruned: list[Pruned] = []
     layers = layers_of(deployment.model)
+    software = deployment.engine.software
     for layout, reason in _attention_layouts(deployment, layers):
         if reason:
             pruned.append(Pruned(layout.label, reason))
             continue
-        if deployment.model.experts is None:
-            kept.append(layout)
-            continue
-        for placed, problem in _expert_layouts(deployment, layers, layout):
+        placed = [(layout, "")]
+        if deployment.model.experts is not None:
+            placed = list(_expert_layouts(deployment, layers, layout))
+        for whole, misplaced in placed:
+            problem = misplaced or launch_problem(software, whole)
             if problem:
-                pruned.append(Pruned(placed.label, problem))
+                pruned.append(Pruned(whole.label, problem))
             else:
-                kept.append(placed)
+                kept.append(whole)
     return Space(tuple(kept), tuple(pruned))
 
 
@@ -59,7 +63,7 @@ def combinations_of(deployment: Deployment) -> int:
     powers = len(_powers_of_two(size))
     axes = [parallel.tp, parallel.pp, parallel.cp, parallel.dcp]
     if deployment.model.experts is not None:
-        axes += [parallel.ep, parallel.moe_dp]
+        axes += [parallel.ep or (*_powers_of_two(size), size), parallel.moe_dp]
     return math.prod(powers if axis is None else len(axis) for axis in axes)
 
 
@@ -101,7 +105,8 @@ def _expert_layouts(
 ) -> Iterator[tuple[Layout, str]]:
     """Yield every placement of the experts on the devices of a stage."""
     parallel, world = deployment.parallel, layout.stage
-    for ep, copies in product(parallel.ep or _powers_of_two(world), parallel.moe_dp or (1,)):
+    usual = sorted({*_powers_of_two(world), world})
+    for ep, copies in product(parallel.ep or usual, parallel.moe_dp or (1,)):
         if world % (ep * copies):
             yield (
                 evolve(layout, ep=ep, moe_dp=copies),

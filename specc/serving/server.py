@@ -6,6 +6,7 @@ import numpy as np
 from attrs import evolve, frozen
 
 from specc.cost import CostModel, MemoryModel, Sequences, StepMemory, StepTable, StepTimes
+from specc.engines import reserved_bytes
 from specc.ir import Deployment, Layout, Model, Phase, Workload
 from specc.records import Record
 from specc.serving.mixture import Mixture
@@ -65,7 +66,7 @@ class Server(Record):
             cost=CostModel.of(deployment, layout, layers),
             mixture=Mixture.of(workload, deployment.model),
             memory=deployment.memory,
-            reserved=deployment.reserved_memory,
+            reserved=reserved_bytes(deployment, layout),
             draft=draft,
             drafted=0 if phase is Phase.PREFILL else drafted,
             tokens_per_step=speculative.tokens_per_step(drafted) if speculative else 1.0,

@@ -31,7 +31,7 @@ def test_values_units_and_defaults(checked, small_spec) -> None:
     deployment = _only(document)
     assert deployment.engine.chunk_budget == 8192
     assert deployment.engine.decode_batch == (1, 64)
-    assert deployment.engine.reserved_memory == 10 * 2**30
+    assert deployment.engine.reserved_memory is None
     assert deployment.parallel.pp == (1,)
     assert deployment.objective is Objective.THROUGHPUT
 

@@ -157,6 +157,8 @@ def packed(weights, inputs=None):
     group = {"weights": weights, "input_activations": inputs}
     method = {"quant_method": "compressed-tensors", "config_groups": {"group_0": group}}
     return {"quantization_config": method}
+
+
 DESCRIBED = {
     "model_quant_type": "W8A8_DYNAMIC",
     "model.embed_tokens.weight": "FLOAT",

@@ -185,11 +185,6 @@ def test_kept_prefixes_take_memory_and_no_time() -> None:
         assert less == pytest.approx(100 * block_bytes)
 
 
-def test_memory_utilization_is_a_share() -> None:
-    assert Engine(memory_utilization=0.9).reserved(1000) == 100
-    assert Engine(reserved_memory=7).reserved(1000) == 7
-
-
 SEEING = evolve(
     MODEL,
     vision=Vision(layers=2, hidden_size=64, intermediate_size=128, heads=4, patch_size=14, merge=2),

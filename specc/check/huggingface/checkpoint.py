@@ -188,7 +188,11 @@ def _of_group(weights: ConfigFile, inputs: ConfigFile | None) -> Quantisation:
         return _of_bits(weights, bits)
     elif inputs is not None:
         dynamic = Quantisation.W8A8_DYNAMIC if inputs.values.get("dynamic") else Quantisation.W8A8
-        known = {(8, 8): dynamic, (4, 8): Quantisation.W4A8, (4, 4): Quantisation.W4A4}
+        known: dict[tuple[Any, Any], Quantisation] = {
+            (8, 8): dynamic,
+            (4, 8): Quantisation.W4A8,
+            (4, 4): Quantisation.W4A4,
+        }
         if found := known.get((bits, inputs.values.get("num_bits"))):
             return found
     of_inputs = 16 if wide or inputs is None else inputs.values.get("num_bits")

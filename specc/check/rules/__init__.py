@@ -12,6 +12,7 @@ from specc.check.rules import (
     device,
     engine,
     fleet,
+    launch,
     model,
     modes,
     placement,
@@ -70,6 +71,9 @@ INSTANCE: tuple[Check, ...] = (  # each kind of instance of a deployment
     placement.generation,
     placement.settings_of_experts,
     placement.calibration,
+    launch.device,
+    launch.sizes,
+    launch.stages,
 )
 DEPLOYMENT: tuple[Check, ...] = (  # deployment
     modes.sizes,

@@ -98,4 +98,13 @@ RULES = (
         study("deployments = a3", a3="parallel { tp = [3, 5] }"),
         study("deployments = a3", a3="parallel { tp = [2, 4] }"),
     ),
+    Rule(
+        "E0440",
+        "the software does not run on the device",
+        "Each engine runs on devices of some vendors: vllm on NVIDIA and AMD, vllm_ascend and "
+        "mindie on Ascend, sglang on all. Name one that runs on the device, or leave 'software' "
+        "out.",
+        deployment("engine { software = vllm }", device="atlas_800_a2_376t"),
+        deployment("engine { software = vllm_ascend }", device="atlas_800_a2_376t"),
+    ),
 )

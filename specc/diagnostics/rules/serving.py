@@ -79,6 +79,24 @@ RULES = (
         deployment("search { strategy = linear_exponential; slo_relax = 3 }"),
     ),
     Rule(
+        "E0447",
+        "the software cannot launch a size",
+        "Engines do not take every layout. vllm and vllm_ascend have no EP size: experts lie on "
+        "all ranks of TP x DP, or each of them is split over these. vllm_ascend has no prefill "
+        "context parallelism, mindie has no pipeline stages. Leave the size out, and specc tries "
+        "what the engine can launch; or name another engine.",
+        deployment(
+            "engine { software = vllm_ascend }; parallel { ep = 2 }",
+            "model = qwen3_30b_a3b",
+            device="atlas_800_a2_376t",
+        ),
+        deployment(
+            "engine { software = vllm_ascend }; parallel { ep = 8 }",
+            "model = qwen3_30b_a3b",
+            device="atlas_800_a2_376t",
+        ),
+    ),
+    Rule(
         "E0450",
         "a setting of decode_first with another way of scheduling",
         "Asynchronous scheduling and 'long_prefill_token_threshold' are simulated as vLLM V1 has them, "

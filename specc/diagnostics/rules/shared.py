@@ -10,11 +10,9 @@ DEPLOYMENT = "deployment a3 { model = qwen3_8b; device = test_device; devices = 
 ALL = LIBRARY + WORKLOAD + DEPLOYMENT
 
 
-def deployment(fields: str, model: str = "model = qwen3_8b") -> str:
+def deployment(fields: str, model: str = "model = qwen3_8b", device: str = "test_device") -> str:
     """Return a spec with one deployment that has some more fields."""
-    return (
-        f"{LIBRARY}deployment a3 {{ {model}; device = test_device; devices = 8\n    {fields}\n}}\n"
-    )
+    return f"{LIBRARY}deployment a3 {{ {model}; device = {device}; devices = 8\n    {fields}\n}}\n"
 
 
 def model(fields: str, base: str) -> str:

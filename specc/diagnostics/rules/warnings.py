@@ -1,7 +1,7 @@
 """Warnings: what is allowed, and most likely not meant."""
 
 from specc.diagnostics.rule import Remedy, Rule
-from specc.diagnostics.rules.shared import DEPLOYMENT, LIBRARY, WORKLOAD, measured
+from specc.diagnostics.rules.shared import DEPLOYMENT, LIBRARY, WORKLOAD, deployment, measured
 
 RULES = (
     Rule(
@@ -66,5 +66,33 @@ RULES = (
         measured("simulate { arrival = poisson(2 req/s); replicas = 2 }"),
         measured("simulate { arrival = poisson(2 req/s); instances = 2 }"),
         remedy=Remedy("Change to {text}", safe=True),
+    ),
+    Rule(
+        "W0008",
+        "the software cannot launch some of the sizes",
+        "Some of the sizes to try cannot be launched by the engine that is named, so no layout "
+        "has them. `specc explain E0447` has the rules.",
+        deployment(
+            "engine { software = vllm_ascend }; parallel { ep = [2, 8] }",
+            "model = qwen3_30b_a3b",
+            device="atlas_800_a2_376t",
+        ),
+        deployment(
+            "engine { software = vllm_ascend }; parallel { ep = [1, 8] }",
+            "model = qwen3_30b_a3b",
+            device="atlas_800_a2_376t",
+        ),
+    ),
+    Rule(
+        "W0009",
+        "the software does not list pipeline stages for the model",
+        "The documentation of vllm_ascend has a table of models with a mark at those that it runs "
+        "in pipeline stages. This model has none, so it may not start.",
+        deployment(
+            "engine { software = vllm_ascend }; parallel { pp = 2 }", device="atlas_800_a2_376t"
+        ),
+        deployment(
+            "engine { software = vllm_ascend }; parallel { pp = 1 }", device="atlas_800_a2_376t"
+        ),
     ),
 )

@@ -134,9 +134,9 @@ def _of_deployment(deployment: Deployment, study: Study) -> Iterator[Written]:
             f"{model.parameters / 1e9:.2f} billion, {model.active_parameters / 1e9:.2f} active",
         )
         yield f"{prefix}Format", _format(instance)
-        seen, reserved = instance.memory, instance.reserved_memory
-        of = f" of {show.size(seen)} that the engine sees" if seen < instance.device.memory else ""
-        yield f"{prefix}Reserved memory", f"{show.size(reserved)}{of} a device"
+        seen = instance.memory
+        of = f" of {show.size(instance.device.memory)}" if seen < instance.device.memory else ""
+        yield f"{prefix}Memory that the engine sees", f"{show.size(seen)}{of} a device"
         yield f"{prefix}Cost model", calibration_name(instance)
         engine = instance.engine
         if engine.software is not None:

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 
+from specc.engines import reserve_of
+from specc.report import format as show
 from specc.report.charts.bars import memory_bar
-from specc.report.columns import columns, of_candidate, table, text
-from specc.report.document import Chart, ReportBlock
+from specc.report.columns import columns, number, of_candidate, table, text
+from specc.report.document import Chart, ReportBlock, Table
 from specc.report.study import ReportedStudy
+from specc.results import Configuration
 
 _FACTS = (
     "weights",
@@ -41,3 +44,26 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
             note="In the tightest step, with the KV cache at the mean context of the batch"
             + (" and the longest request among them." if mixed else "."),
         )
+    if study.best is not None and study.best.instances:
+        yield _reserve(study, study.best)
+
+
+def _reserve(study: ReportedStudy, best: Configuration) -> Table:
+    """Say what the engines of the recommendation keep of a device, and by which source."""
+    deployment = study.study.deployment(best.deployment)
+    rows = [
+        (group.phase, part)
+        for phase, group in zip(deployment.mode.phases, best.instances, strict=True)
+        for part in reserve_of(deployment.instances(phase)[0], group.layout)
+    ]
+    return table(
+        study.id("memory-reserve"),
+        "Reserved memory of the recommendation",
+        [
+            *([text("Instance", lambda row: row[0])] if len(best.instances) > 1 else []),
+            text("Part", lambda row: row[1].name),
+            number("Size", "GiB", lambda row: show.gibibytes(row[1].size)),
+            text("Source", lambda row: row[1].source),
+        ],
+        rows,
+    )

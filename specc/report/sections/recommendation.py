@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from attrs import evolve
 
+from specc.engines import engines_for
 from specc.ir import Deployment, Fleet, Objective, Phase, Slo, Workload
 from specc.ir.load import LoadKind
 from specc.report import format as show
@@ -43,6 +44,7 @@ def _card(study: ReportedStudy) -> Figures:
     if not best.simulated:
         remarks.insert(2, _limiters(best))
     remarks += _fleet_remarks(result, best)
+    remarks += _launched_by(result, best)
     remarks += _caches(result.study.deployment(best.deployment), best)
     remarks += _beside(best)
     remarks += _runner_up(result, best)
@@ -59,6 +61,26 @@ def _card(study: ReportedStudy) -> Figures:
         figures=_figures(best, study.study.workload),
         remarks=tuple(remarks),
     )
+
+
+def _launched_by(result: StudyResult, best: Configuration) -> list[str]:
+    """Say which engines launch the layouts, where the spec names none."""
+    deployment = result.study.deployment(best.deployment)
+    said = []
+    for phase, group in zip(deployment.mode.phases, best.instances, strict=True):
+        instance = deployment.instances(phase)[0]
+        if instance.engine.software is not None:
+            continue
+        known = [each.value for each in engines_for(instance.device.vendor, group.layout)]
+        of = f" of the instances that {phase.value}" if len(best.instances) > 1 else ""
+        if known:
+            said.append(f"Engines that launch the layout{of}: {', '.join(known)}.")
+        else:
+            said.append(
+                f"No engine that specc knows launches the layout{of}; write engine {{ software = "
+                "… } to see the best that one launches."
+            )
+    return said
 
 
 def _beside(best: Configuration) -> list[str]:
