@@ -7,8 +7,9 @@ planner (msmodeling, commit 84fec85), compiled graph. Its own bookkeeping of wei
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 from attrs import frozen
@@ -25,6 +26,9 @@ from specc.units import Bytes, Tokens
 ENDS = ("embedding", "final_norm", "lm_head")  # of a step, which are no layers
 _SHARED = ("embedding", "lm_head")  # with draft layers
 _QUANTISATION_SCALES = 28  # bytes a layer: seven fp32 scales of its linear weights and inputs
+
+
+Ends = tuple[float, float]  # bytes of the embedding, and of the output projection with its norm
 
 
 @frozen(eq=False, repr=False)
@@ -79,14 +83,39 @@ class MemoryModel(Record):
         last one the other. The tables of the rotary embedding count as buffers.
         """
         drafted = cls.draft_layers_of(site)
-        inner = math.fsum(op.repeat * op.weight_bytes for op in held if cls.is_inner(op, drafted))
         head = math.fsum(op.repeat * op.weight_bytes for op in held if op.name in ENDS[1:])
         embedding = cls.embedding_bytes(site)
-        one_end = max(embedding, head)
-        both = one_end if cls.is_tied(site) else embedding + head
-        outer = both if site.layout.pp == 1 else one_end
+        inner = [op for op in held if cls.is_inner(op, drafted)]
         buffers = sum(part.buffer_bytes() for part in layers)
-        return (inner + cls.scale_bytes(site)) * site.stage_share + outer + buffers
+        if site.layout.pp > 1:
+            return cls.fullest_stage(site, layers, inner, (embedding, head)) + buffers
+        outer = max(embedding, head) if cls.is_tied(site) else embedding + head
+        return _weights(inner) + cls.scale_bytes(site) + outer + buffers
+
+    @classmethod
+    def fullest_stage(
+        cls, site: Site, layers: Sequence[Layers], inner: Sequence[Operator], ends: Ends
+    ) -> float:
+        """Return the weights of the pipeline stage that has the most, in bytes.
+
+        As vLLM has them (distributed/utils.py, get_pp_indices): as many layers each, those that
+        are left over one by one to the stages before the last; draft layers on the last one. The
+        first stage has the embedding and the last one the output projection, of `ends`.
+        """
+        drafts = _weights(op for op in inner if draft_part(op.name)[0])
+        kinds = [
+            (part, _weights(op for op in part.operators(site) if op.name not in ENDS))
+            for part in layers
+            if part.count
+        ]
+        count, scales = site.model.layers, cls.scale_bytes(site)
+        sizes = []
+        for first, end in stages_of(count, site.layout.pp):
+            own = math.fsum(size * part.in_stage(first, end) / part.count for part, size in kinds)
+            own += scales * (end - first) / count
+            own += ends[0] * (first == 0) + (ends[1] + drafts) * (end == count)
+            sizes.append(own)
+        return max(sizes)
 
     @classmethod
     def embedding_bytes(cls, site: Site) -> int:
@@ -177,3 +206,16 @@ class MemoryModel(Record):
         kept = INT64 * self.model.layers + sum(part.table_bytes(site) for part in layers)
         live = sum(part.live_bytes(site) for part in layers)
         return kept, live, sum(part.workspace_bytes(site) for part in layers)
+
+
+def stages_of(layers: int, stages: int) -> list[tuple[int, int]]:
+    """Return the first layer of each pipeline stage, and that after its last."""
+    sizes = [layers // stages] * stages
+    for place in range(layers % stages):
+        sizes[stages - 2 - place] += 1
+    ends = list(accumulate(sizes))
+    return list(zip([0, *ends], ends, strict=False))
+
+
+def _weights(operators: Iterable[Operator]) -> float:
+    return math.fsum(op.repeat * op.weight_bytes for op in operators)

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Iterator
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from specc.cost.operators.base import INT64, Operator, Rows
 from specc.cost.operators.communication import Collective, CollectiveOperator
 from specc.cost.operators.dense import Elementwise, Gemm
 from specc.cost.precision import HALF, Format, Precision, Precisions
+from specc.engines import splits_shared_experts
 from specc.ir import Communication, Deployment, Dispatch, Engine, ExpertPlacement, Layout, Model
 from specc.records import Record
 
@@ -40,7 +41,9 @@ class Site(Record):
             layout=layout,
             precisions=Precisions.of(deployment),
             options=deployment.communication,
-            placement=deployment.experts,
+            placement=evolve(
+                deployment.experts, shard_shared=splits_shared_experts(deployment, layout)
+            ),
             engine=deployment.engine,
             drafted=drafted,
         )

@@ -8,6 +8,7 @@ layouts, `memory.py` what is kept of a device, and `base.py` the classes.
 """
 
 from specc.engines.base import EngineHistory, MemoryClass, Sourced, VersionRules
+from specc.engines.layouts import splits_shared_experts
 from specc.engines.memory import ReservedPart, reserve_of, reserved_bytes
 from specc.engines.rules import (
     ENGINES,
@@ -38,6 +39,7 @@ __all__ = [
     "reserved_bytes",
     "rules_of",
     "scheduling_of",
+    "splits_shared_experts",
     "takes_turns",
     "with_defaults",
 ]

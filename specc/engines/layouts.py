@@ -7,6 +7,7 @@ hold for every version here: older ones were not read for this.
 
 from collections.abc import Callable
 
+from specc.ir import Deployment, Software
 from specc.ir.layout import Layout
 
 # Says of a layout which size cannot be launched, and why; empty if all can. The engine is the
@@ -82,3 +83,24 @@ def contexts_over_whole_axes(layout: Layout) -> tuple[str, str]:
 def no_stages(layout: Layout) -> tuple[str, str]:
     """There is no argument for pipeline stages (MindIE-LLM, ModelRunner)."""
     return _FINE if layout.pp == 1 else (f"PP = {layout.pp}", "has no pipeline parallelism")
+
+
+def splits_shared_experts(deployment: Deployment, layout: Layout) -> bool:
+    """Say whether shared experts are split over the tensor-parallel ranks of a layout.
+
+    What the spec says counts. vLLM splits them unless ranks route slices of the tokens
+    (config/parallel.py, use_sequence_parallel_moe: experts on all ranks, TP and DP above 1);
+    vLLM-Ascend does unless additional_config has enable_shared_expert_dp.
+    """
+    said = deployment.experts.shard_shared
+    if said is not None:
+        return said
+    if deployment.fitted is None:
+        return False
+    match deployment.engine.software:
+        case Software.VLLM_ASCEND:
+            return True
+        case Software.VLLM:
+            return layout.ep == 1 or layout.tp == 1 or layout.dp == 1
+        case _:
+            return False

@@ -84,10 +84,11 @@ class ExpertPlacement(v.Node):
         "copies of frequently used experts; their effect on the balance is set by 'imbalance'",
         default=0,
     )
-    shard_shared: bool = v.boolean(
+    shard_shared: bool | None = v.boolean(
         "shared experts are split over the tensor-parallel ranks; otherwise each rank runs them "
-        "whole on its share of the tokens",
-        default=False,
+        "whole on its share of the tokens; `auto` is as vllm or vllm_ascend has them where it is "
+        "named, else whole",
+        default=None,
     )
 
 

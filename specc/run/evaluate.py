@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from specc.cost import StepTable, calibration_name
-from specc.engines import reserved_bytes, with_defaults
+from specc.engines import reserved_bytes, splits_shared_experts, with_defaults
 from specc.ir import Deployment, Layout, Phase, Search, Strategy
 from specc.ir.facts import fact
 from specc.plan import Task
@@ -339,7 +339,7 @@ def _settings(
         two_streams=options.two_streams,
         dispatch=options.dispatch.value,
         redundant_experts=deployment.experts.redundant,
-        shard_shared=deployment.experts.shard_shared,
+        shard_shared=splits_shared_experts(deployment, layout),
     )
 
 

@@ -106,7 +106,7 @@ def settings_of_experts(deployment: Deployment) -> Iterator[Diagnostic]:
     if model.experts is not None:
         return
     for node, field, used in (
-        (placement, "shard_shared", placement.shard_shared),
+        (placement, "shard_shared", placement.shard_shared is True),
         (formats, "experts", formats.experts is not None),
         (formats, "shared_experts", formats.shared_experts is not None),
         (placement, "redundant", placement.redundant > 0),

@@ -45,6 +45,13 @@ class Layers(Record):
         """Yield the operators of all these layers in one step."""
         raise NotImplementedError
 
+    def in_stage(self, first: int, end: int) -> float:
+        """Return how many of them are among the decoder layers from `first` up to `end`.
+
+        Kinds of attention alternate, so that every stage has its share.
+        """
+        return self.count * (end - first) / self.model.layers
+
     def cached_elements(self, tp: int) -> float:
         """Return the elements that a token leaves in the KV cache of one layer, for good."""
         return 0

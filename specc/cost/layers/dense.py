@@ -40,6 +40,10 @@ class DenseMlp(Layers):
         yield from all_reduce(site, "mlp_all_reduce", layers, h)
         yield copy("residual_add", 3 * h * HALF, layers, share=share)
 
+    def in_stage(self, first: int, end: int) -> float:
+        """Where others have experts, these are the first layers."""
+        return max(0.0, min(end, self.count) - first)
+
     def tensor_problem(self, tp: int) -> str:
         """Every rank has as many columns."""
         width = self.model.intermediate_size

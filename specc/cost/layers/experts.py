@@ -65,6 +65,10 @@ class ExpertMlp(Layers):
             )
         yield copy("expert_residual_add", 3 * h * HALF, layers, share=site.norm_share)
 
+    def in_stage(self, first: int, end: int) -> float:
+        """Layers with experts come after those without."""
+        return max(0.0, end - max(first, self.model.layers - self.count))
+
     def share(self, site: Site) -> float:
         """Return the share of the tokens that a rank routes."""
         return 1 / site.layout.tp if site.slices_tokens else 1.0

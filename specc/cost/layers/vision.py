@@ -25,6 +25,10 @@ class VisionEncoder(Layers):
         """Return the encoder of a model."""
         return cls(model, model.vision.layers, model.vision) if model.vision else None
 
+    def in_stage(self, first: int, end: int) -> float:
+        """The encoder is on the first stage, where the embedding is."""
+        return self.count if first == 0 else 0.0
+
     def operators(self, site: Site) -> Iterator[Operator]:
         """Yield the operators of the whole encoder."""
         v = self.shape

@@ -1,9 +1,12 @@
 """Weights as the published planner counts them (msmodeling, commit 84fec85, compiled graph)."""
 
+import math
+from collections.abc import Sequence
+
 from attrs import frozen
 
-from specc.cost.layers import draft_part
-from specc.cost.memory import ENDS, MemoryModel
+from specc.cost.layers import Layers, draft_part
+from specc.cost.memory import ENDS, Ends, MemoryModel
 from specc.cost.operators.base import Operator
 from specc.cost.precision import HALF
 from specc.cost.site import Site
@@ -40,3 +43,11 @@ class PlannerMemory(MemoryModel):
         """Say whether an operator is of a layer, or of a drafted token."""
         number, name = draft_part(operator.name)
         return operator.name not in ENDS and (number < 2 or name in _OF_EACH_DRAFT)
+
+    @classmethod
+    def fullest_stage(
+        cls, site: Site, layers: Sequence[Layers], inner: Sequence[Operator], ends: Ends
+    ) -> float:
+        """Return the share of all layers alike that the longest stage has, and the larger end."""
+        held = math.fsum(op.repeat * op.weight_bytes for op in inner) + cls.scale_bytes(site)
+        return held * site.stage_share + max(ends)
