@@ -182,6 +182,10 @@ class Library:
         device = self.device(device) if isinstance(device, str) else device
         # Rules point at the text they are about, and here is none.
         spans = {"": Span(Source("a deployment", ""), 0, 0)}
+        fields = {
+            name: evolve(value, spans=value.spans or spans) if isinstance(value, Node) else value
+            for name, value in fields.items()
+        }
         built = Deployment(model=model, device=device, spans=spans, **fields)  # type: ignore[arg-type]
         try:
             check_read(Deployment, asdict(built, recurse=False), spans[""])

@@ -86,6 +86,11 @@ class Mixture(Record):
         return max(s.input for s in self.shapes)
 
     @property
+    def longest_context(self) -> Tokens:
+        """Tokens of the longest request, prompt and output together."""
+        return max(s.input + s.output for s in self.shapes)
+
+    @property
     def in_flight(self) -> tuple[float, ...]:
         """Share of each shape among the requests that decode."""
         return tuple(s.share * s.output / self.mean_output for s in self.shapes)

@@ -146,11 +146,14 @@ class Server(Record):
         What weights, and a step of the whole budget, leave of its memory; `sequences` hold what
         does not grow with their length.
         """
-        step = StepTable.prefilling(1, budget, budget, self.block, 0)
-        step = evolve(step, kv_sequences=np.array([float(sequences)]))
-        free = self.memory - self.reserved - float(self.memory_of(step).total[0])
+        free = self.memory - self.reserved - float(self.at_start(budget, sequences).total[0])
         block = math.fsum(model.batches * model.kv_block_bytes for model in self.memory_models)
         return max(0, int(free // max(block, 1e-9)))
+
+    def at_start(self, budget: Tokens, sequences: int) -> StepMemory:
+        """Return the memory of a step of the whole budget whose requests have no cache yet."""
+        step = StepTable.prefilling(1, budget, budget, self.block, 0)
+        return self.memory_of(evolve(step, kv_sequences=np.array([float(sequences)])))
 
     @property
     def request_bytes(self) -> float:

@@ -1,7 +1,9 @@
-"""`specc show`: a model, or the operators of a plan."""
+"""`specc show`: a model, the operators of a plan, or the memory of its layouts."""
 
 import argparse
+from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from specc.cli.codes import Exit
 from specc.cli.measured import WrongInputError
@@ -9,13 +11,32 @@ from specc.cli.options import add_run_options, session_of
 from specc.cli.tables import print_table
 from specc.cli.terminal import add_format_option, print_diagnostics, print_json, say
 from specc.diagnostics import Diagnostic
+from specc.ir import CacheFormat, Deployment, Quantisation, Software
 from specc.session import SpecError
+from specc.units import (
+    TOKENS,
+    NumberError,
+    Tokens,
+    UnknownUnitError,
+    parse_quantity,
+)
+
+if TYPE_CHECKING:  # the cost model is imported where it is used
+    from specc.run.memory import LayoutMemory, Startable
+
+_GIB = 2**30
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.description = "Show a model, or the operator times of the best candidate of a plan."
-    parser.epilog = "examples: specc show model config.json; specc show ops plan.spec"
+    parser.description = (
+        "Show a model, the operator times of the best candidate of a plan, or what the memory of a "
+        "device holds in every layout."
+    )
+    parser.epilog = (
+        "examples: specc show model config.json; specc show ops plan.spec; specc show memory "
+        "--model downloads/Qwen3-32B --device atlas_800_a3_752t_die --devices 4"
+    )
     kinds = parser.add_subparsers(metavar="what", dest="what", required=True)
     model = kinds.add_parser("model", help="parameters, weights and cache of a model")
     model.add_argument(
@@ -28,12 +49,75 @@ def configure(parser: argparse.ArgumentParser) -> None:
     ops.add_argument("--deployment", metavar="NAME", help="a deployment of it (default: the best)")
     add_run_options(ops)
     add_format_option(ops)
+    _configure_memory(kinds)
+
+
+def _configure_memory(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    memory = kinds.add_parser(
+        "memory",
+        help="does an engine start, and with which context: memory of every layout",
+        description="Show what the memory of a device holds in every layout: of the deployments "
+        "of a spec, or of a model on a number of devices. Ends with code 3 where no engine starts.",
+        epilog="examples: specc show memory plan.spec; specc show memory --model "
+        "downloads/Qwen3-32B --device atlas_800_a3_752t_die --devices 4 --context 32Ki "
+        "--software vllm_ascend",
+    )
+    memory.add_argument("spec", type=Path, metavar="SPEC", nargs="?", help="the spec")
+    memory.add_argument("--study", metavar="NAME", help="a study of the spec (default: all)")
+    memory.add_argument("--deployment", metavar="NAME", help="a deployment of it (default: all)")
+    memory.add_argument(
+        "--model",
+        metavar="DIR|CONFIG.json|NAME",
+        help="instead of a spec: a folder as downloaded, its configuration, or a known model",
+    )
+    memory.add_argument("--device", metavar="NAME", help="the device")
+    memory.add_argument("--devices", metavar="N", type=_positive, default=1, help="how many (1)")
+    memory.add_argument(
+        "--quant",
+        choices=[each.value for each in Quantisation],
+        help="number format (default: that of the checkpoint)",
+    )
+    memory.add_argument(
+        "--kv-cache", choices=[each.value for each in CacheFormat], help="format of the KV cache"
+    )
+    memory.add_argument(
+        "--context",
+        type=_tokens,
+        metavar="TOKENS",
+        help="limit on prompt and output together, such as 32Ki (default: that of the model)",
+    )
+    memory.add_argument(
+        "--software",
+        choices=[each.value for each in Software],
+        help="the engine, whose layouts, share of the memory and buffers count",
+    )
+    add_run_options(memory)
+    add_format_option(memory)
+    memory.set_defaults(parser=memory)
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of at least 1")
+    return int(text)
+
+
+def _tokens(text: str) -> Tokens:
+    """Return tokens, with a unit or without."""
+    try:
+        found = parse_quantity(text if text.endswith("tok") else f"{text} tok")
+    except (UnknownUnitError, NumberError):
+        raise argparse.ArgumentTypeError(f"{text} is no number of tokens") from None
+    tokens = found.value
+    if found.dimension != TOKENS or tokens < 2 or tokens != int(tokens):
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 2")
+    return int(tokens)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print what is asked for."""
     try:
-        return _model(options) if options.what == "model" else _ops(options)
+        return _KINDS[options.what](options)
     except WrongInputError as error:
         print_diagnostics([error.diagnostic], options.format)
         return Exit.WRONG_INPUT
@@ -123,3 +207,122 @@ def _ops(options: argparse.Namespace) -> int:
             texts=3,
         )
     return Exit.OK
+
+
+def _memory(options: argparse.Namespace) -> int:
+    from specc.run.memory import (
+        by_phase,
+        memory_of_deployment,
+        memory_of_plan,
+        something_starts,
+    )
+
+    if (options.spec is None) == (options.model is None):
+        options.parser.error("name a spec, or --model with --device")
+    if options.spec is None:
+        rows = memory_of_deployment(_asked_deployment(options))
+    else:
+        plan = session_of(options).plan
+        rows = memory_of_plan(plan, options.study, options.deployment)
+        if not rows:
+            what = options.deployment or options.study
+            raise WrongInputError(Diagnostic("E0203", f"the spec has no '{what}' with layouts"))
+    found = by_phase(rows)
+    if options.format == "json":
+        print_json({"phases": [_plain(each) for each in found]})
+    else:
+        for each in found:
+            _print_memory(each)
+    return Exit.OK if something_starts(found) else Exit.INFEASIBLE
+
+
+def _asked_deployment(options: argparse.Namespace) -> Deployment:
+    """Return the deployment of a model that the options describe."""
+    from attrs import evolve
+
+    from specc import library
+    from specc.ir import Engine, Formats
+
+    if options.device is None:
+        options.parser.error("--model needs --device, such as atlas_800_a3_752t_die")
+    folder = Path(options.model)
+    is_file = folder.is_dir() or options.model.endswith(".json")
+    try:
+        if is_file:
+            path = folder / "config.json" if folder.is_dir() else folder
+            model = evolve(library.model_from_config(path), name=folder.resolve().stem)
+        else:
+            model = library.model(options.model)
+        cache = CacheFormat(options.kv_cache) if options.kv_cache else CacheFormat.BF16
+        return library.usual().deployment(
+            model,
+            options.device,
+            name=model.name,
+            devices=options.devices,
+            quant=Quantisation(options.quant) if options.quant else None,
+            formats=Formats(kv_cache=cache),
+            engine=Engine(
+                software=Software(options.software) if options.software else None,
+                max_model_length=options.context,
+            ),
+        )
+    except library.LibraryError as error:
+        raise WrongInputError(error.diagnostic) from None
+
+
+def _plain(found: "Startable") -> dict[str, object]:
+    from attrs import asdict
+
+    rows = [{**asdict(row), "starts": row.starts} for row in found.rows]
+    return {"starts": found.starts, "layouts": rows, "remedies": list(found.remedies)}
+
+
+def _print_memory(found: "Startable") -> None:
+    for _, group in groupby(found.rows, lambda row: row.devices):
+        rows = list(group)
+        first = rows[0]
+        phase = "" if first.phase == "whole" else f" to {first.phase}"
+        say(
+            f"{first.deployment}{phase}: {first.devices} × {first.device}, of which an engine sees "
+            f"{first.memory / _GIB:.2f} GiB each"
+        )
+        print_table(_COLUMNS, [_cells(row) for row in rows])
+    limit = found.rows[0].limit
+    say(
+        "GiB of a device. The cache is what a step of so many tokens leaves; cache tok is of a "
+        f"replica, × limit is how many requests of {limit:,} tokens it holds."
+    )
+    if found.remedies:
+        say(f"No engine starts. Each of these changes that: {'; '.join(found.remedies)}.")
+    elif not found.starts:
+        say("No engine starts, and specc found no single change that helps.")
+    print()
+
+
+_COLUMNS = (
+    "layout", "weights", "activations", "reserved", "KV cache", "step tok", "cache tok",
+    "longest request",
+    "× limit", "starts",
+)  # fmt: skip
+
+
+def _cells(row: "LayoutMemory") -> list[str]:
+    parts = (row.weights, row.activations, row.reserved, row.kv_cache)
+    return [
+        row.layout,
+        *(f"{part / _GIB:.2f}" for part in parts),
+        f"{row.budget:,}",
+        f"{row.cache_tokens:,}",
+        f"{row.longest_request:,}",
+        f"{row.cache_tokens / row.limit:.3g}",
+        _verdict(row),
+    ]
+
+
+def _verdict(row: "LayoutMemory") -> str:
+    if not row.starts:
+        return "no"
+    return "yes" if row.holds_limit else f"max_model_length <= {row.longest_request}"
+
+
+_KINDS = {"model": _model, "ops": _ops, "memory": _memory}
