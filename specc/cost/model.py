@@ -43,6 +43,7 @@ class CostModel(Record):
     layout: Layout
     micro_batches: int = 1
     two_streams: bool = False
+    per_device: int = 1
 
     @classmethod
     def of(cls, deployment: Deployment, layout: Layout, drafted: int = 0) -> "CostModel":
@@ -63,6 +64,7 @@ class CostModel(Record):
             layout=layout,
             micro_batches=deployment.engine.micro_batches,
             two_streams=deployment.communication.two_streams and layout.ep > 1,
+            per_device=deployment.engine.per_device,
         )
 
     @property
@@ -149,10 +151,22 @@ class CostModel(Record):
 
     def _kernels(self, sums: Sums, steps: StepTable) -> StepTimes:
         if self.two_streams:
-            return self._two_streams(sums)
+            return self._shared(self._two_streams(sums), steps)
         whole = sums.times.scaled(self.unevenness)
         whole = evolve(whole, deviation=self._deviation(sums, self.unevenness))
-        return self._pipelined(whole, steps) if self.pipelines else whole
+        return self._shared(self._pipelined(whole, steps) if self.pipelines else whole, steps)
+
+    def _shared(self, alone: StepTimes, steps: StepTable) -> StepTimes:
+        """Return the kernels of a step beside those of the other engines of a device.
+
+        While one waits for the host between its steps, kernels of the others run: a round of all
+        takes their kernels, or the longest step alone.
+        """
+        if self.per_device == 1:
+            return alone
+        _, between = self.host_seconds(steps)
+        waiting = between / np.maximum(alone.total, 1e-12)
+        return alone.scaled(np.maximum(1.0, self.per_device - waiting))
 
     def _deviation(self, sums: Sums, unevenness: float = 1.0) -> Column:
         return self.rules.deviation(sums.classes, sums.total * unevenness)

@@ -80,26 +80,34 @@ def reserve_of(deployment: Deployment, layout: Layout) -> tuple[ReservedPart, ..
     model; else `USUAL_RESERVE`.
     """
     engine, seen = deployment.engine, deployment.memory
+    kept = _kept(deployment)
+    parts = [kept]
+    if engine.memory_utilization is None and engine.per_device > 1:
+        left = seen - kept.size
+        name = f"the other {engine.per_device - 1} on the device"
+        parts.append(
+            ReservedPart(name=name, size=left - left // engine.per_device, source="per_device")
+        )
+    held = _LIBRARIES.get(engine.software) if engine.software else None
+    if held is not None and deployment.fitted is not None and engine.reserved_memory is None:
+        parts += _of_libraries(held, layout)
+    return tuple(part for part in parts if part.size or part is kept)
+
+
+def _kept(deployment: Deployment) -> ReservedPart:
+    """Return what no engine of a device takes."""
+    engine, seen = deployment.engine, deployment.memory
     if engine.reserved_memory is not None:
-        return (ReservedPart(name="reserved_memory", size=engine.reserved_memory, source="spec"),)
-    known = deployment.fitted is not None and engine.software in _LIBRARIES
+        return ReservedPart(name="reserved_memory", size=engine.reserved_memory, source="spec")
     share, source = engine.memory_utilization, "spec"
-    if share is None and known:
+    if share is None and deployment.fitted is not None and engine.software in _LIBRARIES:
         rules = rules_of(engine.software, engine.version)
         share, source = rules.utilization, rules.sources["utilization"]
     if share is None:
-        return (
-            ReservedPart(
-                name="runtime, workspaces and fragmentation", size=USUAL_RESERVE, source="assumed"
-            ),
-        )
-    outside = ReservedPart(
-        name=f"outside of the share of {share:.4g}",
-        size=seen - int(seen * share),
-        source=source,
-    )
-    own = _of_libraries(_LIBRARIES[engine.software], layout) if known and engine.software else ()
-    return (outside, *(part for part in own if part.size))
+        name = "runtime, workspaces and fragmentation"
+        return ReservedPart(name=name, size=USUAL_RESERVE, source="assumed")
+    name = f"outside of the share of {share:.4g}"
+    return ReservedPart(name=name, size=seen - int(seen * share), source=source)
 
 
 def reserved_bytes(deployment: Deployment, layout: Layout) -> Bytes:

@@ -217,6 +217,15 @@ class Engine(SoftwareSettings):
         above=0,
         at_most=1,
     )
+    per_device: int = v.number(
+        DIMENSIONLESS,
+        "engines that share each device of an instance: memory and time are divided among them, as "
+        "if all were always busy",
+        whole=True,
+        at_least=1,
+        at_most=64,
+        default=1,
+    )
     block_size: Tokens = v.number(
         TOKENS,
         "tokens of a KV-cache block",

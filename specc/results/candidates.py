@@ -174,6 +174,7 @@ class EngineSettings(Record):
         kv_cache: number format of the KV cache.
         reserved_memory: bytes of a device that the engine leaves free.
         memory_utilization: the share that it may use, where the spec says so.
+        per_device: engines that share a device.
         drafted: tokens drafted a step, by `draft_model` or by the model's own layers.
         generation: of the serving software.
         micro_batches: parts that a prefill step is cut into for pipeline stages.
@@ -192,6 +193,7 @@ class EngineSettings(Record):
     kv_cache: str
     reserved_memory: Bytes
     memory_utilization: float | None
+    per_device: int = 1
     drafted: int
     draft_model: str | None
     generation: str
@@ -238,6 +240,11 @@ class Instance(Record):
     def memory(self) -> MemoryUse:
         """The memory of a device."""
         return self.point.memory
+
+    @property
+    def all_devices(self) -> int:
+        """Devices of all of them; as many as share a device are on the same ones."""
+        return -(-self.count // self.engine.per_device) * self.devices
 
     @property
     def working(self) -> int:

@@ -125,9 +125,9 @@ def rank_of(
 def _single(deployment: Deployment, evaluated: Evaluated) -> Configuration:
     instance, fleet = evaluated.candidate.instance, deployment.fleet
     point = instance.point
-    count, spare = 1, 0
+    count, spare = instance.engine.per_device, 0
     if fleet is not None:
-        count = fleet_size(fleet, instance.devices, point.rate)
+        count = fleet_size(fleet, instance.devices, point.rate, instance.engine.per_device)
         spare = fleet.spare
     instances = (evolve(instance, count=count, spare=spare),)
     rate = (count - spare) * point.rate
@@ -278,9 +278,9 @@ def assembled(
     tpot: Seconds | None,
 ) -> Configuration:
     """Return instances as a configuration that serves so much."""
-    devices = sum(i.count * i.devices for i in instances)
+    devices = sum(i.all_devices for i in instances)
     known = {i.device.name: i.device for i in deployment.all_instances}
-    each = [(i.count * i.devices, known[i.device]) for i in instances]
+    each = [(i.all_devices, known[i.device]) for i in instances]
     cost, power = _total(each, _price), _total(each, _power)
     last = instances[-1]
     return Configuration(

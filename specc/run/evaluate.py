@@ -330,6 +330,7 @@ def _settings(
         kv_cache=deployment.formats.kv_cache.value,
         reserved_memory=reserved_bytes(deployment, layout),
         memory_utilization=engine.memory_utilization,
+        per_device=engine.per_device,
         drafted=drafted,
         draft_model=draft.name if draft else None,
         generation=engine.generation.value,

@@ -57,11 +57,14 @@ def best_split(devices: int, sizes: tuple[int, int], rates: tuple[float, float])
     return Split(fewest[0], fewest[1], min(fewest[0] * rates[0], fewest[1] * rates[1]))
 
 
-def fleet_size(fleet: Fleet, size: int, rate: float) -> int:
-    """Return how many instances a fleet has, spares included, if each serves a rate."""
+def fleet_size(fleet: Fleet, size: int, rate: float, per_device: int = 1) -> int:
+    """Return how many instances a fleet has, spares included, if each serves a rate.
+
+    `per_device` of them share the `size` devices of one.
+    """
     if fleet.carried is None:
         assert fleet.devices is not None
-        return max(fleet.devices // size, 1 + fleet.spare)
+        return max(fleet.devices // size * per_device, 1 + fleet.spare)
     return _count_for(fleet.carried, rate) + fleet.spare
 
 

@@ -61,7 +61,7 @@ class Aggregated(ClosedForm):
             ttft=waves.ttft,
             tpot=end_to_end / output if output > 1 else np.full(len(batch), np.nan),
             throughput=throughput,
-            throughput_per_device=throughput / server.layout.devices,
+            throughput_per_device=throughput / server.devices,
             rate=throughput / output,
             decode_step=decode.total,
             prefill_step=waves.latency,

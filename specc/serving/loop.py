@@ -318,7 +318,7 @@ class TimedTrajectory:
             ttft=ttft,
             tpot=tpot,
             throughput=throughput,
-            throughput_per_device=throughput / server.layout.devices,
+            throughput_per_device=throughput / server.devices,
             rate=rate,
             decode_step=decode.total,
             prefill_step=prefill_step,

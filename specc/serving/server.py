@@ -29,6 +29,7 @@ class Server(Record):
         memory: bytes of a device that the engine sees.
         reserved: bytes of it that are kept free.
         kept_prefix: tokens of prefixes that a replica caches beside the requests in flight.
+        per_device: engines that share its devices.
         serving_cost: time that the server adds to a step of a separate phase.
     """
 
@@ -41,6 +42,7 @@ class Server(Record):
     tokens_per_step: float = 1.0
     kept_prefix: Tokens = 0
     serving_cost: Seconds = 0.0
+    per_device: int = 1
 
     @classmethod
     def of(
@@ -72,12 +74,18 @@ class Server(Record):
             tokens_per_step=speculative.tokens_per_step(drafted) if speculative else 1.0,
             kept_prefix=engine.prefix_cache,
             serving_cost=engine.serving_cost,
+            per_device=engine.per_device,
         )
 
     @property
     def layout(self) -> Layout:
         """The parallel layout."""
         return self.cost.layout
+
+    @property
+    def devices(self) -> float:
+        """Devices that are its own; of some that it shares a part."""
+        return self.layout.devices / self.per_device
 
     @property
     def block(self) -> Tokens:

@@ -196,7 +196,7 @@ class Steady(ClosedForm):
             ttft=ttft,
             tpot=tpot,
             throughput=throughput,
-            throughput_per_device=throughput / server.layout.devices,
+            throughput_per_device=throughput / server.devices,
             rate=throughput / mixture.mean_output,
             decode_step=np.where(turn.alone > 0, alone.total, step),
             prefill_step=step,

@@ -96,6 +96,7 @@ ENGINE: tuple[Check, ...] = (  # deployment, engine
     modes.useless_settings,
     software.settings_of_engine,
     engine.memory,
+    engine.sharing,
     engine.longest_request,
     engine.batches,
 )

@@ -81,6 +81,33 @@ def memory(_deployment: Deployment, engine: Engine) -> Iterator[Diagnostic]:
         )
 
 
+def sharing(deployment: Deployment, engine: Engine) -> Iterator[Diagnostic]:
+    """Engines on one device have parts of its memory, and prefill as well as decode."""
+    share, count = engine.memory_utilization, engine.per_device
+    if count == 1:
+        return
+    if share is not None and share * count > 1:
+        yield Diagnostic(
+            "E0448",
+            f"{count} engines of {share:.4g} each take more than the memory of a device",
+            (
+                label_of(engine, "memory_utilization", "each takes this share"),
+                label_of(engine, "per_device", "so many share a device"),
+            ),
+            help=f"write memory_utilization = {int(100 / count)}% or less, or leave it out",
+        )
+    if len(deployment.mode.phases) > 1:
+        yield Diagnostic(
+            "E0449",
+            "engines that prefill or decode alone do not share devices",
+            (
+                label_of(engine, "per_device", "no effect here"),
+                label_of(deployment, "mode", "in this mode"),
+            ),
+            help="remove 'per_device', or write mode = aggregated",
+        )
+
+
 def longest_request(deployment: Deployment, engine: Engine) -> Iterator[Diagnostic]:
     """The engine takes no longer requests than the model."""
     longest = deployment.model.max_positions

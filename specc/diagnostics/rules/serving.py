@@ -97,6 +97,23 @@ RULES = (
         ),
     ),
     Rule(
+        "E0448",
+        "engines on a device take more than its memory",
+        "'per_device' engines share each device, and 'memory_utilization' is the share that one of "
+        "them takes of the whole memory, as it is set in the engine. Together they take no more "
+        "than all of it. Without a share the memory is divided evenly.",
+        deployment("engine { per_device = 4; memory_utilization = 30% }"),
+        deployment("engine { per_device = 4; memory_utilization = 20% }"),
+    ),
+    Rule(
+        "E0449",
+        "'per_device' where instances prefill or decode alone",
+        "Engines that share devices both prefill and decode. In a mode with instances of two kinds "
+        "'per_device' would change nothing.",
+        deployment("mode = pd_ratio; fleet { devices = 16 }; engine { per_device = 2 }"),
+        deployment("engine { per_device = 2; reserved_memory = 4 GiB }"),
+    ),
+    Rule(
         "E0450",
         "a setting of decode_first with another way of scheduling",
         "Asynchronous scheduling and 'long_prefill_token_threshold' are simulated as vLLM V1 has them, "

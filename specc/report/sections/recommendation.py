@@ -43,6 +43,7 @@ def _card(study: ReportedStudy) -> Figures:
     remarks = [simulation.answered(study, best), _arithmetic(best), *_unmet(result)]
     if not best.simulated:
         remarks.insert(2, _limiters(best))
+    remarks += _sharing(best)
     remarks += _fleet_remarks(result, best)
     remarks += _launched_by(result, best)
     remarks += _caches(result.study.deployment(best.deployment), best)
@@ -231,8 +232,10 @@ def _arithmetic(best: Configuration) -> str:
     for group in best.instances:
         name = "instances" if group.count > 1 else "instance"
         phase = "" if group.phase == "whole" else f"{group.phase} "
+        shared = group.engine.per_device
+        sharing = f", {shared} of them on the same ones" if shared > 1 else ""
         parts.append(
-            f"{group.count} {phase}{name} × {group.devices} = {group.count * group.devices} "
+            f"{group.count} {phase}{name} × {group.devices}{sharing} = {group.all_devices} "
             f"{group.device}"
         )
     each = " ".join(
@@ -266,6 +269,17 @@ def _group_arithmetic(group: Instance) -> str:
         f"{group.devices} devices = {group.layout.dp} replicas × {each}; each runs up to {flight} "
         f"at a time{stages}, {whole} in total."
     )
+
+
+def _sharing(best: Configuration) -> list[str]:
+    """Say what engines on one device were taken for."""
+    shared = max(group.engine.per_device for group in best.instances)
+    if shared == 1:
+        return []
+    return [
+        f"{shared} engines share a device: steps are as long as if the others were always busy. "
+        f"Alone they take between 1/{shared} of that and all of it; nothing was measured."
+    ]
 
 
 def _fleet_remarks(result: StudyResult, best: Configuration) -> list[str]:
