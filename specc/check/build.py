@@ -488,17 +488,21 @@ class _Builder:
 
     def _given_of(self, merged: MergedBlock) -> dict[str, object]:
         """Return what a model says beside its `config` that decides over the file."""
-        written = {name: merged.fields.get(name) for name in ("weights", "architecture")}
+        written = {name: merged.fields.get(name) for name in ("weights", "architecture", "ignore")}
         values = {
             name: self.evaluator.value(field.node.value, field.module)
             for name, field in written.items()
             if field is not None
         }
-        return {
+        given: dict[str, object] = {
             name: value
             for name, value in values.items()
             if not (isinstance(value, Symbol) and value.path.text == "auto")
         }
+        if (ignore := written["ignore"]) is not None:
+            type_, span = entries(Model)["ignore"][1].type, ignore.node.value.span
+            given["ignore"] = convert(type_, values["ignore"], span, "ignore")
+        return given
 
     def _expectations(self, merged: MergedBlock, values: dict[str, Any]) -> None:
         """Put the expectations of a study into `values`."""

@@ -60,6 +60,12 @@ class Indexer(v.Node):
     heads: int = v.count("heads of the indexer")
     head_dim: int = v.count("width of its heads; one key a token is cached")
     top_k: int = v.count("cached tokens that a query attends to at most")
+    layers: int = v.number_of(
+        "layers that pick tokens themselves; the others attend to those that the last one before "
+        "them picked; 0 for all",
+        default=0,
+        at_most=MOST_LAYERS,
+    )
 
     def parameters(self, hidden: int, query_rank: int) -> int:
         """Weights of one layer: queries, the key with its norm (and bias), weights of the heads."""
@@ -231,6 +237,7 @@ class Model(v.Node):
         "a Hugging Face config.json to read the shape from; fields beside it override it",
         default="",
     )
+    ignore: tuple[str, ...] = v.texts("keys of the file in `config` that shall not count")
     architecture: str = v.text("the class of the model in Hugging Face transformers", default="")
     layers: int = v.count("decoder layers", at_most=MOST_LAYERS)
     hidden_size: int = v.count("width of the residual stream")
@@ -326,6 +333,13 @@ class Model(v.Node):
         return self.layers - sliding - (self.linear.layers if self.linear else 0)
 
     @property
+    def indexing_layers(self) -> int:
+        """Full-attention layers that pick the tokens they attend to with an indexer of theirs."""
+        if self.indexer is None:
+            return 0
+        return min(self.indexer.layers or self.full_layers, self.full_layers)
+
+    @property
     def parameters(self) -> int:
         """Number of weights, as publishers count them: tied embeddings once, no draft layers."""
         return self._of_layers(self.experts.count if self.experts else 0) + self._around_layers
@@ -348,7 +362,8 @@ class Model(v.Node):
         """
         h = self.hidden_size
         mlp = self._expert_mlp(self.experts.count) if self.experts else self._dense_mlp
-        return self.draft_layers * (2 * h * h + 3 * h + self._full_attention + mlp + 2 * h)
+        attention = self._full_attention + round(self._indexing / max(self.full_layers, 1))
+        return self.draft_layers * (2 * h * h + 3 * h + attention + mlp + 2 * h)
 
     @property
     def _around_layers(self) -> int:
@@ -365,8 +380,17 @@ class Model(v.Node):
             attention += self.linear.layers * self.linear.parameters(self.hidden_size)
         if self.compressed:
             attention += self._compression(self.compressed)
+        attention += self._indexing
         mlp = self.dense_layers * self._dense_mlp + self.expert_layers * self._expert_mlp(experts)
         return attention + mlp + 2 * self.hidden_size * self.layers
+
+    @property
+    def _indexing(self) -> int:
+        """Weights of the indexers of latent layers, all together."""
+        if self.indexer is None or self.latent is None:
+            return 0
+        each = self.indexer.parameters(self.hidden_size, self.latent.query_rank)
+        return self.indexing_layers * each
 
     @property
     def _full_attention(self) -> int:
@@ -374,8 +398,7 @@ class Model(v.Node):
         if self.compressed:
             return self._compressed_attention(self.compressed)
         if self.latent:
-            indexer = self.indexer.parameters(h, self.latent.query_rank) if self.indexer else 0
-            return self.latent.parameters(h, self.attention_heads) + indexer
+            return self.latent.parameters(h, self.attention_heads)
         projections = self._grouped(
             self.attention_heads, self.kv_heads, self.head_dim, self.value_dim, self.sinks
         )

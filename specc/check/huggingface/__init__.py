@@ -15,8 +15,14 @@ from specc.check.convert import brief, check_read
 from specc.check.huggingface.checkpoint import checkpoint
 from specc.check.huggingface.config import ConfigFile, Fields
 from specc.check.huggingface.families import FAMILIES, vision_encoder
+from specc.check.huggingface.keys import (
+    HARMLESS,
+    HARMLESS_IN,
+    HARMLESS_IN_VISION,
+    OF_CHECKPOINTS,
+)
 from specc.check.problems import ProblemError, problem
-from specc.diagnostics import Span
+from specc.diagnostics import Span, did_you_mean
 from specc.ir import Model
 from specc.workspace import UnreadableError, Workspace
 
@@ -37,14 +43,18 @@ def read_config(
         workspace: reads files.
         path: of the configuration.
         span: the text that names it.
-        given: what the block says itself: its `weights` decide over those of the checkpoint, and
-            its `architecture` over that of the file.
+        given: what the block says itself: its `weights` decide over those of the checkpoint, its
+            `architecture` over that of the file, and keys in `ignore` do not count.
 
     Raises:
         ProblemError: the file is no configuration of a supported architecture; the diagnostic
             points at `span`, the text that names the file.
     """
-    config = ConfigFile(_load(workspace, path, span), path.name, span)
+    ignored = given.get("ignore")
+    skipped = ignored if isinstance(ignored, tuple) else ()
+    config = ConfigFile(
+        _without(_load(workspace, path, span), skipped, path, span), path.name, span
+    )
     architecture = str(given.get("architecture") or config.architecture())
     if architecture not in FAMILIES:
         raise config.problem(
@@ -57,13 +67,14 @@ def read_config(
     fields = FAMILIES[architecture](text)
     vision = config.nested("vision_config")
     if vision is not None and architecture in _WITH_VISION:
-        fields["vision"] = vision_encoder(vision)
-    tied = config.values.get("tie_word_embeddings", text.values.get("tie_word_embeddings"))
-    read = {
-        "architecture": architecture,
-        **fields,
-        "tied_embeddings": tied is True,
-    }
+        config.only("language_model_only", False)
+        fields["vision"] = vision_encoder(vision, fields["hidden_size"])
+        vision.refuse_unknown(HARMLESS_IN_VISION)
+    tied = (config if config.get("tie_word_embeddings") is not None else text).flag(
+        "tie_word_embeddings"
+    )
+    text.repeats("tie_word_embeddings", tied, "tie_word_embeddings outside of text_config")
+    read = {"architecture": architecture, **fields, "tied_embeddings": tied}
     if "weights" not in given:
 
         def beside(name: str) -> ConfigFile | None:
@@ -73,8 +84,38 @@ def read_config(
             return ConfigFile(_load(workspace, other, span), name, span)
 
         read |= checkpoint(config, text, beside)
+    else:
+        for one in (config, text):
+            one.asked.update(OF_CHECKPOINTS)
+    known = HARMLESS.union(HARMLESS_IN.get(architecture, ()))
+    config.refuse_unknown(known)
+    text.refuse_unknown(known)
     check_read(Model, read, span, path.name)
     return read
+
+
+def _without(config: Fields, ignored: tuple[str, ...], path: Path, span: Span) -> Fields:
+    """Return a configuration without keys that shall not count, wherever they stand."""
+    places = [config, *(v for k, v in config.items() if k in _NESTED and isinstance(v, dict))]
+    for key in ignored:
+        if not any(key in place for place in places):
+            known = sorted({name for place in places for name in place})
+            raise problem(
+                span,
+                "E0004",
+                f"'{path.name}' has no key '{key}' to ignore",
+                help=did_you_mean(key, known, "key").text,
+            )
+    return {
+        name: {k: v for k, v in value.items() if k not in ignored}
+        if name in _NESTED and isinstance(value, dict)
+        else value
+        for name, value in config.items()
+        if name not in ignored
+    }
+
+
+_NESTED = ("text_config", "vision_config")
 
 
 def _load(workspace: Workspace, path: Path, span: Span) -> Fields:

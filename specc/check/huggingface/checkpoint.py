@@ -70,7 +70,7 @@ def checkpoint(config: ConfigFile, text: ConfigFile, beside: Beside) -> Fields:
     """
     plain = _plain(config, text)
     quantised = config.nested("quantization_config") or text.nested("quantization_config")
-    method = None if quantised is None else quantised.values.get("quant_method")
+    method = None if quantised is None else quantised.get("quant_method")
     modelslim = beside(MODELSLIM) if method in (None, "ascend") else None
     if modelslim is not None:
         return _fields(_named(_by_weight(modelslim), plain))
@@ -80,7 +80,7 @@ def checkpoint(config: ConfigFile, text: ConfigFile, beside: Beside) -> Fields:
     if modelopt is not None:
         inner = modelopt.nested("quantization") or modelopt
         return _fields(_by_algorithm(inner, plain))
-    named = config.values.get("quantize")
+    named = config.get("quantize")
     if named is not None:
         return {"weights": _known(config, "quantize", named, _ASCEND)}
     return {"weights": plain}
@@ -88,12 +88,20 @@ def checkpoint(config: ConfigFile, text: ConfigFile, beside: Beside) -> Fields:
 
 def _plain(config: ConfigFile, text: ConfigFile) -> Quantisation:
     """Return the type of what is not quantised."""
-    for one in (text, config):
-        for key in ("dtype", "torch_dtype"):
-            value = one.values.get(key)
-            if isinstance(value, str):
-                return _known(config, key, value, _PLAIN)
-    return Quantisation.BF16
+    said = [
+        (key, value)
+        for one in (text, config)
+        for key in ("dtype", "torch_dtype")
+        if (value := one.get(key)) is not None
+    ]
+    types = {_known(config, key, value, _PLAIN) for key, value in said}
+    if len(types) > 1:
+        raise config.problem(
+            f"'{config.file}' names two types of tensors: "
+            + " and ".join(f"{key} = {brief(value)}" for key, value in dict(said).items()),
+            help="write weights = … beside 'config'",
+        )
+    return next(iter(types), Quantisation.BF16)
 
 
 def _known(
@@ -115,13 +123,14 @@ def _known(
 
 def _quantised(config: ConfigFile, quantised: ConfigFile, plain: Quantisation) -> Parts:
     """Return the formats by `quantization_config`."""
-    match quantised.values.get("quant_method"):
+    match quantised.get("quant_method"):
         case "fp8":
-            rest, experts = Quantisation.FP8, quantised.values.get("moe_quant_algo")
+            packed = config.word("expert_dtype", "fp4", "fp8", default="fp8") == "fp4"
+            rest, experts = Quantisation.FP8, quantised.get("moe_quant_algo")
             if experts is not None:
                 known = _known(quantised, "moe_quant_algo", experts, _MODELOPT)
                 return {"usual": rest, "experts": known}
-            if config.values.get("expert_dtype") == "fp4":
+            if packed:
                 return {"usual": rest, "experts": Quantisation.MXFP4}
             return {"usual": rest}
         case "mxfp4":  # what is not an expert stays as it was (gpt-oss)
@@ -129,10 +138,10 @@ def _quantised(config: ConfigFile, quantised: ConfigFile, plain: Quantisation) -
         case "compressed-tensors":
             return _compressed(quantised, plain)
         case "gptq" | "awq" | "gptq_marlin" | "awq_marlin":
-            return {"usual": _of_bits(quantised, quantised.values.get("bits"))}
+            return {"usual": _of_bits(quantised, quantised.get("bits"))}
         case "modelopt":
             return _by_algorithm(quantised, plain)
-        case None if quantised.values.get("quant_algo") is not None:
+        case None if quantised.get("quant_algo") is not None:
             return _by_algorithm(quantised, plain)
         case "ascend":
             raise config.problem(
@@ -170,15 +179,15 @@ def _compressed(quantised: ConfigFile, plain: Quantisation) -> Parts:
             help="write weights = … beside 'config'",
         )
     inputs = first.nested("input_activations")
-    kept = _ignored(quantised.values.get("ignore"))
+    kept = _ignored(quantised.get("ignore"))
     return _but(_of_group(weights, inputs), plain, kept)
 
 
 def _of_group(weights: ConfigFile, inputs: ConfigFile | None) -> Quantisation:
     """Return the format of a group of compressed tensors, by its weights and their inputs."""
-    bits, kind = weights.values.get("num_bits"), weights.values.get("type", "int")
-    size = weights.values.get("group_size")
-    wide = inputs is None or inputs.values.get("num_bits") == 16
+    bits, kind = weights.get("num_bits"), weights.get("type") or "int"
+    size = weights.get("group_size")
+    wide = inputs is None or inputs.get("num_bits") == 16
     if kind == "float":
         if bits == 4:
             return Quantisation.MXFP4 if size == 32 else Quantisation.NVFP4
@@ -187,15 +196,15 @@ def _of_group(weights: ConfigFile, inputs: ConfigFile | None) -> Quantisation:
     elif wide:
         return _of_bits(weights, bits)
     elif inputs is not None:
-        dynamic = Quantisation.W8A8_DYNAMIC if inputs.values.get("dynamic") else Quantisation.W8A8
+        dynamic = Quantisation.W8A8_DYNAMIC if inputs.get("dynamic") else Quantisation.W8A8
         known: dict[tuple[Any, Any], Quantisation] = {
             (8, 8): dynamic,
             (4, 8): Quantisation.W4A8,
             (4, 4): Quantisation.W4A4,
         }
-        if found := known.get((bits, inputs.values.get("num_bits"))):
+        if found := known.get((bits, inputs.get("num_bits"))):
             return found
-    of_inputs = 16 if wide or inputs is None else inputs.values.get("num_bits")
+    of_inputs = 16 if wide or inputs is None else inputs.get("num_bits")
     raise weights.problem(
         f"'quantization_config' of '{weights.file}' has {brief(kind)} weights of {brief(bits)} "
         f"bits with inputs of {brief(of_inputs)} bits, which is not a format that is known",
@@ -205,8 +214,8 @@ def _of_group(weights: ConfigFile, inputs: ConfigFile | None) -> Quantisation:
 
 def _by_algorithm(file: ConfigFile, plain: Quantisation) -> Parts:
     """Return the formats of modelopt: one, or one for each of the layers that it lists."""
-    algorithm = file.values.get("quant_algo")
-    layers = file.values.get("quantized_layers")
+    algorithm = file.get("quant_algo")
+    layers = file.get("quantized_layers")
     if isinstance(layers, dict) and layers:
         named = {
             name: _known(file, "quant_algo", one.get("quant_algo"), _MODELOPT)
@@ -214,7 +223,7 @@ def _by_algorithm(file: ConfigFile, plain: Quantisation) -> Parts:
             if isinstance(one, dict)
         }
         return _named(named, plain)
-    kept = _ignored(file.values.get("ignore", file.values.get("exclude_modules")))
+    kept = _ignored(file.get("ignore") or file.get("exclude_modules"))
     return _but(_known(file, "quant_algo", algorithm, _MODELOPT), plain, kept)
 
 

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 
+from attrs import evolve
+
 from specc.check.huggingface.config import ConfigFile, Fields
+from specc.check.huggingface.keys import HARMLESS_IN_POSITIONS
 from specc.ir import (
     CompressedAttention,
     Experts,
@@ -22,8 +25,31 @@ def _decoder(c: ConfigFile) -> Fields:
         "layers": c.whole("num_hidden_layers"),
         "hidden_size": c.whole("hidden_size"),
         "vocab_size": c.whole("vocab_size"),
-        "max_positions": c.whole("max_position_embeddings"),
+        "max_positions": _positions(c),
     }
+
+
+def _positions(c: ConfigFile) -> int:
+    """Return the longest context, as vLLM derives it (config/model.py, max_model_len).
+
+    Some ways to scale positions multiply it: YaRN from the length before it was scaled.
+    """
+    longest = c.whole("max_position_embeddings")
+    scaling = c.nested("rope_parameters") or c.nested("rope_scaling")
+    if scaling is None:
+        return longest
+    name = "rope_type" if scaling.get("rope_type") is not None else "type"
+    kind = scaling.word(name, *_AS_THEY_ARE, *_MULTIPLIED, "yarn", default="default")
+    factor = scaling.number("factor", 1.0)
+    original = scaling.whole("original_max_position_embeddings", default=longest)
+    scaling.refuse_unknown(HARMLESS_IN_POSITIONS)
+    if kind in _AS_THEY_ARE:
+        return longest
+    return round((original if kind == "yarn" else longest) * factor)
+
+
+_AS_THEY_ARE = ("default", "mrope", "llama3", "longrope", "su")
+_MULTIPLIED = ("linear", "dynamic")
 
 
 def _grouped(c: ConfigFile) -> Fields:
@@ -41,6 +67,7 @@ def _grouped(c: ConfigFile) -> Fields:
 def _llama(c: ConfigFile) -> Fields:
     c.only("mlp_bias", False)
     c.only("sliding_window")
+    c.all_layers("full_attention")
     bias = c.flag("attention_bias")
     return {
         **_grouped(c),
@@ -51,6 +78,11 @@ def _llama(c: ConfigFile) -> Fields:
 
 
 def _qwen(c: ConfigFile, *, qkv_bias: bool = False, qk_norm: bool = True) -> Fields:
+    c.all_layers("full_attention")
+    return _of_qwen(c, qkv_bias=qkv_bias, qk_norm=qk_norm)
+
+
+def _of_qwen(c: ConfigFile, *, qkv_bias: bool = False, qk_norm: bool = True) -> Fields:
     c.only("use_sliding_window", False)
     bias = c.flag("attention_bias")
     return {
@@ -86,15 +118,20 @@ def _qwen_experts(c: ConfigFile) -> Experts:
 
 def _qwen_hybrid(c: ConfigFile) -> Fields:
     """Qwen3-Next and Qwen3.5: three layers of gated linear attention to one of full attention."""
-    if "layer_types" in c.values:
+    layers, every = c.whole("num_hidden_layers"), c.whole("full_attention_interval", default=0)
+    c.only("mamba_ssm_dtype", "float32")
+    c.only("output_gate_type", "swish")
+    c.only("mtp_use_dedicated_embeddings", False)
+    if c.get("layer_types") is not None:
         kinds = c.layer_types(("linear_attention", "full_attention"))
         linear = kinds.count("linear_attention")
+        if every:
+            c.repeats("full_attention_interval", layers // (layers - linear or 1), "layer_types")
     else:
-        layers = c.whole("num_hidden_layers")
         linear = layers - layers // c.whole("full_attention_interval")
     return {
-        **_qwen(c),
-        "query_gate": True,
+        **_of_qwen(c),
+        "query_gate": c.flag("attn_output_gate", default=True),
         "draft_layers": c.whole("mtp_num_hidden_layers", default=0, least=0),
         "linear": LinearAttention(
             layers=linear,
@@ -113,6 +150,7 @@ def _qwen_hybrid_moe(c: ConfigFile) -> Fields:
 
 def _mixtral(c: ConfigFile) -> Fields:
     c.only("sliding_window")
+    c.all_layers("full_attention")
     return {
         **_grouped(c),
         "experts": Experts(
@@ -126,8 +164,14 @@ def _mixtral(c: ConfigFile) -> Fields:
 
 def _minimax(c: ConfigFile) -> Fields:
     c.only("qk_norm_type", "per_layer")
+    c.only("scoring_func", "sigmoid")
+    c.only("mtp_transformer_layers", 1)
+    for key in ("attn_type_list", "layer_types"):
+        _all_of(c, key)
+    drafts = c.whole("num_mtp_modules", default=0, least=0)
     return {
         **_grouped(c),
+        "draft_layers": drafts if c.flag("use_mtp") else 0,
         "qk_norm_whole": c.flag("use_qk_norm"),
         "experts": Experts(
             layers=c.whole("num_hidden_layers"),
@@ -141,7 +185,18 @@ def _minimax(c: ConfigFile) -> Fields:
     }
 
 
+def _all_of(c: ConfigFile, key: str) -> None:
+    """Refuse lists of layers that are not all of one kind (1 is full attention)."""
+    kinds = c.get(key)
+    if kinds is not None and set(map(str, kinds if isinstance(kinds, list) else [kinds])) - _FULL:
+        raise c.problem(f"'{key}' of '{c.file}' names layers that are not of full attention")
+
+
+_FULL = {"1", "full_attention"}
+
+
 def _glm_moe(c: ConfigFile) -> Fields:
+    c.all_layers("full_attention")
     return {
         **_grouped(c),
         "intermediate_size": c.whole("intermediate_size"),
@@ -155,6 +210,7 @@ def _glm_moe(c: ConfigFile) -> Fields:
 def _gpt_oss(c: ConfigFile) -> Fields:
     kinds = c.layer_types(("sliding_attention", "full_attention"))
     grouped, bias = _grouped(c), c.flag("attention_bias")
+    c.repeats("experts_per_token", c.whole("num_experts_per_tok"), "num_experts_per_tok")
     return {
         **grouped,
         "qkv_bias": bias,
@@ -188,6 +244,9 @@ def _mimo(c: ConfigFile) -> Fields:
     for key, values in (("hybrid_layer_pattern", pattern), ("moe_layer_freq", moe)):
         if len(values) != layers or not set(values) <= {0, 1}:
             raise c.problem(f"'{key}' of '{c.file}' does not list 0 or 1 for {layers} layers")
+    c.only("attention_bias", False)
+    for key in ("sliding_window_size", "attention_chunk_size"):
+        c.repeats(key, c.whole("sliding_window"), "sliding_window")
     return {
         **_grouped(c),
         "value_head_dim": c.whole("v_head_dim"),
@@ -208,14 +267,20 @@ def _mimo(c: ConfigFile) -> Fields:
 
 def _deepseek_experts(c: ConfigFile) -> Experts:
     c.only("moe_layer_freq", 1)
-    dense = c.whole("first_k_dense_replace", default=0, least=0)
-    return _routed(c, layers=c.whole("num_hidden_layers") - dense)
+    layers, dense = c.whole("num_hidden_layers"), c.whole("first_k_dense_replace", 0, least=0)
+    if c.get("mlp_layer_types") is not None:
+        kinds = c.layer_types(("dense", "sparse"), "mlp_layer_types")
+        counted = kinds.count("dense")
+        if c.get("first_k_dense_replace") is not None and counted != dense:
+            c.repeats("first_k_dense_replace", counted, "mlp_layer_types")
+        dense = counted
+    return _routed(c, layers=layers - dense)
 
 
 def _routed(c: ConfigFile, layers: int) -> Experts:
     """Experts with a sigmoid router and a correction bias, as DeepSeek V3 named their fields."""
     width = c.whole("moe_intermediate_size")
-    sigmoid = c.values.get("scoring_func", "sigmoid") != "softmax"
+    sigmoid = c.word("scoring_func", *_SCORES, default="sigmoid") != "softmax"
     return Experts(
         layers=layers,
         count=c.whole("n_routed_experts"),
@@ -228,11 +293,16 @@ def _routed(c: ConfigFile, layers: int) -> Experts:
     )
 
 
+_SCORES = ("sigmoid", "softmax", "sqrtsoftplus")
+
+
 def _deepseek(c: ConfigFile) -> Fields:
     """DeepSeek V2 and V3, Kimi K2: latent attention and experts."""
     c.only("attention_bias", False)
+    c.all_layers("full_attention")
     heads = c.whole("num_attention_heads")
     nope, rope = c.whole("qk_nope_head_dim"), c.whole("qk_rope_head_dim")
+    c.repeats("qk_head_dim", nope + rope, "qk_nope_head_dim and qk_rope_head_dim")
     return {
         **_decoder(c),
         "intermediate_size": c.whole("intermediate_size"),
@@ -253,7 +323,29 @@ def _deepseek(c: ConfigFile) -> Fields:
 
 
 def _deepseek_sparse(c: ConfigFile) -> Fields:
-    return {**_deepseek(c), "indexer": _indexer(c)}
+    return {**_deepseek(c), "indexer": evolve(_indexer(c), layers=_indexing_layers(c))}
+
+
+def _indexing_layers(c: ConfigFile) -> int:
+    """Return the layers that pick tokens themselves (GLM-5.2); the others share their choice.
+
+    A list of kinds, or every so many layers from an offset on, with all before it.
+    """
+    layers = c.whole("num_hidden_layers")
+    every, offset = c.whole("index_topk_freq", default=1), c.whole("index_skip_topk_offset", 1, 0)
+    c.only("index_topk_pattern")
+    c.only("index_share_for_mtp_iteration", True)  # draft layers count as the mean layer
+    derived = [max(layer - offset + 1, 0) % every == 0 for layer in range(layers)]
+    if c.get("indexer_types") is None:
+        return sum(derived)
+    kinds = c.layer_types(("full", "shared"), "indexer_types")
+    if "index_topk_freq" in c.values and [kind == "full" for kind in kinds] != derived:
+        raise c.problem(
+            f"'indexer_types' of '{c.file}' are not those of 'index_topk_freq' and "
+            "'index_skip_topk_offset'",
+            help="correct one of them, or write ignore = [\"index_topk_freq\"] beside 'config'",
+        )
+    return kinds.count("full")
 
 
 def _indexer(c: ConfigFile) -> Indexer:
@@ -265,8 +357,16 @@ def _indexer(c: ConfigFile) -> Indexer:
 
 
 def _deepseek_v4(c: ConfigFile) -> Fields:
+    c.only("attention_bias", False)
+    c.only("hidden_act", "silu")
+    c.only("hc_mult", 4)  # of the residual, whose mixing is small
+    c.only("num_hash_layers", 3)  # whose routers look experts up
+    c.only("qk_rope_head_dim", 64)
     layers = c.whole("num_hidden_layers")
-    ratios = c.numbers("compress_ratios")[:layers]
+    listed, drafts = c.numbers("compress_ratios"), c.whole("num_nextn_predict_layers", 0, least=0)
+    ratios = listed[:layers]
+    if len(listed) not in (layers, layers + drafts):
+        raise c.problem(f"'compress_ratios' of '{c.file}' does not list {layers} layers")
     sparse, dense = min((r for r in ratios if r), default=0), max(ratios, default=0)
     if len(ratios) < layers or not 0 < sparse < dense or not set(ratios) <= {0, sparse, dense}:
         raise c.problem(
@@ -292,9 +392,10 @@ def _deepseek_v4(c: ConfigFile) -> Fields:
     }
 
 
-def vision_encoder(c: ConfigFile) -> Vision:
-    """Return the vision encoder of a `vision_config`."""
+def vision_encoder(c: ConfigFile, out: int) -> Vision:
+    """Return the vision encoder of a `vision_config`, for a decoder of width `out`."""
     layers = c.whole("depth")
+    c.repeats("out_hidden_size", out, "hidden_size of the decoder")
     return Vision(
         layers=layers,
         hidden_size=c.whole("hidden_size"),

@@ -57,6 +57,11 @@ class MultiHeadLatentAttention(FullAttention):
         return self.model.attention_heads // site.layout.tp
 
     @property
+    def indexing_share(self) -> float:
+        """Share of the layers that have an indexer of their own."""
+        return self.model.indexing_layers / max(self.model.full_layers, 1)
+
+    @property
     def top_k(self) -> int:
         """Cached tokens that a query picks at most; 0 for all."""
         return self.model.indexer.top_k if self.model.indexer else 0
@@ -78,7 +83,8 @@ class MultiHeadLatentAttention(FullAttention):
 
     def indexing(self, site: Site, i: Indexer) -> Iterator[Operator]:
         """Scores of all cached tokens for each query, and the best of them."""
-        h, layers, p = site.hidden, self.count, site.precisions.attention
+        h, p = site.hidden, site.precisions.attention
+        layers = self.count * self.indexing_share
         yield linear("index_query", self.shape.query_rank or h, i.heads * i.head_dim, layers, p)
         yield linear("index_key", h, i.head_dim + i.heads, layers, PLAIN)
         yield head_norm("index_norm", i.head_dim, 2 * i.head_dim, layers)
@@ -122,7 +128,7 @@ class MultiHeadLatentAttention(FullAttention):
 
     def cached_elements(self, tp: int) -> float:
         """The latent vector with its rotated key, and a key of the indexer; whole on each rank."""
-        return self.shape.cached_width + index_elements(self.model)
+        return self.shape.cached_width + self.indexing_share * index_elements(self.model)
 
     @property
     def rotated_width(self) -> int:
