@@ -11,6 +11,7 @@ from specc.ir.calibration import CalibrationData
 from specc.ir.cube import CubeUnit
 from specc.units import (
     BYTES,
+    DIMENSIONLESS,
     FLOP_RATE,
     POWER,
     TIME,
@@ -70,6 +71,12 @@ class ReferenceCalibration(v.Node):
     cube_launch: Seconds = v.number(TIME, "fixed time of an operator on the cube unit", at_least=0)
     vector_launch: Seconds = v.number(TIME, "fixed time of any other operator", at_least=0)
     collective_launch: Seconds = v.number(TIME, "fixed time of a collective", at_least=0)
+    memory_bandwidth: BytesPerSecond | None = v.number(
+        BYTES / TIME,
+        "peak memory bandwidth as the published planner has it; by default that of the device",
+        default=None,
+        above=0,
+    )
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -102,10 +109,28 @@ class Device(v.Node):
     calibration: CalibrationData | None = v.reference(
         "calibration", "coefficients of the calibrated cost model", optional=True
     )
+    calibration_spread: float = v.number(
+        DIMENSIONLESS,
+        "standard deviation of log(measured / predicted) of a step that a calibration of another "
+        "device adds, beside that of its own",
+        default=0.0,
+        at_least=0,
+        at_most=2,
+    )
+    dies_per_card: int = v.count("devices of a card, such as dies or chips", default=1)
+    cards_per_server: int | None = v.number(
+        DIMENSIONLESS,
+        "cards of a server; by default not known",
+        default=None,
+        whole=True,
+        at_least=1,
+        at_most=1024,
+    )
     price: Price | None = v.price("what an hour of the device costs, with its share of the server")
     power: Watts | None = v.number(
         POWER,
-        "power that the device draws under load, with its share of the server",
+        "power that the device draws under load, with its share of the server; in std.devices that "
+        "of the data sheet, without the server",
         default=None,
         above=0,
     )

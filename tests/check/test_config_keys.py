@@ -296,7 +296,7 @@ def test_layers_that_share_an_indexer(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("every", "offset", "layers", "expected"),
-    [(4, 3, 78, 21), (1, None, 78, 78), (4, 1, 8, 2), (2, 2, 5, 3)],
+    [(4, 3, 78, 21), (1, None, 78, 0), (4, 1, 8, 2), (2, 2, 5, 3)],
 )
 def test_indexers_by_their_frequency(every, offset, layers, expected) -> None:
     from specc.check.huggingface.config import ConfigFile

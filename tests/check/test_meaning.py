@@ -170,14 +170,68 @@ def test_devices_are_the_published_profiles(library) -> None:
     assert a2.levels[0].topology is Topology.FULL_MESH
     assert a2.memory == 64 * 2**30
     assert devices["atlas_350_425t_84g"].memory == 84 * 2**30
-    assert devices["atlas_800_a2_280t_32g_pcie"].memory_bandwidth == 0.8 * 2**40
+    # Data sheets say TB/s; the published planner counts in TiB/s.
+    small = devices["atlas_800_a2_280t_32g_pcie"]
+    assert small.memory_bandwidth == 0.8e12
+    assert small.reference.memory_bandwidth == 0.8 * 2**40
+    assert a3.memory_bandwidth == 1.6e12
+    assert a3.reference.memory_bandwidth == a2.reference.memory_bandwidth == 1.6 * 2**40
     assert devices["atlas_800_a3_560t_roce_die"].levels[2].bandwidth == 24.5e9
     aliases = [alias for device in devices.values() for alias in device.aliases]
     assert "ATLAS_800_A3_752T_128G_DIE" in aliases
     assert len(aliases) == len(set(aliases)) >= len(devices)
     for device in devices.values():
-        # int8 runs at twice the fp16 rate on every matrix unit.
-        assert device.cube.int8 == pytest.approx(2 * device.cube.fp16, rel=1e-3), device.name
+        # int8 runs at twice the fp16 rate on every matrix unit, but for that of B300.
+        if device.name != "b300":
+            assert device.cube.int8 == pytest.approx(2 * device.cube.fp16, rel=0.02), device.name
+
+
+# Dense peaks in T (bf16, fp8, fp4, int8), memory in bytes, GB/s, W and one-way GB/s of the first
+# level, by the sources that the file names.
+GB, GIB, MIB = 10**9, 2**30, 2**20
+PEAKS = {
+    "ascend_310p": (70, None, None, 140, 44 * GB, 204, 75, 16),
+    "ascend_950pr": (500, 1000, 2000, 1000, 128 * GB, 1600, None, 1000),
+    "ascend_950dt": (500, 1000, 2000, 1000, 144 * GB, 4000, None, 1000),
+    "atlas_350_425t_112g": (378, 756, 1512, 756, 112 * GIB, 1400, 600, 159),
+    "atlas_800_a2_280t_32g": (245.8, None, None, 560, 32 * GIB, 800, None, 196),
+    "h20": (148, 296, None, 296, 96 * GB, 4000, 400, 450),
+    "h100": (989.4, 1978.9, None, 1978.9, 80 * GIB, 3350, 700, 450),
+    "h200": (989.4, 1978.9, None, 1978.9, 141 * GIB, 4800, 700, 450),
+    "a100": (312, None, None, 624, 80 * GIB, 2039, 400, 300),
+    "l40s": (362, 733, None, 733, 46_068 * MIB, 864, 350, 32),
+    "b200": (2250, 4500, 9000, 4500, 180 * GIB, 7700, 1000, 900),
+    "b300": (2250, 4500, 14_000, 153.5, 275_040 * MIB, 7750, 1100, 900),
+    "gb200": (2500, 5000, 10_000, 5000, 189_471 * MIB, 8000, 1200, 900),
+    "mi300x": (1307, 2615, None, 2615, 192 * GB, 5300, 750, 448),
+    "mi355x": (2500, 5000, 10_000, 5000, 288 * GB, 8000, 1400, 538),
+}
+
+
+@pytest.mark.parametrize("name", PEAKS)
+def test_devices_of_other_generations_and_vendors(name: str, library) -> None:
+    _, devices = library
+    device, cube = devices[name], devices[name].cube
+    rates = [None if r is None else r / 1e12 for r in (cube.bf16, cube.fp8, cube.fp4, cube.int8)]
+    link = device.levels[0].bandwidth / 1e9
+    found = (*rates, device.memory, device.memory_bandwidth / 1e9, device.power, link)
+    assert found == pytest.approx(PEAKS[name])
+    assert device.vendor is not None
+
+
+def test_numbers_of_devices_have_sources() -> None:
+    """Lines of a device that Ascend has say where they are from, or that they are assumed."""
+    text = (ROOT / "specs" / "std" / "devices.spec").read_text()
+    ascend = text[: text.index("# NVIDIA, with the dense rates")]
+    silent = [
+        line
+        for line in ascend.splitlines()
+        if line.startswith("    ")
+        and any(digit.isdigit() for digit in line.split("=", 1)[-1])
+        and "#" not in line
+        and not line.strip().startswith(("aliases", "cores", "calibration ", "cards_per", "dies_per"))
+    ]
+    assert silent == []
 
 
 def test_a_configuration_gives_the_model_of_the_library(

@@ -26,6 +26,7 @@ CASES = [
     "claims",
     "tables",
     "review",
+    "launch",
     "experts",
     "modes",
     "contradictions",

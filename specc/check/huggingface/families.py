@@ -327,9 +327,9 @@ def _deepseek_sparse(c: ConfigFile) -> Fields:
 
 
 def _indexing_layers(c: ConfigFile) -> int:
-    """Return the layers that pick tokens themselves (GLM-5.2); the others share their choice.
+    """Return the layers that pick tokens themselves, 0 for all; the others share their choice.
 
-    A list of kinds, or every so many layers from an offset on, with all before it.
+    A list of kinds, or every so many layers from an offset on, with all before it (GLM-5.2).
     """
     layers = c.whole("num_hidden_layers")
     every, offset = c.whole("index_topk_freq", default=1), c.whole("index_skip_topk_offset", 1, 0)
@@ -337,7 +337,7 @@ def _indexing_layers(c: ConfigFile) -> int:
     c.only("index_share_for_mtp_iteration", True)  # draft layers count as the mean layer
     derived = [max(layer - offset + 1, 0) % every == 0 for layer in range(layers)]
     if c.get("indexer_types") is None:
-        return sum(derived)
+        return 0 if all(derived) else sum(derived)
     kinds = c.layer_types(("full", "shared"), "indexer_types")
     if "index_topk_freq" in c.values and [kind == "full" for kind in kinds] != derived:
         raise c.problem(
@@ -345,7 +345,7 @@ def _indexing_layers(c: ConfigFile) -> int:
             "'index_skip_topk_offset'",
             help="correct one of them, or write ignore = [\"index_topk_freq\"] beside 'config'",
         )
-    return kinds.count("full")
+    return 0 if "shared" not in kinds else kinds.count("full")
 
 
 def _indexer(c: ConfigFile) -> Indexer:

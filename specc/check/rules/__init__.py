@@ -67,6 +67,7 @@ INSTANCE: tuple[Check, ...] = (  # each kind of instance of a deployment
     placement.devices,
     placement.formats_of_weights,
     placement.format_of_cache,
+    placement.token_rate_of_int8,
     placement.micro_batches,
     placement.generation,
     placement.settings_of_experts,

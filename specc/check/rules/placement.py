@@ -55,6 +55,37 @@ def formats_of_weights(deployment: Deployment) -> Iterator[Diagnostic]:
             )
 
 
+def token_rate_of_int8(deployment: Deployment) -> Iterator[Diagnostic]:
+    """Some devices have int8 in name only: slower than 16 bit."""
+    cube, formats = deployment.device.cube, deployment.formats
+    if cube.int8 >= cube.bf16:
+        return
+    chosen = (deployment.usual_format, *(getattr(formats, part) for part in _PARTS))
+    found = next((each for each in chosen if each in _COMPUTES_IN_INT8), None)
+    if found is not None:
+        better = "fp8" if cube.fp8 is not None else "bf16"
+        yield Diagnostic(
+            "W0010",
+            f"'{deployment.device.name}' computes {found.value} more slowly than 16 bit",
+            (
+                label_of(deployment, "quant", "this format", deployment),
+                label_of(deployment, "device", "this device"),
+            ),
+            why=f"its int8 rate is {cube.int8 / 1e12:,.4g} TOPS, its bf16 rate "
+            f"{cube.bf16 / 1e12:,.4g} TFLOPS",
+            help=f"write quant = {better} for it, or the comparison with other devices means "
+            "nothing",
+        )
+
+
+_COMPUTES_IN_INT8 = (
+    Quantisation.W8A8,
+    Quantisation.W8A8_DYNAMIC,
+    Quantisation.W4A8,
+    Quantisation.W4A4,
+)
+
+
 def format_of_cache(deployment: Deployment) -> Iterator[Diagnostic]:
     """So does the format of the KV cache."""
     if deployment.device.cube.fp8 is not None:

@@ -65,7 +65,7 @@ class CalibratedRules(Record):
         """
         spreads = self._spreads
         variance = sum((spreads[key] * part) ** 2 for key, part in classes.items())
-        steps_alone = self.generation.spread**2
+        steps_alone = self.generation.spread**2 + self.device.calibration_spread**2
         deviation: Column = np.sqrt(variance / np.maximum(total, 1e-12) ** 2 + steps_alone)
         return deviation
 

@@ -95,4 +95,13 @@ RULES = (
             "engine { software = vllm_ascend }; parallel { pp = 1 }", device="atlas_800_a2_376t"
         ),
     ),
+    Rule(
+        "W0010",
+        "int8 is slower than 16 bit on the device",
+        "Some devices compute in int8 at a small fraction of their other rates (B300: 153.5 TOPS, "
+        "and 2250 TFLOPS in bf16). A plan in w8a8 is slow there, and says nothing about the device "
+        "with the format that it is made for.",
+        deployment("quant = w8a8_dynamic", device="b300"),
+        deployment("quant = fp8", device="b300"),
+    ),
 )

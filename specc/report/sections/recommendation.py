@@ -43,6 +43,7 @@ def _card(study: ReportedStudy) -> Figures:
     remarks = [simulation.answered(study, best), _arithmetic(best), *_unmet(result)]
     if not best.simulated:
         remarks.insert(2, _limiters(best))
+    remarks += _packages(result, best)
     remarks += _sharing(best)
     remarks += _fleet_remarks(result, best)
     remarks += _launched_by(result, best)
@@ -243,6 +244,24 @@ def _arithmetic(best: Configuration) -> str:
         for g in best.instances
     )
     return f"{' and '.join(parts)}. {each}"
+
+
+def _packages(result: StudyResult, best: Configuration) -> list[str]:
+    """Say how many cards and servers the devices are, where that is known."""
+    known = {i.device.name: i.device for i in result.study.instances}
+    counts: dict[str, int] = {}
+    for group in best.instances:
+        counts[group.device] = counts.get(group.device, 0) + group.all_devices
+    said = []
+    for name, count in counts.items():
+        device = known[name]
+        cards = -(-count // device.dies_per_card)
+        own = [counted(cards, "card")] if device.dies_per_card > 1 else []
+        if device.cards_per_server is not None:
+            own.append(counted(-(-cards // device.cards_per_server), "server"))
+        if own:
+            said.append(f"{count} × {name} {'are' if count > 1 else 'is'} {' in '.join(own)}.")
+    return said
 
 
 def _budget(group: Instance) -> str:
