@@ -44,8 +44,8 @@ def deployment(setting: Setting) -> Deployment:
     device = library.device(setting.device)
     engine = Engine()
     if setting.generation != "graph":  # rules ask whether it was chosen, not which it is
-        spans = {"generation": device.spans[""]}
-        engine = Engine(generation=Generation(setting.generation), spans=spans)
+        spans = {"execution": device.spans[""]}
+        engine = Engine.like(Generation(setting.generation), spans=spans)
     dispatch = Dispatch.FUSED if setting.fused_dispatch else Dispatch.ALL_TO_ALL
     return library.usual().deployment(
         setting.model,

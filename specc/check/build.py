@@ -10,6 +10,7 @@ from attrs import Factory, define
 from specc.check import rules
 from specc.check.convert import Several, convert, to_number
 from specc.check.evaluate import Called, Evaluator, Items, Symbol, Value, kind_of
+from specc.check.former_values import replace_former_values
 from specc.check.merge import MergedBlock, inherited, is_without, merge
 from specc.check.misplaced import Misplaced
 from specc.check.modules import Found, Loader, Module
@@ -301,6 +302,7 @@ class _Builder:
         if cls is Model:
             failed = not self._read_config(merged, values, spans)
         known = entries(cls)
+        replace_former_values(cls, merged, self.problems)
         for attribute, entry in known.values():
             try:
                 self._field(attribute, entry, merged, values, spans)

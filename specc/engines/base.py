@@ -71,6 +71,8 @@ class EngineHistory(Record):
         package: what the sources call it.
         vendors: on whose devices it runs.
         launches: what keeps it from launching a layout; None if that is not known.
+        counts_all: whether its limit on sequences is of all replicas of an instance together, and
+            how that is called; empty if it is of each.
         staged: architectures that its documentation lists with pipeline stages; None for all.
     """
 
@@ -79,4 +81,5 @@ class EngineHistory(Record):
     vendors: tuple[Vendor, ...]
     versions: tuple[VersionRules, ...]
     launches: tuple[LaunchRule, ...] | None
+    counts_all: str = ""
     staged: tuple[str, ...] | None = None

@@ -71,6 +71,7 @@ SGLANG = EngineHistory(
     package="sglang",
     vendors=(Vendor.HUAWEI, Vendor.NVIDIA, Vendor.AMD),
     launches=(copies_with_context,),
+    counts_all="--max-running-requests",  # srt/arg_groups/fields/schedule.py
     versions=(
         VersionRules(
             read=("0.3.5",),

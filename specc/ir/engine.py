@@ -11,7 +11,7 @@ from specc.ir import vocabulary as v
 from specc.ir.model import Model
 from specc.ir.policies import Scheduler
 from specc.ir.ranges import LARGEST_BLOCK
-from specc.ir.software import SoftwareSettings
+from specc.ir.software import Software, SoftwareSettings
 from specc.units import (
     BYTES,
     DIMENSIONLESS,
@@ -38,6 +38,13 @@ class Dispatch(Enum):
     ALL_TO_ALL = "all_to_all"
     FUSED = "fused"
     ALL_GATHER = "all_gather"
+
+
+class Execution(Enum):
+    """How an engine launches the operators of a step."""
+
+    EAGER = "eager"
+    GRAPH = "graph"
 
 
 class Generation(Enum):
@@ -124,15 +131,32 @@ _SHORT = {"max_sequences": "SEQS", "chunk_budget": "BUDGET", "prefill_admission"
 class Engine(SoftwareSettings):
     """Settings of the serving engine."""
 
+    @classmethod
+    def like(cls, generation: Generation, **fields: Any) -> "Engine":
+        """Return an engine with the gaps and fixed times of a generation."""
+        if generation is Generation.TUNED:
+            return cls(software=Software.CANN_RECIPES, **fields)
+        return cls(execution=Execution(generation.value), **fields)
+
+    @property
+    def generation(self) -> Generation:
+        """Whose gaps and fixed times hold."""
+        if self.software is Software.CANN_RECIPES and self.execution is Execution.GRAPH:
+            return Generation.TUNED
+        return Generation(self.execution.value)
+
     @property
     def drafts(self) -> bool:
         """Whether any candidate drafts tokens."""
         return self.speculative is not None and any(self.speculative.tokens)
 
-    generation: Generation = v.choice(
-        Generation,
-        "generation of the serving software: host gaps, sampling, fused kernels",
-        default=Generation.GRAPH,
+    execution: Execution = v.choice(
+        Execution,
+        "operators are launched one by one, or decode steps as captured graphs: gaps of the host, "
+        "sampling, fixed times; with `software = cann_recipes` those of its recipes",
+        default=Execution.GRAPH,
+        was="generation",
+        former_values={"tuned": {"execution": "graph", "software": "cann_recipes"}},
     )
     micro_batches: int = v.number(
         DIMENSIONLESS,

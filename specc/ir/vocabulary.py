@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, ClassVar, TypeVar, cast
 
 import attrs
-from attrs import NOTHING, field, frozen
+from attrs import NOTHING, Factory, field, frozen
 
 from specc.diagnostics import Span
 from specc.ir.ranges import LARGEST_COUNT, ValueRange, extent_of
@@ -205,6 +205,7 @@ class Entry:
     type: FieldType
     doc: str
     was: str = ""
+    former_values: Mapping[str, Mapping[str, str]] = Factory(dict)
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -277,10 +278,18 @@ def own_entries(cls: type[Node]) -> Mapping[str, tuple["attrs.Attribute[Any]", E
 Tried = tuple[tuple[str, tuple[int, ...]], ...]
 
 
-def _declared(type_: FieldType, doc: str, default: Any, *, was: str = "", **options: Any) -> Any:
+def _declared(
+    type_: FieldType,
+    doc: str,
+    default: Any,
+    *,
+    was: str = "",
+    former_values: Mapping[str, Mapping[str, str]] | None = None,
+    **options: Any,
+) -> Any:
     if default is not NOTHING:
         options["default"] = default
-    return field(metadata={ENTRY: Entry(type_, doc, was)}, **options)
+    return field(metadata={ENTRY: Entry(type_, doc, was, former_values or {})}, **options)
 
 
 def number(dimension: Dimension, doc: str, *, default: Any = NOTHING, **bounds: Any) -> Any:
@@ -335,10 +344,21 @@ def boolean(doc: str, *, default: bool | None) -> Any:
 
 
 def choice(
-    choices: type[Enum], doc: str, *, default: Any = NOTHING, planned: tuple[str, ...] = ()
+    choices: type[Enum],
+    doc: str,
+    *,
+    default: Any = NOTHING,
+    planned: tuple[str, ...] = (),
+    was: str = "",
+    former_values: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Any:
-    """Declare a choice."""
-    return _declared(ChoiceType(choices, planned), doc, default)
+    """Declare a choice.
+
+    `was` is a former name, and `former_values` say which fields have which words instead of a word
+    that is none any more: both are accepted with a warning and a fix.
+    """
+    type_ = ChoiceType(choices, planned)
+    return _declared(type_, doc, default, was=was, former_values=former_values)
 
 
 def sizes(doc: str, *, default: Any, at_least: int = 1) -> Any:

@@ -176,7 +176,8 @@ class EngineSettings(Record):
         memory_utilization: the share that it may use, where the spec says so.
         per_device: engines that share a device.
         drafted: tokens drafted a step, by `draft_model` or by the model's own layers.
-        generation: of the serving software.
+        software, version: of the engine; empty where the spec names none.
+        execution: how it launches the operators of a step.
         micro_batches: parts that a prefill step is cut into for pipeline stages.
         sequence_parallel, fuse_all_reduce, two_streams, dispatch: how devices communicate.
         redundant_experts: copies of much used experts.
@@ -196,7 +197,9 @@ class EngineSettings(Record):
     per_device: int = 1
     drafted: int
     draft_model: str | None
-    generation: str
+    software: str = ""
+    version: str = ""
+    execution: str
     micro_batches: int
     sequence_parallel: bool
     fuse_all_reduce: bool

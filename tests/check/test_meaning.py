@@ -229,7 +229,9 @@ def test_numbers_of_devices_have_sources() -> None:
         if line.startswith("    ")
         and any(digit.isdigit() for digit in line.split("=", 1)[-1])
         and "#" not in line
-        and not line.strip().startswith(("aliases", "cores", "calibration ", "cards_per", "dies_per"))
+        and not line.strip().startswith(
+            ("aliases", "cores", "calibration ", "cards_per", "dies_per")
+        )
     ]
     assert silent == []
 

@@ -245,7 +245,7 @@ def test_a_cached_prefix_is_unpacked_too() -> None:
 
 def test_generations_of_software_are_ordered() -> None:
     eager, graph, tuned = (
-        _decode(_cost("qwen3_30b_a3b", Layout(4, 1, 1, moe_tp=4), engine=Engine(generation=g)), 1)
+        _decode(_cost("qwen3_30b_a3b", Layout(4, 1, 1, moe_tp=4), engine=Engine.like(g)), 1)
         for g in (Generation.EAGER, Generation.GRAPH, Generation.TUNED)
     )
     assert eager > 2 * graph > 2 * tuned

@@ -252,7 +252,7 @@ def test_a_step_is_its_kernels_and_what_the_host_adds(model, layout, generation)
     """All operators in turn; below the time that the host takes to launch them the device waits."""
     plan = attrs.evolve(
         deployment(Setting(model, A3, layout.devices, "w8a8_dynamic")),
-        engine=Engine(generation=generation),
+        engine=Engine.like(generation),
     )
     cost = CostModel.of(plan, layout)
     rule = cost.rules.generation

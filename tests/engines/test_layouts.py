@@ -167,3 +167,24 @@ def test_all_ranks_are_tried_where_they_are_no_power_of_two(tmp_path: Path) -> N
     )
     found = Session(tmp_path / "plan.spec")
     assert {one.ep for one in layouts(found)} == {40}
+
+
+def test_sglang_counts_sequences_over_all_replicas(tmp_path: Path) -> None:
+    found = session(tmp_path, "tp = 2", "sglang", model="qwen3_8b", devices=8)
+    text = found.report.files["plan.report.md"].replace("\\", "")
+    (instance,) = found.results.studies[0].best.instances
+    total = 4 * instance.engine.max_sequences
+    assert f"--max-running-requests = 4 × {total // 4} = {total:,}." in text
+    assert (
+        "counts sequences"
+        not in session(tmp_path, "tp = 2", model="qwen3_8b").report.files["plan.report.md"]
+    )
+
+
+def test_what_would_make_experts_divide(tmp_path: Path) -> None:
+    """160 experts on 64 dies: 32 copies more are 192."""
+    found = session(tmp_path, "ep = 64", model="qwen3_coder_480b_a35b", devices=64)
+    with pytest.raises(SpecError) as error:
+        _ = found.plan
+    (problem,) = error.value.diagnostics
+    assert "experts { redundant = 32 } makes it" in problem.why

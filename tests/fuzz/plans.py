@@ -227,7 +227,7 @@ class _Author:
                     block.blocks[phase] = own_block
         if mode == "pd_ratio" or self.one_in(6):
             fleet = Block("fleet", dict(entries(CLASSES["deployment"]))["fleet"][1].type.cls)
-            key, text = self.pick(("devices", "devices = 64"), ("rate", "rate = 3 req/s"))
+            key, text = self.pick(("devices", "devices = 32"), ("rate", "rate = 3 req/s"))
             fleet.fields[key] = text
             block.blocks["fleet"] = fleet
         for part in ("engine", "parallel", "search", "communication", "experts", "transfer"):

@@ -287,3 +287,50 @@ def test_an_architecture_beside_the_file_decides(tmp_path: Path) -> None:
     found = planned(tmp_path, text)
     assert not errors(found)
     assert found.document.studies[0].deployments[0].model.experts.count == 128
+
+
+FOUR_SERVERS = """workload probe {{ input = {prompt} tok; output = 1Ki tok }}
+deployment four {{
+    model = glm_5; quant = bf16; device = atlas_800_a2_376t; devices = {devices}
+    parallel {{ tp = 8; ep = {devices} }}
+    experts {{ redundant = {copies} }}
+    engine {{ memory_utilization = 95%; chunk_budget = 4Ki tok }}
+}}
+study context {{ workload = probe; deployments = four; simulate = none }}
+"""
+
+
+@pytest.mark.parametrize(
+    ("devices", "copies", "prompt", "fits"),
+    [(32, 0, "19Ki", True), (32, 0, "63Ki", False), (40, 24, "19Ki", True), (40, 24, "63Ki", True)],
+)
+def test_a_model_in_bf16_on_four_servers(tmp_path, devices, copies, prompt, fits) -> None:
+    """Field case bf16-on-four-servers: about 20K of context; a fifth server holds 64K."""
+    text = FOUR_SERVERS.format(devices=devices, copies=copies, prompt=prompt)
+    study = session(tmp_path, text).results.studies[0]
+    assert (study.best is not None) is fits
+    if not fits:
+        assert [miss.limit for miss in study.candidates[0].misses] == ["memory"]
+    elif devices == 32:
+        assert study.best.instances[0].point.batch == 1
+
+
+def test_r1_on_eight_servers(tmp_path: Path) -> None:
+    """Field case pd-r1-eight-a2: eight prompts at a time, by closed form.
+
+    Measured: TTFT 1.83 s (MindIE) and 3.68 s (vLLM-Ascend), TPOT 31 and 42.2 ms.
+    """
+    found = session(
+        tmp_path,
+        """workload w { input = 7Ki tok; output = 2Ki tok }
+deployment pd {
+    model = deepseek_v3; quant = w8a8_dynamic; device = atlas_800_a2_376t; mode = disaggregated
+    prefill { devices = 32; parallel { tp = 8; ep = 32 }; engine { decode_batch = 1 .. 2 } }
+    decode { devices = 32; parallel { tp = 1; ep = 32 }; engine { decode_batch = 1 } }
+}
+study s { workload = w; deployments = pd; simulate = none }
+""",
+    )
+    best = found.results.studies[0].best
+    assert 1.6 <= best.ttft <= 3.7
+    assert 0.029 <= best.tpot <= 0.046

@@ -30,13 +30,16 @@ def best(folder: Path, engine: str, more: str = "", study: str = "simulate = non
     return Session(path).results.studies[0].best
 
 
-def deployment(model: str, per_device: int, **engine) -> Deployment:
+def deployment(
+    model: str, per_device: int, generation: Generation = Generation.GRAPH, **engine
+) -> Deployment:
+    fields = {"per_device": per_device, **engine}
     return Deployment(
         model=library.model(model),
         device=library.device("atlas_800_a3_752t_die"),
         devices=8,
         quant=Quantisation.W8A8_DYNAMIC,
-        engine=Engine(per_device=per_device, **engine),
+        engine=Engine(**fields) if "software" in engine else Engine.like(generation, **fields),
     )
 
 

@@ -446,7 +446,7 @@ def test_a_prompt_is_computed_by_one_rank() -> None:
 def test_a_token_less_on_a_rank_never_lengthens_the_step(generation: Generation) -> None:
     """Whether kernels or launches bound it: prompts on four ranks, the last one ever shorter."""
     setting = Setting("qwen3_235b_a22b", A3, 16, "w8a8_dynamic")
-    given = attrs.evolve(deployment(setting), engine=Engine(generation=generation))
+    given = attrs.evolve(deployment(setting), engine=Engine.like(generation))
     server = Server.of(given, Layout(4, 1, 4, ep=16), Workload(input=2048, output=2))
     instance = SimulatedInstance(server, given.engine, Phase.WHOLE, 32, 8192, 40960)
     pool = instance.pool(Routing.ENGINE, 4000)

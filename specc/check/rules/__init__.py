@@ -69,7 +69,7 @@ INSTANCE: tuple[Check, ...] = (  # each kind of instance of a deployment
     placement.format_of_cache,
     placement.token_rate_of_int8,
     placement.micro_batches,
-    placement.generation,
+    placement.execution,
     placement.settings_of_experts,
     placement.calibration,
     launch.device,

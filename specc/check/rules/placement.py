@@ -115,16 +115,16 @@ def micro_batches(deployment: Deployment) -> Iterator[Diagnostic]:
         )
 
 
-def generation(deployment: Deployment) -> Iterator[Diagnostic]:
-    """Generations of serving software are known to the calibrated cost model."""
+def execution(deployment: Deployment) -> Iterator[Diagnostic]:
+    """How steps are launched is known to the calibrated cost model."""
     engine = deployment.engine
     reference = deployment.calibration is Calibration.REFERENCE
-    if "generation" in engine.spans and deployment.fitted is None:
+    if "execution" in engine.spans and deployment.fitted is None:
         yield Diagnostic(
             "E0434",
-            "'generation' needs the calibrated cost model",
+            "'execution' needs the calibrated cost model",
             (
-                label_of(engine, "generation", "no effect here"),
+                label_of(engine, "execution", "no effect here"),
                 label_of(deployment, "calibration" if reference else "device", "no calibration"),
             ),
         )

@@ -204,7 +204,11 @@ class ExpertMlp(Layers):
         slots, width = self.shape.count + redundant, self.shape.intermediate_size
         if slots % layout.ep:
             copies = f" ({redundant} redundant)" if redundant else ""
-            return f"EP = {layout.ep} does not divide {slots} experts{copies}"
+            enough = redundant + -slots % layout.ep
+            return (
+                f"EP = {layout.ep} does not divide {slots} experts{copies}; "
+                f"experts {{ redundant = {enough} }} makes it"
+            )
         if width % layout.moe_tp:
             return f"MOE-TP = {layout.moe_tp} does not divide the expert width {width}"
         return ""

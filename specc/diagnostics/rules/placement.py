@@ -35,15 +35,14 @@ RULES = (
     ),
     Rule(
         "E0434",
-        "'generation' without the calibrated cost model",
-        "'engine.generation' chooses between versions of serving software that were measured. "
-        "Only the "
-        "calibrated cost model knows them. Use a device with a calibration, and leave "
+        "'execution' without the calibrated cost model",
+        "'engine.execution' says how an engine launches the operators of a step. Only the "
+        "calibrated cost model has times for that. Use a device with a calibration, and leave "
         "'calibration' "
         "out or set it to 'calibrated'.",
-        deployment("engine { generation = eager }"),
+        deployment("engine { execution = eager }"),
         LIBRARY + "deployment a { model = qwen3_8b; device = atlas_800_a2_376t; devices = 8\n"
-        "    engine { generation = eager } }",
+        "    engine { execution = eager } }",
     ),
     Rule(
         "E0435",

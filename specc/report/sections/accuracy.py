@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from specc.cost import STEP_ERROR_TEXT
-from specc.ir import CalibrationData, Deployment, Strategy
+from specc.ir import CalibrationData, Deployment, Device, Generation, Strategy
 from specc.report import format as show
 from specc.report.document import Heading, ReportBlock, Text
 from specc.results import Results
@@ -69,13 +69,13 @@ def _texts(deployment: Deployment) -> Iterator[str]:
     if data.device != deployment.device.name:
         yield (
             f"{deployment.device.name} was not measured: its coefficients are those of "
-            f"{data.device}, scaled by the peaks of both, so its absolute numbers are less certain "
-            "than the intervals say."
+            f"{data.device}, scaled by the peaks of both. {_borrowed(deployment.device)}"
         )
-    rule = getattr(data, deployment.engine.generation.value)
+    generation = deployment.engine.generation
+    rule = getattr(data, generation.value)
     source = f" ({rule.source})" if rule.source else ""
     yield (
-        f"The serving software is of generation '{deployment.engine.generation.value}'{source}; "
+        f"The engine launches steps {_LAUNCHED[generation]}{source}; "
         f"on whole steps it adds {show.percent(rule.spread)} of its own to the error. A tuned "
         "stack is two to three times as fast as an old one; no interval covers this."
     )
@@ -85,6 +85,21 @@ def _texts(deployment: Deployment) -> Iterator[str]:
         "queue. The closed form has no queue for a place; waves have no interference of prefill "
         "with decode either."
     )
+
+
+_LAUNCHED = {
+    Generation.EAGER: "operator by operator (execution = eager)",
+    Generation.GRAPH: "as captured graphs (execution = graph)",
+    Generation.TUNED: "as the recipes of CANN do (software = cann_recipes)",
+}
+
+
+def _borrowed(device: Device) -> str:
+    """Say what the intervals have for coefficients of another device."""
+    if device.calibration_spread:
+        added = show.percent(device.calibration_spread)
+        return f"Its intervals have another {added} for that, which is assumed."
+    return "Its absolute numbers are less certain than the intervals say."
 
 
 def _fitted(data: CalibrationData) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 from attrs import evolve
 
-from specc.engines import engines_for
-from specc.ir import Deployment, Fleet, Objective, Phase, Slo, Workload
+from specc.engines import engines_for, history_of
+from specc.ir import Deployment, Fleet, Objective, Phase, Slo, Software, Workload
 from specc.ir.load import LoadKind
 from specc.report import format as show
 from specc.report.document import Figure, Figures, ReportBlock
@@ -72,6 +72,7 @@ def _launched_by(result: StudyResult, best: Configuration) -> list[str]:
     for phase, group in zip(deployment.mode.phases, best.instances, strict=True):
         instance = deployment.instances(phase)[0]
         if instance.engine.software is not None:
+            said += _counted_over_all(instance.engine.software, group)
             continue
         known = [each.value for each in engines_for(instance.device.vendor, group.layout)]
         of = f" of the instances that {phase.value}" if len(best.instances) > 1 else ""
@@ -83,6 +84,18 @@ def _launched_by(result: StudyResult, best: Configuration) -> list[str]:
                 "… } to see the best that one launches."
             )
     return said
+
+
+def _counted_over_all(software: Software, group: Instance) -> list[str]:
+    """Say what the limit on sequences is where an engine counts those of all replicas."""
+    called = history_of(software).counts_all
+    if not called or group.layout.dp == 1:
+        return []
+    each = group.engine.max_sequences
+    return [
+        f"{software.value} counts sequences over all replicas: {called} = {group.layout.dp} × "
+        f"{each} = {show.integer(group.layout.dp * each)}."
+    ]
 
 
 def _beside(best: Configuration) -> list[str]:

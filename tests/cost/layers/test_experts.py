@@ -23,15 +23,26 @@ def test_nothing_of_a_sequence_stays_but_copies_of_new_tokens_are_live() -> None
     [
         ("deepseek_v3", Layout(1, 1, 32, ep=32), 0, ""),
         ("deepseek_v3", Layout(1, 1, 32, ep=32), 32, ""),
-        ("deepseek_v3", Layout(1, 1, 48, ep=48), 0, "EP = 48 does not divide 256 experts"),
+        (
+            "deepseek_v3",
+            Layout(1, 1, 48, ep=48),
+            0,
+            "EP = 48 does not divide 256 experts; experts { redundant = 32 } makes it",
+        ),
         ("deepseek_v3", Layout(1, 1, 48, ep=48), 32, ""),  # 288 slots
         (
             "deepseek_v3",
             Layout(1, 1, 32, ep=32),
             16,
-            "EP = 32 does not divide 272 experts (16 redundant)",
+            "EP = 32 does not divide 272 experts (16 redundant); "
+            "experts { redundant = 32 } makes it",
         ),
-        ("mixtral_8x7b", Layout(8, 1, 2, ep=16), 0, "EP = 16 does not divide 8 experts"),
+        (
+            "mixtral_8x7b",
+            Layout(8, 1, 2, ep=16),
+            0,
+            "EP = 16 does not divide 8 experts; experts { redundant = 8 } makes it",
+        ),
         ("mixtral_8x7b", Layout(16, 1, 1, moe_tp=16), 0, ""),  # 14336 = 16 · 896
         (
             "gpt_oss_20b",
