@@ -25,11 +25,13 @@ Row = Mapping[str, str]
 T = TypeVar("T")
 
 _HARDWARE = (
+    (r"950DT", "ascend_950dt"),
+    (r"950PR", "ascend_950pr"),
+    (r"310P|300I Duo", "ascend_310p"),
     (r"560T", "atlas_800_a3_560t_die"),
     (r"A3|CloudMatrix", "atlas_800_a3_752t_die"),
     (r"910B|A2\b", "atlas_800_a2_313t"),
 )
-_UNKNOWN_HARDWARE = r"950|310P|300I"
 _QUANTS = {
     "bf16": ("bf16", "bf16"),
     "w8a8": ("w8a8_dynamic", "bf16"),
@@ -197,7 +199,7 @@ def _setting(row: Row, generation: str) -> Setting:
         nodes = max(1, len(re.findall(r"\bn\d+(?:\(\w+\))?:", row.get("parallel") or "")))
         each = (number(row.get("n_devices")) or 0) / nodes
         hardware = {16.0: "A3", 8.0: "A2"}.get(each, hardware)
-    device = None if re.search(_UNKNOWN_HARDWARE, hardware) else _first(_HARDWARE, hardware)
+    device = _first(_HARDWARE, hardware)
     if device is None:
         raise UnclearError(f"the hardware '{row['hardware']}' has no profile")
     words = (row.get("quant") or "").lower().split()
