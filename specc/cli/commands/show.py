@@ -225,8 +225,9 @@ def _memory(options: argparse.Namespace) -> int:
         plan = session_of(options).plan
         rows = memory_of_plan(plan, options.study, options.deployment)
         if not rows:
-            what = options.deployment or options.study
-            raise WrongInputError(Diagnostic("E0203", f"the spec has no '{what}' with layouts"))
+            asked = [name for name in (options.study, options.deployment) if name]
+            what = f"no {' with '.join(repr(n) for n in asked)}" if asked else "no deployment"
+            raise WrongInputError(Diagnostic("E0203", f"the spec has {what} to show the memory of"))
     found = by_phase(rows)
     if options.format == "json":
         print_json({"phases": [_plain(each) for each in found]})

@@ -68,22 +68,29 @@ def _card(study: ReportedStudy) -> Figures:
 def _launched_by(result: StudyResult, best: Configuration) -> list[str]:
     """Say which engines launch the layouts, where the spec names none."""
     deployment = result.study.deployment(best.deployment)
-    said = []
+    said, phases = [], {}
     for phase, group in zip(deployment.mode.phases, best.instances, strict=True):
         instance = deployment.instances(phase)[0]
-        if instance.engine.software is not None:
-            said += _counted_over_all(instance.engine.software, group)
-            continue
-        known = [each.value for each in engines_for(instance.device.vendor, group.layout)]
-        of = f" of the instances that {phase.value}" if len(best.instances) > 1 else ""
-        if known:
-            said.append(f"Engines that launch the layout{of}: {', '.join(known)}.")
+        software = instance.engine.software
+        if software is not None:
+            said += _counted_over_all(software, group)
         else:
-            said.append(
-                f"No engine that specc knows launches the layout{of}; write engine {{ software = "
-                "… } to see the best that one launches."
-            )
-    return said
+            phases[phase] = engines_for(instance.device.vendor, group.layout)
+    if len(set(phases.values())) == 1:
+        return [*said, _launching("layout" if len(phases) == 1 else "layouts", phases.popitem()[1])]
+    return said + [
+        _launching(f"layout of the instances that {phase.value}", known)
+        for phase, known in phases.items()
+    ]
+
+
+def _launching(what: str, known: tuple[Software, ...]) -> str:
+    if known:
+        return f"Engines that launch the {what}: {', '.join(each.value for each in known)}."
+    return (
+        f"No engine that specc knows launches the {what}; write engine {{ software = … }} to see "
+        "the best that one launches."
+    )
 
 
 def _counted_over_all(software: Software, group: Instance) -> list[str]:
