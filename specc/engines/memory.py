@@ -132,9 +132,9 @@ def _of_libraries(held: LibraryMemory, layout: Layout) -> tuple[ReservedPart, ..
 def communicators(layout: Layout, *, dispatches: bool) -> int:
     """Return the groups of devices that a rank exchanges tensors in.
 
-    Tensor parallelism, pipeline stages, the experts of a stage; with `dispatches` one more for the
-    fused dispatch of experts (vllm_ascend/distributed/parallel_state.py: mc2).
+    Tensor and context parallelism, pipeline stages, the experts of a stage; with `dispatches` one
+    more for the fused dispatch of experts (vllm_ascend/distributed/parallel_state.py: mc2).
     """
     experts = layout.ep * layout.moe_tp > 1
-    groups = (layout.tp > 1, layout.pp > 1, experts, experts and dispatches)
+    groups = (layout.tp > 1, layout.cp > 1, layout.pp > 1, experts, experts and dispatches)
     return sum(groups)

@@ -81,7 +81,7 @@ VLLM = EngineHistory(
     software=Software.VLLM,
     package="vllm",
     vendors=(Vendor.NVIDIA, Vendor.AMD),
-    launches=(experts_on_all_ranks, one_copy_of_experts, contexts_over_whole_axes),
+    launches=(one_copy_of_experts, experts_on_all_ranks, contexts_over_whole_axes),
     versions=(
         VersionRules(
             read=("0.6.6", "0.7.3"),

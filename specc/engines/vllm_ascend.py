@@ -32,7 +32,7 @@ VLLM_ASCEND = EngineHistory(
     software=Software.VLLM_ASCEND,
     package="vllm-ascend",
     vendors=(Vendor.HUAWEI,),
-    launches=(experts_on_all_ranks, one_copy_of_experts, no_shared_prompts),
+    launches=(one_copy_of_experts, experts_on_all_ranks, no_shared_prompts),
     # docs/source/user_guide/support_matrix/supported_models.md, commit 015748ce: models with a
     # mark under "Pipeline Parallel" (DeepSeek V3, R1, V3.2, GLM-5).
     staged=("DeepseekV3ForCausalLM", "DeepseekV32ForCausalLM", "GlmMoeDsaForCausalLM"),

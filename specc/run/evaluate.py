@@ -210,14 +210,14 @@ def _context(
     limit = deployment.engine.max_model_length
     if limit is None or deployment.fitted is None:
         return None
-    return limit, server.cache_blocks(budget, 1) * server.block
+    return limit, server.cache_tokens(budget, 1)
 
 
 def _with_cache(p: Prepared, point: Point) -> Point:
     """Add what the KV cache of a replica holds at a batch size."""
     server = p.model.server
     sequences = p.task.deployment.engine.max_sequences or point.batch
-    tokens = server.cache_blocks(p.budget, sequences) * server.block
+    tokens = server.cache_tokens(p.budget, sequences)
     longest = min(tokens, p.task.deployment.model.max_positions)
     return evolve(point, memory=evolve(point.memory, cache_tokens=tokens, longest_request=longest))
 

@@ -99,12 +99,14 @@ def memory_of(task: Task) -> LayoutMemory:
     deployment, server = task.deployment, server_of(task)
     engine = with_defaults(deployment.engine, deployment.device.memory)
     budget = choose_budget(engine.chunk_budget, server)
-    sequences = engine.max_sequences or 1
     weights = server.weight_bytes
-    at_start = server.at_start(budget, sequences)
-    tokens = server.cache_blocks(budget, sequences) * server.block
+    at_start = server.at_start(budget, 1)
+    tokens = server.cache_tokens(budget, 1)
     limit = deployment.longest_request
-    needed = deployment.engine.max_model_length or min(limit, server.mixture.longest_context)
+    mixture = server.mixture
+    alone = task.phase is Phase.PREFILL
+    longest = mixture.longest_input + 1 if alone else mixture.longest_context
+    needed = deployment.engine.max_model_length or min(limit, longest)
     left = server.memory - server.reserved - float(at_start.total[0])
     return LayoutMemory(
         deployment=deployment.name,
@@ -167,18 +169,23 @@ def _remedies(rows: Sequence[tuple[Task, LayoutMemory]]) -> list[str]:
     """
     task, row = rows[0]
     deployment, needed = task.deployment, row.needed
+    free = " without the sizes in 'parallel'" if _is_restricted(deployment) else ""
     said = [
-        f"devices = {count}, in the layout {layout}"
+        f"devices = {count}{free}, in the layout {layout}"
         for count, layout in _more_devices(task, needed)
     ]
     for quant in _fewer_bits(deployment):
-        lighter = evolve(deployment, quant=quant, formats=_cache_alone(deployment))
+        lighter = evolve(deployment, quant=quant)
         if _starts(lighter, task, needed):
             said.append(f"quant = {quant.value}")
+        elif _starts(evolve(lighter, formats=_cache_alone(deployment)), task, needed):
+            said.append(f"quant = {quant.value}, without formats of its parts")
     if deployment.formats.kv_cache is CacheFormat.BF16:
-        formats = evolve(deployment.formats, kv_cache=CacheFormat.INT8)
+        has_fp8 = deployment.device.cube.fp8 is not None
+        cache = CacheFormat.FP8 if has_fp8 else CacheFormat.INT8
+        formats = evolve(deployment.formats, kv_cache=cache)
         if _starts(evolve(deployment, formats=formats), task, needed):
-            said.append("formats { kv_cache = int8 }")
+            said.append(f"formats {{ kv_cache = {cache.value} }}")
     longest = max(one.longest_request for _, one in rows)
     if longest:
         said.append(f"engine {{ max_model_length = {longest} tok }}, and no longer requests")
@@ -189,11 +196,17 @@ def _more_devices(task: Task, needed: Tokens) -> Iterator[tuple[int, str]]:
     """Yield the fewest devices beyond those that there are with which it starts, if any."""
     deployment = evolve(task.deployment, parallel=Parallel(spans={}))
     most = min(MOST_DEVICES * deployment.size, deployment.device.largest_group)
-    for count in range(deployment.size + 1, most + 1):
+    first = deployment.size + (0 if _is_restricted(task.deployment) else 1)
+    for count in range(first, most + 1):
         started = _starts(evolve(deployment, devices=count), task, needed)
         if started:
             yield count, started
             return
+
+
+def _is_restricted(deployment: Deployment) -> bool:
+    """Say whether a deployment tries some sizes only."""
+    return deployment.parallel != Parallel(spans={})
 
 
 def _fewer_bits(deployment: Deployment) -> Iterator[Quantisation]:

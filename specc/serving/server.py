@@ -158,6 +158,10 @@ class Server(Record):
         block = math.fsum(model.batches * model.kv_block_bytes for model in self.memory_models)
         return max(0, int(free // max(block, 1e-9)))
 
+    def cache_tokens(self, budget: Tokens, sequences: int) -> Tokens:
+        """Return the tokens that the cache of a replica holds, in the batches of all its stages."""
+        return self.cache_blocks(budget, sequences) * self.layout.pp * self.block
+
     def at_start(self, budget: Tokens, sequences: int) -> StepMemory:
         """Return the memory of a step of the whole budget whose requests have no cache yet."""
         step = StepTable.prefilling(1, budget, budget, self.block, 0)

@@ -56,7 +56,7 @@ def test_of_the_layouts_of_32_dies(tmp_path: Path, software: str, count: int) ->
         (Software.VLLM, Layout(4, 1, 2, moe_tp=8), ""),
         (Software.VLLM, Layout(4, 1, 2, ep=4, moe_tp=2), "EP = 4"),
         (Software.VLLM, Layout(4, 2, 2, ep=8), ""),  # experts of a stage
-        (Software.VLLM, Layout(4, 1, 2, ep=4, moe_dp=2), "EP = 4"),
+        (Software.VLLM, Layout(4, 1, 2, ep=4, moe_dp=2), "MOE-DP = 2"),
         (Software.VLLM, Layout(1, 1, 4, ep=4, moe_dp=1), ""),
         (Software.VLLM, Layout(8, 1, 1), ""),  # without experts
         (Software.VLLM, Layout(2, 1, 1, ep=8, cp=4), ""),
@@ -110,6 +110,7 @@ def codes(found: Session) -> list[str]:
         ("pp = 2", []),
         # Each size is possible alone: the message is about what is at fault.
         ("pp = 2; moe_dp = 2", ["E0447"]),
+        ("pp = 2; ep = 16", []),
     ],
 )
 def test_what_was_asked_for(tmp_path: Path, parallel: str, expected: list[str]) -> None:

@@ -70,7 +70,7 @@ def test_a_start_up_rule(tmp_path: Path) -> None:
     assert shorter.starts
     (wider,) = found(tmp_path, engine.format(40_960), devices=4)
     assert wider.starts
-    assert phase.remedies[0].startswith("devices = 4, in the layout TP=4")
+    assert phase.remedies[0].startswith("devices = 4 without the sizes in 'parallel'")
     assert "quant = w8a8_dynamic" in phase.remedies
     cache = "formats { kv_cache = int8 }"
     assert cache in phase.remedies
@@ -115,6 +115,33 @@ def test_variants_of_a_sweep_count_once(tmp_path: Path) -> None:
     plan = Session(path).plan
     assert len(plan.studies) == 2
     assert len(memory_of_plan(plan)) == 2  # layouts
+
+
+def test_stages_share_one_pool(tmp_path: Path) -> None:
+    """A rank of TP 2 has half of each token, a stage of PP 2 half of the layers: as many tokens."""
+    engine = "chunk_budget = 2Ki tok; memory_utilization = 60%"
+    (phase,) = found(tmp_path, engine, more="parallel { tp = [1, 2]; pp = [1, 2]; dp = 1 }")
+    tensor, stages = sorted(phase.rows, key=lambda row: row.layout, reverse=True)
+    assert tensor.layout.startswith("TP=2 | PP=1")
+    assert stages.layout.startswith("TP=1 | PP=2")
+    assert stages.cache_tokens == pytest.approx(tensor.cache_tokens, rel=0.02)
+
+
+def test_a_state_of_one_sequence_is_enough_to_start(tmp_path: Path) -> None:
+    """A hybrid model holds states of what runs, not of all that may."""
+    text = PLAN.replace("qwen3_32b", "qwen3_5_35b_a3b").replace("atlas_800_a2_376t", "h100")
+    (tmp_path / "plan.spec").write_text(
+        text.format(engine="software = vllm; max_model_length = 32Ki tok", devices=1, more="")
+    )
+    (phase,) = by_phase(memory_of_plan(Session(tmp_path / "plan.spec").plan))
+    assert phase.starts
+
+
+def test_no_layout_at_all(capsys: pytest.CaptureFixture[str]) -> None:
+    args = ("--model", "qwen3_30b_a3b", "--device", "atlas_800_a2_376t", "--devices", "7")
+    code, _, err = run(capsys, *args, "--quant", "bf16", "--software", "vllm_ascend")
+    assert code == 2
+    assert "E0439" in err
 
 
 def run(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str, str]:
@@ -167,6 +194,8 @@ def test_nothing_starts(downloaded: str, capsys: pytest.CaptureFixture[str], tmp
         ((), "name a spec, or --model with --device"),
         (("plan.spec", "--model", "qwen3_8b"), "name a spec, or --model with --device"),
         (("--model", "qwen3_8b"), "--model needs --device"),
+        (("plan.spec", "--quant", "bf16"), "are of --model"),
+        (("--model", "qwen3_8b", "--device", "h200", "--study", "s"), "are of a spec"),
         (
             ("--model", "qwen3_8b", "--device", "h200", "--context", "3s"),
             "3s is no number of tokens",

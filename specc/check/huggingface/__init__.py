@@ -96,26 +96,32 @@ def read_config(
 
 def _without(config: Fields, ignored: tuple[str, ...], path: Path, span: Span) -> Fields:
     """Return a configuration without keys that shall not count, wherever they stand."""
-    places = [config, *(v for k, v in config.items() if k in _NESTED and isinstance(v, dict))]
+    known = sorted(_keys(config))
     for key in ignored:
-        if not any(key in place for place in places):
-            known = sorted({name for place in places for name in place})
+        if key not in known:
             raise problem(
                 span,
                 "E0004",
                 f"'{path.name}' has no key '{key}' to ignore",
                 help=did_you_mean(key, known, "key").text,
             )
+    return _stripped(config, ignored)
+
+
+def _keys(config: Fields) -> set[str]:
+    inner = (v for k, v in config.items() if k in _NESTED and isinstance(v, dict))
+    return set(config).union(*map(_keys, inner))
+
+
+def _stripped(config: Fields, ignored: tuple[str, ...]) -> Fields:
     return {
-        name: {k: v for k, v in value.items() if k not in ignored}
-        if name in _NESTED and isinstance(value, dict)
-        else value
-        for name, value in config.items()
-        if name not in ignored
+        key: _stripped(value, ignored) if key in _NESTED and isinstance(value, dict) else value
+        for key, value in config.items()
+        if key not in ignored
     }
 
 
-_NESTED = ("text_config", "vision_config")
+_NESTED = ("text_config", "vision_config", "rope_scaling", "rope_parameters")
 
 
 def _load(workspace: Workspace, path: Path, span: Span) -> Fields:

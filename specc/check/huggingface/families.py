@@ -345,6 +345,10 @@ def _indexing_layers(c: ConfigFile) -> int:
             "'index_skip_topk_offset'",
             help="correct one of them, or write ignore = [\"index_topk_freq\"] beside 'config'",
         )
+    if kinds[0] != "full":
+        raise c.problem(
+            f"'indexer_types' of '{c.file}' begins with a layer that shares the choice of none"
+        )
     return 0 if "shared" not in kinds else kinds.count("full")
 
 

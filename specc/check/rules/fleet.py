@@ -41,10 +41,12 @@ def too_small(deployment: Deployment) -> Iterator[Diagnostic]:
         min((i.size for i in deployment.instances(phase) if i.devices), default=0)
         for phase in deployment.mode.phases
     ]
-    least = sum(sizes) * (1 + fleet.spare)
+    # As many engines as share devices fail and serve together.
+    sets = -(-(1 + fleet.spare) // deployment.engine.per_device)
+    least = sum(sizes) * sets
     if fleet.devices is not None and fleet.devices < least:
         each = " and ".join(str(size) for size in sizes)
-        with_spare = f", times {1 + fleet.spare} with the spares" if fleet.spare else ""
+        with_spare = f", times {sets} with the spares" if fleet.spare else ""
         yield Diagnostic(
             "E0442",
             f"a fleet of {fleet.devices} devices is smaller than one "

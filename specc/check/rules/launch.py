@@ -5,6 +5,9 @@ What is known of engines is imported where a spec names one.
 
 from collections.abc import Iterator
 from itertools import product
+from typing import Any
+
+from attrs import evolve
 
 from specc.check.labels import label_of
 from specc.diagnostics import Diagnostic
@@ -92,9 +95,14 @@ def _problem(deployment: Deployment, name: str, size: int) -> str:
 def _layouts(deployment: Deployment, name: str, size: int) -> Iterator[Layout]:
     """Yield layouts of the devices with a size, whatever divides the model.
 
-    The other sizes are as by default, so that a message is about this one.
+    The other sizes are as by default, or as they are given: a message is about this one.
     """
-    own = Parallel(**{name: (size,)}, spans={})  # type: ignore[arg-type]
+    given: dict[str, Any] = {name: (size,)}
+    for own in (Parallel(**given, spans={}), evolve(deployment.parallel, **given)):
+        yield from _layouts_of(deployment, own)
+
+
+def _layouts_of(deployment: Deployment, own: Parallel) -> Iterator[Layout]:
     devices, has_experts = deployment.size, deployment.model.experts is not None
     free = _divisors(devices)
     for tp, pp, cp in product(own.tp or free, own.pp or free, own.cp or free):

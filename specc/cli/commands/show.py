@@ -220,8 +220,18 @@ def _memory(options: argparse.Namespace) -> int:
     if (options.spec is None) == (options.model is None):
         options.parser.error("name a spec, or --model with --device")
     if options.spec is None:
-        rows = memory_of_deployment(_asked_deployment(options))
+        if options.study or options.deployment or options.set:
+            options.parser.error("--study, --deployment and --set are of a spec, not of --model")
+        deployment = _asked_deployment(options)
+        rows = memory_of_deployment(deployment)
+        if not rows:
+            raise WrongInputError(_no_layout(deployment))
     else:
+        if any(getattr(options, name) for name in _OF_A_MODEL) or options.devices != 1:
+            options.parser.error(
+                "--device, --devices, --quant, --kv-cache, --context and --software are of "
+                "--model; of a spec set fields with --set"
+            )
         plan = session_of(options).plan
         rows = memory_of_plan(plan, options.study, options.deployment)
         if not rows:
@@ -235,6 +245,21 @@ def _memory(options: argparse.Namespace) -> int:
         for each in found:
             _print_memory(each)
     return Exit.OK if something_starts(found) else Exit.INFEASIBLE
+
+
+_OF_A_MODEL = ("device", "quant", "kv_cache", "context", "software")
+
+
+def _no_layout(deployment: Deployment) -> Diagnostic:
+    from specc.search.space import layouts
+
+    reasons = dict.fromkeys(pruned.reason for pruned in layouts(deployment).pruned)
+    return Diagnostic(
+        "E0439",
+        f"'{deployment.model.name}' has no possible layout on {deployment.size} devices",
+        why="; ".join(list(reasons)[:4]),
+        help="choose a number of devices that the heads and the experts divide among",
+    )
 
 
 def _asked_deployment(options: argparse.Namespace) -> Deployment:
@@ -251,7 +276,7 @@ def _asked_deployment(options: argparse.Namespace) -> Deployment:
     try:
         if is_file:
             path = folder / "config.json" if folder.is_dir() else folder
-            model = evolve(library.model_from_config(path), name=folder.resolve().stem)
+            model = evolve(library.model_from_config(path), name=_name_of(folder))
         else:
             model = library.model(options.model)
         cache = CacheFormat(options.kv_cache) if options.kv_cache else CacheFormat.BF16
@@ -271,6 +296,11 @@ def _asked_deployment(options: argparse.Namespace) -> Deployment:
         raise WrongInputError(error.diagnostic) from None
 
 
+def _name_of(path: Path) -> str:
+    """Return what a model in a file or a folder is called."""
+    return path.resolve().name if path.is_dir() else path.stem
+
+
 def _plain(found: "Startable") -> dict[str, object]:
     from attrs import asdict
 
@@ -279,7 +309,7 @@ def _plain(found: "Startable") -> dict[str, object]:
 
 
 def _print_memory(found: "Startable") -> None:
-    for _, group in groupby(found.rows, lambda row: row.devices):
+    for _, group in groupby(found.rows, lambda row: (row.devices, row.device, row.memory)):
         rows = list(group)
         first = rows[0]
         phase = "" if first.phase == "whole" else f" to {first.phase}"

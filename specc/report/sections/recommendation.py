@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from attrs import evolve
 
 from specc.engines import engines_for, history_of
-from specc.ir import Deployment, Fleet, Objective, Phase, Slo, Software, Workload
+from specc.ir import Deployment, Device, Fleet, Objective, Phase, Slo, Software, Workload
 from specc.ir.load import LoadKind
 from specc.report import format as show
 from specc.report.document import Figure, Figures, ReportBlock
@@ -269,19 +269,30 @@ def _arithmetic(best: Configuration) -> str:
 def _packages(result: StudyResult, best: Configuration) -> list[str]:
     """Say how many cards and servers the devices are, where that is known."""
     known = {i.device.name: i.device for i in result.study.instances}
-    counts: dict[str, int] = {}
-    for group in best.instances:
-        counts[group.device] = counts.get(group.device, 0) + group.all_devices
     said = []
-    for name, count in counts.items():
-        device = known[name]
+    for name in dict.fromkeys(group.device for group in best.instances):
+        device, groups = known[name], [group for group in best.instances if group.device == name]
+        count = sum(group.all_devices for group in groups)
         cards = -(-count // device.dies_per_card)
         own = [counted(cards, "card")] if device.dies_per_card > 1 else []
         if device.cards_per_server is not None:
-            own.append(counted(-(-cards // device.cards_per_server), "server"))
+            fewest = -(-cards // device.cards_per_server)
+            packed = sum(_servers(group, device) for group in groups)
+            least = "at least " if packed != fewest else ""
+            own.append(f"{least}{counted(max(fewest, 1), 'server')}")
         if own:
             said.append(f"{count} × {name} {'are' if count > 1 else 'is'} {' in '.join(own)}.")
     return said
+
+
+def _servers(group: Instance, device: Device) -> int:
+    """Return the servers of instances that are not spread over more of them than they must."""
+    assert device.cards_per_server is not None
+    places = device.cards_per_server * device.dies_per_card
+    sets = group.all_devices // group.devices
+    if group.devices >= places:
+        return sets * -(-group.devices // places)
+    return -(-sets // (places // group.devices))
 
 
 def _budget(group: Instance) -> str:
