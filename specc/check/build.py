@@ -464,7 +464,13 @@ class _Builder:
         self, merged: MergedBlock, values: dict[str, Any], spans: dict[str, Span]
     ) -> bool:
         """Read the fields that the `config` of a model gives; tell whether it went well."""
-        written = merged.fields.get("config")
+        written, ignored = merged.fields.get("config"), merged.fields.get("ignore")
+        if written is None and ignored is not None:
+            at = ignored.node.value.span
+            self.problems.report(
+                problem(at, "E0004", "'ignore' is of a 'config', and there is none")
+            )
+            return False
         if written is None:
             return True
         span = written.node.value.span
