@@ -464,13 +464,7 @@ class _Builder:
         self, merged: MergedBlock, values: dict[str, Any], spans: dict[str, Span]
     ) -> bool:
         """Read the fields that the `config` of a model gives; tell whether it went well."""
-        written, ignored = merged.fields.get("config"), merged.fields.get("ignore")
-        if written is None and ignored is not None:
-            at = ignored.node.value.span
-            self.problems.report(
-                problem(at, "E0004", "'ignore' is of a 'config', and there is none")
-            )
-            return False
+        written = merged.fields.get("config")
         if written is None:
             return True
         span = written.node.value.span

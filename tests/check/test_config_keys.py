@@ -262,13 +262,6 @@ def test_a_key_to_ignore_must_be_there(tmp_path: Path) -> None:
     assert "did you mean 'hidden_size'?" in problem.help
 
 
-def test_keys_to_ignore_are_of_a_file(tmp_path: Path) -> None:
-    text = 'use std.models\nmodel mine extends qwen3_8b { ignore = ["anything"] }\n'
-    (tmp_path / "plan.spec").write_text(text)
-    (found,) = Session(tmp_path / "plan.spec").diagnostics
-    assert found.message == "'ignore' is of a 'config', and there is none"
-
-
 @pytest.mark.parametrize(
     "change",
     [
