@@ -18,6 +18,7 @@ from specc.check import check
 from specc.check.overrides import digest
 from specc.diagnostics import Diagnostic, Label, did_you_mean
 from specc.ir import Capacity, Deployment, Document, Phase
+from specc.ir.layout import size_name
 from specc.ir.load import is_simulated
 from specc.workspace import Workspace
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from specc.run.events import Events
 
 
-MOST_REASONS = 4  # that a message names
 MOST_COMBINATIONS = 5_000_000  # of sizes: a minute or two, and a gigabyte
 
 
@@ -305,6 +305,8 @@ def _with_capacity(planned: "PlannedStudy") -> "PlannedStudy":
 
 def _no_layout(planned: "PlannedStudy", deployment: Deployment, phase: Phase) -> Diagnostic:
     """Say why every layout of a phase of a deployment is pruned, at the sizes to blame."""
+    from specc.search.space import first_reasons
+
     instance = deployment.instances(phase)[0]
     own = f"{phase.value}: " if phase is not Phase.WHOLE else ""
     reasons = [
@@ -320,21 +322,15 @@ def _no_layout(planned: "PlannedStudy", deployment: Deployment, phase: Phase) ->
         "E0439",
         f"{where} for {phase.value}" if own else where,
         (Label(span, "no layout fits"),),
-        why=_first_of(list(dict.fromkeys(reasons))),
+        why=first_reasons(reasons),
         help="choose sizes that divide the devices, the heads and the experts, and that the "
         "engine can launch",
     )
 
 
-def _first_of(reasons: list[str]) -> str:
-    more = len(reasons) - MOST_REASONS
-    rest = [f"and {more} more, which 'specc plan' lists"] if more > 0 else []
-    return "; ".join(reasons[:MOST_REASONS] + rest)
-
-
 def _is_about(reason: str, field: str) -> bool:
     """Tell whether a reason for pruning begins with a size, such as `MOE-TP = 3`."""
-    return reason.startswith(f"{field.upper().replace('_', '-')} ")
+    return reason.startswith(f"{size_name(field)} ")
 
 
 class SpecError(Exception):

@@ -309,8 +309,7 @@ def _flat(
     peak = cube.int8 if int8 else cube.fp16
     compute = matrix / (peak * flat.compute_efficiency)
     compute = compute + vector / (device.vector.fp16 * flat.compute_efficiency)
-    bandwidth = flat.memory_bandwidth or device.memory_bandwidth
-    memory = moved / (bandwidth * flat.memory_efficiency)
+    memory = moved / (device.planned_bandwidth * flat.memory_efficiency)
     launch = flat.cube_launch if np.any(np.asarray(matrix) > 0) else flat.vector_launch
     time: Column = np.maximum(compute, memory) + launch
     return time

@@ -5,18 +5,18 @@ import attrs
 from specc.check.merge import MergedBlock
 from specc.check.problems import Problems
 from specc.diagnostics import Diagnostic, Fix, Help
-from specc.ir.vocabulary import Node, entries
+from specc.ir.vocabulary import Node, former_values
 from specc.syntax import Name, Path
 
 
 def replace_former_values(cls: type[Node], merged: MergedBlock, problems: Problems) -> None:
     """Put fields as they are today where a block has a word that is none any more; report it."""
-    for name, (_, entry) in entries(cls).items():
+    for name, words in former_values(cls).items():
         written = merged.fields.get(name)
         if written is None or not isinstance(written.node.value, Path):
             continue
         value = written.node.value
-        instead = entry.former_values.get(value.text)
+        instead = words.get(value.text)
         if instead is None:
             continue
         others = "".join(f"; {field} = {word}" for field, word in instead.items() if field != name)

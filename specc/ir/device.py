@@ -137,6 +137,11 @@ class Device(v.Node):
     levels: tuple[Level, ...] = v.blocks("level", Level, "interconnect, from the inside out")
 
     @property
+    def planned_bandwidth(self) -> BytesPerSecond:
+        """Peak memory bandwidth of the reference calibration."""
+        return self.reference.memory_bandwidth or self.memory_bandwidth
+
+    @property
     def largest_group(self) -> int:
         """Devices that the interconnect joins."""
         total = 1

@@ -3,6 +3,11 @@
 from attrs import frozen
 
 
+def size_name(field: str) -> str:
+    """Return what people call a size of a layout: `MOE-TP` for `moe_tp`."""
+    return field.upper().replace("_", "-")
+
+
 @frozen(order=True)
 class Layout:
     """Sizes of parallelism; tensor-parallel ranks are neighbours, then context, then data.
@@ -39,11 +44,6 @@ class Layout:
     def label(self) -> str:
         """The label that tables show; sizes beyond TP, PP and DP where they are not 1."""
         parts = [f"TP={self.tp}", f"PP={self.pp}", f"DP={self.dp}"]
-        named = {
-            "CP": self.cp,
-            "DCP": self.dcp,
-            "EP": self.ep,
-            "MOE-TP": self.moe_tp,
-            "MOE-DP": self.moe_dp,
-        }
-        return " | ".join(parts + [f"{name}={size}" for name, size in named.items() if size > 1])
+        others = {name: getattr(self, name) for name in ("cp", "dcp", "ep", "moe_tp", "moe_dp")}
+        parts += [f"{size_name(name)}={size}" for name, size in others.items() if size > 1]
+        return " | ".join(parts)

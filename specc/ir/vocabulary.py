@@ -251,6 +251,13 @@ def former_names(cls: type[Node] | None) -> Mapping[str, str]:
     return {entry.was: name for name, (_, entry) in known if entry.was}
 
 
+@_remembered
+def former_values(cls: type[Node]) -> Mapping[str, Mapping[str, Mapping[str, str]]]:
+    """Return the words that are none any more, by their field: what to write instead."""
+    known = entries(cls).items()
+    return {name: entry.former_values for name, (_, entry) in known if entry.former_values}
+
+
 def current_names(cls: type[Node] | None, names: Iterable[str]) -> list[str]:
     """Return the path of a field inside of a class with every former name replaced."""
     current = []

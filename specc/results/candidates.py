@@ -245,6 +245,11 @@ class Instance(Record):
         return self.point.memory
 
     @property
+    def own_devices(self) -> float:
+        """Devices of one of them; of some that it shares a part."""
+        return self.devices / self.engine.per_device
+
+    @property
     def all_devices(self) -> int:
         """Devices of all of them; as many as share a device are on the same ones."""
         return -(-self.count // self.engine.per_device) * self.devices

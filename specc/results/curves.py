@@ -91,14 +91,14 @@ def frontier(
 def _scores(instance: Instance, price: Price | None, own: CurveRows, *, priced: bool) -> Floats:
     """Return what the feasible rows of a curve are compared by, less being better, (N, 5)."""
     kept = own.feasible
-    each = own.throughput[kept] * instance.engine.per_device / instance.devices
+    each = own.throughput[kept] / instance.own_devices
     cost = price[0] / each * 1e6 if priced and price is not None else np.zeros(len(each))
     ttft, tpot = np.nan_to_num(own.ttft[kept]), np.nan_to_num(own.tpot[kept])
     return np.stack([-each, ttft, tpot, -own.available[kept], cost], axis=1)
 
 
 def _point(instance: Instance, price: Price | None, own: CurveRows, row: int) -> FrontierPoint:
-    each = float(own.throughput[row]) * instance.engine.per_device / instance.devices
+    each = float(own.throughput[row]) / instance.own_devices
     (ttft,), (tpot,) = (_known([float(column[row])]) for column in (own.ttft, own.tpot))
     return FrontierPoint(
         task=instance.task,

@@ -15,6 +15,8 @@ from specc.engines import launch_problem
 from specc.ir import Deployment, Layout
 from specc.records import Record
 
+MOST_REASONS = 4  # that a message names
+
 
 @frozen(eq=False, repr=False)
 class Pruned(Record):
@@ -30,6 +32,14 @@ class Space(Record):
 
     layouts: tuple[Layout, ...]
     pruned: tuple[Pruned, ...]
+
+
+def first_reasons(reasons: Iterable[str]) -> str:
+    """Return some reasons for pruning, each once, and how many there are more."""
+    different = list(dict.fromkeys(reasons))
+    more = len(different) - MOST_REASONS
+    rest = [f"and {more} more, which 'specc plan' lists"] if more > 0 else []
+    return "; ".join(different[:MOST_REASONS] + rest)
 
 
 def layouts(deployment: Deployment) -> Space:

@@ -8,6 +8,7 @@ import pytest
 from specc.cli.main import main
 from specc.run.memory import by_phase, memory_of_plan, something_starts
 from specc.session import Session
+from tests.check.test_config_keys import BASE
 
 GIB = 2**30
 PLAN = """use std.devices
@@ -20,19 +21,7 @@ deployment d {{
 }}
 study s {{ workload = w; deployments = d; simulate = none }}
 """
-CONFIG = {
-    "architectures": ["Qwen3ForCausalLM"],
-    "hidden_act": "silu",
-    "hidden_size": 4096,
-    "intermediate_size": 12288,
-    "max_position_embeddings": 40960,
-    "num_attention_heads": 32,
-    "num_hidden_layers": 36,
-    "num_key_value_heads": 8,
-    "head_dim": 128,
-    "vocab_size": 151936,
-    "torch_dtype": "bfloat16",
-}
+CONFIG = {**BASE, "num_hidden_layers": 36}
 
 
 def session(folder: Path, engine: str = "", devices: int = 2, more: str = "") -> Session:

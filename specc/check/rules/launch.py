@@ -12,6 +12,7 @@ from attrs import evolve
 from specc.check.labels import label_of
 from specc.diagnostics import Diagnostic
 from specc.ir import Deployment, Layout, Parallel
+from specc.ir.layout import size_name
 
 _SIZES = ("pp", "cp", "dcp", "ep", "moe_tp", "moe_dp")
 
@@ -47,11 +48,11 @@ def sizes(deployment: Deployment) -> Iterator[Diagnostic]:
         lost = {size: problem for size, problem in problems.items() if problem}
         if not lost:
             continue
-        text = name.upper().replace("_", "-")
         never = ", ".join(str(size) for size in lost)
         yield Diagnostic(
             "W0008" if len(lost) < len(asked or ()) else "E0447",
-            f"{software.value} cannot launch {text} = {never} on {deployment.devices} devices",
+            f"{software.value} cannot launch {size_name(name)} = {never} on "
+            f"{deployment.devices} devices",
             (
                 label_of(parallel, name, "asked for here", deployment),
                 label_of(deployment.engine, "software", "of this engine"),
@@ -88,7 +89,7 @@ def _problem(deployment: Deployment, name: str, size: int) -> str:
         problems.append(launch_problem(software, layout))
         if not problems[-1]:
             return ""
-    text = f"{name.upper().replace('_', '-')} = "
+    text = f"{size_name(name)} = "
     return next((p for p in problems if p.startswith(text)), problems[0]) if problems else ""
 
 

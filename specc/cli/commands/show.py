@@ -11,7 +11,7 @@ from specc.cli.options import add_run_options, session_of
 from specc.cli.tables import print_table
 from specc.cli.terminal import add_format_option, print_diagnostics, print_json, say
 from specc.diagnostics import Diagnostic
-from specc.ir import CacheFormat, Deployment, Quantisation, Software
+from specc.ir import CacheFormat, Deployment, Model, Quantisation, Software
 from specc.session import SpecError
 from specc.units import (
     TOKENS,
@@ -127,15 +127,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _model(options: argparse.Namespace) -> int:
-    from specc import library
     from specc.cost.models import describe
 
-    try:
-        is_file = options.model.endswith(".json")
-        find = library.model_from_config if is_file else library.model
-        model = find(options.model)
-    except library.LibraryError as error:
-        raise WrongInputError(error.diagnostic) from None
+    model = _named_model(options.model)
     facts = describe(model)
     if options.format == "json":
         print_json(facts)
@@ -251,13 +245,12 @@ _OF_A_MODEL = ("device", "quant", "kv_cache", "context", "software")
 
 
 def _no_layout(deployment: Deployment) -> Diagnostic:
-    from specc.search.space import layouts
+    from specc.search.space import first_reasons, layouts
 
-    reasons = dict.fromkeys(pruned.reason for pruned in layouts(deployment).pruned)
     return Diagnostic(
         "E0439",
         f"'{deployment.model.name}' has no possible layout on {deployment.size} devices",
-        why="; ".join(list(reasons)[:4]),
+        why=first_reasons(pruned.reason for pruned in layouts(deployment).pruned),
         help="choose a number of devices that the heads and the experts divide among",
     )
 
@@ -272,14 +265,11 @@ def _asked_deployment(options: argparse.Namespace) -> Deployment:
     if options.device is None:
         options.parser.error("--model needs --device, such as atlas_800_a3_752t_die")
     folder = Path(options.model)
-    is_file = folder.is_dir() or options.model.endswith(".json")
+    model = _named_model(str(folder / "config.json") if folder.is_dir() else options.model)
+    if folder.is_dir() or options.model.endswith(".json"):
+        model = evolve(model, name=_name_of(folder))
+    cache = CacheFormat(options.kv_cache) if options.kv_cache else CacheFormat.BF16
     try:
-        if is_file:
-            path = folder / "config.json" if folder.is_dir() else folder
-            model = evolve(library.model_from_config(path), name=_name_of(folder))
-        else:
-            model = library.model(options.model)
-        cache = CacheFormat(options.kv_cache) if options.kv_cache else CacheFormat.BF16
         return library.usual().deployment(
             model,
             options.device,
@@ -292,6 +282,17 @@ def _asked_deployment(options: argparse.Namespace) -> Deployment:
                 max_model_length=options.context,
             ),
         )
+    except library.LibraryError as error:
+        raise WrongInputError(error.diagnostic) from None
+
+
+def _named_model(text: str) -> Model:
+    """Return the model of a configuration, or a known one."""
+    from specc import library
+
+    find = library.model_from_config if text.endswith(".json") else library.model
+    try:
+        return find(text)
     except library.LibraryError as error:
         raise WrongInputError(error.diagnostic) from None
 

@@ -112,8 +112,7 @@ class ReferenceRules(Record):
 
     def _memory_time(self, moved_bytes: Column) -> Column:
         device = self.device
-        bandwidth = device.reference.memory_bandwidth or device.memory_bandwidth
-        return moved_bytes / (bandwidth * device.reference.memory_efficiency)
+        return moved_bytes / (device.planned_bandwidth * device.reference.memory_efficiency)
 
     def _matrix_peak(self, operator: Operator) -> FlopPerSecond:
         return peak(operator.matrix_format, self.device.cube)
