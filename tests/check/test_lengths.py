@@ -149,6 +149,8 @@ def test_a_real_trace(workload, reference_data: Path) -> None:
         ("t_csv", "Timestamp,Model,Request tokens,Response tokens\n5,a,10,1\n9,b,20,2\n"),
         ("t_csv", "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.6805900,10,1\n"
                   "2023-11-16 18:15:50.9951690,20,2\n"),
+        ("t_csv", "TIMESTAMP,ContextTokens,GeneratedTokens\n2024-05-10 00:00:00.009930+00:00,10,1\n"
+                  "2024-05-10 00:00:04.310000+00:00,20,2\n"),
         ("t_jsonl", '{"timestamp": 0, "input_length": 10, "output_length": 1}\n'
                     '{"timestamp": 9, "input_length": 20, "output_length": 2}\n'),
         ("t_tsv", "num_prefill_tokens\tnum_decode_tokens\n10\t1\n20\t2\n"),

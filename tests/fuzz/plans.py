@@ -209,6 +209,7 @@ class _Author:
     def _deployment(self, name: str) -> None:
         block = self._block("deployment", name)
         mode, count = self.pick(*_MODES), self.draw(_COUNTS)
+        sizes = [count]
         model = "m" if self.names["model"][0] == "m" else self.pick(*self.names["model"])
         own = [n for n in ("own", "priced") if n in self.names["device"]]
         block.fields["model"] = f"model = {model}"
@@ -223,11 +224,14 @@ class _Author:
             for phase in ("prefill", "decode"):
                 if "devices" not in block.fields or self.one_in(2):
                     own_block = Block(phase, known[phase][1].type.cls)
-                    own_block.fields["devices"] = f"devices = [{self.draw(_COUNTS)}]"
+                    sizes.append(self.draw(_COUNTS))
+                    own_block.fields["devices"] = f"devices = [{sizes[-1]}]"
                     block.blocks[phase] = own_block
         if mode == "pd_ratio" or self.one_in(6):
             fleet = Block("fleet", dict(entries(CLASSES["deployment"]))["fleet"][1].type.cls)
-            key, text = self.pick(("devices", "devices = 32"), ("rate", "rate = 3 req/s"))
+            # Room for one of each, and as many more: large fleets are simulated for minutes.
+            whole = f"devices = {2 * max(sizes)}"
+            key, text = self.pick(("devices", whole), ("rate", "rate = 3 req/s"))
             fleet.fields[key] = text
             block.blocks["fleet"] = fleet
         for part in ("engine", "parallel", "search", "communication", "experts", "transfer"):
