@@ -9,10 +9,9 @@ from typing import Any
 import attrs
 import pytest
 
-from specc.check.huggingface import read_config
+from specc.check.huggingface import FAMILIES, read_config
 from specc.check.huggingface.keys import (
     HARMLESS,
-    HARMLESS_IN,
     HARMLESS_IN_POSITIONS,
     HARMLESS_IN_VISION,
 )
@@ -157,7 +156,7 @@ def test_no_key_is_silent(name: str, tmp_path: Path) -> None:
     if expected is None:
         assert read(tmp_path, {**config, "architectures": ["OtherForCausalLM"]}) is None
         pytest.skip("the architecture is not supported")
-    harmless = HARMLESS | set(HARMLESS_IN.get(config["architectures"][0], ()))
+    harmless = HARMLESS | set(FAMILIES[config["architectures"][0]].harmless)
     tried = 0
     for place in PLACES:
         inner = config
@@ -180,8 +179,8 @@ def test_no_key_is_silent(name: str, tmp_path: Path) -> None:
 
 
 def test_harmless_keys_have_one_place() -> None:
-    for architecture, keys in HARMLESS_IN.items():
-        assert not HARMLESS & set(keys), architecture
+    for architecture, family in FAMILIES.items():
+        assert not HARMLESS & set(family.harmless), architecture
 
 
 BASE = {
@@ -300,7 +299,7 @@ def test_layers_that_share_an_indexer(tmp_path: Path) -> None:
 )
 def test_indexers_by_their_frequency(every, offset, layers, expected) -> None:
     from specc.check.huggingface.config import ConfigFile
-    from specc.check.huggingface.families import _indexing_layers
+    from specc.check.huggingface.families.deepseek import _indexing_layers
 
     values = {"num_hidden_layers": layers, "index_topk_freq": every}
     values |= {} if offset is None else {"index_skip_topk_offset": offset}

@@ -14,24 +14,12 @@ from types import MappingProxyType
 from specc.check.convert import brief, check_read
 from specc.check.huggingface.checkpoint import checkpoint
 from specc.check.huggingface.config import ConfigFile, Fields
-from specc.check.huggingface.families import FAMILIES, vision_encoder
-from specc.check.huggingface.keys import (
-    HARMLESS,
-    HARMLESS_IN,
-    HARMLESS_IN_VISION,
-    OF_CHECKPOINTS,
-)
+from specc.check.huggingface.families import FAMILIES
+from specc.check.huggingface.keys import HARMLESS, HARMLESS_IN_VISION, OF_CHECKPOINTS
 from specc.check.problems import ProblemError, problem
 from specc.diagnostics import Span, did_you_mean
 from specc.ir import Model
 from specc.workspace import UnreadableError, Workspace
-
-_WITH_VISION = {
-    "Qwen3_5ForConditionalGeneration",
-    "Qwen3_5MoeForConditionalGeneration",
-    "Qwen3VLForConditionalGeneration",
-    "Qwen3VLMoeForConditionalGeneration",
-}
 
 
 def read_config(
@@ -64,11 +52,12 @@ def read_config(
             + "; if it is built as one of these, write architecture = … beside 'config'",
         )
     text = config.nested("text_config") or config
-    fields = FAMILIES[architecture](text)
+    family = FAMILIES[architecture]
+    fields = family.read(text)
     vision = config.nested("vision_config")
-    if vision is not None and architecture in _WITH_VISION:
+    if vision is not None and family.vision is not None:
         config.only("language_model_only", False)
-        fields["vision"] = vision_encoder(vision, fields["hidden_size"])
+        fields["vision"] = family.vision(vision, fields["hidden_size"])
         vision.refuse_unknown(HARMLESS_IN_VISION)
     tied = (config if config.get("tie_word_embeddings") is not None else text).flag(
         "tie_word_embeddings"
@@ -87,7 +76,7 @@ def read_config(
     else:
         for one in (config, text):
             one.asked.update(OF_CHECKPOINTS)
-    known = HARMLESS.union(HARMLESS_IN.get(architecture, ()))
+    known = HARMLESS.union(family.harmless)
     config.refuse_unknown(known)
     text.refuse_unknown(known)
     check_read(Model, read, span, path.name)

@@ -124,29 +124,6 @@ _PLACEHOLDERS = (
 
 HARMLESS = frozenset((*_ABOUT, *_TRAINING, *_SAMPLING, *_OTHER_KINDS, *_CONSTANTS, *_PLACEHOLDERS))
 
-# Of an architecture alone.
-_OF_LATENT = (  # the shapes of its heads are those of its parts
-    "head_dim",
-    "num_key_value_heads",
-)
-_OF_WINDOWS = (  # which must be off: use_sliding_window
-    "max_window_layers",
-    "sliding_window",
-)
-HARMLESS_IN: dict[str, tuple[str, ...]] = {
-    "DeepseekV2ForCausalLM": _OF_LATENT,
-    "DeepseekV3ForCausalLM": _OF_LATENT,
-    "DeepseekV32ForCausalLM": _OF_LATENT,
-    "GlmMoeDsaForCausalLM": _OF_LATENT,
-    # Its vision encoder is not counted, and images are refused.
-    "KimiK25ForConditionalGeneration": (*_OF_LATENT, "vision_config"),
-    "Qwen2ForCausalLM": _OF_WINDOWS,
-    "Qwen3ForCausalLM": _OF_WINDOWS,
-    "Qwen3MoeForCausalLM": _OF_WINDOWS,
-    "Qwen3NextForCausalLM": _OF_WINDOWS,
-    "GptOssForCausalLM": ("initial_context_length",),  # that of rope_scaling
-}
-
 # Where the number formats of the weights stand; they do not count where a spec says the format.
 OF_CHECKPOINTS = ("dtype", "torch_dtype", "quantization_config", "quantize", "expert_dtype")
 

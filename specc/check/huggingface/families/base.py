@@ -1,0 +1,104 @@
+"""What families share: their record, and the shapes that many of them have."""
+
+from collections.abc import Callable
+
+from attrs import frozen
+
+from specc.check.huggingface.config import ConfigFile, Fields
+from specc.check.huggingface.keys import HARMLESS_IN_POSITIONS
+from specc.ir import Experts, Router, Vision
+from specc.records import Record
+
+
+@frozen(eq=False, repr=False)
+class Family(Record):
+    """Architectures that are read alike.
+
+    Attributes:
+        read: returns the fields of a model from the object that has the shape of its decoder.
+        harmless: keys that change nothing here, beside those that never do.
+        vision: returns the encoder of a `vision_config`, for a decoder of a width; None where
+            images are not read.
+    """
+
+    read: Callable[[ConfigFile], Fields]
+    harmless: tuple[str, ...] = ()
+    vision: Callable[[ConfigFile, int], Vision] | None = None
+
+
+def decoder(c: ConfigFile) -> Fields:
+    """The fields that every decoder has."""
+    c.only("hidden_act", "silu", "swish")
+    return {
+        "layers": c.whole("num_hidden_layers"),
+        "hidden_size": c.whole("hidden_size"),
+        "vocab_size": c.whole("vocab_size"),
+        "max_positions": _positions(c),
+    }
+
+
+def _positions(c: ConfigFile) -> int:
+    """Return the longest context, as vLLM derives it (config/model.py, max_model_len).
+
+    Some ways to scale positions multiply it: YaRN from the length before it was scaled.
+    """
+    longest = c.whole("max_position_embeddings")
+    scaling = c.nested("rope_parameters") or c.nested("rope_scaling")
+    if scaling is None:
+        return longest
+    name = "rope_type" if scaling.get("rope_type") is not None else "type"
+    kind = scaling.word(name, *_AS_THEY_ARE, *_MULTIPLIED, "yarn", default="default")
+    factor = scaling.number("factor", 1.0)
+    original = scaling.whole("original_max_position_embeddings", default=longest)
+    scaling.refuse_unknown(HARMLESS_IN_POSITIONS)
+    if kind in _AS_THEY_ARE:
+        return longest
+    return round((original if kind == "yarn" else longest) * factor)
+
+
+_AS_THEY_ARE = ("default", "mrope", "llama3", "longrope", "su")
+_MULTIPLIED = ("linear", "dynamic")
+
+
+def grouped(c: ConfigFile) -> Fields:
+    """Grouped-query attention in every layer."""
+    shape = decoder(c)
+    heads, hidden = c.whole("num_attention_heads"), shape["hidden_size"]
+    return {
+        **shape,
+        "attention_heads": heads,
+        "kv_heads": c.whole("num_key_value_heads", default=heads),
+        "head_dim": c.whole("head_dim", default=max(1, hidden // heads)),
+    }
+
+
+def routed_after_dense(c: ConfigFile) -> Experts:
+    """Experts in all layers but the first ones, which are dense."""
+    c.only("moe_layer_freq", 1)
+    layers, dense = c.whole("num_hidden_layers"), c.whole("first_k_dense_replace", 0, least=0)
+    if c.get("mlp_layer_types") is not None:
+        kinds = c.layer_types(("dense", "sparse"), "mlp_layer_types")
+        counted = kinds.count("dense")
+        if c.get("first_k_dense_replace") is not None and counted != dense:
+            c.repeats("first_k_dense_replace", counted, "mlp_layer_types")
+        dense = counted
+    return routed(c, layers=layers - dense)
+
+
+def routed(c: ConfigFile, layers: int) -> Experts:
+    """Experts with a sigmoid router and a correction bias, as DeepSeek V3 named their fields."""
+    width = c.whole("moe_intermediate_size")
+    sigmoid = c.word("scoring_func", *_SCORES, default="sigmoid") != "softmax"
+    return Experts(
+        layers=layers,
+        count=c.whole("n_routed_experts"),
+        active=c.whole("num_experts_per_tok"),
+        intermediate_size=width,
+        shared_intermediate_size=width * c.whole("n_shared_experts", default=0, least=0),
+        router=Router.SIGMOID if sigmoid else Router.SOFTMAX,
+        router_bias=sigmoid,
+        counts_embedding=False,
+    )
+
+
+_SCORES = ("sigmoid", "softmax", "sqrtsoftplus")

@@ -1,0 +1,91 @@
+"""Qwen2, Qwen3, Qwen3-Next and Qwen3.5."""
+
+from specc.check.huggingface.config import ConfigFile, Fields
+from specc.check.huggingface.families.base import Family, grouped
+from specc.check.huggingface.families.vision import vision_encoder
+from specc.ir import Experts, LinearAttention
+
+
+def _qwen(c: ConfigFile, *, qkv_bias: bool = False, qk_norm: bool = True) -> Fields:
+    c.all_layers("full_attention")
+    return _of_qwen(c, qkv_bias=qkv_bias, qk_norm=qk_norm)
+
+
+def _of_qwen(c: ConfigFile, *, qkv_bias: bool = False, qk_norm: bool = True) -> Fields:
+    c.only("use_sliding_window", False)
+    bias = c.flag("attention_bias")
+    return {
+        **grouped(c),
+        "intermediate_size": c.whole("intermediate_size", default=0, least=0),
+        "qk_norm": qk_norm,
+        "qkv_bias": qkv_bias or bias,
+        "output_bias": bias,
+    }
+
+
+def _qwen2(c: ConfigFile) -> Fields:
+    return _qwen(c, qkv_bias=True, qk_norm=False)
+
+
+def _qwen3_moe(c: ConfigFile) -> Fields:
+    return {**_qwen(c), "experts": _qwen_experts(c)}
+
+
+def _qwen_experts(c: ConfigFile) -> Experts:
+    c.only("decoder_sparse_step", 1)
+    layers = c.whole("num_hidden_layers")
+    shared = c.whole("shared_expert_intermediate_size", default=0, least=0)
+    return Experts(
+        layers=layers - len(c.layers("mlp_only_layers", layers)),
+        count=c.whole("num_experts"),
+        active=c.whole("num_experts_per_tok"),
+        intermediate_size=c.whole("moe_intermediate_size"),
+        shared_intermediate_size=shared,
+        shared_gate=shared > 0,
+    )
+
+
+def _qwen_hybrid(c: ConfigFile) -> Fields:
+    """Qwen3-Next and Qwen3.5: three layers of gated linear attention to one of full attention."""
+    layers, every = c.whole("num_hidden_layers"), c.whole("full_attention_interval", default=0)
+    c.only("mamba_ssm_dtype", "float32")
+    c.only("output_gate_type", "swish")
+    c.only("mtp_use_dedicated_embeddings", False)
+    if c.get("layer_types") is not None:
+        kinds = c.layer_types(("linear_attention", "full_attention"))
+        linear = kinds.count("linear_attention")
+        if every:
+            c.repeats("full_attention_interval", layers // (layers - linear or 1), "layer_types")
+    else:
+        linear = layers - layers // c.whole("full_attention_interval")
+    return {
+        **_of_qwen(c),
+        "query_gate": c.flag("attn_output_gate", default=True),
+        "draft_layers": c.whole("mtp_num_hidden_layers", default=0, least=0),
+        "linear": LinearAttention(
+            layers=linear,
+            key_heads=c.whole("linear_num_key_heads"),
+            value_heads=c.whole("linear_num_value_heads"),
+            key_head_dim=c.whole("linear_key_head_dim"),
+            value_head_dim=c.whole("linear_value_head_dim"),
+            convolution=c.whole("linear_conv_kernel_dim"),
+        ),
+    }
+
+
+def _qwen_hybrid_moe(c: ConfigFile) -> Fields:
+    return {**_qwen_hybrid(c), "experts": _qwen_experts(c)}
+
+
+# Must be off: use_sliding_window.
+_WINDOWS = ("max_window_layers", "sliding_window")
+FAMILIES = {
+    "Qwen2ForCausalLM": Family(_qwen2, _WINDOWS),
+    "Qwen3ForCausalLM": Family(_qwen, _WINDOWS),
+    "Qwen3MoeForCausalLM": Family(_qwen3_moe, _WINDOWS),
+    "Qwen3NextForCausalLM": Family(_qwen_hybrid_moe, _WINDOWS),
+    "Qwen3_5ForConditionalGeneration": Family(_qwen_hybrid, vision=vision_encoder),
+    "Qwen3_5MoeForConditionalGeneration": Family(_qwen_hybrid_moe, vision=vision_encoder),
+    "Qwen3VLForConditionalGeneration": Family(_qwen, vision=vision_encoder),
+    "Qwen3VLMoeForConditionalGeneration": Family(_qwen3_moe, vision=vision_encoder),
+}
