@@ -48,18 +48,18 @@ from specc.ir.engine import (
 )
 from specc.ir.formats import CacheFormat, Quantisation
 from specc.ir.formula import Bound
-from specc.ir.layout import Layout
-from specc.ir.model import (
+from specc.ir.layers import (
     CompressedAttention,
     Experts,
     Indexer,
     LatentAttention,
     LinearAttention,
-    Model,
     Router,
     SlidingWindow,
     Vision,
 )
+from specc.ir.layout import Layout
+from specc.ir.model import Model
 from specc.ir.policies import Admission, Cut, Loop, Queue, Routing, Scheduler, Sight
 from specc.ir.simulation import (
     Arrival,

@@ -1,6 +1,7 @@
 """Images of a request as patches and tokens."""
 
-from specc.ir.model import Model, Vision
+from specc.ir.layers import Vision
+from specc.ir.model import Model
 from specc.ir.workload import RequestKind, Workload
 from specc.units import Tokens
 

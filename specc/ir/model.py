@@ -6,226 +6,26 @@ the full-attention layers and the dense MLP; a block describes each other kind a
 layers are of it. Counts of parameters are those of the publishers, biases and norms included.
 """
 
-from enum import Enum
-
 from attrs import frozen
 
 from specc.ir import vocabulary as v
 from specc.ir.formats import Quantisation
+from specc.ir.layers import (
+    MOST_LAYERS,
+    CompressedAttention,
+    Experts,
+    Indexer,
+    LatentAttention,
+    LinearAttention,
+    SlidingWindow,
+    Vision,
+)
 from specc.units import TOKENS, Tokens
-
-MOST_LAYERS = 10_000
 
 # The kinds of decoder layers, in the order in which a step runs them. `specc.cost.layers` has a
 # file of each name, which knows its operators, its cache and what divides it; its fields and
 # weights are below.
 LAYER_KINDS = ("grouped", "latent", "compressed", "sliding", "linear", "dense", "experts")
-
-
-@frozen(kw_only=True, eq=False, repr=False)
-class LatentAttention(v.Node):
-    """Multi-head latent attention (MLA): keys and values are cached as one compressed vector."""
-
-    query_rank: int = v.number_of("rank of the query projection; 0 projects in one step", default=0)
-    kv_rank: int = v.count("width of the compressed keys and values")
-    nope_head_dim: int = v.count("width of a query head without position")
-    rope_head_dim: int = v.count("width of the rotated part of a head, shared by all keys")
-    value_head_dim: int = v.count("width of a value head")
-
-    @property
-    def cached_width(self) -> int:
-        """Elements that a token leaves in the cache of a layer."""
-        return self.kv_rank + self.rope_head_dim
-
-    def query_parameters(self, hidden: int, heads: int) -> int:
-        """Weights of the query projection, its norm included."""
-        width = heads * (self.nope_head_dim + self.rope_head_dim)
-        if not self.query_rank:
-            return hidden * width
-        return hidden * self.query_rank + self.query_rank + self.query_rank * width
-
-    def parameters(self, hidden: int, heads: int) -> int:
-        """Weights of the attention of one layer."""
-        down = hidden * self.cached_width + self.kv_rank
-        up = self.kv_rank * heads * (self.nope_head_dim + self.value_head_dim)
-        return (
-            self.query_parameters(hidden, heads) + down + up + heads * self.value_head_dim * hidden
-        )
-
-
-@frozen(kw_only=True, eq=False, repr=False)
-class Indexer(v.Node):
-    """The indexer of sparse attention: picks the cached tokens that a query attends to."""
-
-    heads: int = v.count("heads of the indexer")
-    head_dim: int = v.count("width of its heads; one key a token is cached")
-    top_k: int = v.count("cached tokens that a query attends to at most")
-    layers: int = v.number_of(
-        "layers that pick tokens themselves; the others attend to those that the last one before "
-        "them picked; 0 for all",
-        default=0,
-        at_most=MOST_LAYERS,
-    )
-
-    def parameters(self, hidden: int, query_rank: int) -> int:
-        """Weights of one layer: queries, the key with its norm (and bias), weights of the heads."""
-        queries = (query_rank or hidden) * self.heads * self.head_dim
-        return queries + hidden * self.head_dim + 2 * self.head_dim + hidden * self.heads
-
-
-@frozen(kw_only=True, eq=False, repr=False)
-class SlidingWindow(v.Node):
-    """Layers whose queries see the last tokens alone."""
-
-    layers: int = v.count("layers of this kind", at_most=MOST_LAYERS)
-    window: Tokens = v.number(
-        TOKENS, "tokens that a query sees, itself included", whole=True, at_least=1
-    )
-    attention_heads: int = v.count("query heads")
-    kv_heads: int = v.count("key-value heads")
-    head_dim: int = v.count("width of a query and key head")
-    value_head_dim: int = v.count("width of a value head")
-    sinks: bool = v.boolean("a learned attention sink for each head", default=False)
-
-
-@frozen(kw_only=True, eq=False, repr=False)
-class LinearAttention(v.Node):
-    """Gated linear attention (gated delta net): a state of constant size instead of a KV cache."""
-
-    layers: int = v.count("layers of this kind", at_most=MOST_LAYERS)
-    key_heads: int = v.count("key (and query) heads")
-    value_heads: int = v.count("value heads")
-    key_head_dim: int = v.count("width of a key head")
-    value_head_dim: int = v.count("width of a value head")
-    convolution: int = v.count("taps of the causal convolution over queries, keys and values")
-
-    @property
-    def key_width(self) -> int:
-        """Width of all key heads together."""
-        return self.key_heads * self.key_head_dim
-
-    @property
-    def value_width(self) -> int:
-        """Width of all value heads together."""
-        return self.value_heads * self.value_head_dim
-
-    @property
-    def state_elements(self) -> int:
-        """Elements of the recurrent state of a sequence in one layer."""
-        return self.value_heads * self.key_head_dim * self.value_head_dim
-
-    @property
-    def convolved_width(self) -> int:
-        """Channels of the causal convolution."""
-        return 2 * self.key_width + self.value_width
-
-    def parameters(self, hidden: int) -> int:
-        """Weights of one layer: inputs, convolution, decay, gated norm, output."""
-        inputs = hidden * (self.convolved_width + self.value_width + 2 * self.value_heads)
-        small = self.convolution * self.convolved_width + 2 * self.value_heads + self.value_head_dim
-        return inputs + small + self.value_width * hidden
-
-
-@frozen(kw_only=True, eq=False, repr=False)
-class CompressedAttention(v.Node):
-    """Attention over a compressed cache beside a sliding window (DeepSeek V4).
-
-    All layers share one key-value head. `sparse_layers` cache one entry for `sparse_ratio` tokens
-    and attend to those that the indexer picks, `dense_layers` one for `dense_ratio` tokens and
-    attend to all; the remaining layers see the window alone.
-    """
-
-    window: Tokens = v.number(TOKENS, "tokens seen uncompressed", whole=True, at_least=1)
-    sparse_layers: int = v.count(
-        "layers with an indexer over the compressed cache", at_most=MOST_LAYERS
-    )
-    sparse_ratio: int = v.count("tokens a compressed entry of these layers stands for")
-    dense_layers: int = v.count(
-        "layers that attend to the whole compressed cache", at_most=MOST_LAYERS
-    )
-    dense_ratio: int = v.count("tokens a compressed entry of these layers stands for")
-    query_rank: int = v.count("rank of the query projection")
-    output_groups: int = v.count("groups of heads that the output projection takes apart")
-    output_rank: int = v.count("rank of the output projection of a group")
-
-
-class Router(Enum):
-    """How scores of experts are formed."""
-
-    SOFTMAX = "softmax"
-    SIGMOID = "sigmoid"
-
-
-@frozen(kw_only=True, eq=False, repr=False)
-class Experts(v.Node):
-    """Mixture-of-experts MLPs: routed experts, and shared ones that every token passes."""
-
-    layers: int = v.count("layers with experts; the others have the dense MLP", at_most=MOST_LAYERS)
-    count: int = v.count("routed experts of a layer")
-    active: int = v.count("routed experts of a token")
-    intermediate_size: int = v.count("inner width of a routed expert")
-    shared_intermediate_size: int = v.number_of(
-        "inner width of all shared experts together", default=0
-    )
-    shared_gate: bool = v.boolean("a learned gate on the shared expert", default=False)
-    router: Router = v.choice(Router, "scores of the router", default=Router.SOFTMAX)
-    router_bias: bool = v.boolean("the router has a bias", default=False)
-    bias: bool = v.boolean("the projections of the experts have biases", default=False)
-    counts_embedding: bool = v.boolean(
-        "the publisher counts the input embedding among the active parameters", default=True
-    )
-
-    def routed_parameters(self, hidden: int) -> int:
-        """Weights of one routed expert."""
-        biases = 2 * self.intermediate_size + hidden if self.bias else 0
-        return 3 * hidden * self.intermediate_size + biases
-
-    def common_parameters(self, hidden: int) -> int:
-        """Weights of one layer that every token passes: router and shared experts."""
-        router = hidden * self.count + (self.count if self.router_bias else 0)
-        shared = 3 * hidden * self.shared_intermediate_size + (hidden if self.shared_gate else 0)
-        return router + shared
-
-
-@frozen(kw_only=True, eq=False, repr=False)
-class Vision(v.Node):
-    """A vision encoder: patches, transformer layers, and mergers into the width of the decoder."""
-
-    layers: int = v.count("layers of the encoder", at_most=MOST_LAYERS)
-    hidden_size: int = v.count("width of the encoder")
-    intermediate_size: int = v.count("inner width of its MLP")
-    heads: int = v.count("attention heads of the encoder")
-    patch_size: int = v.count("pixels along the side of a patch")
-    merge: int = v.count("patches along the side of the square that becomes one token")
-    frames: int = v.count("frames that a patch spans", default=1)
-    channels: int = v.count("colour channels", default=3)
-    positions: int = v.number_of("learned position embeddings", default=0)
-    deepstack: int = v.number_of("further mergers, into inner layers of the decoder", default=0)
-
-    @property
-    def merged_width(self) -> int:
-        """Width of the patches that one token is merged from."""
-        return self.hidden_size * self.merge**2
-
-    @property
-    def patch_elements(self) -> int:
-        """Numbers of one patch."""
-        return self.channels * self.frames * self.patch_size**2
-
-    def parameters(self, out: int) -> int:
-        """Weights of the encoder with biases, for a decoder of width `out`."""
-        h, i, merged = self.hidden_size, self.intermediate_size, self.merged_width
-        layer = 4 * h * h + 4 * h + 2 * h * i + i + h + 4 * h
-        merger = merged * merged + merged + merged * out + out
-        first_norm, other_norms = 2 * h, 2 * merged
-        patches = self.patch_elements * h + h + self.positions * h
-        return (
-            patches
-            + self.layers * layer
-            + (1 + self.deepstack) * merger
-            + first_norm
-            + self.deepstack * other_norms
-        )
 
 
 @frozen(kw_only=True, eq=False, repr=False)

@@ -12,7 +12,8 @@ from specc.cost.operators.attention import AttentionPhase
 from specc.cost.operators.base import Operator
 from specc.cost.precision import PLAIN
 from specc.cost.site import Site, all_reduce, head_norm, kv_write, linear, norm, rope
-from specc.ir.model import CompressedAttention, Model
+from specc.ir.layers import CompressedAttention
+from specc.ir.model import Model
 
 
 @frozen(eq=False, repr=False)

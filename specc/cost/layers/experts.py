@@ -21,7 +21,8 @@ from specc.cost.site import (
     quantise,
 )
 from specc.ir import Dispatch, Layout
-from specc.ir.model import Experts, Model
+from specc.ir.layers import Experts
+from specc.ir.model import Model
 
 
 @frozen(eq=False, repr=False)

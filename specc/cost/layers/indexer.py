@@ -6,7 +6,8 @@ from specc.cost.layers.attention import attention_of
 from specc.cost.operators.attention import AttentionPhase
 from specc.cost.operators.base import Operator
 from specc.cost.site import Site
-from specc.ir.model import Indexer, Model
+from specc.ir.layers import Indexer
+from specc.ir.model import Model
 
 
 def index_elements(model: Model) -> int:

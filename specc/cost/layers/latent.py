@@ -21,7 +21,8 @@ from specc.cost.site import (
     quantise,
     rope,
 )
-from specc.ir.model import Indexer, LatentAttention, Model
+from specc.ir.layers import Indexer, LatentAttention
+from specc.ir.model import Model
 
 # The planner's peak of DeepSeek steps beyond what is derived here, 0.14 to 0.38 GB in its table.
 _WORKSPACE = 200_000_000

@@ -11,7 +11,8 @@ from specc.cost.operators.base import Operator, OperatorClass
 from specc.cost.precision import HALF, PLAIN
 from specc.cost.site import Site, all_reduce, head_norm, linear, norm, quantise
 from specc.ir import Layout
-from specc.ir.model import LinearAttention, Model
+from specc.ir.layers import LinearAttention
+from specc.ir.model import Model
 
 _STATE_BYTES = 4  # an element of a state is fp32
 

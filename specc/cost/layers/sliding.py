@@ -11,7 +11,8 @@ from specc.cost.layers.grouped import grouped, grouped_elements
 from specc.cost.operators.base import Operator
 from specc.cost.site import Site
 from specc.ir import Layout
-from specc.ir.model import Model, SlidingWindow
+from specc.ir.layers import SlidingWindow
+from specc.ir.model import Model
 
 
 @frozen(eq=False, repr=False)

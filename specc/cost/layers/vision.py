@@ -11,7 +11,8 @@ from specc.cost.operators.base import Operator, Rows
 from specc.cost.operators.communication import Collective
 from specc.cost.precision import HALF, PLAIN
 from specc.cost.site import Site, communication, copy, linear
-from specc.ir.model import Model, Vision
+from specc.ir.layers import Vision
+from specc.ir.model import Model
 
 
 @frozen(eq=False, repr=False)

@@ -23,7 +23,7 @@ from specc.cost.reference.operators import (
     PlannerPrologue,
 )
 from specc.cost.site import SCALE, Site, communication, copy, linear, norm
-from specc.ir.model import Indexer, Router
+from specc.ir.layers import Indexer, Router
 
 
 @frozen(eq=False, repr=False)
