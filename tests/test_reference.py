@@ -66,6 +66,9 @@ MODELS = {
     "vision": "qwen3_5_35b_a3b",
     "experts": "qwen3_5_35b_a3b",
     "compressed": "deepseek_v4_flash",
+    "block_sparse": "minimax_m3",
+    "mamba": "nemotron_3_nano_30b_a3b",
+    "published": "qwen3_8b",
 }
 
 

@@ -128,6 +128,7 @@ def _experts(rule: ExpertsRule, machine: Machine, sample: Sample, element: int) 
             local=s["local"],
             hidden=s["hidden"],
             inner=s["inner"],
+            matrices=3,
             weight_bytes=element,
             peak_ratio=1.0,
         )

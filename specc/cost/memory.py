@@ -86,7 +86,7 @@ class MemoryModel(Record):
         head = math.fsum(op.repeat * op.weight_bytes for op in held if op.name in ENDS[1:])
         embedding = cls.embedding_bytes(site)
         inner = [op for op in held if cls.is_inner(op, drafted)]
-        buffers = sum(part.buffer_bytes() for part in layers)
+        buffers = sum(part.buffer_bytes() for part in layers) + HALF * site.model.other_parameters
         if site.layout.pp > 1:
             return cls.fullest_stage(site, layers, inner, (embedding, head)) + buffers
         outer = max(embedding, head) if cls.is_tied(site) else embedding + head

@@ -112,7 +112,7 @@ class _Block:
             if before is not None and _is_hidden(operator):
                 part *= share_beyond(seconds[place, _TOTAL], seconds[before, _TOTAL])
             total += part
-            key = operator.kind, operator.quantised
+            key = operator.key
             classes[key] = classes[key] + part[_TOTAL] if key in classes else part[_TOTAL]
             if operator.exchanges:
                 exchanged += part[_TOTAL]

@@ -49,11 +49,14 @@ from specc.ir.engine import (
 from specc.ir.formats import CacheFormat, Quantisation
 from specc.ir.formula import Bound
 from specc.ir.layers import (
+    BlockSparse,
     CompressedAttention,
+    Decay,
     Experts,
     Indexer,
     LatentAttention,
     LinearAttention,
+    Mamba,
     Router,
     SlidingWindow,
     Vision,
@@ -91,6 +94,7 @@ __all__ = [
     "KINDS",
     "Admission",
     "Arrival",
+    "BlockSparse",
     "Bound",
     "CacheFormat",
     "Calibration",
@@ -102,6 +106,7 @@ __all__ = [
     "CompressedAttention",
     "CubeUnit",
     "Cut",
+    "Decay",
     "DecodeAttentionRule",
     "Deployment",
     "Device",
@@ -128,6 +133,7 @@ __all__ = [
     "Level",
     "LinearAttention",
     "Loop",
+    "Mamba",
     "MeasuredServer",
     "Method",
     "Mode",

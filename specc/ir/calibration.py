@@ -257,6 +257,11 @@ class CalibrationData(v.Node):
     cores: int = v.count("its matrix cores")
     l2: Bytes = v.number(BYTES, "its L2 cache", whole=True, above=0)
     memory_bandwidth: BytesPerSecond = v.number(BYTES / TIME, "its memory bandwidth", above=0)
+    assumed_spread: float = _factor(
+        "standard deviation of log(measured / predicted) that a kernel which nobody measured has "
+        "beside that of the nearest one that was",
+        0.4,
+    )
     drafts: AssumedAcceptance | None = v.block(
         AssumedAcceptance, "what is assumed of drafted tokens in served runs", optional=True
     )

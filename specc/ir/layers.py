@@ -9,7 +9,7 @@ from enum import Enum
 from attrs import frozen
 
 from specc.ir import vocabulary as v
-from specc.units import TOKENS, Tokens
+from specc.units import DIMENSIONLESS, TOKENS, Tokens
 
 MOST_LAYERS = 10_000
 
@@ -23,6 +23,9 @@ class LatentAttention(v.Node):
     nope_head_dim: int = v.count("width of a query head without position")
     rope_head_dim: int = v.count("width of the rotated part of a head, shared by all keys")
     value_head_dim: int = v.count("width of a value head")
+    rotates: bool = v.boolean(
+        "the rotated part is rotated by position; false: its heads know no position", default=True
+    )
 
     @property
     def cached_width(self) -> int:
@@ -78,18 +81,59 @@ class SlidingWindow(v.Node):
     head_dim: int = v.count("width of a query and key head")
     value_head_dim: int = v.count("width of a value head")
     sinks: bool = v.boolean("a learned attention sink for each head", default=False)
+    chunked: bool = v.boolean(
+        "the window does not slide: it begins anew every `window` tokens (Llama 4)", default=False
+    )
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class BlockSparse(v.Node):
+    """Grouped attention to some blocks of the context, which heads of an index pick (MiniMax-M3).
+
+    The heads are those of full attention. Each token also caches a key for the index, which all of
+    its heads share.
+    """
+
+    layers: int = v.count("layers of this kind", at_most=MOST_LAYERS)
+    block: Tokens = v.number(TOKENS, "tokens of a block", whole=True, at_least=1)
+    top_k: int = v.count("blocks that a query attends to at most, the last ones included")
+    index_heads: int = v.count("heads that score the blocks")
+    index_head_dim: int = v.count("width of such a head")
+
+    def index_parameters(self, hidden: int) -> int:
+        """Weights of the index of one layer: its queries, the key they share, and two norms."""
+        width = self.index_head_dim
+        return hidden * (self.index_heads + 1) * width + 2 * width
+
+
+class Decay(Enum):
+    """How a state of linear attention forgets."""
+
+    HEAD = "head"
+    CHANNEL = "channel"
+    FIXED = "fixed"
 
 
 @frozen(kw_only=True, eq=False, repr=False)
 class LinearAttention(v.Node):
-    """Gated linear attention (gated delta net): a state of constant size instead of a KV cache."""
+    """Linear attention: a state of constant size instead of a KV cache.
+
+    With a learned decay for each head it is a gated delta net (Qwen3-Next), with one for each
+    channel of a key Kimi delta attention (KDA), with a fixed one lightning attention.
+    """
 
     layers: int = v.count("layers of this kind", at_most=MOST_LAYERS)
+    decay: Decay = v.choice(Decay, "what decays by a learned rate of its own", default=Decay.HEAD)
     key_heads: int = v.count("key (and query) heads")
     value_heads: int = v.count("value heads")
     key_head_dim: int = v.count("width of a key head")
     value_head_dim: int = v.count("width of a value head")
-    convolution: int = v.count("taps of the causal convolution over queries, keys and values")
+    convolution: int = v.number_of(
+        "taps of the causal convolution over queries, keys and values; 0 for none", default=0
+    )
+    gate_rank: int = v.number_of(
+        "rank of the projection of the output gate; 0 projects in one step", default=0
+    )
 
     @property
     def key_width(self) -> int:
@@ -111,11 +155,82 @@ class LinearAttention(v.Node):
         """Channels of the causal convolution."""
         return 2 * self.key_width + self.value_width
 
+    @property
+    def decay_rank(self) -> int:
+        """Rank of the projection that gives each channel its decay; 0 where there is none."""
+        return self.key_head_dim if self.decay is Decay.CHANNEL else 0
+
+    @property
+    def small_width(self) -> int:
+        """Columns of the projections of decays and strengths that are one a head."""
+        return {Decay.HEAD: 2, Decay.CHANNEL: 1, Decay.FIXED: 0}[self.decay] * self.value_heads
+
+    def gate_parameters(self, hidden: int) -> int:
+        """Weights of the projection of the output gate."""
+        if not self.gate_rank:
+            return hidden * self.value_width
+        return self.gate_rank * (hidden + self.value_width)
+
+    def decay_parameters(self, hidden: int) -> int:
+        """Weights of the decay: its projection, and a rate and an offset for what decays."""
+        match self.decay:
+            case Decay.HEAD:
+                return 2 * self.value_heads
+            case Decay.CHANNEL:
+                offsets = self.key_head_dim * self.value_heads
+                return (
+                    self.decay_rank * hidden
+                    + self.decay_rank * offsets
+                    + offsets
+                    + self.value_heads
+                )
+            case Decay.FIXED:
+                return 0
+
     def parameters(self, hidden: int) -> int:
         """Weights of one layer: inputs, convolution, decay, gated norm, output."""
-        inputs = hidden * (self.convolved_width + self.value_width + 2 * self.value_heads)
-        small = self.convolution * self.convolved_width + 2 * self.value_heads + self.value_head_dim
-        return inputs + small + self.value_width * hidden
+        inputs = hidden * (self.convolved_width + self.small_width) + self.gate_parameters(hidden)
+        small = self.convolution * self.convolved_width + self.value_head_dim
+        return inputs + small + self.decay_parameters(hidden) + self.value_width * hidden
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class Mamba(v.Node):
+    """Mamba2: a state space of constant size instead of a KV cache."""
+
+    layers: int = v.count("layers of this kind", at_most=MOST_LAYERS)
+    heads: int = v.count("heads")
+    head_dim: int = v.count("width of a head")
+    groups: int = v.count("groups of heads that share their inputs to and outputs of the state")
+    state: int = v.count("states of a channel")
+    convolution: int = v.count("taps of the causal convolution")
+    bias: bool = v.boolean("the convolution has a bias", default=True)
+
+    @property
+    def width(self) -> int:
+        """Width of all heads together."""
+        return self.heads * self.head_dim
+
+    @property
+    def convolved_width(self) -> int:
+        """Channels of the causal convolution."""
+        return self.width + 2 * self.groups * self.state
+
+    @property
+    def projected_width(self) -> int:
+        """Columns of the input projection: gate, what is convolved, and a step for each head."""
+        return self.width + self.convolved_width + self.heads
+
+    @property
+    def state_elements(self) -> int:
+        """Elements of the recurrent state of a sequence in one layer."""
+        return self.width * self.state
+
+    def parameters(self, hidden: int) -> int:
+        """Weights of one layer: projections, convolution, decay, step and skip of heads, norm."""
+        taps = (self.convolution + (1 if self.bias else 0)) * self.convolved_width
+        projections = hidden * (self.projected_width + self.width)
+        return projections + taps + 3 * self.heads + self.width
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -162,21 +277,66 @@ class Experts(v.Node):
     shared_gate: bool = v.boolean("a learned gate on the shared expert", default=False)
     router: Router = v.choice(Router, "scores of the router", default=Router.SOFTMAX)
     router_bias: bool = v.boolean("the router has a bias", default=False)
+    latent_size: int = v.number_of(
+        "width that tokens are projected to before they go to their routed experts, and back "
+        "behind them; 0 for that of the residual stream",
+        default=0,
+    )
+    identities: int = v.number_of(
+        "experts of a layer that give a token back as it is; they are chosen as the others are",
+        default=0,
+    )
+    alternate: bool = v.boolean(
+        "layers with experts take turns with those without, instead of coming after them",
+        default=False,
+    )
     bias: bool = v.boolean("the projections of the experts have biases", default=False)
     counts_embedding: bool = v.boolean(
         "the publisher counts the input embedding among the active parameters", default=True
     )
+    counts_output: bool = v.boolean(
+        "the publisher counts the output projection among the active parameters", default=True
+    )
 
-    def routed_parameters(self, hidden: int) -> int:
-        """Weights of one routed expert."""
-        biases = 2 * self.intermediate_size + hidden if self.bias else 0
-        return 3 * hidden * self.intermediate_size + biases
+    @property
+    def choices(self) -> int:
+        """What the router chooses from."""
+        return self.count + self.identities
 
-    def common_parameters(self, hidden: int) -> int:
-        """Weights of one layer that every token passes: router and shared experts."""
-        router = hidden * self.count + (self.count if self.router_bias else 0)
-        shared = 3 * hidden * self.shared_intermediate_size + (hidden if self.shared_gate else 0)
-        return router + shared
+    @property
+    def computing(self) -> float:
+        """Routed experts of a token that compute, on average: the router favours none."""
+        return self.active * self.count / self.choices
+
+    def routed_width(self, hidden: int) -> int:
+        """Width of the tokens that routed experts get."""
+        return self.latent_size or hidden
+
+    def routed_parameters(self, hidden: int, matrices: int = 3) -> int:
+        """Weights of one routed expert of so many matrices."""
+        width = self.routed_width(hidden)
+        biases = (matrices - 1) * self.intermediate_size + width if self.bias else 0
+        return matrices * width * self.intermediate_size + biases
+
+    def common_parameters(self, hidden: int, matrices: int = 3) -> int:
+        """Weights of one layer that every token passes: router, projections, shared experts."""
+        router = hidden * self.choices + (self.choices if self.router_bias else 0)
+        shared = matrices * hidden * self.shared_intermediate_size
+        projections = 2 * hidden * self.latent_size
+        return router + projections + shared + (hidden if self.shared_gate else 0)
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class Published(v.Node):
+    """What the publisher says of a model, beside which its own counts can be set."""
+
+    parameters: float | None = v.number(
+        DIMENSIONLESS, "weights", above=0, at_most=1e15, default=None
+    )
+    active_parameters: float | None = v.number(
+        DIMENSIONLESS, "weights that a token passes", above=0, at_most=1e15, default=None
+    )
+    source: str = v.text("where these counts and the sizes of the model are from")
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -193,6 +353,17 @@ class Vision(v.Node):
     channels: int = v.count("colour channels", default=3)
     positions: int = v.number_of("learned position embeddings", default=0)
     deepstack: int = v.number_of("further mergers, into inner layers of the decoder", default=0)
+    attention_size: int = v.number_of(
+        "width of all attention heads together; 0 for that of the encoder", default=0
+    )
+    gated_mlp: bool = v.boolean("the MLP has a gate", default=False)
+    biases: bool = v.boolean("the projections of the layers have biases", default=True)
+    window: int = v.number_of(
+        "patches that a patch attends to, where not to all of its image; 0 for all", default=0
+    )
+    whole_layers: int = v.number_of(
+        "layers that attend to the whole image all the same", default=0, at_most=MOST_LAYERS
+    )
 
     @property
     def merged_width(self) -> int:
@@ -204,10 +375,22 @@ class Vision(v.Node):
         """Numbers of one patch."""
         return self.channels * self.frames * self.patch_size**2
 
+    @property
+    def attention_width(self) -> int:
+        """Width of all attention heads together."""
+        return self.attention_size or self.hidden_size
+
+    @property
+    def matrices(self) -> int:
+        """Matrices of its MLP."""
+        return 3 if self.gated_mlp else 2
+
     def parameters(self, out: int) -> int:
         """Weights of the encoder with biases, for a decoder of width `out`."""
         h, i, merged = self.hidden_size, self.intermediate_size, self.merged_width
-        layer = 4 * h * h + 4 * h + 2 * h * i + i + h + 4 * h
+        width, up = self.attention_width, self.matrices - 1
+        biases = 3 * width + 2 * h + up * i if self.biases else 0
+        layer = 4 * h * width + self.matrices * h * i + biases + 4 * h
         merger = merged * merged + merged + merged * out + out
         first_norm, other_norms = 2 * h, 2 * merged
         patches = self.patch_elements * h + h + self.positions * h

@@ -12,20 +12,33 @@ from specc.ir import vocabulary as v
 from specc.ir.formats import Quantisation
 from specc.ir.layers import (
     MOST_LAYERS,
+    BlockSparse,
     CompressedAttention,
     Experts,
     Indexer,
     LatentAttention,
     LinearAttention,
+    Mamba,
+    Published,
     SlidingWindow,
     Vision,
 )
-from specc.units import TOKENS, Tokens
+from specc.units import DIMENSIONLESS, TOKENS, Tokens
 
 # The kinds of decoder layers, in the order in which a step runs them. `specc.cost.layers` has a
 # file of each name, which knows its operators, its cache and what divides it; its fields and
 # weights are below.
-LAYER_KINDS = ("grouped", "latent", "compressed", "sliding", "linear", "dense", "experts")
+LAYER_KINDS = (
+    "grouped",
+    "latent",
+    "compressed",
+    "block_sparse",
+    "sliding",
+    "linear",
+    "mamba",
+    "dense",
+    "experts",
+)
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -44,6 +57,26 @@ class Model(v.Node):
     intermediate_size: int = v.number_of(
         "inner width of the dense MLP; 0 where every layer has experts", default=0
     )
+    attention_layers: int | None = v.number(
+        DIMENSIONLESS,
+        "layers that attend to the whole context; `auto`: all that no block describes",
+        whole=True,
+        at_least=0,
+        at_most=MOST_LAYERS,
+        default=None,
+    )
+    mlp_layers: int | None = v.number(
+        DIMENSIONLESS,
+        "layers with a dense MLP; `auto`: all that have no experts",
+        whole=True,
+        at_least=0,
+        at_most=MOST_LAYERS,
+        default=None,
+    )
+    mlp_widths: tuple[float, ...] = v.numbers(
+        "inner widths of the dense MLPs layer by layer, where they differ; 0 for a layer without"
+    )
+    gated_mlp: bool = v.boolean("MLPs have a gate (SwiGLU): three matrices, not two", default=True)
     attention_heads: int = v.count("query heads")
     kv_heads: int = v.count("key-value heads; equal to attention_heads for MHA, 1 for MQA")
     head_dim: int = v.count("width of a query and key head")
@@ -61,12 +94,34 @@ class Model(v.Node):
     query_gate: bool = v.boolean(
         "a gate on the attention output, as wide as the queries", default=False
     )
+    head_gate: bool = v.boolean("a gate on the attention output for each head", default=False)
+    value_is_key: bool = v.boolean(
+        "values of full attention are the keys before they are rotated (Gemma 4)", default=False
+    )
     sinks: bool = v.boolean("a learned attention sink for each head", default=False)
+    post_norms: bool = v.boolean("a norm behind attention and MLP as well (Gemma)", default=False)
     tied_embeddings: bool = v.boolean(
         "the output projection shares the weights of the embedding", default=False
     )
     draft_layers: int = v.number_of(
         "layers for multi-token prediction (MTP)", default=0, at_most=MOST_LAYERS
+    )
+    draft_dense: bool = v.boolean(
+        "these have the dense MLP, whatever the others have", default=False
+    )
+    residual_block: int = v.number_of(
+        "layers whose sum is one of the sources that every layer weighs (attention residuals)",
+        default=0,
+        at_most=MOST_LAYERS,
+    )
+    other_parameters: int = v.number(
+        DIMENSIONLESS,
+        "weights that are loaded and never run in a plan, such as those of an audio encoder: 16 "
+        "bit, whole on every device",
+        whole=True,
+        at_least=0,
+        at_most=10**12,
+        default=0,
     )
     weights: Quantisation | None = v.choice(
         Quantisation, "number format of the published checkpoint", default=None
@@ -87,14 +142,21 @@ class Model(v.Node):
     sliding: SlidingWindow | None = v.block(
         SlidingWindow, "layers with a sliding window", optional=True
     )
-    linear: LinearAttention | None = v.block(
-        LinearAttention, "layers with gated linear attention", optional=True
+    block_sparse: BlockSparse | None = v.block(
+        BlockSparse, "layers that attend to some blocks of the context", optional=True
     )
+    linear: LinearAttention | None = v.block(
+        LinearAttention, "layers with linear attention", optional=True
+    )
+    mamba: Mamba | None = v.block(Mamba, "layers with a state space (Mamba2)", optional=True)
     compressed: CompressedAttention | None = v.block(
         CompressedAttention, "attention over a compressed cache", optional=True
     )
     experts: Experts | None = v.block(Experts, "mixture of experts", optional=True)
     vision: Vision | None = v.block(Vision, "vision encoder", optional=True)
+    published: Published | None = v.block(
+        Published, "what the publisher says of it; nothing is computed from it", optional=True
+    )
 
     @property
     def groups_queries(self) -> bool:
@@ -124,13 +186,38 @@ class Model(v.Node):
     @property
     def dense_layers(self) -> int:
         """Layers with a dense MLP."""
-        return self.layers - self.expert_layers
+        if self.mlp_widths:
+            return sum(1 for width in self.mlp_widths if width)
+        return self.layers - self.expert_layers if self.mlp_layers is None else self.mlp_layers
+
+    @property
+    def alternates(self) -> bool:
+        """Whether layers with experts and without are mixed, instead of the first being dense."""
+        mixed = self.dense_layers + self.expert_layers != self.layers
+        return mixed or (self.experts is not None and self.experts.alternate)
+
+    @property
+    def described_layers(self) -> int:
+        """Layers whose attention a block describes."""
+        blocks = (self.sliding, self.block_sparse, self.linear, self.mamba)
+        return sum(block.layers for block in blocks if block)
 
     @property
     def full_layers(self) -> int:
         """Layers that attend to the whole context."""
-        sliding = self.sliding.layers if self.sliding else 0
-        return self.layers - sliding - (self.linear.layers if self.linear else 0)
+        if self.attention_layers is not None:
+            return self.attention_layers
+        return self.layers - self.described_layers
+
+    @property
+    def attending_layers(self) -> int:
+        """Layers with attention of any kind, or with a state."""
+        return self.full_layers + self.described_layers
+
+    @property
+    def matrices(self) -> int:
+        """Matrices of an MLP: gate, up and down, or the last two."""
+        return 3 if self.gated_mlp else 2
 
     @property
     def indexing_layers(self) -> int:
@@ -142,17 +229,19 @@ class Model(v.Node):
     @property
     def parameters(self) -> int:
         """Number of weights, as publishers count them: tied embeddings once, no draft layers."""
-        return self._of_layers(self.experts.count if self.experts else 0) + self._around_layers
+        routed = self.experts.count if self.experts else 0
+        return round(self._of_layers(routed)) + self._around_layers
 
     @property
     def active_parameters(self) -> int:
         """Weights that one token passes, by the publisher's count; no vision encoder."""
-        skipped = 0
-        if self.experts and not self.experts.counts_embedding and not self.tied_embeddings:
-            skipped = self.vocab_size * self.hidden_size
+        ends = 0
+        if self.experts and not self.tied_embeddings:
+            ends = 2 - self.experts.counts_embedding - self.experts.counts_output
+        skipped = ends * self.vocab_size * self.hidden_size + self.other_parameters
         vision = self.vision.parameters(self.hidden_size) if self.vision else 0
-        active = self.experts.active if self.experts else 0
-        return self._of_layers(active) + self._around_layers - skipped - vision
+        active = self.experts.computing if self.experts else 0
+        return round(self._of_layers(active)) + self._around_layers - skipped - vision
 
     @property
     def draft_parameters(self) -> int:
@@ -161,28 +250,41 @@ class Model(v.Node):
         A draft layer has a projection of two states into one, its norms, and a decoder layer.
         """
         h = self.hidden_size
-        mlp = self._expert_mlp(self.experts.count) if self.experts else self._dense_mlp
+        mlp: float = self._dense_mlp
+        if self.experts and not self.draft_dense:
+            mlp = self._expert_mlp(self.experts.count)
         attention = self._full_attention + round(self._indexing / max(self.full_layers, 1))
-        return self.draft_layers * (2 * h * h + 3 * h + attention + mlp + 2 * h)
+        return round(self.draft_layers * (2 * h * h + 3 * h + attention + mlp + 2 * h))
 
     @property
     def _around_layers(self) -> int:
         embeddings = self.vocab_size * self.hidden_size * (1 if self.tied_embeddings else 2)
         vision = self.vision.parameters(self.hidden_size) if self.vision else 0
-        return embeddings + self.hidden_size + vision
+        return embeddings + self.hidden_size + vision + self.other_parameters
 
-    def _of_layers(self, experts: int) -> int:
+    def _of_layers(self, experts: float) -> float:
         """Weights of all layers with `experts` routed experts counted in each."""
         attention = self.full_layers * self._full_attention
         if self.sliding:
             attention += self.sliding.layers * self._sliding_attention(self.sliding)
         if self.linear:
             attention += self.linear.layers * self.linear.parameters(self.hidden_size)
+        if self.block_sparse:
+            index = self.block_sparse.index_parameters(self.hidden_size)
+            attention += self.block_sparse.layers * (self._full_attention + index)
+        if self.mamba:
+            attention += self.mamba.layers * self.mamba.parameters(self.hidden_size)
         if self.compressed:
             attention += self._compression(self.compressed)
         attention += self._indexing
-        mlp = self.dense_layers * self._dense_mlp + self.expert_layers * self._expert_mlp(experts)
-        return attention + mlp + 2 * self.hidden_size * self.layers
+        mlp = self._dense_mlps + self.expert_layers * self._expert_mlp(experts)
+        return attention + mlp + self._norms
+
+    @property
+    def _norms(self) -> int:
+        """Weights of the norms before attention and MLPs, and of those behind them if any."""
+        normed = self.attending_layers + self.dense_layers + self.expert_layers
+        return self.hidden_size * normed * (2 if self.post_norms else 1)
 
     @property
     def _indexing(self) -> int:
@@ -198,11 +300,13 @@ class Model(v.Node):
         if self.compressed:
             return self._compressed_attention(self.compressed)
         if self.latent:
-            return self.latent.parameters(h, self.attention_heads)
+            gate = h * self.attention_heads * self.latent.value_head_dim if self.query_gate else 0
+            return self.latent.parameters(h, self.attention_heads) + gate
         projections = self._grouped(
             self.attention_heads, self.kv_heads, self.head_dim, self.value_dim, self.sinks
         )
-        return projections + (h * self.query_width if self.query_gate else 0)
+        shared = h * self.kv_heads * self.value_dim if self.value_is_key else 0
+        return projections - shared + (h * self.query_width if self.query_gate else 0)
 
     def _sliding_attention(self, s: SlidingWindow) -> int:
         return self._grouped(s.attention_heads, s.kv_heads, s.head_dim, s.value_head_dim, s.sinks)
@@ -212,6 +316,7 @@ class Model(v.Node):
         qkv, out = heads * width + kv * (width + value), heads * value
         biases = (qkv if self.qkv_bias else 0) + (h if self.output_bias else 0)
         norms = 2 * width if self.qk_norm else 0
+        norms += h * heads if self.head_gate else 0
         norms += (heads + kv) * width if self.qk_norm_whole else 0
         return h * qkv + out * h + biases + norms + (heads if sinks else 0)
 
@@ -240,10 +345,18 @@ class Model(v.Node):
 
     @property
     def _dense_mlp(self) -> int:
-        return 3 * self.hidden_size * self.intermediate_size
+        return self.matrices * self.hidden_size * self.intermediate_size
 
-    def _expert_mlp(self, experts: int) -> int:
+    @property
+    def _dense_mlps(self) -> int:
+        """Weights of the dense MLPs of all layers."""
+        if self.mlp_widths:
+            return self.matrices * self.hidden_size * round(sum(self.mlp_widths))
+        return self.dense_layers * self._dense_mlp
+
+    def _expert_mlp(self, experts: float) -> float:
         if self.experts is None:
             return 0
-        h = self.hidden_size
-        return experts * self.experts.routed_parameters(h) + self.experts.common_parameters(h)
+        h, matrices = self.hidden_size, self.matrices
+        each = self.experts.routed_parameters(h, matrices)
+        return experts * each + self.experts.common_parameters(h, matrices)

@@ -164,7 +164,8 @@ def test_experts(
     count, active, hidden, inner = model
     rules = _rules(device)
     operator = RoutedExperts(
-        name="e", repeat=1, precision=p, hidden=hidden, inner=inner, count=count, active=active,
+        name="e", repeat=1, precision=p, hidden=hidden, inner=inner, count=count,
+        choices=count, active=active,
         local=count // devices, devices=devices, imbalance=imbalance,
     )  # fmt: skip
     rule = rules.data.experts_int8 if p.quantised else rules.data.experts
@@ -286,7 +287,7 @@ def test_a_step_is_its_kernels_and_what_the_host_adds(model, layout, generation)
             assert times.total[row] == pytest.approx(wanted)
             # Errors of a class go together, those of different classes do not.
             spreads = [
-                cost.rules.fit(*key).spread * part / kernels for key, part in classes.items()
+                cost.rules.fit(*key[:2]).spread * part / kernels for key, part in classes.items()
             ]
             assert times.deviation[row] == pytest.approx(plain.norm([*spreads, rule.spread]))
             parts = (
@@ -333,8 +334,8 @@ def _bound(operator, steps: StepTable) -> str:
 def test_few_tokens_are_bound_by_memory_and_many_by_the_matrix_unit() -> None:
     gemm = Gemm(name="g", repeat=1, rows=Rows.TOKENS, inner=4096, outer=4096, precision=PLAIN)
     experts = RoutedExperts(
-        name="e", repeat=1, precision=PLAIN, hidden=4096, inner=2048, count=16, active=2, local=16,
-        devices=1,
+        name="e", repeat=1, precision=PLAIN, hidden=4096, inner=2048, count=16, choices=16,
+        active=2, local=16, devices=1,
     )  # fmt: skip
     for operator in (gemm, experts):
         bounds = [_bound(operator, _decoding(rows)) for rows in (1, 16, 4096, 16_000)]

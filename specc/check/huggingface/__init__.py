@@ -8,14 +8,15 @@ Read `families.py` first.
 """
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 
 from specc.check.convert import brief, check_read
 from specc.check.huggingface.checkpoint import checkpoint
 from specc.check.huggingface.config import ConfigFile, Fields
-from specc.check.huggingface.families import FAMILIES
-from specc.check.huggingface.keys import HARMLESS, HARMLESS_IN_VISION, OF_CHECKPOINTS
+from specc.check.huggingface.families import FAMILIES, Family
+from specc.check.huggingface.keys import HARMLESS, HARMLESS_IN_ENCODERS, OF_CHECKPOINTS
 from specc.check.problems import ProblemError, problem
 from specc.diagnostics import Span, did_you_mean
 from specc.ir import Model
@@ -45,25 +46,21 @@ def read_config(
     )
     architecture = str(given.get("architecture") or config.architecture())
     if architecture not in FAMILIES:
-        raise config.problem(
-            f"the architecture {brief(architecture)} of '{path.name}' is not supported",
-            help="known: "
-            + ", ".join(sorted(FAMILIES))
-            + "; if it is built as one of these, write architecture = … beside 'config'",
-        )
-    text = config.nested("text_config") or config
+        raise _unknown(config, architecture)
     family = FAMILIES[architecture]
-    fields = family.read(text)
-    vision = config.nested("vision_config")
-    if vision is not None and family.vision is not None:
-        config.only("language_model_only", False)
-        fields["vision"] = family.vision(vision, fields["hidden_size"])
-        vision.refuse_unknown(HARMLESS_IN_VISION)
-    tied = (config if config.get("tie_word_embeddings") is not None else text).flag(
-        "tie_word_embeddings"
-    )
+    outer, text = _decoder_of(config)
+    harmless = HARMLESS.union(family.harmless)
+    decoder = family if family.read else _inner_family(text)
+    assert decoder.read is not None
+    fields = decoder.read(text)
+    known = harmless.union(decoder.harmless)
+    fields |= _encoders(family, config, outer, fields["hidden_size"])
+    said = [one for one in (config, outer, text) if one.get("tie_word_embeddings") is not None]
+    tied = (said or [text])[0].flag("tie_word_embeddings", default=decoder.tied)
     text.repeats("tie_word_embeddings", tied, "tie_word_embeddings outside of text_config")
     read = {"architecture": architecture, **fields, "tied_embeddings": tied}
+    for key in ("dtype", "torch_dtype"):
+        outer.repeats(key, config.get(key), f"{key} outside of it")
     if "weights" not in given:
 
         def beside(name: str) -> ConfigFile | None:
@@ -76,11 +73,90 @@ def read_config(
     else:
         for one in (config, text):
             one.asked.update(OF_CHECKPOINTS)
-    known = HARMLESS.union(family.harmless)
-    config.refuse_unknown(known)
-    text.refuse_unknown(known)
+    for one in (config, outer, text):
+        one.refuse_unknown(known)
     check_read(Model, read, span, path.name)
     return read
+
+
+def _unknown(config: ConfigFile, architecture: str) -> ProblemError:
+    """Return what to do about an architecture that nobody knows: name one, or write a block."""
+    _, text = _decoder_of(config)
+    sizes = [
+        f"{field} = {value}{' tok' if field == 'max_positions' else ''}"
+        for key, field in _SIZES.items()
+        if type(value := text.values.get(key)) is int and value > 0
+    ]
+    sizes = sizes or [f"{field} = …" for field in _SIZES.values()]
+    block = f"model NAME {{ {'; '.join(sizes)} }}"
+    close = get_close_matches(architecture, FAMILIES, n=3, cutoff=0.6)
+    such_as = f" such as {' or '.join(close)}" if close else ""
+    return config.problem(
+        f"the architecture {brief(architecture)} of '{config.file}' is not supported",
+        why="how its layers are built is not known",
+        help=f"if they are built as those of a known one{such_as} (all: specc list architectures), "
+        f"write architecture = … beside 'config'; or write the model as a block: {block}, with "
+        "the blocks that its layers need (specc explain model)",
+    )
+
+
+# Keys that say the same in every file, and the fields that they are.
+_SIZES = {
+    "num_hidden_layers": "layers",
+    "hidden_size": "hidden_size",
+    "intermediate_size": "intermediate_size",
+    "num_attention_heads": "attention_heads",
+    "num_key_value_heads": "kv_heads",
+    "head_dim": "head_dim",
+    "vocab_size": "vocab_size",
+    "max_position_embeddings": "max_positions",
+}
+
+
+def _decoder_of(config: ConfigFile) -> tuple[ConfigFile, ConfigFile]:
+    """Return the object that names the parts of a model, and that which is its decoder."""
+    outer = config.nested("thinker_config") or config
+    return outer, outer.nested("text_config") or outer.nested("llm_config") or outer
+
+
+def _inner_family(text: ConfigFile) -> Family:
+    """Return the family of a decoder that names its own architecture."""
+    architecture = text.architecture()
+    family = FAMILIES.get(architecture)
+    if family is not None and family.read is not None:
+        return family
+    raise _unknown(text, architecture)
+
+
+def _encoders(family: Family, config: ConfigFile, outer: ConfigFile, width: int) -> Fields:
+    """Return what a model has beside its decoder, for one of a width.
+
+    Raises:
+        ProblemError: it has an encoder whose weights nobody would count.
+    """
+    fields: Fields = {}
+    beside = family.beside(config) if family.beside else 0
+    if beside:
+        fields["other_parameters"] = beside
+    vision = outer.nested("vision_config")
+    if vision is not None and family.vision is not None:
+        config.only("language_model_only", False)
+        fields["vision"] = family.vision(vision, width)
+    found = {key: outer.nested(key) for key in _ENCODERS}
+    encoders = {key: encoder for key, encoder in found.items() if encoder is not None}
+    if encoders and not (family.vision or family.beside):
+        names = ", ".join(f'"{key}"' for key in encoders)
+        raise config.problem(
+            f"'{config.file}' has an encoder that specc cannot count: {names}",
+            why="its weights would be missing from the memory of every device",
+            help=f"to plan the decoder alone, write ignore = [{names}] beside 'config'",
+        )
+    for encoder in encoders.values():
+        encoder.refuse_unknown(HARMLESS | HARMLESS_IN_ENCODERS)
+    return fields
+
+
+_ENCODERS = ("vision_config", "audio_config")
 
 
 def _without(config: Fields, ignored: tuple[str, ...], path: Path, span: Span) -> Fields:
@@ -110,7 +186,17 @@ def _stripped(config: Fields, ignored: tuple[str, ...]) -> Fields:
     }
 
 
-_NESTED = ("text_config", "vision_config", "rope_scaling", "rope_parameters")
+_NESTED = (
+    "audio_config",
+    "linear_attn_config",
+    "llm_config",
+    "rope_parameters",
+    "rope_scaling",
+    "sparse_attention_config",
+    "text_config",
+    "thinker_config",
+    "vision_config",
+)
 
 
 def _load(workspace: Workspace, path: Path, span: Span) -> Fields:

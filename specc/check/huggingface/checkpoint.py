@@ -48,7 +48,7 @@ _MODELOPT = {
     "W8A16": Quantisation.W8A16,
     "W8A8_SQ_PER_CHANNEL": Quantisation.W8A8,
 }
-_METHODS = ("fp8", "mxfp4", "modelopt", "compressed-tensors", "gptq", "awq", "ascend")
+_METHODS = ("fp8", "fbgemm_fp8", "mxfp4", "modelopt", "compressed-tensors", "gptq", "awq", "ascend")
 
 # The part of a model that a weight is of, by its name; the first that matches.
 _PARTS: tuple[tuple[str, str], ...] = (
@@ -124,6 +124,8 @@ def _known(
 def _quantised(config: ConfigFile, quantised: ConfigFile, plain: Quantisation) -> Parts:
     """Return the formats by `quantization_config`."""
     match quantised.get("quant_method"):
+        case "fbgemm_fp8":
+            return {"usual": Quantisation.FP8}
         case "fp8":
             packed = config.word("expert_dtype", "fp4", "fp8", default="fp8") == "fp4"
             rest, experts = Quantisation.FP8, quantised.get("moe_quant_algo")

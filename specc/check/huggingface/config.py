@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from attrs import Factory, frozen
+from attrs import Factory, evolve, frozen
 
 from specc.check.convert import brief
 from specc.check.problems import ProblemError, problem
@@ -21,12 +21,18 @@ class ConfigFile(Record):
 
     Attributes:
         asked: keys that were read; the others must be harmless.
+        opened: the objects below keys that were read.
     """
 
     values: Mapping[str, Any]
     file: str
     span: Span
     asked: set[str] = Factory(set)
+    opened: dict[str, "ConfigFile"] = Factory(dict)
+
+    def having(self, values: Fields) -> "ConfigFile":
+        """Return the same object with other values of some keys, which its class gives it."""
+        return evolve(self, values={**self.values, **values})
 
     def get(self, key: str) -> Any:
         """Return what a key has, None if it is missing or null."""
@@ -75,7 +81,7 @@ class ConfigFile(Record):
         if value is None:
             return None
         if isinstance(value, dict):
-            return ConfigFile(value, self.file, self.span)
+            return self.opened.setdefault(key, ConfigFile(value, self.file, self.span))
         raise self.problem(f"'{key}' of '{self.file}' is {brief(value)}, not an object")
 
     def word(self, key: str, *known: str, default: str) -> str:
@@ -169,10 +175,10 @@ class ConfigFile(Record):
                 )
         return value
 
-    def all_layers(self, kind: str, key: str = "layer_types") -> None:
-        """Refuse layers of another kind, where there is a list of kinds."""
-        if self.get(key) is not None:
-            self.layer_types((kind,), key)
+    def all_layers(self, *kinds: str) -> None:
+        """Refuse layers of other kinds, or of several, where there is a list of kinds."""
+        if self.get("layer_types") is not None and len(set(self.layer_types(kinds))) > 1:
+            raise self.problem(f"'layer_types' of '{self.file}' names several kinds")
 
     def only(self, key: str, *allowed: Any) -> None:
         """Refuse a setting that changes the computation and has no rule."""

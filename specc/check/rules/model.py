@@ -28,18 +28,25 @@ def heads(model: Model) -> Iterator[Diagnostic]:
 
 def layers(model: Model) -> Iterator[Diagnostic]:
     """Layers of all kinds together are the layers of the model."""
-    if model.full_layers < 0:
+    if model.full_layers < 0 or model.attending_layers > model.layers:
         yield Diagnostic(
             "E0422",
             f"more layers are described than the {model.layers} that the model has",
             (label_of(model, "layers", "all layers"),),
-            why="sliding and linear layers are part of them",
+            why="those with full, sliding, sparse or linear attention and with a state space are "
+            "part of them",
+        )
+    if model.mlp_widths and len(model.mlp_widths) != model.layers:
+        yield Diagnostic(
+            "E0422",
+            f"'mlp_widths' lists {len(model.mlp_widths)} layers, and the model has {model.layers}",
+            (label_of(model, "mlp_widths", "one width for each layer, 0 for none"),),
         )
 
 
 def layers_with_experts(model: Model) -> Iterator[Diagnostic]:
     """Layers with experts are some of the layers."""
-    if model.experts and model.dense_layers < 0:
+    if model.experts and model.expert_layers > model.layers:
         yield Diagnostic(
             "E0423",
             f"{model.expert_layers} layers have experts, but there are {model.layers}",
@@ -52,7 +59,7 @@ def layers_with_experts(model: Model) -> Iterator[Diagnostic]:
 
 def dense_layers(model: Model) -> Iterator[Diagnostic]:
     """A layer without experts has a dense MLP."""
-    if model.dense_layers > 0 and not model.intermediate_size:
+    if model.dense_layers > 0 and not (model.intermediate_size or model.mlp_widths):
         yield Diagnostic(
             "E0424",
             f"{model.dense_layers} dense layers have no MLP width",

@@ -13,6 +13,7 @@ from specc.cost.layers.base import Layers
 from specc.cost.layers.draft import draft, draft_part
 from specc.cost.layers.embedding import Embedding
 from specc.cost.layers.head import Head
+from specc.cost.layers.residual import ResidualStream
 from specc.cost.layers.stages import Stages
 from specc.cost.layers.vision import VisionEncoder
 from specc.cost.operators.base import Operator
@@ -31,6 +32,7 @@ LAYERS: tuple[type[Layers], ...] = (
     VisionEncoder,
     Embedding,
     *(_kind(name) for name in LAYER_KINDS),
+    ResidualStream,
     Stages,
     Head,
 )

@@ -1,6 +1,7 @@
 """What kinds of attention share: an attention operator, and exchanges over a shared context."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from specc.cost.operators.attention import Attention, AttentionPhase
 from specc.cost.operators.base import Operator, Rows
@@ -10,7 +11,11 @@ from specc.cost.site import Site, communication
 
 
 def attention_of(
-    site: Site, phase: AttentionPhase, name: str, layers: float, **shape: int
+    site: Site,
+    phase: AttentionPhase,
+    name: str,
+    layers: float,
+    **shape: Any,
 ) -> Attention:
     """One phase of attention; context parallelism gives a device a share of the decode context.
 

@@ -56,9 +56,16 @@ class Layers(Record):
         """Return the elements that a token leaves in the KV cache of one layer, for good."""
         return 0
 
-    def sequence_bytes(self, site: Site) -> float:
-        """Return the bytes that a sequence holds in all these layers, whatever its length."""
+    def page_bytes(self, site: Site) -> float:
+        """Return the bytes of the state of a sequence in one layer; 0 where there is none."""
         return 0.0
+
+    def sequence_bytes(self, site: Site) -> float:
+        """Return the bytes that a sequence holds in all these layers, whatever its length.
+
+        Of a state there is one more for each token that is drafted, which may be refused.
+        """
+        return self.count * (1 + site.drafted) * self.page_bytes(site)
 
     def table_bytes(self, site: Site) -> int:
         """Return the bytes of position tables that each new token holds, in all these layers."""

@@ -1,5 +1,6 @@
-"""Dense MLPs with a gated activation (SwiGLU)."""
+"""Dense MLPs, with a gate (SwiGLU) or without."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Self
 
@@ -18,36 +19,57 @@ class DenseMlp(Layers):
 
     @classmethod
     def of(cls, model: Model) -> Self | None:
-        """Return the layers of a model that have no experts."""
+        """Return the layers of a model that have a dense MLP."""
         return cls(model, model.dense_layers) if model.dense_layers else None
 
     @property
     def drafts(self) -> bool:
-        """They are the MLP of draft layers where the model has no experts."""
-        return self.model.experts is None
+        """They are the MLP of draft layers, of a model with experts if it says so."""
+        return self.model.experts is None or self.model.draft_dense
 
     def operators(self, site: Site) -> Iterator[Operator]:
         """Yield the operators of all these layers in one step."""
-        h, i = site.hidden, self.model.intermediate_size // site.layout.tp
-        layers, p = self.count, site.precisions.mlp
-        share = site.norm_share
+        h, layers, p, share = site.hidden, self.count, site.precisions.mlp, site.norm_share
         yield add_norm(site, "add_norm", layers, quantised=p.quantised, share=share)
-        yield linear("gate_up", h, 2 * i, layers, p)
-        yield copy("swiglu", 3 * i * HALF, layers)
-        if p.quantised:
-            yield quantise("mlp_quant", i, layers, dynamic=p.dynamic)
-        yield linear("down", i, h, layers, p)
+        widths = self._widths()
+        for width, count in widths.items():
+            of = "" if len(widths) == 1 else f"_{width}"
+            yield from self._matrices(site, of, width // site.layout.tp, count)
         yield from all_reduce(site, "mlp_all_reduce", layers, h)
         yield copy("residual_add", 3 * h * HALF, layers, share=share)
 
+    def _matrices(self, site: Site, of: str, i: int, layers: float) -> Iterator[Operator]:
+        """Yield the operators of MLPs of `i` columns on a rank."""
+        h, p, up = site.hidden, site.precisions.mlp, self.model.matrices - 1
+        names = ("gate_up", "swiglu") if self.model.gated_mlp else ("up", "activation")
+        yield linear(names[0] + of, h, up * i, layers, p)
+        yield copy(names[1] + of, (up + 1) * i * HALF, layers)
+        if p.quantised:
+            yield quantise(f"mlp_quant{of}", i, layers, dynamic=p.dynamic)
+        yield linear(f"down{of}", i, h, layers, p)
+
+    def _widths(self) -> dict[int, float]:
+        """Return the inner widths, widest first, with how many layers have each."""
+        listed = Counter(round(width) for width in self.model.mlp_widths if width)
+        if not listed:
+            return {self.model.intermediate_size: self.count}
+        return dict(sorted(listed.items(), reverse=True))
+
     def in_stage(self, first: int, end: int) -> float:
-        """Where others have experts, these are the first layers."""
+        """Where others have experts and do not take turns with these, they are the first ones."""
+        if self.model.mlp_widths:
+            mean = sum(self.model.mlp_widths) / self.count
+            return sum(self.model.mlp_widths[first:end]) / mean
+        if self.model.alternates:
+            return super().in_stage(first, end)
         return max(0.0, min(end, self.count) - first)
 
     def tensor_problem(self, tp: int) -> str:
         """Every rank has as many columns."""
-        width = self.model.intermediate_size
-        return f"TP = {tp} does not divide the MLP width {width}" if width % tp else ""
+        for width in self._widths():
+            if width % tp:
+                return f"TP = {tp} does not divide the MLP width {width}"
+        return ""
 
 
 KIND = DenseMlp

@@ -44,14 +44,15 @@ class ExpertMlp(Layers):
 
     @property
     def drafts(self) -> bool:
-        """They are the MLP of draft layers."""
-        return True
+        """They are the MLP of draft layers, unless these are dense."""
+        return not self.model.draft_dense
 
     def operators(self, site: Site) -> Iterator[Operator]:
         """Yield the operators of all these layers in one step."""
         h, tp, layers, share = site.hidden, site.layout.tp, self.count, self.share(site)
         yield add_norm(site, "expert_add_norm", layers, quantised=False, share=site.norm_share)
         yield from self.router(site)
+        yield from self._latent(site, "expert_latent_down")
         yield from self._gather_tokens(site)
         yield from self._exchange(site, "dispatch")
         yield from self.routed(site)
@@ -60,6 +61,7 @@ class ExpertMlp(Layers):
         if self.shape.shared_intermediate_size:
             yield from self._shared(site)
         yield from self.reduction(site)
+        yield from self._latent(site, "expert_latent_up")
         if site.slices_tokens and tp > 1:
             yield communication(
                 "expert_all_gather", Collective.ALL_GATHER, h * HALF, tp, layers, share=share
@@ -67,12 +69,19 @@ class ExpertMlp(Layers):
         yield copy("expert_residual_add", 3 * h * HALF, layers, share=site.norm_share)
 
     def in_stage(self, first: int, end: int) -> float:
-        """Layers with experts come after those without."""
+        """Layers with experts come after those without, unless they take turns."""
+        if self.model.alternates:
+            return super().in_stage(first, end)
         return max(0.0, end - max(first, self.model.layers - self.count))
 
     def share(self, site: Site) -> float:
         """Return the share of the tokens that a rank routes."""
         return 1 / site.layout.tp if site.slices_tokens else 1.0
+
+    @property
+    def width(self) -> int:
+        """Width of the tokens that routed experts get."""
+        return self.shape.routed_width(self.model.hidden_size)
 
     def block(self, site: Site) -> RoutedExperts:
         """Return the experts of one device as one operator."""
@@ -81,9 +90,11 @@ class ExpertMlp(Layers):
             name="experts",
             repeat=self.count,
             precision=site.precisions.experts,
-            hidden=site.hidden,
+            hidden=self.width,
             inner=e.intermediate_size // layout.moe_tp,
+            matrices=self.model.matrices,
             count=e.count,
+            choices=e.choices,
             active=e.active,
             local=(e.count + site.placement.redundant) // layout.ep,
             devices=layout.ep,
@@ -97,8 +108,9 @@ class ExpertMlp(Layers):
     def router(self, site: Site) -> Iterator[Operator]:
         """Scores of the experts, and the choice of the best."""
         e, layers, share = self.shape, self.count, self.share(site)
-        yield linear("router", site.hidden, e.count, layers, PLAIN, share=share, bias=e.router_bias)
-        yield copy("router_top_k", HALF * e.count + 8 * e.active, layers, share=share)
+        n = e.choices
+        yield linear("router", site.hidden, n, layers, PLAIN, share=share, bias=e.router_bias)
+        yield copy("router_top_k", HALF * n + 8 * e.active, layers, share=share)
 
     def routed(self, site: Site) -> Iterator[Operator]:
         """What the experts do with the token copies that came to them."""
@@ -108,6 +120,15 @@ class ExpertMlp(Layers):
         """The weighted sum of a token's copies, where the experts have not formed it."""
         yield from ()
 
+    def _latent(self, site: Site, name: str) -> Iterator[Operator]:
+        """The projection of tokens to the width of the experts, or back; whole on each rank."""
+        inner, outer = site.hidden, self.shape.latent_size
+        if name.endswith("up"):
+            inner, outer = outer, inner
+        if self.shape.latent_size:
+            share, p = self.share(site), site.precisions.shared_experts
+            yield linear(name, inner, outer, self.count, p, share=share)
+
     def _exchange(self, site: Site, name: str) -> Iterator[Operator]:
         """Token copies to the devices of their experts, or back."""
         e, layers, share = self.shape, self.count, self.share(site)
@@ -116,16 +137,16 @@ class ExpertMlp(Layers):
             return
         # The fused kernels send quantised tokens with a scale each.
         quantised = fused and name == "dispatch" and site.precisions.experts.quantised
-        element = 1 + SCALE / site.hidden if quantised else HALF
+        element = 1 + SCALE / self.width if quantised else HALF
         collective = Collective.ALL_TO_ALL
         if fused:
             dispatches = name == "dispatch"
             collective = Collective.FUSED_DISPATCH if dispatches else Collective.FUSED_COMBINE
-        copies = e.active * (1 - 1 / layout.ep) * site.placement.imbalance
+        copies = e.computing * (1 - 1 / layout.ep) * site.placement.imbalance
         yield communication(
             name,
             collective,
-            copies * site.hidden * element,
+            copies * self.width * element,
             layout.ep,
             layers,
             share=share,
@@ -140,7 +161,7 @@ class ExpertMlp(Layers):
             yield communication(
                 "tokens_all_gather",
                 Collective.ALL_GATHER,
-                site.hidden * HALF,
+                self.width * HALF,
                 replicas,
                 self.count,
                 stride=site.layout.tp * site.layout.cp,
@@ -149,7 +170,7 @@ class ExpertMlp(Layers):
 
     def reduction(self, site: Site) -> Iterator[Operator]:
         """The sum over devices that hold parts of the experts, back to each replica."""
-        layout, h, layers = site.layout, site.hidden, self.count
+        layout, h, layers = site.layout, self.width, self.count
         if site.slices_tokens:
             if layout.moe_tp > 1:
                 yield communication(
@@ -182,8 +203,10 @@ class ExpertMlp(Layers):
             i, share = i // site.layout.tp, 1.0
         if p.quantised:
             yield quantise("shared_quant", h, layers, share=share, dynamic=p.dynamic)
-        yield linear("shared_gate_up", h, 2 * i, layers, p, share=share)
-        yield copy("shared_swiglu", 3 * i * HALF, layers, share=share)
+        up = self.model.matrices - 1
+        names = ("gate_up", "swiglu") if self.model.gated_mlp else ("up", "activation")
+        yield linear(f"shared_{names[0]}", h, up * i, layers, p, share=share)
+        yield copy(f"shared_{names[1]}", (up + 1) * i * HALF, layers, share=share)
         if p.quantised:
             yield quantise("shared_inner_quant", i, layers, share=share, dynamic=p.dynamic)
         yield linear("shared_down", i, h, layers, p, share=share)

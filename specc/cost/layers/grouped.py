@@ -59,17 +59,37 @@ def grouped_elements(m: Model, tp: int) -> int:
     return max(1, m.kv_heads // tp) * (m.head_dim + m.value_dim)
 
 
-def grouped(site: Site, m: Model, layers: float, window: int = 0) -> Iterator[Operator]:
-    """Yield the operators of `layers` layers of the shape that `m` has.
+@frozen
+class Reach:
+    """What of the context a query attends to, and what its operators are called.
 
-    With a `window` each query sees that many tokens at most.
+    Attributes:
+        prefix: of the names.
+        window: tokens at most, the last ones; 0 for all.
+        chunk: tokens after which the context begins anew; 0 for never.
+        top_k: tokens at most, which are picked; 0 for all.
+        assumed: whether nobody measured such kernels.
     """
+
+    prefix: str = ""
+    window: int = 0
+    chunk: int = 0
+    top_k: int = 0
+    assumed: bool = False
+
+
+ALL = Reach()
+
+
+def grouped(site: Site, m: Model, layers: float, reach: Reach = ALL) -> Iterator[Operator]:
+    """Yield the operators of `layers` layers of the shape that `m` has."""
     h, d, p = m.hidden_size, m.head_dim, site.precisions.attention
     heads, kv_heads = m.attention_heads // site.layout.tp, site.split(m.kv_heads)
     query, key, value = heads * d, kv_heads * d, kv_heads * m.value_dim
     out = heads * m.value_dim
-    prefix = "sliding_" if window else ""
-    projected = query + key + value + (query if m.query_gate else 0)
+    prefix = reach.prefix
+    projected = query + key + (0 if m.value_is_key else value)
+    projected += (query if m.query_gate else 0) + (heads if m.head_gate else 0)
     yield norm(f"{prefix}input_norm", h, layers, quantised=p.quantised, share=site.norm_share)
     yield linear(f"{prefix}qkv", h, projected, layers, p, bias=m.qkv_bias)
     if m.qk_norm or m.qk_norm_whole:
@@ -90,11 +110,14 @@ def grouped(site: Site, m: Model, layers: float, window: int = 0) -> Iterator[Op
             key_dim=d,
             value_dim=m.value_dim,
             cached_width=key + value,
-            window=window,
+            window=reach.window,
+            chunk=reach.chunk,
+            top_k=reach.top_k,
+            assumed=reach.assumed,
         )
     yield from result_exchange(site, prefix, out, heads, layers)
-    if m.query_gate:
-        yield copy(f"{prefix}gate", 3 * query * HALF, layers)
+    if m.query_gate or m.head_gate:
+        yield copy(f"{prefix}gate", 3 * out * HALF, layers)
     if p.quantised:
         yield quantise(f"{prefix}attention_quant", out, layers, dynamic=p.dynamic)
     yield linear(f"{prefix}output", out, h, layers, p, bias=m.output_bias)

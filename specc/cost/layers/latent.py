@@ -14,6 +14,7 @@ from specc.cost.precision import HALF, PLAIN
 from specc.cost.site import (
     Site,
     all_reduce,
+    copy,
     head_norm,
     kv_write,
     linear,
@@ -48,6 +49,9 @@ class MultiHeadLatentAttention(FullAttention):
             yield from self.indexing(site, self.model.indexer)
         yield kv_write("kv_write", a.cached_width, layers, site.precisions.kv_bytes)
         yield from self.attention(site)
+        if self.model.query_gate:
+            yield linear("gate_projection", h, results, layers, p)
+            yield copy("gate", 3 * results * HALF, layers)
         if p.quantised:
             yield quantise("attention_quant", results, layers, dynamic=p.dynamic)
         yield linear("output", results, h, layers, p)
@@ -80,7 +84,8 @@ class MultiHeadLatentAttention(FullAttention):
         else:
             yield linear("latent_down", h, width + a.cached_width, layers, p)
         yield head_norm("kv_norm", a.kv_rank, a.kv_rank, layers)
-        yield rope("rope", (heads + 1) * a.rope_head_dim, a.rope_head_dim, layers)
+        if a.rotates:
+            yield rope("rope", (heads + 1) * a.rope_head_dim, a.rope_head_dim, layers)
 
     def indexing(self, site: Site, i: Indexer) -> Iterator[Operator]:
         """Scores of all cached tokens for each query, and the best of them."""
@@ -134,7 +139,7 @@ class MultiHeadLatentAttention(FullAttention):
     @property
     def rotated_width(self) -> int:
         """The part of a head that is rotated."""
-        return self.shape.rope_head_dim
+        return self.shape.rope_head_dim if self.shape.rotates else 0
 
     def table_bytes(self, site: Site) -> int:
         """Rows of cosine and sine in every layer."""

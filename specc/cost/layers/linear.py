@@ -1,4 +1,7 @@
-"""Gated linear attention (gated delta net): a state of constant size instead of a KV cache."""
+"""Linear attention: a state of constant size instead of a KV cache.
+
+Gated delta nets, Kimi delta attention (KDA) and lightning attention differ in how a state decays.
+"""
 
 from collections.abc import Iterator
 from typing import ClassVar, Self
@@ -7,19 +10,22 @@ from attrs import frozen
 
 from specc.cost.layers.base import Layers, unshared_problem
 from specc.cost.operators.attention import AttentionPhase, LinearAttentionScan
-from specc.cost.operators.base import Operator, OperatorClass
+from specc.cost.operators.base import Operator
 from specc.cost.precision import HALF, PLAIN
 from specc.cost.site import Site, all_reduce, head_norm, linear, norm, quantise
 from specc.ir import Layout
-from specc.ir.layers import LinearAttention
+from specc.ir.layers import Decay, LinearAttention
 from specc.ir.model import Model
 
-_STATE_BYTES = 4  # an element of a state is fp32
+STATE_BYTES = 4  # an element of a state is fp32
 
 
 @frozen(eq=False, repr=False)
 class GatedLinearAttention(Layers):
-    """Layers that fold all tokens before into a state."""
+    """Layers that fold all tokens before into a state.
+
+    The scan of a gated delta net was measured; those of other kinds count as assumed.
+    """
 
     counted_as: ClassVar[str] = "linear_attention_layers"
 
@@ -35,36 +41,57 @@ class GatedLinearAttention(Layers):
         a, layers = self.shape, self.count
         h, tp, p = site.hidden, site.layout.tp, site.precisions.attention
         key, value = a.key_width // tp, a.value_width // tp
-        value_heads = a.value_heads // tp
-        convolved = 2 * key + value
+        value_heads, convolved = a.value_heads // tp, 2 * key + value
+        gate = 0 if a.gate_rank else value
         yield norm("linear_input_norm", h, layers, quantised=p.quantised, share=site.norm_share)
-        yield linear("linear_qkvz", h, convolved + value, layers, p)
-        yield linear("linear_decay", h, 2 * value_heads, layers, PLAIN)
-        yield head_norm("linear_convolution", convolved, a.convolution * convolved, layers)
-        for phase in AttentionPhase:
-            yield LinearAttentionScan(
-                name=f"{phase.value}_linear_attention",
-                repeat=layers,
-                kind=OperatorClass.VECTOR
-                if phase is AttentionPhase.DECODE
-                else OperatorClass.PREFILL_ATTENTION,
-                phase=phase,
-                value_heads=value_heads,
-                key_dim=a.key_head_dim,
-                value_dim=a.value_head_dim,
-                row_bytes=HALF * (convolved + value),
-            )
-        yield head_norm("linear_gated_norm", value, a.value_head_dim + 2 * value_heads, layers)
+        yield linear("linear_qkvz", h, convolved + gate, layers, p)
+        if a.gate_rank:
+            yield linear("linear_gate_down", h, a.gate_rank, layers, PLAIN)
+            yield linear("linear_gate_up", a.gate_rank, value, layers, PLAIN)
+        if a.small_width:
+            yield linear("linear_decay", h, a.small_width // tp, layers, PLAIN)
+        if a.decay_rank:
+            channels = value_heads * a.key_head_dim
+            yield linear("linear_decay_down", h, a.decay_rank, layers, PLAIN)
+            yield linear("linear_decay_up", a.decay_rank, channels, layers, PLAIN)
+        if a.convolution:
+            taps = a.convolution * convolved
+            yield head_norm("linear_convolution", convolved, taps, layers)
+        yield from scans(
+            "linear_attention",
+            layers,
+            value_heads,
+            (a.key_head_dim, a.value_head_dim),
+            convolved + value,
+            assumed=a.decay is not Decay.HEAD,
+        )
+        yield head_norm("linear_gated_norm", value, a.value_head_dim + self._rates(tp), layers)
         if p.quantised:
             yield quantise("linear_quant", value, layers, dynamic=p.dynamic)
         yield linear("linear_output", value, h, layers, p)
         yield from all_reduce(site, "linear_all_reduce", layers, h)
 
-    def sequence_bytes(self, site: Site) -> float:
-        """The recurrent state, and the inputs that the taps of the convolution still see."""
+    def _rates(self, tp: int) -> int:
+        """Return the learned rates and offsets of decays on a rank."""
         a = self.shape
-        states = a.state_elements * _STATE_BYTES + a.convolution * a.convolved_width * HALF
-        return a.layers * states / site.layout.tp
+        heads = a.value_heads // tp
+        match a.decay:
+            case Decay.HEAD:
+                return 2 * heads
+            case Decay.CHANNEL:
+                return heads * (1 + a.key_head_dim)
+            case Decay.FIXED:
+                return 0
+
+    def page_bytes(self, site: Site) -> float:
+        """The recurrent state, and the inputs that the taps of the convolution still see.
+
+        With drafts, a state for each token that is proposed, and as many more inputs.
+        """
+        a = self.shape
+        tokens = a.convolution - 1 + site.drafted if a.convolution else 0
+        states = a.state_elements * STATE_BYTES + tokens * a.convolved_width * HALF
+        return states / site.layout.tp
 
     def tensor_problem(self, tp: int) -> str:
         """Every rank has as many key heads."""
@@ -74,6 +101,29 @@ class GatedLinearAttention(Layers):
     def context_problem(self, layout: Layout) -> str:
         """A state holds the whole context."""
         return unshared_problem(layout)
+
+
+def scans(
+    name: str,
+    layers: float,
+    heads: int,
+    state: tuple[int, int],
+    row: int,
+    *,
+    assumed: bool,
+) -> Iterator[Operator]:
+    """Yield the recurrences of both phases: `row` elements in and out, a `state` each head."""
+    for phase in AttentionPhase:
+        yield LinearAttentionScan(
+            name=f"{phase.value}_{name}",
+            repeat=layers,
+            assumed=assumed,
+            phase=phase,
+            value_heads=heads,
+            key_dim=state[0],
+            value_dim=state[1],
+            row_bytes=HALF * row,
+        )
 
 
 KIND = GatedLinearAttention

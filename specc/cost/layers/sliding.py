@@ -1,4 +1,4 @@
-"""Grouped-query attention over a sliding window of the last tokens."""
+"""Grouped-query attention over a window of the last tokens, which slides or begins anew."""
 
 import math
 from collections.abc import Iterator
@@ -6,8 +6,8 @@ from typing import ClassVar, Self
 
 from attrs import evolve, frozen
 
-from specc.cost.layers.base import Layers, unshared_problem
-from specc.cost.layers.grouped import grouped, grouped_elements
+from specc.cost.layers.base import Layers, shared_heads_problem, unshared_problem
+from specc.cost.layers.grouped import Reach, grouped, grouped_elements
 from specc.cost.operators.base import Operator
 from specc.cost.site import Site
 from specc.ir import Layout
@@ -31,7 +31,11 @@ class SlidingAttention(Layers):
 
     def operators(self, site: Site) -> Iterator[Operator]:
         """Yield the operators of all these layers in one step."""
-        yield from grouped(site, _with_heads(self.model, self.shape), self.count, self.shape.window)
+        s = self.shape
+        reach = Reach("sliding_", window=s.window)
+        if s.chunked:
+            reach = Reach("chunked_", chunk=s.window, assumed=True)
+        yield from grouped(site, _with_heads(self.model, s), self.count, reach)
 
     def sequence_bytes(self, site: Site) -> float:
         """Blocks of the window, and one more, as it seldom begins where a block does."""
@@ -43,7 +47,9 @@ class SlidingAttention(Layers):
     def tensor_problem(self, tp: int) -> str:
         """Every rank has as many query heads."""
         heads = self.shape.attention_heads
-        return f"TP = {tp} does not divide {heads} sliding-window heads" if heads % tp else ""
+        if heads % tp:
+            return f"TP = {tp} does not divide {heads} sliding-window heads"
+        return shared_heads_problem(self.shape.kv_heads, tp)
 
     def context_problem(self, layout: Layout) -> str:
         """A window is not long enough to be shared."""
@@ -59,6 +65,7 @@ def _with_heads(m: Model, s: SlidingWindow) -> Model:
         head_dim=s.head_dim,
         value_head_dim=s.value_head_dim,
         query_gate=False,
+        value_is_key=False,
     )
 
 

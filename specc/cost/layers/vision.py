@@ -37,16 +37,26 @@ class VisionEncoder(Layers):
         merged, out = v.merged_width, site.hidden
         rows = Rows.PATCHES
         heads = max(1, v.heads // tp)
-        width = heads * (h // v.heads)
+        head_dim, up = v.attention_width // v.heads, v.matrices - 1
+        width = heads * head_dim
         yield linear("patch_embedding", v.patch_elements, h, 1, PLAIN, rows=rows)
         yield copy("encoder_norms", 8 * h * HALF, v.layers, rows=rows)
         yield linear("encoder_qkv", h, 3 * width, v.layers, PLAIN, rows=rows)
+        whole = v.whole_layers if v.window else v.layers
         yield EncoderAttention(
-            name="encoder_attention", repeat=v.layers, heads=heads, head_dim=h // v.heads
+            name="encoder_attention", repeat=whole, heads=heads, head_dim=head_dim
         )
+        if v.window:
+            yield EncoderAttention(
+                name="encoder_window_attention",
+                repeat=v.layers - whole,
+                heads=heads,
+                head_dim=head_dim,
+                window=v.window,
+            )
         yield linear("encoder_output", width, h, v.layers, PLAIN, rows=rows)
-        yield linear("encoder_up", h, max(1, i // tp), v.layers, PLAIN, rows=rows)
-        yield copy("encoder_gelu", 2 * max(1, i // tp) * HALF, v.layers, rows=rows)
+        yield linear("encoder_up", h, up * max(1, i // tp), v.layers, PLAIN, rows=rows)
+        yield copy("encoder_gelu", (up + 1) * max(1, i // tp) * HALF, v.layers, rows=rows)
         yield linear("encoder_down", max(1, i // tp), h, v.layers, PLAIN, rows=rows)
         if tp > 1:
             yield communication(

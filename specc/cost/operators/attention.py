@@ -65,6 +65,7 @@ class Attention(Operator):
         cached_width: elements that a token has in the cache of this device.
         kv_bytes: bytes of a cached element.
         window: tokens that a query sees at most, itself included; 0 for all.
+        chunk: tokens after which what a query sees begins anew; 0 for never.
         top_k: cached tokens that a query picks at most; 0 for all.
         compression: tokens that one cached entry stands for.
         context_share: share of the context that lies on this device (context parallelism).
@@ -86,6 +87,7 @@ class Attention(Operator):
     cached_width: int
     kv_bytes: int
     window: int = 0
+    chunk: int = 0
     top_k: int = 0
     compression: int = 1
     context_share: float = 1.0
@@ -94,7 +96,7 @@ class Attention(Operator):
     @property
     def sees_all(self) -> bool:
         """Whether every query sees all tokens before it."""
-        return not (self.window or self.top_k) and self.compression == 1
+        return not (self.window or self.chunk or self.top_k) and self.compression == 1
 
     def demand(self, steps: StepTable) -> Demand:
         """Return what there is to do in each step.
@@ -111,8 +113,19 @@ class Attention(Operator):
                 s.causal_pairs * share,
                 s.context * self.context_share,
             )
-        limit = self.window or self.top_k or math.inf
         q, context = s.mean_new, s.mean_context / self.compression
+        if self.chunk:
+            own = _chunked_pairs(q, context, self.chunk)
+            seen = own / np.maximum(q, 1e-9)
+            read = np.minimum(context, seen + np.maximum(q - 1, 0))
+            return Demand(
+                s.requests,
+                s.tokens * self.token_share,
+                s.tokens * seen * share,
+                s.requests * own * share,
+                s.requests * read * self.context_share,
+            )
+        limit = self.window or self.top_k or math.inf
         seen = np.minimum(limit, context)
         causal = s.requests * _limited_pairs(q, s.mean_context, limit, self.compression)
         # A window slides over the new tokens as well; picked tokens differ from query to query.
@@ -158,25 +171,52 @@ def _limited_pairs(q: Column, s: Column, limit: float, ratio: int) -> Column:
     return total
 
 
+def _chunked_pairs(q: Column, s: Column, chunk: int) -> Column:
+    """Return the tokens that q queries at the end of s tokens see of the chunk each is in.
+
+    Behind the first chunk a query sees half a chunk on average: where in its chunk the mean
+    sequence of a row ends says nothing of the sequences that it stands for.
+    """
+    mean = (chunk + 1) / 2
+
+    def up_to(n: Column) -> Column:
+        first = np.minimum(n, chunk)
+        total: Column = first * (first + 1) / 2 + np.maximum(n - chunk, 0) * mean
+        return total
+
+    return up_to(s) - up_to(s - q)
+
+
 @frozen(kw_only=True, eq=False, repr=False)
 class EncoderAttention(Operator):
-    """Attention of a vision encoder: every patch of an image to every other, no cache."""
+    """Attention of a vision encoder, without a cache.
+
+    Every patch attends to every other of its image, or to the `window` patches around it.
+    """
 
     columns: ClassVar[tuple[str, ...]] = ("heads",)
 
     heads: int
     head_dim: int
+    window: int = 0
     kind: OperatorClass = OperatorClass.PREFILL_ATTENTION
 
+    def pairs(self, steps: StepTable) -> Column:
+        """Return the pairs of patches in each step, shape (N,)."""
+        if not self.window:
+            return steps.patch_pairs
+        pairs: Column = np.minimum(steps.patch_pairs, steps.patches * self.window)
+        return pairs
+
     def work(self, steps: StepTable) -> Work:
-        pairs, width = steps.patch_pairs, self.heads * self.head_dim
+        pairs, width = self.pairs(steps), self.heads * self.head_dim
         moved = 4 * steps.patches * width * HALF
         return Work(4 * width * pairs, 4 * self.heads * pairs, moved)
 
 
 @frozen(kw_only=True, eq=False, repr=False)
 class LinearAttentionScan(Operator):
-    """The recurrence of gated linear attention: each token updates a state and reads it.
+    """A recurrence: each token updates the state of its sequence and reads it.
 
     In prefill, chunks of `chunk` tokens are matrix products; a decode step reads and writes the
     state of each sequence once (fp32).
@@ -190,6 +230,7 @@ class LinearAttentionScan(Operator):
     value_dim: int
     row_bytes: int
     chunk: int = 64
+    kind: OperatorClass = OperatorClass.RECURRENCE
 
     def work(self, steps: StepTable) -> Work:
         s = self.phase.of(steps)

@@ -18,11 +18,13 @@ class OperatorClass(Choice):
     EXPERTS = "experts"
     PREFILL_ATTENTION = "prefill_attention"
     DECODE_ATTENTION = "decode_attention"
+    RECURRENCE = "recurrence"
     VECTOR = "vector"
     COLLECTIVE = "collective"
 
 
-Key = tuple[OperatorClass, bool]  # a class of operators, and whether they are quantised
+# A class of operators, whether they are quantised, and whether their kernels are assumed.
+Key = tuple[OperatorClass, bool, bool]
 
 
 class Rows(Choice):
@@ -56,7 +58,8 @@ class Operator(Record):
     """What all operators have.
 
     Those of a class that differ in their `columns` alone may be computed as one, in which columns
-    of shape (S, 1) stand for these numbers.
+    of shape (S, 1) stand for these numbers. An `assumed` one has a kernel that nobody measured, and
+    the rule of the nearest one that was.
     """
 
     columns: ClassVar[tuple[str, ...]] = ()
@@ -64,6 +67,12 @@ class Operator(Record):
     name: str
     repeat: float
     kind: OperatorClass = OperatorClass.VECTOR
+    assumed: bool = False
+
+    @property
+    def key(self) -> Key:
+        """What residuals it shares with others."""
+        return self.kind, self.quantised, self.assumed
 
     def work(self, steps: StepTable) -> Work:
         """Return the work of one run in each step."""

@@ -15,10 +15,12 @@ class RoutedExperts(Operator):
 
     Attributes:
         tokens_per: tokens that come to this group of experts, per token of a replica.
-        hidden: width of the residual stream.
+        hidden: width of the tokens that they get.
         inner: inner width of an expert on this device.
         count: routed experts of the layer.
-        active: experts that a token passes.
+        choices: what the router chooses from: those, and such as give tokens back as they are.
+        active: experts that a token passes, these included.
+        matrices: of an expert: gate, up and down, or the last two.
         local: experts that this device holds, copies included.
         devices: devices that the experts of the layer lie on.
         dispatched: whether tokens are sent to the devices of their experts.
@@ -39,9 +41,11 @@ class RoutedExperts(Operator):
     hidden: int
     inner: int
     count: int
+    choices: int
     active: int
     local: int
     devices: int
+    matrices: int = 3
     tokens_per: float = 1.0
     context_parallel: int = 1
     dispatched: bool = False
@@ -58,22 +62,28 @@ class RoutedExperts(Operator):
         prefilled = steps.prefill.tokens * self.context_parallel
         return (prefilled + steps.decode.tokens) * self.tokens_per
 
+    @property
+    def computing(self) -> float:
+        """Experts of a token that compute."""
+        return self.active * self.count / self.choices
+
     def copies(self, steps: StepTable) -> Column:
         """Return the token copies that the experts of one device compute."""
-        return self.routed_tokens(steps) * self.active / self.devices * self.imbalance
+        return self.routed_tokens(steps) * self.computing / self.devices * self.imbalance
 
     def hit(self, steps: StepTable) -> Column:
         """Return the expected experts of a device that any token comes to."""
-        missed = (1 - self.active / self.count) ** self.routed_tokens(steps)
+        missed = (1 - self.active / self.choices) ** self.routed_tokens(steps)
         return self.local * (1 - missed)
 
     def work(self, steps: StepTable) -> Work:
         rows, hit, p = self.copies(steps), self.hit(steps), self.precision
-        weights = hit * 3 * self.hidden * self.inner * p.weight_bytes
+        weights = hit * self.matrices * self.hidden * self.inner * p.weight_bytes
         moved = weights + rows * (
             p.activation_bytes * (self.hidden + self.inner) + HALF * (self.hidden + self.inner)
         )
-        return Work(6 * rows * self.hidden * self.inner, 7 * rows * self.inner, moved)
+        flop = 2 * self.matrices * rows * self.hidden * self.inner
+        return Work(flop, (2 * self.matrices + 1) * rows * self.inner, moved)
 
     @property
     def is_pooled(self) -> bool:
@@ -89,10 +99,14 @@ class RoutedExperts(Operator):
 
     @property
     def parameters(self) -> float:
-        biases = 2 * self.inner + self.hidden if self.bias else 0
-        return self.local * (3 * self.hidden * self.inner + biases)
+        return self.local * (self.matrices * self.hidden * self.inner + self._biases)
+
+    @property
+    def _biases(self) -> int:
+        """Biases of one expert."""
+        return (self.matrices - 1) * self.inner + self.hidden if self.bias else 0
 
     @property
     def weight_bytes(self) -> float:
-        biases = HALF * (2 * self.inner + self.hidden) if self.bias else 0
-        return self.local * (3 * self.hidden * self.inner * self.precision.weight_bytes + biases)
+        weights = self.matrices * self.hidden * self.inner * self.precision.weight_bytes
+        return self.local * (weights + HALF * self._biases)

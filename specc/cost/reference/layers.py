@@ -109,14 +109,15 @@ class PlannerExperts(ExpertMlp):
     def routed(self, site: Site) -> Iterator[Operator]:
         """From routing to reordering."""
         layers, share, block = self.count, self.share(site), self.block(site)
-        h, i, p, k = site.hidden, block.inner, block.precision, self.shape.active
+        h, i, p, k = self.width, block.inner, block.precision, self.shape.active
+        up = self.model.matrices - 1
         yield copy("init_routing", 2 * h + 8 * k + 2 * k * h, layers, share=share)
         if p.quantised:
             yield ExpertRows(
                 name="expert_quant", repeat=layers, block=block, row_bytes=3 * h, fixed_bytes=SCALE
             )
         yield GroupedGemm(
-            name="experts_gate_up", repeat=layers, block=block, inner=h, outer=2 * i, swiglu=True
+            name="experts_gate_up", repeat=layers, block=block, inner=h, outer=up * i, swiglu=True
         )
         if p.quantised:
             yield ExpertRows(
@@ -144,7 +145,7 @@ class PlannerExperts(ExpertMlp):
     def weighing(self, site: Site) -> Iterator[Operator]:
         """The weighted sum of a token's copies, operator by operator."""
         layers, share = self.count, self.share(site)
-        h, k, wide = site.hidden, self.shape.active, self.model.indexer is not None
+        h, k, wide = self.width, self.shape.active, self.model.indexer is not None
         yield copy("unpermute", (4 * h + 8) * k, layers, share=share)
         yield copy("expert_weight", (6 * h + 4 if wide else 4 * h + 2) * k, layers, share=share)
         yield copy("expert_sum", (4 if wide else 2) * (k * h + h), layers, share=share)

@@ -18,7 +18,7 @@ from attrs import frozen
 
 from specc.cost.layers.base import Layers
 from specc.cost.memory import MemoryModel
-from specc.cost.operators.attention import EncoderAttention
+from specc.cost.operators.attention import AttentionPhase, EncoderAttention, LinearAttentionScan
 from specc.cost.operators.base import Key, Operator, OperatorClass
 from specc.cost.operators.communication import CollectiveOperator
 from specc.cost.operators.dense import Elementwise
@@ -126,6 +126,8 @@ class ReferenceRules(Record):
         if isinstance(operator, PlannerPrologue):
             return calibration.cube_launch * operator.launches
         on_cube = operator.kind is not OperatorClass.VECTOR
+        if isinstance(operator, LinearAttentionScan):
+            on_cube = operator.phase is AttentionPhase.PREFILL
         # Attention of a vision encoder counts as launched on the vector unit.
         if isinstance(operator, EncoderAttention) or not on_cube:
             return calibration.vector_launch

@@ -33,6 +33,7 @@ from specc.ir import CalibrationData, Device, ExpertsRule, Fit, Generation, Gene
 from specc.records import Record
 
 _MEASURED_HEAD = 2 * 128  # key and value width of the heads that were measured
+_MEASURED_STATE = 128 * 128  # of a head of linear attention
 
 
 @frozen(eq=False, repr=False)
@@ -76,10 +77,12 @@ class CalibratedRules(Record):
 
     @cached_property
     def _spreads(self) -> dict[Key, float]:
+        more = {False: 0.0, True: self.data.assumed_spread}
         return {
-            (kind, quantised): self.fit(kind, quantised).spread
+            (kind, quantised, assumed): math.hypot(self.fit(kind, quantised).spread, more[assumed])
             for kind in OperatorClass
             for quantised in (False, True)
+            for assumed in (False, True)
         }
 
     def fit(self, kind: OperatorClass, quantised: bool) -> Fit:
@@ -90,6 +93,7 @@ class CalibratedRules(Record):
             OperatorClass.EXPERTS: (data.experts_int8 if quantised else data.experts).fit,
             OperatorClass.PREFILL_ATTENTION: data.prefill_attention.fit,
             OperatorClass.DECODE_ATTENTION: data.decode_attention.fit,
+            OperatorClass.RECURRENCE: data.linear_attention.fit,
             OperatorClass.VECTOR: data.vector.fit,
             OperatorClass.COLLECTIVE: data.collectives.fit,
         }
@@ -200,18 +204,20 @@ class CalibratedRules(Record):
         time = experts_time(
             rule,
             self.machine,
-            tokens=copies / operator.active,
+            tokens=copies / operator.computing,
             copies=copies,
-            active=operator.active,
+            active=operator.computing,
             hit=hit,
             local=operator.local,
             hidden=operator.hidden,
             inner=operator.inner,
+            matrices=operator.matrices,
             weight_bytes=p.weight_bytes,
             peak_ratio=ratio,
         )
-        weights = hit * 3 * operator.hidden * operator.inner * p.weight_bytes
-        arithmetic = 6 * copies * operator.hidden * operator.inner / (rule.cube_rate * ratio)
+        matrix = operator.matrices * operator.hidden * operator.inner
+        weights = hit * matrix * p.weight_bytes
+        arithmetic = 2 * copies * matrix / (rule.cube_rate * ratio)
         by_memory = weights / (rule.memory_rate * self.machine.memory) > arithmetic
         more = (self._launches(operator) - 1) * self.data.vector.launch
         if operator.dispatched:
@@ -265,7 +271,7 @@ class CalibratedRules(Record):
 
     @kernel_time.register
     def _(self, operator: EncoderAttention, steps: StepTable) -> StepTimes:
-        pairs = operator.heads * steps.patch_pairs
+        pairs = operator.heads * operator.pairs(steps)
         seconds = self._attention_arithmetic(pairs, max(2 * operator.head_dim / _MEASURED_HEAD, 1))
         launch = self.data.prefill_attention.launch * (steps.patches > 0)
         return StepTimes.of(matrix=seconds, launch=launch, rows=len(steps))
@@ -280,7 +286,8 @@ class CalibratedRules(Record):
             turns = steps.decode.mean_new * self.data.linear_attention.turn_time
             return StepTimes.of(memory=reading, vector=turns, launch=launch, rows=len(steps))
         rule = self.data.linear_attention
-        tokens = steps.prefill.tokens * operator.value_heads
+        size = operator.key_dim * operator.value_dim / _MEASURED_STATE
+        tokens = steps.prefill.tokens * operator.value_heads * size
         scan = tokens * rule.token_time / self.machine.compute
         return StepTimes.of(vector=np.maximum(scan, reading), launch=launch, rows=len(steps))
 

@@ -16,11 +16,12 @@ def experts_time(
     *,
     tokens: Column,
     copies: Column,
-    active: Column | int,
+    active: Column | float,
     hit: Column,
     local: Column | int,
     hidden: Column | int,
     inner: Column | int,
+    matrices: int,
     weight_bytes: float,
     peak_ratio: float,
 ) -> Column:
@@ -34,17 +35,18 @@ def experts_time(
         active: experts that a token passes.
         hit: expected experts of the device that a copy comes to.
         local: experts of the device.
-        hidden: width of the residual stream.
+        hidden: width of the tokens that they get.
         inner: inner width of an expert.
+        matrices: of an expert: gate, up and down, or the last two.
         weight_bytes: bytes of a stored weight.
         peak_ratio: peak of the format over that of the measured device.
     """
-    # The larger of the two matrices of an expert, gate and up together.
-    matrix = np.asarray(2 * hidden * inner * weight_bytes)
+    # The larger of the two products of an expert, gate and up together.
+    matrix = np.asarray((matrices - 1) * hidden * inner * weight_bytes)
     slower = 1 + rule.large_weights / (1 + (matrix / machine.l2) ** -16.0)
-    weights = hit * 3 * hidden * inner * weight_bytes * slower
-    arithmetic = padded_rows(copies, hit, local) * 6 * hidden * inner
-    moved = 6 * tokens * active * hidden + 2 * copies * (6 * inner + 2 * hidden)
+    weights = hit * matrices * hidden * inner * weight_bytes * slower
+    arithmetic = padded_rows(copies, hit, local) * 2 * matrices * hidden * inner
+    moved = 6 * tokens * active * hidden + 2 * copies * (2 * matrices * inner + 2 * hidden)
     busy = smooth_max(
         rule.overlap,
         weights / (rule.memory_rate * machine.memory),

@@ -10,7 +10,7 @@ def test_a_sequence_holds_a_state_whatever_its_length() -> None:
     assert attention.count == 36
     assert attention.cached_elements(1) == 0
     state = 32 * 128 * 128 * 4  # fp32: a matrix of keys times values for each value head
-    taps = 4 * (2 * 16 * 128 + 32 * 128) * 2  # bf16: queries, keys and values of 4 tokens
+    taps = 3 * (2 * 16 * 128 + 32 * 128) * 2  # bf16: queries, keys, values of 3 tokens before
     assert attention.sequence_bytes(site("qwen3_next_80b_a3b")) == 36 * (state + taps)
     split = site("qwen3_next_80b_a3b", Layout(8, 1, 1))
     assert attention.sequence_bytes(split) == 36 * (state + taps) / 8

@@ -15,29 +15,38 @@ class Family(Record):
     """Architectures that are read alike.
 
     Attributes:
-        read: returns the fields of a model from the object that has the shape of its decoder.
+        read: returns the fields of a model from the object that has the shape of its decoder;
+            None where that object names an architecture of its own.
         harmless: keys that change nothing here, beside those that never do.
         vision: returns the encoder of a `vision_config`, for a decoder of a width; None where
             images are not read.
+        beside: returns how many weights are loaded and never run in a plan, from the whole file.
+        tied: whether embedding and output projection are one table where the file is silent.
     """
 
-    read: Callable[[ConfigFile], Fields]
+    read: Callable[[ConfigFile], Fields] | None
     harmless: tuple[str, ...] = ()
     vision: Callable[[ConfigFile, int], Vision] | None = None
+    beside: Callable[[ConfigFile], int] | None = None
+    tied: bool = False
 
 
 def decoder(c: ConfigFile) -> Fields:
     """The fields that every decoder has."""
-    c.only("hidden_act", "silu", "swish")
+    c.only("hidden_act", *GATED)
     return {
         "layers": c.whole("num_hidden_layers"),
         "hidden_size": c.whole("hidden_size"),
         "vocab_size": c.whole("vocab_size"),
-        "max_positions": _positions(c),
+        "max_positions": positions(c),
     }
 
 
-def _positions(c: ConfigFile) -> int:
+# Activations of MLPs with a gate: one costs as much as another.
+GATED = ("silu", "swish", "gelu", "gelu_pytorch_tanh", "swigluoai", "situ")
+
+
+def positions(c: ConfigFile) -> int:
     """Return the longest context, as vLLM derives it (config/model.py, max_model_len).
 
     Some ways to scale positions multiply it: YaRN from the length before it was scaled.
@@ -46,8 +55,16 @@ def _positions(c: ConfigFile) -> int:
     scaling = c.nested("rope_parameters") or c.nested("rope_scaling")
     if scaling is None:
         return longest
+    # Where layers with a window have another, that of full attention counts.
+    sliding, full = scaling.nested("sliding_attention"), scaling.nested("full_attention")
+    if sliding is not None:
+        sliding.refuse_unknown((*HARMLESS_IN_POSITIONS, "rope_type", "type", "factor"))
+    if full is not None:
+        scaling.refuse_unknown(HARMLESS_IN_POSITIONS)
+        scaling = full
     name = "rope_type" if scaling.get("rope_type") is not None else "type"
     kind = scaling.word(name, *_AS_THEY_ARE, *_MULTIPLIED, "yarn", default="default")
+    scaling.repeats("type", kind, name)
     factor = scaling.number("factor", 1.0)
     original = scaling.whole("original_max_position_embeddings", default=longest)
     scaling.refuse_unknown(HARMLESS_IN_POSITIONS)
@@ -56,7 +73,7 @@ def _positions(c: ConfigFile) -> int:
     return round((original if kind == "yarn" else longest) * factor)
 
 
-_AS_THEY_ARE = ("default", "mrope", "llama3", "longrope", "su")
+_AS_THEY_ARE = ("default", "mrope", "llama3", "longrope", "su", "proportional")
 _MULTIPLIED = ("linear", "dynamic")
 
 

@@ -1,4 +1,4 @@
-"""DeepSeek, and Kimi K2, which is built as DeepSeek V3."""
+"""DeepSeek, and what is built as it: Kimi K2 and GLM-5."""
 
 from attrs import evolve
 
@@ -13,34 +13,47 @@ from specc.check.huggingface.families.base import (
 from specc.ir import CompressedAttention, Indexer, LatentAttention
 
 
-def _deepseek(c: ConfigFile) -> Fields:
+def deepseek(c: ConfigFile) -> Fields:
     """DeepSeek V2 and V3, Kimi K2: latent attention and experts."""
     c.only("attention_bias", False)
-    c.all_layers("full_attention")
+    c.only("mlp_bias", False)
+    c.repeats("num_experts", c.get("n_routed_experts"), "n_routed_experts")
+    c.all_layers("full_attention", *_SPARSE)
+    return {
+        **decoder(c),
+        **latent_attention(c),
+        "intermediate_size": c.whole("intermediate_size"),
+        "draft_layers": c.whole("num_nextn_predict_layers", default=0, least=0),
+        "experts": routed_after_dense(c),
+    }
+
+
+_SPARSE = ("deepseek_sparse_attention",)  # of files that repeat the indexer in 'layer_types'
+
+
+def latent_attention(c: ConfigFile, *, rotates: bool = True) -> Fields:
+    """Return the fields of latent attention, whose heads have as many keys as queries."""
     heads = c.whole("num_attention_heads")
     nope, rope = c.whole("qk_nope_head_dim"), c.whole("qk_rope_head_dim")
     c.repeats("qk_head_dim", nope + rope, "qk_nope_head_dim and qk_rope_head_dim")
     return {
-        **decoder(c),
-        "intermediate_size": c.whole("intermediate_size"),
         "attention_heads": heads,
         "kv_heads": heads,
         "head_dim": nope + rope,
         "value_head_dim": c.whole("v_head_dim"),
-        "draft_layers": c.whole("num_nextn_predict_layers", default=0, least=0),
         "latent": LatentAttention(
             query_rank=c.whole("q_lora_rank", default=0, least=0),
             kv_rank=c.whole("kv_lora_rank"),
             nope_head_dim=nope,
             rope_head_dim=rope,
             value_head_dim=c.whole("v_head_dim"),
+            rotates=rotates,
         ),
-        "experts": routed_after_dense(c),
     }
 
 
 def _deepseek_sparse(c: ConfigFile) -> Fields:
-    return {**_deepseek(c), "indexer": evolve(_indexer(c), layers=_indexing_layers(c))}
+    return {**deepseek(c), "indexer": evolve(_indexer(c), layers=_indexing_layers(c))}
 
 
 def _indexing_layers(c: ConfigFile) -> int:
@@ -114,13 +127,12 @@ def _deepseek_v4(c: ConfigFile) -> Fields:
 
 
 # The shapes of its heads are those of their parts.
-_LATENT = ("head_dim", "num_key_value_heads")
+LATENT = ("head_dim", "num_key_value_heads")
 FAMILIES = {
-    "DeepseekV2ForCausalLM": Family(_deepseek, _LATENT),
-    "DeepseekV3ForCausalLM": Family(_deepseek, _LATENT),
-    # Its vision encoder is not counted, and images are refused.
-    "KimiK25ForConditionalGeneration": Family(_deepseek, (*_LATENT, "vision_config")),
-    "DeepseekV32ForCausalLM": Family(_deepseek_sparse, _LATENT),
-    "GlmMoeDsaForCausalLM": Family(_deepseek_sparse, _LATENT),
+    "DeepseekV2ForCausalLM": Family(deepseek, LATENT),
+    "DeepseekV3ForCausalLM": Family(deepseek, LATENT),
+    "DeepseekV32ForCausalLM": Family(_deepseek_sparse, LATENT),
+    "GlmMoeDsaForCausalLM": Family(_deepseek_sparse, LATENT),
     "DeepseekV4ForCausalLM": Family(_deepseek_v4),
+    "DeepseekV4ForConditionalGeneration": Family(_deepseek_v4),
 }

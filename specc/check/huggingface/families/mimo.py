@@ -2,10 +2,18 @@
 
 from specc.check.huggingface.config import ConfigFile, Fields
 from specc.check.huggingface.families.base import Family, grouped, routed
+from specc.check.huggingface.families.qwen import WINDOWS, qwen2
 from specc.ir import SlidingWindow
 
 
 def _mimo(c: ConfigFile) -> Fields:
+    """MiMo-7B: Qwen2 with a draft layer."""
+    c.only("attention_bias", True)
+    c.only("use_mrope", False)
+    return {**qwen2(c), "draft_layers": c.whole("num_nextn_predict_layers", 0, least=0)}
+
+
+def _mimo_v2(c: ConfigFile) -> Fields:
     """MiMo-V2: full attention in a few layers, a sliding window in the others."""
     pattern, moe = c.numbers("hybrid_layer_pattern"), c.numbers("moe_layer_freq")
     layers = c.whole("num_hidden_layers")
@@ -33,4 +41,9 @@ def _mimo(c: ConfigFile) -> Fields:
     }
 
 
-FAMILIES = {"MiMoV2FlashForCausalLM": Family(_mimo)}
+# The output projection of attention is as wide as its values, whichever way weights are packed.
+FAMILIES = {
+    "MiMoForCausalLM": Family(_mimo, WINDOWS),
+    "MiMoV2FlashForCausalLM": Family(_mimo_v2),
+    "MiMoV2ForCausalLM": Family(_mimo_v2, ("attention_projection_layout",)),
+}

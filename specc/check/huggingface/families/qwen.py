@@ -2,7 +2,11 @@
 
 from specc.check.huggingface.config import ConfigFile, Fields
 from specc.check.huggingface.families.base import Family, grouped
-from specc.check.huggingface.families.vision import vision_encoder
+from specc.check.huggingface.families.vision import (
+    plain_encoder,
+    vision_encoder,
+    windowed_encoder,
+)
 from specc.ir import Experts, LinearAttention
 
 
@@ -13,6 +17,9 @@ def _qwen(c: ConfigFile, *, qkv_bias: bool = False, qk_norm: bool = True) -> Fie
 
 def _of_qwen(c: ConfigFile, *, qkv_bias: bool = False, qk_norm: bool = True) -> Fields:
     c.only("use_sliding_window", False)
+    c.only("use_mrope", False)
+    c.only("qkv_bias", qkv_bias)
+    c.only("use_qk_norm", qk_norm)
     bias = c.flag("attention_bias")
     return {
         **grouped(c),
@@ -23,8 +30,13 @@ def _of_qwen(c: ConfigFile, *, qkv_bias: bool = False, qk_norm: bool = True) -> 
     }
 
 
-def _qwen2(c: ConfigFile) -> Fields:
+def qwen2(c: ConfigFile) -> Fields:
+    """Qwen2: biases on queries, keys and values."""
     return _qwen(c, qkv_bias=True, qk_norm=False)
+
+
+def _qwen2_moe(c: ConfigFile) -> Fields:
+    return {**qwen2(c), "experts": _qwen_experts(c)}
 
 
 def _qwen3_moe(c: ConfigFile) -> Fields:
@@ -51,6 +63,7 @@ def _qwen_hybrid(c: ConfigFile) -> Fields:
     c.only("mamba_ssm_dtype", "float32")
     c.only("output_gate_type", "swish")
     c.only("mtp_use_dedicated_embeddings", False)
+    c.only("mlp_only_layers", [])
     if c.get("layer_types") is not None:
         kinds = c.layer_types(("linear_attention", "full_attention"))
         linear = kinds.count("linear_attention")
@@ -77,13 +90,63 @@ def _qwen_hybrid_moe(c: ConfigFile) -> Fields:
     return {**_qwen_hybrid(c), "experts": _qwen_experts(c)}
 
 
+def _audio_encoder(c: ConfigFile) -> int:
+    """Return the weights of the audio encoder of Qwen3-Omni: three convolutions, then layers.
+
+    By Qwen3OmniMoeAudioEncoder of vLLM 0.33.
+    """
+    thinker = c.nested("thinker_config")
+    audio = thinker.nested("audio_config") if thinker else None
+    if audio is None:
+        return 0
+    h, i, channels = audio.whole("d_model"), audio.whole("encoder_ffn_dim"), _CHANNELS
+    bins = audio.whole("num_mel_bins")
+    for _ in range(3):
+        bins = (bins + 1) // 2
+    out, inner = audio.whole("output_dim"), audio.whole("downsample_hidden_size", channels)
+    stem = 10 * inner + 2 * (9 * inner * inner + inner) + inner * bins * h
+    layer = 4 * h * h + 4 * h + 2 * h * i + i + h + 4 * h
+    ends = 2 * h + h * h + h + h * out + out
+    return stem + audio.whole("encoder_layers") * layer + ends
+
+
+_CHANNELS = 480
+# What is spoken is made by parts that no plan runs: an engine for text loads the thinker alone.
+_OTHER_PARTS = (
+    "assistant_token_id",
+    "code2wav_config",
+    "enable_audio_output",
+    "im_end_token_id",
+    "im_start_token_id",
+    "position_id_per_seconds",
+    "seconds_per_chunk",
+    "system_token_id",
+    "talker_config",
+    "tts_bos_token_id",
+    "tts_eos_token_id",
+    "tts_pad_token_id",
+    "user_token_id",
+)
+_TEXT_TWICE = ("vision_token_id",)
 # Must be off: use_sliding_window.
-_WINDOWS = ("max_window_layers", "sliding_window")
+WINDOWS = ("max_window_layers", "sliding_window")
 FAMILIES = {
-    "Qwen2ForCausalLM": Family(_qwen2, _WINDOWS),
-    "Qwen3ForCausalLM": Family(_qwen, _WINDOWS),
-    "Qwen3MoeForCausalLM": Family(_qwen3_moe, _WINDOWS),
-    "Qwen3NextForCausalLM": Family(_qwen_hybrid_moe, _WINDOWS),
+    "Qwen2ForCausalLM": Family(qwen2, WINDOWS),
+    "Qwen2MoeForCausalLM": Family(_qwen2_moe, WINDOWS),
+    "Qwen2VLForConditionalGeneration": Family(
+        qwen2, (*WINDOWS, *_TEXT_TWICE), vision=plain_encoder
+    ),
+    "Qwen2_5_VLForConditionalGeneration": Family(
+        qwen2, (*WINDOWS, *_TEXT_TWICE), vision=windowed_encoder
+    ),
+    "Qwen3ForCausalLM": Family(_qwen, WINDOWS),
+    "Qwen3MoeForCausalLM": Family(_qwen3_moe, WINDOWS),
+    "Qwen3NextForCausalLM": Family(_qwen_hybrid_moe, WINDOWS),
+    "Qwen3OmniMoeForConditionalGeneration": Family(
+        _qwen3_moe, (*WINDOWS, *_OTHER_PARTS), vision=vision_encoder, beside=_audio_encoder
+    ),
+    "Qwen3_5ForCausalLM": Family(_qwen_hybrid),
+    "Qwen3_5MoeForCausalLM": Family(_qwen_hybrid_moe),
     "Qwen3_5ForConditionalGeneration": Family(_qwen_hybrid, vision=vision_encoder),
     "Qwen3_5MoeForConditionalGeneration": Family(_qwen_hybrid_moe, vision=vision_encoder),
     "Qwen3VLForConditionalGeneration": Family(_qwen, vision=vision_encoder),

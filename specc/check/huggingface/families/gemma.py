@@ -1,0 +1,161 @@
+"""Gemma."""
+
+from specc.check.huggingface.config import ConfigFile, Fields
+from specc.check.huggingface.families.base import Family, grouped
+from specc.ir import Experts, SlidingWindow
+
+_KINDS = ("sliding_attention", "full_attention")
+
+
+def _gemma3(c: ConfigFile) -> Fields:
+    """Gemma 3: five layers with a window to one of full attention, norms behind each part.
+
+    A file leaves out what transformers' Gemma3TextConfig has by itself.
+    """
+    c.only("attention_bias", False)
+    c.only("hidden_activation", "gelu_pytorch_tanh", "gelu")
+    for key in ("attn_logit_softcapping", "final_logit_softcapping"):
+        c.only(key)
+    c = c.having({key: value for key, value in _DEFAULTS_OF_3.items() if c.get(key) is None})
+    shape = grouped(c)
+    return {
+        **shape,
+        "intermediate_size": c.whole("intermediate_size"),
+        "qk_norm": True,
+        "post_norms": True,
+        "sliding": _window(c, shape, _sliding_of_pattern(c, shape["layers"])),
+    }
+
+
+_DEFAULTS_OF_3 = {
+    "vocab_size": 262_208,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 4,
+    "head_dim": 256,
+    "max_position_embeddings": 131_072,
+    "sliding_window_pattern": 6,
+}
+
+
+def _sliding_of_pattern(c: ConfigFile, layers: int) -> int:
+    every = c.whole("sliding_window_pattern", default=6)
+    if c.get("layer_types") is not None:
+        return c.layer_types(_KINDS).count("sliding_attention")
+    return layers - layers // every
+
+
+def _window(c: ConfigFile, shape: Fields, layers: int) -> SlidingWindow | None:
+    if not layers:
+        return None
+    return SlidingWindow(
+        layers=layers,
+        window=c.whole("sliding_window"),
+        attention_heads=shape["attention_heads"],
+        kv_heads=shape["kv_heads"],
+        head_dim=shape["head_dim"],
+        value_head_dim=shape["head_dim"],
+    )
+
+
+def _gemma4(c: ConfigFile) -> Fields:
+    """Gemma 4: full attention with heads of its own, whose values may be the keys.
+
+    With experts each layer has them beside its dense MLP.
+    """
+    c.only("attention_bias", False)
+    c.only("hidden_activation", "gelu_pytorch_tanh")
+    c.only("hidden_size_per_layer_input", 0)
+    c.only("num_kv_shared_layers", 0)
+    c.only("use_double_wide_mlp", False)
+    small = grouped(c)
+    layers, same = small["layers"], c.flag("attention_k_eq_v")
+    sliding = c.layer_types(_KINDS).count("sliding_attention")
+    kv_heads = c.whole("num_global_key_value_heads", default=small["kv_heads"])
+    fields = {
+        **small,
+        "kv_heads": kv_heads if same else small["kv_heads"],
+        "head_dim": c.whole("global_head_dim", default=512),
+        "value_is_key": same,
+        "intermediate_size": c.whole("intermediate_size"),
+        "qk_norm": True,
+        "post_norms": True,
+        "sliding": _window(c, small, sliding),
+    }
+    if c.flag("enable_moe_block", default=c.get("num_experts") is not None):
+        fields["mlp_layers"] = layers
+        fields["experts"] = _experts(c, layers)
+    else:
+        c.only("num_experts")
+        c.only("top_k_experts")
+        c.only("expert_intermediate_size")
+        c.get("moe_intermediate_size")  # of the models of the family that have experts
+    return fields
+
+
+def _experts(c: ConfigFile, layers: int) -> Experts:
+    old = c.get("expert_intermediate_size") is not None
+    width = c.whole("expert_intermediate_size" if old else "moe_intermediate_size")
+    if old:
+        c.repeats("moe_intermediate_size", width, "expert_intermediate_size")
+    return Experts(
+        layers=layers,
+        count=c.whole("num_experts"),
+        active=c.whole("top_k_experts"),
+        intermediate_size=width,
+    )
+
+
+def _siglip(c: ConfigFile) -> int:
+    """Return the weights of the vision encoder of Gemma 3, which no plan runs (SigLIP)."""
+    vision = c.nested("vision_config")
+    if vision is None:
+        return 0
+    h, i, side = (vision.whole(k) for k in ("hidden_size", "intermediate_size", "patch_size"))
+    places = (vision.whole("image_size") // side) ** 2
+    layer = 4 * h * h + 4 * h + 2 * h * i + i + h + 4 * h
+    ends = 3 * side**2 * h + h + places * h + 2 * h
+    out = (c.nested("text_config") or c).whole("hidden_size")
+    return ends + vision.whole("num_hidden_layers") * layer + h * out + h
+
+
+def _pooled(c: ConfigFile) -> int:
+    """Return the weights of the vision encoder of Gemma 4, which no plan runs.
+
+    By Gemma4VisionModel of vLLM 0.33: gated MLPs, four norms and two of heads, no biases.
+    """
+    vision = c.nested("vision_config")
+    if vision is None:
+        return 0
+    h, i, side = (vision.whole(k) for k in ("hidden_size", "intermediate_size", "patch_size"))
+    width = vision.whole("head_dim") * vision.whole("num_attention_heads")
+    layer = 4 * h * width + 3 * h * i + 4 * h + 2 * vision.whole("head_dim")
+    ends = 3 * side**2 * h + 2 * vision.whole("position_embedding_size") * h + 2 * h
+    out = (c.nested("text_config") or c).whole("hidden_size")
+    return ends + vision.whole("num_hidden_layers") * layer + h * out
+
+
+_COMMON = ("cache_implementation", "query_pre_attn_scalar", "rope_local_base_freq")
+_OF_3 = (
+    *_COMMON,
+    "boi_token_index",
+    "eoi_token_index",
+    "mm_tokens_per_image",
+)
+_OF_4 = (
+    *_COMMON,
+    "boa_token_id",
+    "boi_token_id",
+    "eoa_token_id",
+    "eoa_token_index",
+    "eoi_token_id",
+    "final_logit_softcapping",
+    "use_bidirectional_attention",
+    "vision_soft_tokens_per_image",
+    "vocab_size_per_layer_input",
+)
+FAMILIES = {
+    "Gemma3ForCausalLM": Family(_gemma3, _OF_3, tied=True),
+    "Gemma3ForConditionalGeneration": Family(_gemma3, _OF_3, beside=_siglip, tied=True),
+    "Gemma4ForCausalLM": Family(_gemma4, _OF_4, tied=True),
+    "Gemma4ForConditionalGeneration": Family(_gemma4, _OF_4, beside=_pooled, tied=True),
+}

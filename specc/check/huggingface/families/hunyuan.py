@@ -1,0 +1,85 @@
+"""Hunyuan."""
+
+from typing import Any
+
+from specc.check.huggingface.config import ConfigFile, Fields
+from specc.check.huggingface.families.base import Family, grouped
+from specc.ir import Experts
+
+
+def _dense(c: ConfigFile) -> Fields:
+    """Grouped attention with norms of heads."""
+    c.only("use_cla", False)
+    c.only("use_mla", False)
+    c.only("mlp_bias", False)
+    width = "attention_head_dim" if c.get("attention_head_dim") is not None else "head_dim"
+    bias, shape = c.flag("attention_bias"), grouped(c)
+    return {
+        **shape,
+        "head_dim": c.whole(width, default=shape["head_dim"]),
+        "intermediate_size": c.whole("intermediate_size"),
+        "qk_norm": c.flag("use_qk_norm", default=True),
+        "qkv_bias": bias,
+        "output_bias": bias,
+    }
+
+
+def _moe(c: ConfigFile) -> Fields:
+    """Experts in every layer, beside shared ones."""
+    fields, layers = _dense(c), c.whole("num_hidden_layers")
+    c.only("moe_layer_num_skipped", 0)
+    width = fields["intermediate_size"]
+    routed = _same(c, "moe_intermediate_size", layers) or width
+    shared = _same(c, "num_shared_expert", layers) if c.flag("use_mixed_mlp_moe") else 0
+    return {
+        **fields,
+        "experts": Experts(
+            layers=layers,
+            count=_same(c, "num_experts", layers),
+            active=_same(c, "moe_topk", layers),
+            intermediate_size=routed,
+            shared_intermediate_size=width * shared,
+        ),
+    }
+
+
+def _same(c: ConfigFile, key: str, layers: int) -> int:
+    """Return a whole number that is given once, or the same for each layer; 0 if missing."""
+    value: Any = c.get(key)
+    if isinstance(value, list):
+        if len(value) != layers or len(set(map(str, value))) != 1:
+            raise c.problem(f"'{key}' of '{c.file}' is not the same for each of {layers} layers")
+        value = value[0]
+    if value is None:
+        return 0
+    if type(value) is int and value > 0:
+        return value
+    raise c.problem(f"'{key}' of '{c.file}' is not a positive whole number")
+
+
+_HARMLESS = (
+    "capacity_factor",
+    "cla_share_factor",
+    "eod_token_id",
+    "group_limited_greedy",
+    "im_end_id",
+    "im_newline_id",
+    "im_start_id",
+    "kv_lora_rank",
+    "moe_drop_tokens",
+    "moe_random_routing_dropped_token",
+    "num_media_embeds",
+    "pool_type",
+    "position_embedding_xdrope",
+    "q_lora_rank",
+    "qk_nope_head_dim",
+    "qk_rope_head_dim",
+    "route_scale",
+    "text_end_id",
+    "text_start_id",
+    "v_head_dim",
+)
+FAMILIES = {
+    "HunYuanDenseV1ForCausalLM": Family(_dense, _HARMLESS, tied=True),
+    "HunYuanMoEV1ForCausalLM": Family(_moe, _HARMLESS, tied=True),
+}
