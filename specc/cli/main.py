@@ -16,6 +16,7 @@ COMMANDS = {
     "run": "check and evaluate a spec, and write its report",
     "check": "check specs and print what is wrong with them",
     "explain": "explain a diagnostic or a field of the language",
+    "list": "list the models, devices, calibrations and architectures that are known",
     "docs": "print the reference of the language",
     "init": "write a first spec to edit",
     "lsp": "serve editors, over standard input and output",

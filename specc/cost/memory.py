@@ -13,13 +13,16 @@ from itertools import accumulate
 
 import numpy as np
 from attrs import frozen
+from numpy.typing import ArrayLike
 
 from specc.cost.layers import Layers, draft_part
+from specc.cost.layers.base import FullAttention
 from specc.cost.operators.base import INT64, Operator
 from specc.cost.precision import HALF
 from specc.cost.site import Site
 from specc.cost.steps import Column, StepTable
-from specc.ir import Model
+from specc.engines import LayerBytes, Page, page_of
+from specc.ir import Model, Software
 from specc.records import Record
 from specc.units import Bytes, Tokens
 
@@ -143,12 +146,48 @@ class MemoryModel(Record):
 
     def of_steps(self, steps: StepTable) -> StepMemory:
         """Return the memory of each step."""
-        return StepMemory(
-            self.weight_bytes,
-            self.batches
-            * (self.kv_block_bytes * steps.kv_blocks + self.sequence_bytes * steps.kv_sequences),
-            self._activations(steps),
+        cache = self.batches * self.cache_bytes(steps.kv_blocks, steps.kv_sequences)
+        return StepMemory(self.weight_bytes, cache, self._activations(steps))
+
+    def cache_bytes(self, blocks: ArrayLike, sequences: ArrayLike) -> Column:
+        """Return the bytes on one rank of sequences that hold blocks of tokens together.
+
+        Layers with a window hold the blocks of their tokens up to those of a window each, of
+        sequences that are alike; those with a state hold one of each sequence.
+        """
+        blocks, sequences = np.asarray(blocks, float), np.asarray(sequences, float)
+        held = self.kv_block_bytes * blocks + self.state_bytes * sequences
+        for size, most in self._windows:
+            held = held + size * np.minimum(blocks, most * sequences)
+        return held
+
+    def blocks_in(self, free: float, sequences: int) -> float:
+        """Return the blocks that `sequences` can hold together in so many bytes of a rank."""
+        left = free - self.state_bytes * sequences
+        size, found = self.kv_block_bytes + sum(each for each, _ in self._windows), 0.0
+        for each, most in sorted(self._windows, key=lambda window: window[1]):
+            most_blocks = most * sequences
+            if left <= size * (most_blocks - found):
+                break
+            left -= size * (most_blocks - found)
+            size, found = size - each, float(most_blocks)
+        return max(0.0, found + left / max(size, 1e-9))
+
+    @cached_property
+    def windows(self) -> tuple[tuple[float, Tokens], ...]:
+        """Of layers with a window, the bytes of a token on one rank, and the tokens they hold."""
+        block = self.site.engine.block_size
+        limits = [(part, part.window_blocks(self.site) * block) for part in self.layers]
+        share = self.site.stage_share
+        return tuple(
+            (part.sequence_bytes(self.site) * share / most, most) for part, most in limits if most
         )
+
+    @cached_property
+    def _windows(self) -> tuple[tuple[float, int], ...]:
+        """The same by blocks."""
+        block = self.block
+        return tuple((each * block, math.ceil(most / block)) for each, most in self.windows)
 
     @property
     def model(self) -> Model:
@@ -157,8 +196,34 @@ class MemoryModel(Record):
 
     @property
     def block(self) -> Tokens:
-        """Tokens of a KV-cache block."""
-        return self.site.engine.block_size
+        """Tokens of a KV-cache block; many where it holds a state as well."""
+        return self.page.tokens
+
+    @cached_property
+    def page(self) -> Page:
+        """A block of one layer, as the engine makes it."""
+        site, tokens, keys = self.site, 0.0, 0.0
+        for part in self.layers:
+            if isinstance(part, FullAttention) and part.count:
+                tokens = part.cached_elements(site.layout.tp) * self._element
+                keys = part.key_elements(site.layout.tp) * self._element
+        states = [part.state_bytes(site) for part in self.layers]
+        recurrent, convolution = max(states, key=sum)
+        layer = LayerBytes(
+            keys=keys, values=tokens - keys, recurrent=recurrent, convolution=convolution
+        )
+        latent = self.model.latent is not None
+        return page_of(self._pager, site.engine.block_size, layer, latent=latent)
+
+    @property
+    def _element(self) -> float:
+        """Bytes of a cached element on a rank that shares contexts with others."""
+        return self.site.precisions.kv_bytes / (self.site.layout.dcp * self.site.layout.cp)
+
+    @property
+    def _pager(self) -> Software | None:
+        """The engine whose blocks these are."""
+        return self.site.engine.software
 
     @property
     def batches(self) -> int:
@@ -176,16 +241,32 @@ class MemoryModel(Record):
         shared = layout.dcp * layout.cp
         return elements * site.precisions.kv_bytes * site.stage_share / shared
 
-    @property
+    @cached_property
     def kv_block_bytes(self) -> float:
-        """KV cache of one block on one rank."""
-        return self.kv_token_bytes * self.block
+        """KV cache of one block on one rank, with what its engine leaves empty."""
+        page = self.page
+        filled = self.kv_token_bytes * page.tokens
+        return filled * page.of_tokens / page.filled if page.filled else filled
 
     @cached_property
+    def state_bytes(self) -> float:
+        """Bytes of the states of a sequence, and of short windows, whatever its length.
+
+        A state takes a block of its engine, and there is one more for each token that is drafted.
+        """
+        site = self.site
+        held = 0.0
+        for part in self.layers:
+            if any(part.state_bytes(site)):
+                held += part.count * (1 + site.drafted) * self.page.of_state
+            elif not part.window_blocks(site):
+                held += part.sequence_bytes(site)
+        return held * site.stage_share
+
+    @property
     def sequence_bytes(self) -> float:
-        """Bytes that a sequence holds whatever its length: windows, and states."""
-        held = sum(part.sequence_bytes(self.site) for part in self.layers)
-        return held * self.site.stage_share
+        """Bytes that a long sequence holds whatever its length: windows, and states."""
+        return self.state_bytes + sum(size * most for size, most in self._windows)
 
     def _activations(self, steps: StepTable) -> Column:
         """Peak of the live tensors, linear in the new tokens.

@@ -2,7 +2,7 @@
 
 from attrs import evolve
 
-from specc.cost import CostModel
+from specc.cost import CostModel, MemoryModel
 from specc.cost.layers import LAYERS, layers_of
 from specc.ir import (
     CubeUnit,
@@ -34,7 +34,11 @@ _ANY = Device(
 
 
 def describe(model: Model) -> dict[str, str | float]:
-    """Return the architecture, counts, weights of the checkpoint and cache per token."""
+    """Return the architecture, counts, weights of the checkpoint and cache per token.
+
+    Of layers whose cache does not grow with a sequence, windows and states are those of a long one,
+    without what blocks of an engine leave empty.
+    """
     deployment = Deployment(model=model, device=_ANY, devices=1)
     memory = CostModel.of(deployment, Layout(1, 1, 1)).memory_model
     plain = evolve(deployment, quant=Quantisation.BF16)
@@ -46,14 +50,24 @@ def describe(model: Model) -> dict[str, str | float]:
         "draft_parameters": model.draft_parameters,
         "weight_bytes": memory.weight_bytes,
         "weight_bytes_bf16": half.weight_bytes,
-        "kv_bytes_per_token": round(memory.kv_token_bytes),
-        "kv_bytes_per_sequence": round(memory.sequence_bytes),
+        "kv_bytes_per_token": round(half.kv_token_bytes),
+        "kv_bytes_per_sequence": round(sum(_held(half))),
+        "window_bytes_per_sequence": round(_held(half)[0]),
+        "state_bytes_per_sequence": round(_held(half)[1]),
         "layers": model.layers,
         **_counts(model),
         "max_positions": model.max_positions,
         "checkpoint": deployment.usual_format.value,
         "checkpoint_experts": deployment.expert_format.value,
     }
+
+
+def _held(memory: MemoryModel) -> tuple[float, float]:
+    """Return the bytes of the windows of a long sequence, and those of its states."""
+    site = memory.site
+    own = [(part.sequence_bytes(site), sum(part.state_bytes(site))) for part in memory.layers]
+    windows = sum(size for size, state in own if not state)
+    return windows, sum(size for size, state in own if state)
 
 
 def _counts(model: Model) -> dict[str, float]:

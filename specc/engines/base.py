@@ -52,6 +52,7 @@ class VersionRules(Record):
         batch: defaults by memory of the device, rising; empty if none is known.
         utilization: share of the memory of a device that it takes; None if it has no such share.
         async_with_stages: whether `async_scheduling` holds with pipeline parallelism too.
+        hybrid_caching: whether `prefix_caching` holds for models with recurrent layers too.
     """
 
     read: tuple[str, ...]
@@ -61,6 +62,7 @@ class VersionRules(Record):
     batch: Sourced[tuple[MemoryClass, ...]]
     utilization: Sourced[float] = Sourced(None, "not known")
     async_with_stages: bool = True
+    hybrid_caching: bool = True
 
 
 @frozen(kw_only=True, eq=False, repr=False)

@@ -34,6 +34,7 @@ class EngineRules(Record):
         utilization: share of the memory of a device that it takes; None if that is not known.
         sources: where each of these is from, by the name of its field.
         async_with_stages: whether `async_scheduling` holds with pipeline parallelism too.
+        hybrid_caching: whether `prefix_caching` holds for models with recurrent layers too.
         borrowed: fields that are not known, and are those of the newest vLLM.
     """
 
@@ -48,6 +49,7 @@ class EngineRules(Record):
     utilization: float | None
     sources: dict[str, str]
     async_with_stages: bool = True
+    hybrid_caching: bool = True
     borrowed: tuple[str, ...] = ()
 
     @property
@@ -129,6 +131,7 @@ def rules_of(
             for name, fact in {**facts, "utilization": row.utilization}.items()
         },
         async_with_stages=row.async_with_stages,
+        hybrid_caching=row.hybrid_caching,
         borrowed=tuple(name for name, fact in facts.items() if fact.value is None),
     )
 

@@ -40,16 +40,17 @@ def scheduling_of(
         settings: the engine or the server.
         scheduler: of the simulated engine; None counts as decode_first.
         flat_hits: the workload sets a flat hit rate, which is instead of prefix caching.
-        model: what it serves. vLLM caches no prefixes by default of a model with linear attention,
-            whose states are not of blocks.
+        model: what it serves. Up to 0.24 vLLM caches no prefixes by default of a model with
+            recurrent layers.
         stages: pipeline stages.
         drafts: tokens are drafted; a simulated step is composed when the one before has ended then.
     """
     rules = rules_of(settings.software, settings.version)
     caching, overlaps = settings.prefix_caching, settings.async_scheduling
     if caching is None:
-        in_blocks = model is None or model.linear is None
-        caching = rules.prefix_caching and in_blocks and not flat_hits
+        recurrent = model is not None and model.recurrent_layers > 0
+        caching = rules.prefix_caching and not flat_hits
+        caching = caching and (rules.hybrid_caching or not recurrent)
     if overlaps is None:
         as_vllm = scheduler in (None, Scheduler.DECODE_FIRST) and not takes_turns(settings)
         with_stages = stages == 1 or rules.async_with_stages

@@ -90,6 +90,7 @@ VLLM = EngineHistory(
             async_scheduling=NOT_ASYNC,
             batch=_V0_BATCH,
             utilization=SHARE_90,
+            hybrid_caching=False,
         ),
         VersionRules(
             read=("0.8.0",),
@@ -98,6 +99,7 @@ VLLM = EngineHistory(
             async_scheduling=NOT_ASYNC,
             batch=_BY_NAME,
             utilization=SHARE_90,
+            hybrid_caching=False,
         ),
         VersionRules(
             read=("0.8.5", "0.9.0", "0.9.1", "0.9.2"),
@@ -106,6 +108,7 @@ VLLM = EngineHistory(
             async_scheduling=NOT_ASYNC,
             batch=_TWO_CLASSES,
             utilization=SHARE_90,
+            hybrid_caching=False,
         ),
         VersionRules(
             read=("0.10.0", "0.11.0"),
@@ -114,6 +117,7 @@ VLLM = EngineHistory(
             async_scheduling=ASYNC_OFF,
             batch=_TWO_CLASSES,
             utilization=SHARE_90,
+            hybrid_caching=False,
         ),
         VersionRules(
             read=("0.12.0", "0.13.0"),
@@ -122,6 +126,7 @@ VLLM = EngineHistory(
             async_scheduling=ASYNC_OFF,
             batch=_TWO_CLASSES,
             utilization=SHARE_90,
+            hybrid_caching=False,
         ),
         VersionRules(
             read=("0.14.0",),
@@ -130,6 +135,7 @@ VLLM = EngineHistory(
             async_scheduling=ASYNC_ON,
             batch=_TWO_CLASSES,
             utilization=SHARE_90,
+            hybrid_caching=False,
             async_with_stages=False,
         ),
         VersionRules(
@@ -139,6 +145,7 @@ VLLM = EngineHistory(
             async_scheduling=ASYNC_ON,
             batch=_TWO_CLASSES,
             utilization=SHARE_90,
+            hybrid_caching=False,
         ),
         VersionRules(
             read=("0.19.0",),
@@ -147,9 +154,19 @@ VLLM = EngineHistory(
             async_scheduling=ASYNC_ON,
             batch=_TWO_CLASSES,
             utilization=SHARE_90,
+            hybrid_caching=False,
         ),
         VersionRules(
-            read=("0.20.0", "0.22.0", "0.24.0", "0.26.0", "0.27.0"),
+            read=("0.20.0", "0.22.0", "0.23.0", "0.24.0"),
+            admission=WHOLE_PROMPT,
+            prefix_caching=CACHING,
+            async_scheduling=ASYNC_ON,
+            batch=_TWO_CLASSES,
+            utilization=SHARE_92,
+            hybrid_caching=False,
+        ),
+        VersionRules(  # from here on config/model.py says that hybrid models support it
+            read=("0.26.0", "0.27.0"),
             admission=WHOLE_PROMPT,
             prefix_caching=CACHING,
             async_scheduling=ASYNC_ON,

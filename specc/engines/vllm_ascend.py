@@ -44,6 +44,7 @@ VLLM_ASCEND = EngineHistory(
             async_scheduling=_of_vllm(ASYNC_OFF),
             batch=_BATCH,
             utilization=_of_vllm(SHARE_90),
+            hybrid_caching=False,
         ),
         VersionRules(  # the vllm of 0.15 to 0.17 was not read: as that of 0.14 with stages
             read=("0.14.0rc1", "0.15.0rc1", "0.16.0rc1", "0.17.0rc1"),
@@ -52,6 +53,7 @@ VLLM_ASCEND = EngineHistory(
             async_scheduling=_of_vllm(ASYNC_ON),
             batch=_BATCH,
             utilization=_of_vllm(SHARE_90),
+            hybrid_caching=False,
             async_with_stages=False,
         ),
         VersionRules(
@@ -61,6 +63,7 @@ VLLM_ASCEND = EngineHistory(
             async_scheduling=_of_vllm(ASYNC_ON),
             batch=_BATCH,
             utilization=_of_vllm(SHARE_90),
+            hybrid_caching=False,
         ),
         VersionRules(
             read=("0.19.1rc1",),
@@ -69,6 +72,7 @@ VLLM_ASCEND = EngineHistory(
             async_scheduling=_of_vllm(ASYNC_ON),
             batch=_BATCH,
             utilization=_of_vllm(SHARE_90),
+            hybrid_caching=False,
         ),
     ),
 )

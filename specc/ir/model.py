@@ -203,6 +203,11 @@ class Model(v.Node):
         return sum(block.layers for block in blocks if block)
 
     @property
+    def recurrent_layers(self) -> int:
+        """Layers that have a state of a sequence instead of a cache of its tokens."""
+        return sum(block.layers for block in (self.linear, self.mamba) if block)
+
+    @property
     def full_layers(self) -> int:
         """Layers that attend to the whole context."""
         if self.attention_layers is not None:

@@ -46,9 +46,8 @@ class Part(Record):
     budget: Tokens
     count: int
 
-    @property
-    def instance(self) -> SimulatedInstance:
-        """One of the instances."""
+    def instance(self, hashed: Tokens = 0) -> SimulatedInstance:
+        """Return one of the instances, for requests whose blocks of `hashed` tokens have names."""
         deployment = self.task.deployment
         return SimulatedInstance(
             server=server_of(self.task),
@@ -57,6 +56,7 @@ class Part(Record):
             batch=self.batch,
             budget=self.budget,
             longest=deployment.longest_request,
+            hashed=hashed,
         )
 
 
@@ -179,7 +179,8 @@ class Simulator:
     subject: Subject
     events: Events
     instances: tuple[SimulatedInstance, ...] = Factory(
-        lambda self: tuple(part.instance for part in self.subject.parts), takes_self=True
+        lambda self: tuple(part.instance(self.hashed) for part in self.subject.parts),
+        takes_self=True,
     )
     source: RequestSource = Factory(lambda self: self._source(), takes_self=True)
     # Engines by how many standard deviations the cost model errs.
@@ -284,6 +285,13 @@ class Simulator:
             return evolve(requests, first_token=nothing, cached=nothing, blocks=None)
         return requests
 
+    @property
+    def hashed(self) -> Tokens:
+        """Tokens of the blocks that a trace names; 0 where it names none."""
+        simulate = self.subject.simulate
+        trace = simulate.arrival.trace
+        return simulate.block_tokens if trace is not None and trace.hashes is not None else 0
+
     def metrics(self, at: Conditions = USUAL) -> Metrics:
         """Return what a simulation says; see `outcome`."""
         return self.judged(self.outcome(at), at)
@@ -347,11 +355,13 @@ class Simulator:
         if server is not None:
             longest = server.max_model_length or UNLIMITED
             return RequestSource(simulate, workload, block=server.block_size, longest=longest)
+        first = self.instances[0]
         return RequestSource(
             simulate,
             workload,
             image_tokens=image_tokens(workload, self.subject.parts[0].task.deployment.model),
-            block=self.instances[0].server.block,
+            block=first.server.block,
+            caches_outputs=first.caches_outputs,
             longest=min(instance.longest for instance in self.instances),
         )
 

@@ -155,7 +155,12 @@ class Server(Record):
         does not grow with their length.
         """
         free = self.memory - self.reserved - float(self.at_start(budget, sequences).total[0])
-        block = math.fsum(model.batches * model.kv_block_bytes for model in self.memory_models)
+        model, batches = self.cost.memory_model, self.layout.pp
+        if self.draft is None:
+            # What a sequence holds beside its tokens is counted with them.
+            free += batches * float(model.cache_bytes(0, sequences))
+            return int(model.blocks_in(free / batches, sequences) + 1e-9)
+        block = math.fsum(each.batches * each.kv_block_bytes for each in self.memory_models)
         return max(0, int(free // max(block, 1e-9)))
 
     def cache_tokens(self, budget: Tokens, sequences: int) -> Tokens:
@@ -170,10 +175,9 @@ class Server(Record):
     @property
     def request_bytes(self) -> float:
         """KV cache of the mean request in flight, of all batches on a device."""
-        context = self.mixture.mean_context
+        blocks = self.mixture.mean_context / self.block
         return math.fsum(
-            model.batches * (model.kv_token_bytes * context + model.sequence_bytes)
-            for model in self.memory_models
+            model.batches * float(model.cache_bytes(blocks, 1)) for model in self.memory_models
         )
 
     @property
@@ -244,8 +248,7 @@ class Server(Record):
         )
         total = np.zeros(len(batch))
         for model in self.memory_models:
-            held = model.kv_block_bytes * blocks + model.sequence_bytes * batch
-            total += model.batches * held
+            total += model.batches * model.cache_bytes(blocks, batch)
         return total
 
 

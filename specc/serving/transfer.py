@@ -17,7 +17,8 @@ class CacheSize(Record):
 
     Attributes:
         token: bytes of a token.
-        sequence: bytes that a sequence holds besides.
+        sequence: bytes of a sequence whatever its length.
+        windows: of layers with a window, bytes of a token and the tokens that they hold at most.
         layers: layers of the model, which may be moved one by one.
         replicas: data-parallel replicas of an instance; each moves one cache at a time.
     """
@@ -26,18 +27,24 @@ class CacheSize(Record):
     sequence: float
     layers: int
     replicas: int
+    windows: tuple[tuple[float, int], ...] = ()
 
     @classmethod
     def of(cls, server: Server) -> "CacheSize":
         """Return that of an instance."""
         memory = server.cost.memory_model
         return cls(
-            memory.kv_token_bytes, memory.sequence_bytes, memory.model.layers, server.layout.dp
+            token=memory.kv_block_bytes / memory.block,
+            sequence=memory.state_bytes,
+            layers=memory.model.layers,
+            replicas=server.layout.dp,
+            windows=memory.windows,
         )
 
     def bytes(self, tokens: float) -> float:
         """Return the bytes of a prompt of so many tokens."""
-        return self.token * tokens + self.sequence
+        windows = sum(each * min(tokens, most) for each, most in self.windows)
+        return self.token * tokens + self.sequence + windows
 
 
 @frozen(eq=False, repr=False)

@@ -14,6 +14,7 @@ import numpy as np
 from attrs import evolve, field, frozen
 from numpy.typing import NDArray
 
+from specc.engines import hashed_tokens
 from specc.ir import (
     LengthBin,
     LengthSampling,
@@ -48,6 +49,7 @@ class RequestSource(Record):
     Attributes:
         image_tokens: tokens of images in every prompt, of each part of the workload; none if empty.
         block: tokens of the blocks in which sessions share prefixes.
+        caches_outputs: whether a next turn finds what was decoded, as well as prompts.
         longest: tokens of prompt and output that an engine takes.
     """
 
@@ -55,6 +57,7 @@ class RequestSource(Record):
     workload: Workload
     image_tokens: tuple[Tokens, ...] = ()
     block: Tokens = 128
+    caches_outputs: bool = True
     longest: Tokens = 1 << 40
     # The requests of the latest seed, and their times in seconds: a search asks for many rates.
     _made: dict[int, tuple[Floats, Requests]] = field(
@@ -184,9 +187,19 @@ class RequestSource(Record):
             cached=np.zeros(count, np.int64) if trace.hashes else self._cached(prompt, bins),
             output=output,
             bin=bins,
-            blocks=None if trace.hashes is None else trace.hashes[:count],
-            block_tokens=self.simulate.block_tokens if trace.hashes else 0,
+            blocks=None if trace.hashes is None else self._in_blocks(trace.hashes[:count]),
+            block_tokens=self._named_tokens if trace.hashes else 0,
         )
+
+    @property
+    def _named_tokens(self) -> Tokens:
+        """Tokens of the blocks that have names: those of the trace, or several of them."""
+        return hashed_tokens(self.simulate.block_tokens, self.block)
+
+    def _in_blocks(self, hashes: Sequence[Sequence[int]]) -> Sequence[Sequence[int]]:
+        """Return the names of larger blocks: a name stands for all tokens up to its end."""
+        several = self._named_tokens // self.simulate.block_tokens
+        return hashes if several == 1 else [own[several - 1 :: several] for own in hashes]
 
     def _bins_of(self, prompt: Integers, output: Integers) -> Integers:
         """Return the first bin that each request lies in, the last one if it lies in none."""
@@ -225,7 +238,8 @@ class RequestSource(Record):
                 begun += 1
             prompt = held + new + more
             prompts.append(prompt)
-            blocks.append(self._hashes(identity, own, prompt + output))
+            found = prompt + output if self.caches_outputs else prompt
+            blocks.append(self._hashes(identity, own, found))
             history[number] = (identity, prompt + output)
         return times, self._classed(
             Requests(

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from attrs import frozen
 
-from specc.engines import scheduling_of
+from specc.engines import hashed_tokens, scheduling_of, state_rules
 from specc.ir import Engine, MeasuredServer, Phase, Routing, Scheduler
 from specc.ir.engine import USUAL_SLACK
 from specc.ir.simulation import StepKind
@@ -32,6 +32,7 @@ class SimulatedInstance:
         batch: sequences a replica runs.
         budget: new tokens a replica takes in a step.
         longest: tokens of prompt and output that it takes.
+        hashed: tokens of the blocks that a trace names; 0 where it names none.
     """
 
     server: Server
@@ -40,6 +41,7 @@ class SimulatedInstance:
     batch: int
     budget: Tokens
     longest: Tokens
+    hashed: Tokens = 0
 
     @property
     def in_step(self) -> int:
@@ -79,7 +81,7 @@ class SimulatedInstance:
             admission=engine.prefill_admission or running,
             decode_batch=places,
             capacity=self.cache_blocks,
-            block=self.server.block,
+            block=self.block,
             longest=self.longest,
             slack=engine.slack if scheduler.takes_slack else 0.0,
             start=scheduling.admission,
@@ -99,7 +101,26 @@ class SimulatedInstance:
     @property
     def cache_blocks(self) -> int:
         """KV-cache blocks of a replica."""
-        return self.server.cache_blocks(self.budget, self.batch)
+        blocks = self.server.cache_blocks(self.budget, self.batch)
+        return blocks * self.server.block // self.block
+
+    @property
+    def block(self) -> Tokens:
+        """Tokens of a KV-cache block.
+
+        Where a block is as large as a state, it holds whole blocks of the trace: an engine may find
+        a little more.
+        """
+        own = self.server.block
+        if own == self.engine.block_size or not self.hashed:
+            return own
+        return hashed_tokens(self.hashed, own)
+
+    @property
+    def caches_outputs(self) -> bool:
+        """Whether a next turn finds what was decoded, as well as prompts."""
+        recurrent = self.server.cost.memory_model.model.recurrent_layers
+        return not recurrent or state_rules(self.engine.software).keeps_outputs
 
     @property
     def deviation(self) -> float:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import attrs
 import pytest
 
 from specc import library
@@ -166,11 +167,25 @@ def test_the_language(tmp_path: Path, engine: str, field: str, value: object) ->
     assert getattr(document.studies[0].deployments[0].engine, field) == value
 
 
-def test_models_with_linear_attention_have_no_prefix_cache_unless_it_is_asked_for() -> None:
-    hybrid, dense = library.model("qwen3_next_80b_a3b"), library.model("qwen3_32b")
-    assert not scheduling_of(Engine(), None, model=hybrid).prefix_caching
-    assert scheduling_of(Engine(), None, model=dense).prefix_caching
-    assert scheduling_of(Engine(prefix_caching=True), None, model=hybrid).prefix_caching
+@pytest.mark.parametrize(
+    ("software", "version", "caches"),
+    [
+        (None, "", True),
+        (Software.VLLM, "0.24", False),
+        (Software.VLLM, "0.26", True),
+        (Software.VLLM_ASCEND, "0.18", False),
+        (Software.SGLANG, "", True),
+    ],
+)
+@pytest.mark.parametrize("name", ["qwen3_next_80b_a3b", "kimi_k3", "nemotron_3_nano_30b_a3b"])
+def test_prefixes_of_hybrids_are_cached_since_some_version(name, software, version, caches) -> None:
+    """vLLM's config/model.py: is_prefix_caching_supported."""
+    hybrid, dense = library.model(name), library.model("qwen3_32b")
+    engine = Engine(software=software, version=version)
+    assert scheduling_of(engine, None, model=hybrid).prefix_caching is caches
+    assert scheduling_of(engine, None, model=dense).prefix_caching
+    asked = attrs.evolve(engine, prefix_caching=True)
+    assert scheduling_of(asked, None, model=hybrid).prefix_caching
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,37 @@ _KNOWN: dict[str, Any] = {
     "full_attention_interval": 4,
     "num_experts_per_tok": 2,
     "sliding_window": 128,
+    "first_k_dense_replace": 1,
+    "hybrid_override_pattern": "M*E-",
+    "sparse_attention_config": {
+        "sparse_attention_freq": [0, 0, 1, 1],
+        "sparse_block_size": 128,
+        "sparse_topk_blocks": 16,
+        "sparse_num_index_heads": 2,
+        "sparse_index_dim": 64,
+    },
+    "linear_attn_config": {
+        "kda_layers": [1, 2, 3],
+        "full_attn_layers": [4],
+        "num_heads": 8,
+        "head_dim": 64,
+        "short_conv_kernel_size": 4,
+    },
+    "block_configs": [
+        {
+            "attention": {"no_op": layer == 1, "n_heads_in_group": 4},
+            "ffn": {"no_op": layer == 2, "ffn_mult": 1.5},
+        }
+        for layer in range(_LAYERS)
+    ],
+}
+# What no message asks for.
+_OWN: dict[str, dict[str, Any]] = {
+    **{
+        f"MiniMaxM3{name}": {"num_key_value_heads": 2}
+        for name in ("ForCausalLM", "SparseForCausalLM", "SparseForConditionalGeneration")
+    },
+    "InternVLChatModel": {"llm_config": {"architectures": ["Qwen3ForCausalLM"]}},
 }
 _OTHERS = 64
 _DAMAGE: list[Any] = [
@@ -49,7 +80,8 @@ def sound(architecture: str, folder: Path) -> dict[str, Any]:
     """Return a small configuration that is accepted, made in a folder."""
     path = folder / "config.json"
     span = Span(Source("plan.spec", "config"), 0, 1)
-    config: dict[str, Any] = {"architectures": [architecture]}
+    config: dict[str, Any] = {"architectures": [architecture], **_OWN.get(architecture, {})}
+    inner = config.get("llm_config", config)  # has the sizes
     for _ in range(60):
         path.write_text(json.dumps(config))
         try:
@@ -58,11 +90,11 @@ def sound(architecture: str, folder: Path) -> dict[str, Any]:
             message = error.diagnostic.message
             found = _MISSING.match(message)
             key = found[1] if found else "layer_types"
-            assert key not in config or key == "layer_types", message
-            config[key] = _KNOWN.get(key, _OTHERS)
+            assert key not in inner or key == "layer_types", message
+            inner[key] = _KNOWN.get(key, _OTHERS)
             if not found:  # no sliding layer, or a kind that the architecture has not
                 kind = "sliding" if "sliding" in str(error.diagnostic) else "linear"
-                config[key] = ["full_attention", f"{kind}_attention"] * (_LAYERS // 2)
+                inner[key] = ["full_attention", f"{kind}_attention"] * (_LAYERS // 2)
         else:
             return config
     raise AssertionError(f"{architecture} is never satisfied")

@@ -142,6 +142,8 @@ def _model(options: argparse.Namespace) -> int:
         "weight_bytes_bf16": (2**30, "GiB"),
         "kv_bytes_per_token": (2**10, "KiB"),
         "kv_bytes_per_sequence": (2**20, "MiB"),
+        "window_bytes_per_sequence": (2**20, "MiB"),
+        "state_bytes_per_sequence": (2**20, "MiB"),
     }
     rows = []
     for name, value in facts.items():

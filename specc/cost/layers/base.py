@@ -56,16 +56,20 @@ class Layers(Record):
         """Return the elements that a token leaves in the KV cache of one layer, for good."""
         return 0
 
-    def page_bytes(self, site: Site) -> float:
-        """Return the bytes of the state of a sequence in one layer; 0 where there is none."""
-        return 0.0
+    def state_bytes(self, site: Site) -> tuple[float, float]:
+        """Return the bytes of a sequence in one layer: recurrent state, and convolution."""
+        return 0.0, 0.0
+
+    def window_blocks(self, site: Site) -> int:
+        """Return the blocks of the KV cache that a sequence holds at most; 0 for no limit."""
+        return 0
 
     def sequence_bytes(self, site: Site) -> float:
-        """Return the bytes that a sequence holds in all these layers, whatever its length.
+        """Return the bytes that a long sequence holds in all these layers, whatever its length.
 
         Of a state there is one more for each token that is drafted, which may be refused.
         """
-        return self.count * (1 + site.drafted) * self.page_bytes(site)
+        return self.count * (1 + site.drafted) * sum(self.state_bytes(site))
 
     def table_bytes(self, site: Site) -> int:
         """Return the bytes of position tables that each new token holds, in all these layers."""
@@ -119,6 +123,11 @@ class FullAttention(Layers):
     def copies(self, tp: int) -> int:
         """Return how many of `tp` ranks have the same cache."""
         raise NotImplementedError
+
+    def key_elements(self, tp: int) -> float:
+        """Return the elements of the keys among those that a token leaves in the cache."""
+        key, value = self.model.head_dim, self.model.value_dim
+        return self.cached_elements(tp) * key / (key + value)
 
     def table_bytes(self, site: Site) -> int:
         """Rows of cosine and sine in every layer; one is reused in a quantised dense model."""

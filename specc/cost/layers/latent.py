@@ -136,6 +136,10 @@ class MultiHeadLatentAttention(FullAttention):
         """The latent vector with its rotated key, and a key of the indexer; whole on each rank."""
         return self.shape.cached_width + self.indexing_share * index_elements(self.model)
 
+    def key_elements(self, tp: int) -> float:
+        """The latent vector, which is keys and values."""
+        return self.shape.kv_rank
+
     @property
     def rotated_width(self) -> int:
         """The part of a head that is rotated."""

@@ -83,15 +83,15 @@ class GatedLinearAttention(Layers):
             case Decay.FIXED:
                 return 0
 
-    def page_bytes(self, site: Site) -> float:
+    def state_bytes(self, site: Site) -> tuple[float, float]:
         """The recurrent state, and the inputs that the taps of the convolution still see.
 
         With drafts, a state for each token that is proposed, and as many more inputs.
         """
         a = self.shape
         tokens = a.convolution - 1 + site.drafted if a.convolution else 0
-        states = a.state_elements * STATE_BYTES + tokens * a.convolved_width * HALF
-        return states / site.layout.tp
+        seen = tokens * a.convolved_width * HALF
+        return a.state_elements * STATE_BYTES / site.layout.tp, seen / site.layout.tp
 
     def tensor_problem(self, tp: int) -> str:
         """Every rank has as many key heads."""

@@ -46,11 +46,11 @@ class StateSpace(Layers):
         yield linear("mamba_output", width, h, layers, p)
         yield from all_reduce(site, "mamba_all_reduce", layers, h)
 
-    def page_bytes(self, site: Site) -> float:
+    def state_bytes(self, site: Site) -> tuple[float, float]:
         """The recurrent state, and the inputs that the taps of the convolution still see."""
         a, tokens = self.shape, site.drafted + self.shape.convolution - 1
-        states = a.state_elements * STATE_BYTES + tokens * a.convolved_width * HALF
-        return states / site.layout.tp
+        seen = tokens * a.convolved_width * HALF
+        return a.state_elements * STATE_BYTES / site.layout.tp, seen / site.layout.tp
 
     def live_bytes(self, site: Site) -> float:
         """What the input projection gives."""

@@ -38,11 +38,14 @@ class SlidingAttention(Layers):
         yield from grouped(site, _with_heads(self.model, s), self.count, reach)
 
     def sequence_bytes(self, site: Site) -> float:
-        """Blocks of the window, and one more, as it seldom begins where a block does."""
-        block = site.engine.block_size
-        blocks = math.ceil(self.shape.window / block) + 1
+        """The blocks of a window."""
+        block, blocks = site.engine.block_size, self.window_blocks(site)
         width = grouped_elements(_with_heads(self.model, self.shape), site.layout.tp)
         return self.shape.layers * blocks * block * width * site.precisions.kv_bytes
+
+    def window_blocks(self, site: Site) -> int:
+        """Blocks of the window, and one more, as it seldom begins where a block does."""
+        return math.ceil(self.shape.window / site.engine.block_size) + 1
 
     def tensor_problem(self, tp: int) -> str:
         """Every rank has as many query heads."""

@@ -10,6 +10,7 @@ from specc.cost.memory import ENDS, Ends, MemoryModel
 from specc.cost.operators.base import Operator
 from specc.cost.precision import HALF
 from specc.cost.site import Site
+from specc.ir import Software
 
 _OF_EACH_DRAFT = ("norms", "projection", "final_norm", "lm_head")
 
@@ -21,6 +22,11 @@ class PlannerMemory(MemoryModel):
     A draft layer has an embedding and an output projection of its own. The second drafted token
     and those after it have their projections of their own, and the decoder layer of the first.
     """
+
+    @property
+    def _pager(self) -> Software:
+        """An engine whose states have memory of their own: the planner's blocks are as asked."""
+        return Software.SGLANG
 
     @classmethod
     def draft_layers_of(cls, site: Site) -> int:

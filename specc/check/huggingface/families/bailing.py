@@ -32,7 +32,9 @@ def _hybrid(c: ConfigFile, decay: Decay) -> Fields:
             key_head_dim=width,
             value_head_dim=width,
             convolution=c.whole("short_conv_kernel_size") if decay is Decay.CHANNEL else 0,
-        ),
+        )
+        if linear
+        else None,
     }
 
 

@@ -29,7 +29,8 @@ def _moe(c: ConfigFile) -> Fields:
     fields, layers = _dense(c), c.whole("num_hidden_layers")
     c.only("moe_layer_num_skipped", 0)
     width = fields["intermediate_size"]
-    routed = _same(c, "moe_intermediate_size", layers) or width
+    own = c.get("moe_intermediate_size") is not None
+    routed = _same(c, "moe_intermediate_size", layers) if own else width
     shared = _same(c, "num_shared_expert", layers) if c.flag("use_mixed_mlp_moe") else 0
     return {
         **fields,
@@ -44,17 +45,17 @@ def _moe(c: ConfigFile) -> Fields:
 
 
 def _same(c: ConfigFile, key: str, layers: int) -> int:
-    """Return a whole number that is given once, or the same for each layer; 0 if missing."""
+    """Return a whole number that is given once, or the same for each layer.
+
+    Raises:
+        ProblemError: it is missing, or not the same for all layers.
+    """
     value: Any = c.get(key)
     if isinstance(value, list):
         if len(value) != layers or len(set(map(str, value))) != 1:
             raise c.problem(f"'{key}' of '{c.file}' is not the same for each of {layers} layers")
         value = value[0]
-    if value is None:
-        return 0
-    if type(value) is int and value > 0:
-        return value
-    raise c.problem(f"'{key}' of '{c.file}' is not a positive whole number")
+    return c.having({key: value}).whole(key)
 
 
 _HARMLESS = (

@@ -33,7 +33,9 @@ def _step(c: ConfigFile) -> Fields:
             kv_heads=sliding_kv or kv_heads,
             head_dim=width,
             value_head_dim=width,
-        ),
+        )
+        if "sliding_attention" in kinds
+        else None,
         "experts": _experts(c, layers),
     }
 
