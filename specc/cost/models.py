@@ -62,6 +62,18 @@ def describe(model: Model) -> dict[str, str | float]:
     }
 
 
+def assumed_kernels(model: Model) -> tuple[str, ...]:
+    """Return what a step runs of a model whose kernels nobody measured, in words."""
+    deployment = Deployment(model=model, device=_ANY, devices=1)
+    phases = ("prefill ", "decode ")
+    names = [
+        operator.name.replace("_", " ").replace(phases[0], "").replace(phases[1], "")
+        for operator in CostModel.of(deployment, Layout(1, 1, 1)).operators
+        if operator.assumed
+    ]
+    return tuple(dict.fromkeys(names))
+
+
 def _held(memory: MemoryModel) -> tuple[float, float]:
     """Return the bytes of the windows of a long sequence, and those of its states."""
     site = memory.site

@@ -32,6 +32,7 @@ def operator_table(plan: Plan, instance: Instance) -> list[dict[str, Any]]:
             {
                 "operator": op.name,
                 "class": op.kind.value,
+                "assumed": op.assumed,
                 "bound": _bound(time),
                 "runs": op.repeat,
                 "each_us": float(time.total[0]) * 1e6,
@@ -48,6 +49,7 @@ def operator_table(plan: Plan, instance: Instance) -> list[dict[str, Any]]:
                 {
                     "operator": "host, sampling, stages" if waits else "hidden by two streams",
                     "class": "step",
+                    "assumed": False,
                     "bound": "host" if waits else "overlap",
                     "runs": 1,
                     "each_us": rest * 1e6,

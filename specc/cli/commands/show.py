@@ -190,7 +190,7 @@ def _ops(options: argparse.Namespace) -> int:
             ("operator", "bound by", "class", "runs", "each us", "total ms", "share"),
             [
                 (
-                    row["operator"],
+                    row["operator"] + (" *" if row["assumed"] else ""),
                     row["bound"],
                     row["class"],
                     f"{row['runs']:g}",
@@ -202,6 +202,9 @@ def _ops(options: argparse.Namespace) -> int:
             ],
             texts=3,
         )
+    if any(row["assumed"] for table in tables for row in table["operators"]):
+        print()
+        say("* nobody measured this kernel: the nearest measured class stands for it")
     return Exit.OK
 
 

@@ -121,13 +121,15 @@ class ExpertMlp(Layers):
         yield from ()
 
     def _latent(self, site: Site, name: str) -> Iterator[Operator]:
-        """The projection of tokens to the width of the experts, or back; whole on each rank."""
+        """The projection of tokens to the width of the experts, or back.
+
+        It is whole on each rank and in 16 bit, as checkpoints have it (Kimi-K3, Nemotron 3).
+        """
         inner, outer = site.hidden, self.shape.latent_size
         if name.endswith("up"):
             inner, outer = outer, inner
         if self.shape.latent_size:
-            share, p = self.share(site), site.precisions.shared_experts
-            yield linear(name, inner, outer, self.count, p, share=share)
+            yield linear(name, inner, outer, self.count, PLAIN, share=self.share(site))
 
     def _exchange(self, site: Site, name: str) -> Iterator[Operator]:
         """Token copies to the devices of their experts, or back."""

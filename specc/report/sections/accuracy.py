@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from specc.cost import STEP_ERROR_TEXT
+from specc.cost.models import assumed_kernels
 from specc.ir import CalibrationData, Deployment, Device, Generation, Strategy
 from specc.report import format as show
 from specc.report.document import Heading, ReportBlock, Text
@@ -70,6 +71,13 @@ def _texts(deployment: Deployment) -> Iterator[str]:
         yield (
             f"{deployment.device.name} was not measured: its coefficients are those of "
             f"{data.device}, scaled by the peaks of both. {_borrowed(deployment.device)}"
+        )
+    unknown = assumed_kernels(deployment.model)
+    if unknown:
+        yield (
+            f"Nobody measured the kernels of {deployment.model.name} for {' and '.join(unknown)}: "
+            f"those of the nearest measured class stand for them, and have another "
+            f"{show.percent(data.assumed_spread)} in the intervals, which is assumed."
         )
     generation = deployment.engine.generation
     rule = getattr(data, generation.value)

@@ -4,7 +4,7 @@ from typing import Any
 
 from specc.check.huggingface.config import ConfigFile, Fields
 from specc.check.huggingface.families.base import Family, grouped
-from specc.ir import Experts
+from specc.ir import Experts, Router
 
 
 def _dense(c: ConfigFile) -> Fields:
@@ -40,6 +40,31 @@ def _moe(c: ConfigFile) -> Fields:
             active=_same(c, "moe_topk", layers),
             intermediate_size=routed,
             shared_intermediate_size=width * shared,
+        ),
+    }
+
+
+def _hy3(c: ConfigFile) -> Fields:
+    """Hy3: experts with a sigmoid router in all layers but the first."""
+    width, shape = c.whole("moe_intermediate_size"), grouped(c)
+    c.repeats("expert_hidden_dim", width, "moe_intermediate_size")
+    c.only("mlp_bias", False)
+    bias = c.flag("attention_bias")
+    return {
+        **shape,
+        "intermediate_size": c.whole("intermediate_size"),
+        "qk_norm": c.flag("qk_norm"),
+        "qkv_bias": bias,
+        "output_bias": bias,
+        "draft_layers": c.whole("num_nextn_predict_layers", default=0, least=0),
+        "experts": Experts(
+            layers=shape["layers"] - c.whole("first_k_dense_replace", default=0, least=0),
+            count=c.whole("num_experts"),
+            active=c.whole("num_experts_per_tok"),
+            intermediate_size=width,
+            shared_intermediate_size=width * c.whole("num_shared_experts", default=0, least=0),
+            router=Router.SIGMOID,
+            router_bias=True,
         ),
     }
 
@@ -83,4 +108,5 @@ _HARMLESS = (
 FAMILIES = {
     "HunYuanDenseV1ForCausalLM": Family(_dense, _HARMLESS, tied=True),
     "HunYuanMoEV1ForCausalLM": Family(_moe, _HARMLESS, tied=True),
+    "HYV3ForCausalLM": Family(_hy3, ("router_scaling_factor",)),
 }
