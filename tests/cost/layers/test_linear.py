@@ -46,7 +46,7 @@ def test_a_state_of_kda_by_hand(model: str, count: int, heads: int) -> None:
 
 
 def test_weights_of_kda_by_hand() -> None:
-    """Queries, keys, values; decays by a rank of 128; strengths; gate; taps; rates; norm; output."""
+    """Queries, keys, values; decays by a rank of 128; strengths; gate; taps; norm; output."""
     for model, hidden, heads, gate in (
         ("kimi_k3", 7168, 96, 7168 * 96 * 128),
         ("kimi_linear_48b_a3b", 2304, 32, 128 * (2304 + 32 * 128)),
