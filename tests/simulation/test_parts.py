@@ -20,6 +20,7 @@ from specc.ir import (
     Sessions,
     Simulate,
     Slo,
+    Trace,
     Workload,
 )
 from specc.ir.deployment import Phase
@@ -202,6 +203,42 @@ def test_a_cache_that_holds_all_finds_every_earlier_turn() -> None:
     assert (hits <= requests.input - 1).all()
     assert (hits % 16 == 0).all()
     assert (hits[~seen_before] == 0).all()
+
+
+def test_where_states_of_outputs_are_not_kept_a_turn_finds_earlier_prompts_alone() -> None:
+    """As vLLM of models with recurrent layers: the last boundary of a prompt is kept."""
+    made = source(4.0, 0)
+    found = {}
+    for caches in (True, False):
+        requests = attrs.evolve(made, caches_outputs=caches).requests()
+        slow = attrs.evolve(requests, arrival=requests.arrival * 100)
+        outcome = Pool(engine(capacity=10**6), COSTS).serve(slow)
+        found[caches] = outcome.served.hits
+        assert (outcome.served.hits % 16 == 0).all()
+    # The prompt of the turn before, without its answer of 30 tokens.
+    before = requests.input - 130
+    assert (found[False] <= np.maximum(before, 0)).all()
+    assert (found[False] <= found[True]).all()
+    assert 0 < found[False].sum() < found[True].sum()
+
+
+@pytest.mark.parametrize(("block", "named", "several"), [(16, 64, 1), (128, 128, 2), (100, 128, 2)])
+def test_names_of_a_trace_are_those_of_larger_blocks(block, named, several) -> None:
+    trace = Trace(
+        file="t",
+        digest="",
+        requests=2,
+        arrival=(0.0, 1.0),
+        input=(320, 200),
+        output=(4, 4),
+        hashes=((11, 12, 13, 14, 15), (11, 12, 16)),
+    )
+    simulate = Simulate(arrival=Arrival(Process.TRACE, trace=trace), requests=2, block_tokens=64)
+    made = RequestSource(simulate, Workload(input=100, output=30), block=block, longest=4096)
+    requests = made.requests()
+    assert requests.block_tokens == named
+    wanted = [own[several - 1 :: several] for own in trace.hashes]
+    assert [tuple(own) for own in requests.blocks] == wanted
 
 
 @settings(max_examples=30, deadline=None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from specc.engines import rules_of
+from specc.engines import rules_of, state_rules
 from specc.ir import Admission, Engine, Queue, SoftwareSettings, Study
 from specc.report import format as show
 from specc.report.charts.simulation import state_charts, step_charts
@@ -65,7 +65,7 @@ def _table(study: ReportedStudy, best: Simulated) -> Table:
         columns=(Column("", numeric=False), *(Column(phase) for phase in phases)),
         rows=tuple(Row(cells) for cells in zip(_ROWS, *columns, strict=True)),
         note="A simulated engine runs one batch; an instance has one for each data-parallel rank "
-        f"and pipeline stage. {_in_step(study)}{_rules(study, best)}",
+        f"and pipeline stage. {_in_step(study)}{_rules(study, best)}{_states(study, best)}",
     )
 
 
@@ -106,6 +106,24 @@ def _rules(study: ReportedStudy, best: Simulated) -> str:
         "Admission, prefix caching and asynchronous scheduling, where the spec leaves them open, "
         f"are as in {' and '.join(whose)}."
     )
+
+
+def _states(study: ReportedStudy, best: Simulated) -> str:
+    """Say how an engine keeps the states of recurrent layers."""
+    recurrent = [d for d in study.study.deployments if d.name == best.name]
+    if not any(deployment.model.recurrent_layers for deployment in recurrent):
+        return ""
+    texts = []
+    for rules in dict.fromkeys(state_rules(e.software) for e in _engines(study.study, best.name)):
+        blocks = (
+            "A block is as large as the state of a recurrent layer, and cached prefixes are found "
+            "at ends of blocks alone"
+            if rules.unit
+            else "States of recurrent layers have memory of their own"
+        )
+        outputs = "are" if rules.keeps_outputs else "are not"
+        texts.append(f" {blocks}; states of outputs {outputs} kept ({rules.source}).")
+    return "".join(texts)
 
 
 def _in_step(study: ReportedStudy) -> str:
