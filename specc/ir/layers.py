@@ -134,6 +134,9 @@ class LinearAttention(v.Node):
     gate_rank: int = v.number_of(
         "rank of the projection of the output gate; 0 projects in one step", default=0
     )
+    decay_rank: int = v.number_of(
+        "rank of the projection of the decays of channels; 0 projects in one step", default=0
+    )
 
     @property
     def key_width(self) -> int:
@@ -156,9 +159,9 @@ class LinearAttention(v.Node):
         return 2 * self.key_width + self.value_width
 
     @property
-    def decay_rank(self) -> int:
-        """Rank of the projection that gives each channel its decay; 0 where there is none."""
-        return self.key_head_dim if self.decay is Decay.CHANNEL else 0
+    def decayed_width(self) -> int:
+        """Channels that decay by a rate of their own."""
+        return self.key_head_dim * self.value_heads if self.decay is Decay.CHANNEL else 0
 
     @property
     def small_width(self) -> int:
@@ -177,13 +180,9 @@ class LinearAttention(v.Node):
             case Decay.HEAD:
                 return 2 * self.value_heads
             case Decay.CHANNEL:
-                offsets = self.key_head_dim * self.value_heads
-                return (
-                    self.decay_rank * hidden
-                    + self.decay_rank * offsets
-                    + offsets
-                    + self.value_heads
-                )
+                channels, rank = self.decayed_width, self.decay_rank
+                projected = rank * (hidden + channels) if rank else hidden * channels
+                return projected + channels + self.value_heads
             case Decay.FIXED:
                 return 0
 

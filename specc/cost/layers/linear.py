@@ -51,9 +51,10 @@ class GatedLinearAttention(Layers):
         if a.small_width:
             yield linear("linear_decay", h, a.small_width // tp, layers, PLAIN)
         if a.decay_rank:
-            channels = value_heads * a.key_head_dim
             yield linear("linear_decay_down", h, a.decay_rank, layers, PLAIN)
-            yield linear("linear_decay_up", a.decay_rank, channels, layers, PLAIN)
+        if a.decayed_width:
+            inner = a.decay_rank or h
+            yield linear("linear_decay_up", inner, a.decayed_width // tp, layers, PLAIN)
         if a.convolution:
             taps = a.convolution * convolved
             yield head_norm("linear_convolution", convolved, taps, layers)

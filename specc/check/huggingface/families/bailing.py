@@ -1,5 +1,7 @@
 """Bailing: Ling and Ring."""
 
+from attrs import evolve
+
 from specc.check.huggingface.config import ConfigFile, Fields
 from specc.check.huggingface.families.base import Family, decoder, grouped
 from specc.check.huggingface.families.deepseek import latent_attention
@@ -46,7 +48,8 @@ def _delta(c: ConfigFile) -> Fields:
     c.only("no_kda_lora", True)
     kind = c.word("gated_attention_proj_granularity_type", *_GATES, default="none")
     gate = {"head_wise": "head_gate", "element_wise": "query_gate"}.get(kind)
-    return {**_hybrid(c, Decay.CHANNEL), **({gate: True} if gate else {})}
+    fields = {**_hybrid(c, Decay.CHANNEL), **({gate: True} if gate else {})}
+    return {**fields, "experts": evolve(fields["experts"], counts_embedding=False)}
 
 
 _GATES = ("head_wise", "element_wise", "none")

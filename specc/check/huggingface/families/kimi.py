@@ -49,6 +49,7 @@ def _delta_attention(c: ConfigFile, layers: int) -> LinearAttention:
         value_head_dim=width,
         convolution=taps,
         gate_rank=0 if whole else width,
+        decay_rank=width,
     )
 
 
