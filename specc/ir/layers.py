@@ -81,6 +81,9 @@ class SlidingWindow(v.Node):
     head_dim: int = v.count("width of a query and key head")
     value_head_dim: int = v.count("width of a value head")
     sinks: bool = v.boolean("a learned attention sink for each head", default=False)
+    sharing_layers: int = v.number_of(
+        "of them, layers that attend to the cache of an earlier one", default=0
+    )
     chunked: bool = v.boolean(
         "the window does not slide: it begins anew every `window` tokens (Llama 4)", default=False
     )
@@ -136,6 +139,11 @@ class LinearAttention(v.Node):
     )
     decay_rank: int = v.number_of(
         "rank of the projection of the decays of channels; 0 projects in one step", default=0
+    )
+    norm_groups: int = v.number_of(
+        "groups of heads that the norm of the output takes together: no rank has less than one; 0 "
+        "for each head",
+        default=0,
     )
 
     @property

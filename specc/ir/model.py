@@ -65,6 +65,11 @@ class Model(v.Node):
         at_most=MOST_LAYERS,
         default=None,
     )
+    sharing_layers: int = v.number_of(
+        "of the layers of full attention, those that attend to the cache of an earlier one",
+        default=0,
+        at_most=MOST_LAYERS,
+    )
     mlp_layers: int | None = v.number(
         DIMENSIONLESS,
         "layers with a dense MLP; `auto`: all that have no experts",
@@ -113,6 +118,10 @@ class Model(v.Node):
         "layers whose sum is one of the sources that every layer weighs (attention residuals)",
         default=0,
         at_most=MOST_LAYERS,
+    )
+    layer_embedding: int = v.number_of(
+        "width of an embedding of each token that every layer has for itself (Gemma 4 E2B)",
+        default=0,
     )
     other_parameters: int = v.number(
         DIMENSIONLESS,
@@ -244,6 +253,7 @@ class Model(v.Node):
         if self.experts and not self.tied_embeddings:
             ends = 2 - self.experts.counts_embedding - self.experts.counts_output
         skipped = ends * self.vocab_size * self.hidden_size + self.other_parameters
+        skipped += self.layer_embeddings
         vision = self.vision.parameters(self.hidden_size) if self.vision else 0
         active = self.experts.computing if self.experts else 0
         return round(self._of_layers(active)) + self._around_layers - skipped - vision
@@ -265,13 +275,28 @@ class Model(v.Node):
     def _around_layers(self) -> int:
         embeddings = self.vocab_size * self.hidden_size * (1 if self.tied_embeddings else 2)
         vision = self.vision.parameters(self.hidden_size) if self.vision else 0
-        return embeddings + self.hidden_size + vision + self.other_parameters
+        around = embeddings + self.layer_embeddings + self._into_layers
+        return around + self.hidden_size + vision + self.other_parameters
+
+    @property
+    def layer_embeddings(self) -> int:
+        """Weights of the embeddings that layers have for themselves."""
+        return self.vocab_size * self.layers * self.layer_embedding
+
+    @property
+    def _into_layers(self) -> int:
+        """Weights that take these into the residual stream, for all layers and then in each."""
+        h, p = self.hidden_size, self.layer_embedding
+        return p and self.layers * (p * h + 2 * p * h + h) + p
 
     def _of_layers(self, experts: float) -> float:
         """Weights of all layers with `experts` routed experts counted in each."""
         attention = self.full_layers * self._full_attention
+        attention -= self.sharing_layers * self._keys(self.kv_heads, self.head_dim, self.value_dim)
         if self.sliding:
-            attention += self.sliding.layers * self._sliding_attention(self.sliding)
+            s = self.sliding
+            attention += s.layers * self._sliding_attention(s)
+            attention -= s.sharing_layers * self._keys(s.kv_heads, s.head_dim, s.value_head_dim)
         if self.linear:
             attention += self.linear.layers * self.linear.parameters(self.hidden_size)
         if self.block_sparse:
@@ -324,6 +349,12 @@ class Model(v.Node):
         norms += h * heads if self.head_gate else 0
         norms += (heads + kv) * width if self.qk_norm_whole else 0
         return h * qkv + out * h + biases + norms + (heads if sinks else 0)
+
+    def _keys(self, kv: int, width: int, value: int) -> int:
+        """Weights of the keys and values of a layer, which one that shares a cache has not."""
+        columns = kv * (width + (0 if self.value_is_key else value))
+        norm = width if self.qk_norm else 0
+        return self.hidden_size * columns + (columns if self.qkv_bias else 0) + norm
 
     def _compressed_attention(self, c: CompressedAttention) -> int:
         """Weights of every layer: low-rank queries, one key-value head, a grouped output."""

@@ -56,7 +56,6 @@ OPTIONAL = {
     "head_dim",
     "hidden_act",
     "hidden_activation",
-    "hidden_size_per_layer_input",
     "in_channels",
     "index_share_for_mtp_iteration",
     "index_topk_freq",
@@ -121,8 +120,10 @@ KNOWN = {
     "rope_scaling": HARMLESS_IN_POSITIONS,
     "rope_parameters": HARMLESS_IN_POSITIONS,
 }
-# A width of MLPs, of a model whose layers have experts and none of these.
+# A width of MLPs, of a model whose layers have experts and none of these; and of layers that share
+# a cache, of a model that has none.
 UNREAD = {
+    "Gemma-4-31B-IT-NVFP4": {"use_double_wide_mlp"},
     "NVIDIA-Nemotron-3-Nano-30B-A3B-BF16": {"intermediate_size"},
     "NVIDIA-Nemotron-3-Ultra-550B-A55B-BF16": {"intermediate_size"},
 }

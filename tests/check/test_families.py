@@ -12,8 +12,11 @@ import pytest
 
 from specc import library
 from specc.check.huggingface import FAMILIES
+from specc.cost.layers import layers_of
+from specc.cost.layers.linear import GatedLinearAttention
 from specc.cost.models import describe
-from specc.ir import Decay, Model
+from specc.cost.site import Site
+from specc.ir import Decay, Deployment, Layout, Model
 from specc.library import LibraryError
 from tests.conftest import REFERENCE
 
@@ -177,6 +180,11 @@ PUBLISHED: dict[str, tuple[dict[str, Any], float, float, float, float]] = {
 }  # fmt: skip
 
 
+def site_of(model: Model) -> Site:
+    device = library.device("atlas_800_a3_752t_die")
+    return Site.of(Deployment(model=model, device=device, devices=1), Layout(1, 1, 1))
+
+
 def model_of(folder: Path, config: dict[str, Any]) -> Model:
     path = folder / "config.json"
     path.write_text(json.dumps(config))
@@ -250,11 +258,42 @@ def test_encoders_are_counted(tmp_path: Path) -> None:
     assert moon.parameters(7168) == pytest.approx(401.214e6 + 46.145e6, rel=0.002)
 
 
+GEMMA_4_E2B = {
+    "architectures": ["Gemma4ForCausalLM"], "dtype": "bfloat16", "vocab_size": 262144,
+    "hidden_activation": "gelu_pytorch_tanh", "max_position_embeddings": 131072,
+    "hidden_size": 1536, "intermediate_size": 6144, "num_hidden_layers": 35,
+    "num_attention_heads": 8, "num_key_value_heads": 1, "head_dim": 256, "global_head_dim": 512,
+    "sliding_window": 512, "num_kv_shared_layers": 20, "use_double_wide_mlp": True,
+    "hidden_size_per_layer_input": 256,
+    "layer_types": (["sliding_attention"] * 4 + ["full_attention"]) * 7,
+}  # fmt: skip
+
+
+def test_layers_that_share_a_cache_and_have_embeddings_of_their_own(tmp_path: Path) -> None:
+    """Gemma 4 E2B: the last 20 of 35 layers share; 2.3 B weights beside embeddings of layers."""
+    model = model_of(tmp_path, GEMMA_4_E2B)
+    assert (model.sharing_layers, model.sliding.sharing_layers) == (4, 16)
+    facts = describe(model)
+    assert facts["kv_bytes_per_token"] == 3 * 2 * 1 * 512 * 2
+    assert facts["window_bytes_per_sequence"] == 12 * 5 * 128 * 2 * 1 * 256 * 2
+    assert sorted(set(model.mlp_widths)) == [6144, 12288]
+    tables = 262144 * 35 * 256
+    assert model.parameters - model.active_parameters == tables
+    assert model.active_parameters / 1e9 == pytest.approx(2.28, abs=0.02)
+    names = {op.name for part in layers_of(model) for op in part.operators(site_of(model))}
+    assert {"sharing_qkv", "sharing_sliding_qkv", "layer_embedding"} <= names
+    assert "sharing_kv_write" not in names
+
+
 def test_kinds_of_linear_attention(tmp_path: Path) -> None:
     """Ling 2.5: every eighth layer is full; Ling 3: also those behind the last whole group."""
     lightning = model_of(tmp_path, LING_FLASH_2_6)
     assert (lightning.linear.layers, lightning.full_layers) == (28, 4)
     assert lightning.linear.decay is Decay.FIXED
+    (part,) = layers_of(lightning, (GatedLinearAttention,))
+    assert part.tensor_problem(4) == ""
+    refused = "TP = 8 does not divide 4 groups of the norm of linear attention"
+    assert part.tensor_problem(8) == refused
     delta = model_of(tmp_path, {**LING_FLASH_3, "num_hidden_layers": 45})
     assert (delta.linear.layers, delta.full_layers) == (35, 10)
     assert delta.linear.decay is Decay.CHANNEL

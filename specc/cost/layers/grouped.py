@@ -39,11 +39,15 @@ class GroupedAttention(FullAttention):
 
     def operators(self, site: Site) -> Iterator[Operator]:
         """Yield the operators of all these layers in one step."""
-        yield from grouped(site, self.model, self.count)
+        sharing = self.model.sharing_layers * self.count / max(self.model.full_layers, 1)
+        yield from grouped(site, self.model, self.count - sharing)
+        if sharing:
+            yield from grouped(site, self.model, sharing, Reach("sharing_", shares=True))
 
     def cached_elements(self, tp: int) -> float:
-        """A key and a value for each key-value head of the rank."""
-        return grouped_elements(self.model, tp)
+        """A key and a value for each key-value head of the rank, of the mean layer."""
+        own = 1 - self.model.sharing_layers / max(self.model.full_layers, 1)
+        return own * grouped_elements(self.model, tp)
 
     def tensor_problem(self, tp: int) -> str:
         """Key-value heads are split or copied, query heads are split."""
@@ -68,6 +72,7 @@ class Reach:
         window: tokens at most, the last ones; 0 for all.
         chunk: tokens after which the context begins anew; 0 for never.
         top_k: tokens at most, which are picked; 0 for all.
+        shares: whether keys and values are those of an earlier layer.
         assumed: whether nobody measured such kernels.
     """
 
@@ -75,6 +80,7 @@ class Reach:
     window: int = 0
     chunk: int = 0
     top_k: int = 0
+    shares: bool = False
     assumed: bool = False
 
 
@@ -88,16 +94,20 @@ def grouped(site: Site, m: Model, layers: float, reach: Reach = ALL) -> Iterator
     query, key, value = heads * d, kv_heads * d, kv_heads * m.value_dim
     out = heads * m.value_dim
     prefix = reach.prefix
-    projected = query + key + (0 if m.value_is_key else value)
+    own_key = 0 if reach.shares else key
+    own_value = 0 if reach.shares or m.value_is_key else value
+    projected = query + own_key + own_value
     projected += (query if m.query_gate else 0) + (heads if m.head_gate else 0)
     yield norm(f"{prefix}input_norm", h, layers, quantised=p.quantised, share=site.norm_share)
     yield linear(f"{prefix}qkv", h, projected, layers, p, bias=m.qkv_bias)
     if m.qk_norm or m.qk_norm_whole:
         whole = m.qk_norm_whole
         yield head_norm(f"{prefix}query_norm", query, query if whole else d, layers)
-        yield head_norm(f"{prefix}key_norm", key, key if whole else d, layers)
-    yield rope(f"{prefix}rope", query + key, d, layers)
-    yield kv_write(f"{prefix}kv_write", key + value, layers, site.precisions.kv_bytes)
+        if own_key:
+            yield head_norm(f"{prefix}key_norm", key, key if whole else d, layers)
+    yield rope(f"{prefix}rope", query + own_key, d, layers)
+    if own_key:
+        yield kv_write(f"{prefix}kv_write", key + value, layers, site.precisions.kv_bytes)
     yield from query_exchange(site, prefix, query, key + value, layers)
     for phase in AttentionPhase:
         yield attention_of(

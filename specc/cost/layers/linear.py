@@ -95,9 +95,13 @@ class GatedLinearAttention(Layers):
         return a.state_elements * STATE_BYTES / site.layout.tp, seen / site.layout.tp
 
     def tensor_problem(self, tp: int) -> str:
-        """Every rank has as many key heads."""
-        heads = self.shape.key_heads
-        return f"TP = {tp} does not divide {heads} heads of linear attention" if heads % tp else ""
+        """Every rank has as many key heads, and whole groups of the norm behind them."""
+        heads, groups = self.shape.key_heads, self.shape.norm_groups
+        if heads % tp:
+            return f"TP = {tp} does not divide {heads} heads of linear attention"
+        if groups and groups % tp:
+            return f"TP = {tp} does not divide {groups} groups of the norm of linear attention"
+        return ""
 
     def context_problem(self, layout: Layout) -> str:
         """A state holds the whole context."""

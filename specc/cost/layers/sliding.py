@@ -31,17 +31,22 @@ class SlidingAttention(Layers):
 
     def operators(self, site: Site) -> Iterator[Operator]:
         """Yield the operators of all these layers in one step."""
-        s = self.shape
+        s, model = self.shape, _with_heads(self.model, self.shape)
         reach = Reach("sliding_", window=s.window)
         if s.chunked:
             reach = Reach("chunked_", chunk=s.window, assumed=True)
-        yield from grouped(site, _with_heads(self.model, s), self.count, reach)
+        sharing = s.sharing_layers
+        yield from grouped(site, model, self.count - sharing, reach)
+        if sharing:
+            shared = evolve(reach, prefix=f"sharing_{reach.prefix}", shares=True)
+            yield from grouped(site, model, sharing, shared)
 
     def sequence_bytes(self, site: Site) -> float:
         """The blocks of a window."""
         block, blocks = site.engine.block_size, self.window_blocks(site)
         width = grouped_elements(_with_heads(self.model, self.shape), site.layout.tp)
-        return self.shape.layers * blocks * block * width * site.precisions.kv_bytes
+        layers = self.shape.layers - self.shape.sharing_layers
+        return layers * blocks * block * width * site.precisions.kv_bytes
 
     def window_blocks(self, site: Site) -> int:
         """Blocks of the window, and one more, as it seldom begins where a block does."""

@@ -34,6 +34,8 @@ def _hybrid(c: ConfigFile, decay: Decay) -> Fields:
             key_head_dim=width,
             value_head_dim=width,
             convolution=c.whole("short_conv_kernel_size") if decay is Decay.CHANNEL else 0,
+            # As vLLM 0.33 has it (bailing_linear_attn.py): a rank has whole groups.
+            norm_groups=c.whole("group_norm_size", default=1) if decay is Decay.FIXED else 0,
         )
         if linear
         else None,
@@ -96,7 +98,6 @@ _HARMLESS = (
 _OF_HYBRID = (
     *_HARMLESS,
     "expert_swiglu_limit_list",
-    "group_norm_size",
     "kda_lower_bound",
     "kda_safe_gate",
     "linear_rope",
@@ -111,5 +112,5 @@ FAMILIES = {
     "BailingMoeForCausalLM": Family(_bailing, _HARMLESS),
     "BailingMoeV2ForCausalLM": Family(_bailing, _HARMLESS),
     "BailingMoeV2_5ForCausalLM": Family(_lightning, _OF_HYBRID),
-    "BailingMoeV3ForCausalLM": Family(_delta, _OF_HYBRID),
+    "BailingMoeV3ForCausalLM": Family(_delta, (*_OF_HYBRID, "group_norm_size")),
 }

@@ -44,7 +44,15 @@ def _sliding_of_pattern(c: ConfigFile, layers: int) -> int:
     return layers - layers // every
 
 
-def _window(c: ConfigFile, shape: Fields, layers: int) -> SlidingWindow | None:
+def _layer_embedding(c: ConfigFile, vocabulary: int) -> int:
+    """Return the width of the embeddings of layers; the class of the model has 256 by itself."""
+    width = c.whole("hidden_size_per_layer_input", default=256, least=0)
+    if width:
+        c.repeats("vocab_size_per_layer_input", vocabulary, "vocab_size")
+    return width
+
+
+def _window(c: ConfigFile, shape: Fields, layers: int, sharing: int = 0) -> SlidingWindow | None:
     if not layers:
         return None
     return SlidingWindow(
@@ -52,6 +60,7 @@ def _window(c: ConfigFile, shape: Fields, layers: int) -> SlidingWindow | None:
         window=c.whole("sliding_window"),
         attention_heads=shape["attention_heads"],
         kv_heads=shape["kv_heads"],
+        sharing_layers=sharing,
         head_dim=shape["head_dim"],
         value_head_dim=shape["head_dim"],
     )
@@ -64,12 +73,13 @@ def _gemma4(c: ConfigFile) -> Fields:
     """
     c.only("attention_bias", False)
     c.only("hidden_activation", "gelu_pytorch_tanh")
-    c.only("hidden_size_per_layer_input", 0)
-    c.only("num_kv_shared_layers", 0)
-    c.only("use_double_wide_mlp", False)
     small = grouped(c)
     layers, same = small["layers"], c.flag("attention_k_eq_v")
-    sliding = c.layer_types(_KINDS).count("sliding_attention")
+    kinds, shared = c.layer_types(_KINDS), c.whole("num_kv_shared_layers", default=0, least=0)
+    own, sharing = kinds[: layers - shared], kinds[layers - shared :]
+    if set(sharing) - set(own):
+        raise c.problem(f"'num_kv_shared_layers' of '{c.file}' leaves no layer to share with")
+    sliding = kinds.count("sliding_attention")
     kv_heads = c.whole("num_global_key_value_heads", default=small["kv_heads"])
     fields = {
         **small,
@@ -79,8 +89,13 @@ def _gemma4(c: ConfigFile) -> Fields:
         "intermediate_size": c.whole("intermediate_size"),
         "qk_norm": True,
         "post_norms": True,
-        "sliding": _window(c, small, sliding),
+        "layer_embedding": _layer_embedding(c, small["vocab_size"]),
+        "sharing_layers": sharing.count("full_attention"),
+        "sliding": _window(c, small, sliding, sharing.count("sliding_attention")),
     }
+    if c.flag("use_double_wide_mlp") and shared:
+        width = float(fields["intermediate_size"])
+        fields["mlp_widths"] = (*[width] * (layers - shared), *[2 * width] * shared)
     if c.flag("enable_moe_block", default=c.get("num_experts") is not None):
         fields["mlp_layers"] = layers
         fields["experts"] = _experts(c, layers)
