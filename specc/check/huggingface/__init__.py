@@ -89,7 +89,8 @@ def _unknown(config: ConfigFile, architecture: str) -> ProblemError:
     ]
     sizes = sizes or [f"{field} = …" for field in _SIZES.values()]
     block = f"model NAME {{ {'; '.join(sizes)} }}"
-    close = get_close_matches(architecture, FAMILIES, n=3, cutoff=0.6)
+    stems = {_stem(name): name for name in FAMILIES}
+    close = [stems[stem] for stem in get_close_matches(_stem(architecture), stems, n=2)]
     such_as = f" such as {' or '.join(close)}" if close else ""
     return config.problem(
         f"the architecture {brief(architecture)} of '{config.file}' is not supported",
@@ -98,6 +99,13 @@ def _unknown(config: ConfigFile, architecture: str) -> ProblemError:
         f"write architecture = … beside 'config'; or write the model as a block: {block}, with "
         "the blocks that its layers need (specc explain model)",
     )
+
+
+def _stem(architecture: str) -> str:
+    """Return what a name says of the family, without what it says of the use."""
+    for use in ("ForCausalLM", "ForConditionalGeneration", "Model"):
+        architecture = architecture.removesuffix(use)
+    return architecture
 
 
 # Keys that say the same in every file, and the fields that they are.

@@ -47,6 +47,10 @@ class ConfigFile(Record):
             if value is not None and key not in self.asked and key not in harmless
         ]
 
+    def either(self, first: str, other: str) -> str:
+        """Return which of two keys the file has; the second if it has neither."""
+        return first if self.get(first) is not None else other
+
     def problem(self, message: str, why: str = "", help: str = "") -> ProblemError:
         """Return an error at the text that names the file."""
         return problem(self.span, "E0004", message, why=why, help=help)

@@ -61,7 +61,7 @@ def _common(c: ConfigFile) -> Fields:
     bias = c.flag("use_bias")
     c.only("moe_layer_freq", 1)
     c.only("using_split_qkv_in_self_attention", False, True)
-    drafts = "num_mtp_layers" if c.get("num_mtp_layers") is not None else "num_nextn_predict_layers"
+    drafts = c.either("num_mtp_layers", "num_nextn_predict_layers")
     layers, width = c.whole("num_hidden_layers"), c.whole("moe_intermediate_size")
     shared = c.whole("moe_shared_expert_intermediate_size", default=width)
     return {

@@ -6,7 +6,7 @@ from attrs import frozen
 
 from specc.check.huggingface.config import ConfigFile, Fields
 from specc.check.huggingface.keys import HARMLESS_IN_POSITIONS
-from specc.ir import Experts, Router, Vision
+from specc.ir import Experts, Router, SlidingWindow, Vision
 from specc.records import Record
 
 
@@ -87,6 +87,30 @@ def grouped(c: ConfigFile) -> Fields:
         "kv_heads": c.whole("num_key_value_heads", default=heads),
         "head_dim": c.whole("head_dim", default=max(1, hidden // heads)),
     }
+
+
+def window(
+    shape: Fields, layers: int, tokens: int, *, sinks: bool = False, chunked: bool = False
+) -> SlidingWindow | None:
+    """Return layers with a window whose heads are those of full attention; None for none."""
+    if not layers:
+        return None
+    return SlidingWindow(
+        layers=layers,
+        window=tokens,
+        attention_heads=shape["attention_heads"],
+        kv_heads=shape["kv_heads"],
+        head_dim=shape["head_dim"],
+        value_head_dim=shape["head_dim"],
+        sinks=sinks,
+        chunked=chunked,
+    )
+
+
+def encoder_layer(hidden: int, inner: int) -> int:
+    """Return the weights of a plain layer of an encoder: biases, two norms with biases."""
+    projections = 4 * hidden * hidden + 2 * hidden * inner
+    return projections + 4 * hidden + inner + hidden + 4 * hidden
 
 
 def routed_after_dense(c: ConfigFile) -> Experts:

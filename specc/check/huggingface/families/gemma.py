@@ -1,8 +1,10 @@
 """Gemma."""
 
+from attrs import evolve
+
 from specc.check.huggingface.config import ConfigFile, Fields
-from specc.check.huggingface.families.base import Family, grouped
-from specc.ir import Experts, SlidingWindow
+from specc.check.huggingface.families.base import Family, encoder_layer, grouped, window
+from specc.ir import Experts
 
 _KINDS = ("sliding_attention", "full_attention")
 
@@ -23,7 +25,9 @@ def _gemma3(c: ConfigFile) -> Fields:
         "intermediate_size": c.whole("intermediate_size"),
         "qk_norm": True,
         "post_norms": True,
-        "sliding": _window(c, shape, _sliding_of_pattern(c, shape["layers"])),
+        "sliding": window(
+            shape, _sliding_of_pattern(c, shape["layers"]), c.whole("sliding_window")
+        ),
     }
 
 
@@ -52,20 +56,6 @@ def _layer_embedding(c: ConfigFile, vocabulary: int) -> int:
     return width
 
 
-def _window(c: ConfigFile, shape: Fields, layers: int, sharing: int = 0) -> SlidingWindow | None:
-    if not layers:
-        return None
-    return SlidingWindow(
-        layers=layers,
-        window=c.whole("sliding_window"),
-        attention_heads=shape["attention_heads"],
-        kv_heads=shape["kv_heads"],
-        sharing_layers=sharing,
-        head_dim=shape["head_dim"],
-        value_head_dim=shape["head_dim"],
-    )
-
-
 def _gemma4(c: ConfigFile) -> Fields:
     """Gemma 4: full attention with heads of its own, whose values may be the keys.
 
@@ -79,7 +69,7 @@ def _gemma4(c: ConfigFile) -> Fields:
     own, sharing = kinds[: layers - shared], kinds[layers - shared :]
     if set(sharing) - set(own):
         raise c.problem(f"'num_kv_shared_layers' of '{c.file}' leaves no layer to share with")
-    sliding = kinds.count("sliding_attention")
+    windowed = window(small, kinds.count("sliding_attention"), c.whole("sliding_window"))
     kv_heads = c.whole("num_global_key_value_heads", default=small["kv_heads"])
     fields = {
         **small,
@@ -91,7 +81,7 @@ def _gemma4(c: ConfigFile) -> Fields:
         "post_norms": True,
         "layer_embedding": _layer_embedding(c, small["vocab_size"]),
         "sharing_layers": sharing.count("full_attention"),
-        "sliding": _window(c, small, sliding, sharing.count("sliding_attention")),
+        "sliding": windowed and evolve(windowed, sharing_layers=sharing.count("sliding_attention")),
     }
     if c.flag("use_double_wide_mlp") and shared:
         width = float(fields["intermediate_size"])
@@ -127,7 +117,7 @@ def _siglip(c: ConfigFile) -> int:
         return 0
     h, i, side = (vision.whole(k) for k in ("hidden_size", "intermediate_size", "patch_size"))
     places = (vision.whole("image_size") // side) ** 2
-    layer = 4 * h * h + 4 * h + 2 * h * i + i + h + 4 * h
+    layer = encoder_layer(h, i)
     ends = 3 * side**2 * h + h + places * h + 2 * h
     out = (c.nested("text_config") or c).whole("hidden_size")
     return ends + vision.whole("num_hidden_layers") * layer + h * out + h

@@ -1,8 +1,8 @@
 """gpt-oss."""
 
 from specc.check.huggingface.config import ConfigFile, Fields
-from specc.check.huggingface.families.base import Family, grouped
-from specc.ir import Experts, SlidingWindow
+from specc.check.huggingface.families.base import Family, grouped, window
+from specc.ir import Experts
 
 
 def _gpt_oss(c: ConfigFile) -> Fields:
@@ -14,14 +14,8 @@ def _gpt_oss(c: ConfigFile) -> Fields:
         "qkv_bias": bias,
         "output_bias": bias,
         "sinks": True,
-        "sliding": SlidingWindow(
-            layers=kinds.count("sliding_attention"),
-            window=c.whole("sliding_window"),
-            attention_heads=shape["attention_heads"],
-            kv_heads=shape["kv_heads"],
-            head_dim=shape["head_dim"],
-            value_head_dim=shape["head_dim"],
-            sinks=True,
+        "sliding": window(
+            shape, kinds.count("sliding_attention"), c.whole("sliding_window"), sinks=True
         ),
         "experts": Experts(
             layers=c.whole("num_hidden_layers"),

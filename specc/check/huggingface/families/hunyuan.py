@@ -12,7 +12,7 @@ def _dense(c: ConfigFile) -> Fields:
     c.only("use_cla", False)
     c.only("use_mla", False)
     c.only("mlp_bias", False)
-    width = "attention_head_dim" if c.get("attention_head_dim") is not None else "head_dim"
+    width = c.either("attention_head_dim", "head_dim")
     bias, shape = c.flag("attention_bias"), grouped(c)
     return {
         **shape,

@@ -56,7 +56,7 @@ def _delta_attention(c: ConfigFile, layers: int) -> LinearAttention:
 def _experts(c: ConfigFile, layers: int) -> Experts:
     c.only("moe_layer_freq", 1)
     c.only("moe_router_activation_func", "sigmoid")
-    active = "num_experts_per_token" if c.get("num_experts_per_token") else "num_experts_per_tok"
+    active = c.either("num_experts_per_token", "num_experts_per_tok")
     width = c.whole("moe_intermediate_size")
     return Experts(
         layers=layers - c.whole("first_k_dense_replace", default=0, least=0),

@@ -1,8 +1,8 @@
 """Llama, Mistral and Mixtral."""
 
 from specc.check.huggingface.config import ConfigFile, Fields
-from specc.check.huggingface.families.base import Family, grouped
-from specc.ir import Experts, Router, SlidingWindow
+from specc.check.huggingface.families.base import Family, encoder_layer, grouped, window
+from specc.ir import Experts, Router
 
 
 def _llama(c: ConfigFile) -> Fields:
@@ -45,15 +45,7 @@ def _llama4(c: ConfigFile) -> Fields:
     return {
         **shape,
         "intermediate_size": dense if with_experts < layers else 0,
-        "sliding": SlidingWindow(
-            layers=layers - whole,
-            window=c.whole("attention_chunk_size"),
-            attention_heads=shape["attention_heads"],
-            kv_heads=shape["kv_heads"],
-            head_dim=shape["head_dim"],
-            value_head_dim=shape["head_dim"],
-            chunked=True,
-        ),
+        "sliding": window(shape, layers - whole, c.whole("attention_chunk_size"), chunked=True),
         "experts": Experts(
             layers=with_experts,
             count=c.whole("num_local_experts"),
@@ -90,7 +82,7 @@ def _tiles(c: ConfigFile) -> int:
     h, i = vision.whole("hidden_size"), vision.whole("intermediate_size")
     patch = vision.whole("num_channels", default=3) * vision.whole("patch_size") ** 2
     places = (vision.whole("image_size") // vision.whole("patch_size")) ** 2 + 1
-    layer = 4 * h * h + 4 * h + 2 * h * i + i + h + 4 * h
+    layer = encoder_layer(h, i)
     inner, out = vision.whole("projector_input_dim"), vision.whole("projector_output_dim")
     adapter = i * inner + inner * out
     text = c.nested("text_config") or c

@@ -20,7 +20,7 @@ def _longcat(c: ConfigFile) -> Fields:
     return {
         **decoder(c.having({"num_hidden_layers": 2 * blocks})),
         **latent_attention(c),
-        "intermediate_size": c.whole(_either(c, "ffn_hidden_size", "intermediate_size")),
+        "intermediate_size": c.whole(c.either("ffn_hidden_size", "intermediate_size")),
         "mlp_layers": 2 * blocks,
         "draft_layers": c.whole("num_nextn_predict_layers", default=0, least=0),
         "draft_dense": True,
@@ -29,18 +29,11 @@ def _longcat(c: ConfigFile) -> Fields:
             count=c.whole("n_routed_experts"),
             active=c.whole("moe_topk"),
             identities=c.whole("zero_expert_num", default=0, least=0),
-            intermediate_size=c.whole(
-                _either(c, "expert_ffn_hidden_size", "moe_intermediate_size")
-            ),
+            intermediate_size=c.whole(c.either("expert_ffn_hidden_size", "moe_intermediate_size")),
             router_bias=True,
             counts_embedding=False,
         ),
     }
-
-
-def _either(c: ConfigFile, first: str, other: str) -> str:
-    """Return which of two keys the file has."""
-    return first if c.get(first) is not None else other
 
 
 FAMILIES = {

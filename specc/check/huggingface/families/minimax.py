@@ -1,7 +1,7 @@
 """MiniMax."""
 
 from specc.check.huggingface.config import ConfigFile, Fields
-from specc.check.huggingface.families.base import Family, grouped
+from specc.check.huggingface.families.base import Family, encoder_layer, grouped
 from specc.ir import BlockSparse, Experts, Router
 
 
@@ -117,7 +117,7 @@ def _clip(c: ConfigFile) -> int:
     merge = token.whole("spatial_merge_size") if token else 1
     frames = token.whole("temporal_patch_size", default=1) if token else 1
     patch = vision.whole("num_channels", default=3) * frames * vision.whole("patch_size") ** 2
-    layer = 4 * h * h + 4 * h + 2 * h * i + i + h + 4 * h
+    layer = encoder_layer(h, i)
     out = c.whole("projector_hidden_size")
     projector = h * out + out + out * out + out
     merger = merge**2 * out * out + out + out * out + out

@@ -21,7 +21,7 @@ def _hybrid(c: ConfigFile) -> Fields:
     c.only("mamba_hidden_act", "silu")
     c.only("mamba_ssm_cache_dtype", "float32")
     c.only("sliding_window")
-    width = "attention_head_dim" if c.get("attention_head_dim") is not None else "head_dim"
+    width = c.either("attention_head_dim", "head_dim")
     dense, inner = kinds.count("mlp"), c.whole("intermediate_size", default=0, least=0)
     return {
         "layers": layers,

@@ -8,7 +8,7 @@ from specc.ir import Experts, Router
 
 def _embedded(c: ConfigFile) -> Fields:
     """openPangu Embedded: Llama with biases in attention."""
-    bias = c.flag("attention_bias" if c.get("attention_bias") is not None else "bias")
+    bias = c.flag(c.either("attention_bias", "bias"))
     c.repeats("bias", bias, "attention_bias")
     c.only("mlp_bias", False)
     c.only("param_sink_number", 0)

@@ -1,7 +1,7 @@
 """Qwen2, Qwen3, Qwen3-Next and Qwen3.5."""
 
 from specc.check.huggingface.config import ConfigFile, Fields
-from specc.check.huggingface.families.base import Family, grouped
+from specc.check.huggingface.families.base import Family, encoder_layer, grouped
 from specc.check.huggingface.families.vision import (
     plain_encoder,
     vision_encoder,
@@ -105,7 +105,7 @@ def _audio_encoder(c: ConfigFile) -> int:
         bins = (bins + 1) // 2
     out, inner = audio.whole("output_dim"), audio.whole("downsample_hidden_size", channels)
     stem = 10 * inner + 2 * (9 * inner * inner + inner) + inner * bins * h
-    layer = 4 * h * h + 4 * h + 2 * h * i + i + h + 4 * h
+    layer = encoder_layer(h, i)
     ends = 2 * h + h * h + h + h * out + out
     return stem + audio.whole("encoder_layers") * layer + ends
 

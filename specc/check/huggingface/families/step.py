@@ -10,7 +10,7 @@ def _step(c: ConfigFile) -> Fields:
     layers = c.whole("num_hidden_layers")
     kinds = _kinds(c, layers)
     heads, width = c.whole("num_attention_heads"), c.whole("head_dim")
-    kv_heads = c.whole(_either(c, "num_attention_groups", "num_key_value_heads"))
+    kv_heads = c.whole(c.either("num_attention_groups", "num_key_value_heads"))
     sliding_heads, sliding_kv = _sliding_heads(c, width)
     c.only("use_qk_norm", True)
     c.only("sink", False)
@@ -44,11 +44,6 @@ def _decoder(c: ConfigFile) -> Fields:
     if c.get("max_position_embeddings") is not None:
         return decoder(c)
     return decoder(c.having({"max_position_embeddings": c.whole("max_seq_len")}))
-
-
-def _either(c: ConfigFile, first: str, other: str) -> str:
-    """Return which of two keys the file has."""
-    return first if c.get(first) is not None else other
 
 
 def _kinds(c: ConfigFile, layers: int) -> list[str]:
@@ -86,8 +81,8 @@ def _experts(c: ConfigFile, layers: int) -> Experts:
     c.only("moe_every_n_layer", 1)
     return Experts(
         layers=layers - _dense(c, layers),
-        count=c.whole(_either(c, "moe_num_experts", "num_experts")),
-        active=c.whole(_either(c, "moe_top_k", "num_experts_per_tok")),
+        count=c.whole(c.either("moe_num_experts", "num_experts")),
+        active=c.whole(c.either("moe_top_k", "num_experts_per_tok")),
         intermediate_size=c.whole("moe_intermediate_size"),
         shared_intermediate_size=c.whole("share_expert_dim"),
         router=Router.SIGMOID,

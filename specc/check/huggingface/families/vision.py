@@ -52,21 +52,12 @@ def plain_encoder(c: ConfigFile, out: int) -> Vision:
 
 def windowed_encoder(c: ConfigFile, out: int) -> Vision:
     """Return the encoder of Qwen2.5-VL: most layers attend within windows."""
-    layers, patch = c.whole("depth"), c.whole("patch_size")
-    c.repeats("out_hidden_size", out, "hidden_size of the decoder")
-    c.repeats("spatial_patch_size", patch, "patch_size")
-    return Vision(
-        layers=layers,
-        hidden_size=c.whole("hidden_size"),
-        intermediate_size=c.whole("intermediate_size"),
-        heads=c.whole("num_heads"),
-        patch_size=patch,
-        merge=c.whole("spatial_merge_size"),
-        frames=c.whole("temporal_patch_size", default=1),
-        channels=_channels(c),
+    plain = vision_encoder(c, out)
+    return evolve(
+        plain,
         gated_mlp=True,
-        window=(c.whole("window_size") // patch) ** 2,
-        whole_layers=len(c.layers("fullatt_block_indexes", layers)),
+        window=(c.whole("window_size") // plain.patch_size) ** 2,
+        whole_layers=len(c.layers("fullatt_block_indexes", plain.layers)),
     )
 
 
