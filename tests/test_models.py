@@ -103,7 +103,8 @@ def test_the_block_of_a_refused_model_counts_as_its_publisher_does(tmp_path: Pat
     assert problem.code == "E0004"
     assert (
         "model NAME { layers = 64; hidden_size = 5120; intermediate_size = 27648; attention_heads "
-        "= 40; kv_heads = 8; vocab_size = 100278; max_positions = 65536 tok }" in problem.help
+        "= 40; kv_heads = 8; head_dim = …; vocab_size = 100278; max_positions = 65536 tok }"
+        in problem.help
     )
     assert "specc list architectures" in problem.help
 

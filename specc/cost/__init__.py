@@ -6,6 +6,7 @@ memory; an operator knows its work (`operators/`); a calibration turns work into
 `reference/` is what only the published planner does. Read `model.py` first.
 """
 
+from specc.cost.cache import CacheShape
 from specc.cost.memory import MemoryModel, StepMemory
 from specc.cost.model import CostModel, calibration_name, times_of
 from specc.cost.reference.rules import STEP_ERROR, STEP_ERROR_TEXT
@@ -15,6 +16,7 @@ from specc.cost.times import StepTimes
 __all__ = [
     "STEP_ERROR",
     "STEP_ERROR_TEXT",
+    "CacheShape",
     "CostModel",
     "MemoryModel",
     "Sequences",

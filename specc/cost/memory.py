@@ -13,8 +13,8 @@ from itertools import accumulate
 
 import numpy as np
 from attrs import frozen
-from numpy.typing import ArrayLike
 
+from specc.cost.cache import CacheShape
 from specc.cost.layers import Layers, draft_part
 from specc.cost.layers.base import FullAttention
 from specc.cost.operators.base import INT64, Operator
@@ -146,48 +146,25 @@ class MemoryModel(Record):
 
     def of_steps(self, steps: StepTable) -> StepMemory:
         """Return the memory of each step."""
-        cache = self.batches * self.cache_bytes(steps.kv_blocks, steps.kv_sequences)
+        cache = self.batches * self.cache.bytes(steps.kv_blocks, steps.kv_sequences)
         return StepMemory(self.weight_bytes, cache, self._activations(steps))
 
-    def cache_bytes(self, blocks: ArrayLike, sequences: ArrayLike) -> Column:
-        """Return the bytes on one rank of sequences that hold blocks of tokens together.
+    @cached_property
+    def cache(self) -> CacheShape:
+        """What a batch holds of the cache of a rank.
 
-        Layers with a window hold the blocks of their tokens up to those of a window each, of
-        sequences that are alike; those with a state hold one of each sequence.
+        Layers with a window hold the blocks of their tokens up to those of a window; those with a
+        state hold one of each sequence.
         """
-        blocks, sequences = np.asarray(blocks, float), np.asarray(sequences, float)
-        held = self.kv_block_bytes * blocks + self.state_bytes * sequences
-        for size, most in self._windows:
-            held = held + size * np.minimum(blocks, most * sequences)
-        return held
-
-    def blocks_in(self, free: float, sequences: int) -> float:
-        """Return the blocks that `sequences` can hold together in so many bytes of a rank."""
-        left = free - self.state_bytes * sequences
-        size, found = self.kv_block_bytes + sum(each for each, _ in self._windows), 0.0
-        for each, most in sorted(self._windows, key=lambda window: window[1]):
-            most_blocks = most * sequences
-            if left <= size * (most_blocks - found):
-                break
-            left -= size * (most_blocks - found)
-            size, found = size - each, float(most_blocks)
-        return max(0.0, found + left / max(size, 1e-9))
-
-    @cached_property
-    def windows(self) -> tuple[tuple[float, Tokens], ...]:
-        """Of layers with a window, the bytes of a token on one rank, and the tokens they hold."""
-        block = self.site.engine.block_size
-        limits = [(part, part.window_blocks(self.site) * block) for part in self.layers]
-        share = self.site.stage_share
-        return tuple(
-            (part.sequence_bytes(self.site) * share / most, most) for part, most in limits if most
+        share, block = self.site.stage_share, self.site.engine.block_size
+        limits = [(part, part.window_blocks(self.site)) for part in self.layers]
+        windows = tuple(
+            (part.sequence_bytes(self.site) * share / most, float(most))
+            for part, most in limits
+            if most
         )
-
-    @cached_property
-    def _windows(self) -> tuple[tuple[float, int], ...]:
-        """The same by blocks."""
-        block = self.block
-        return tuple((each * block, math.ceil(most / block)) for each, most in self.windows)
+        whole = CacheShape(self.block, self.kv_block_bytes, self.state_bytes)
+        return CacheShape.joined([whole, CacheShape(block, 0.0, 0.0, windows)], self.block)
 
     @property
     def model(self) -> Model:
@@ -202,23 +179,7 @@ class MemoryModel(Record):
     @cached_property
     def page(self) -> Page:
         """A block of one layer, as the engine makes it."""
-        site, tokens, keys = self.site, 0.0, 0.0
-        for part in self.layers:
-            if isinstance(part, FullAttention) and part.count:
-                tokens = part.cached_elements(site.layout.tp) * self._element
-                keys = part.key_elements(site.layout.tp) * self._element
-        states = [part.state_bytes(site) for part in self.layers]
-        recurrent, convolution = max(states, key=sum)
-        layer = LayerBytes(
-            keys=keys, values=tokens - keys, recurrent=recurrent, convolution=convolution
-        )
-        latent = self.model.latent is not None
-        return page_of(self._pager, site.engine.block_size, layer, latent=latent)
-
-    @property
-    def _element(self) -> float:
-        """Bytes of a cached element on a rank that shares contexts with others."""
-        return self.site.precisions.kv_bytes / (self.site.layout.dcp * self.site.layout.cp)
+        return page_of_layers(self.site, self.layers, self._pager)
 
     @property
     def _pager(self) -> Software | None:
@@ -258,7 +219,7 @@ class MemoryModel(Record):
         held = 0.0
         for part in self.layers:
             if any(part.state_bytes(site)):
-                held += part.count * (1 + site.drafted) * self.page.of_state
+                held += self._places(part.count) * (1 + site.drafted) * self.page.of_state
             elif not part.window_blocks(site):
                 held += part.sequence_bytes(site)
         return held * site.stage_share
@@ -266,7 +227,22 @@ class MemoryModel(Record):
     @property
     def sequence_bytes(self) -> float:
         """Bytes that a long sequence holds whatever its length: windows, and states."""
-        return self.state_bytes + sum(size * most for size, most in self._windows)
+        windows = (size * most for size, most in self.cache.windows)
+        return self.cache.per_sequence + math.fsum(windows)
+
+    def _places(self, layers: float) -> float:
+        """Return the layers that recurrent ones take the place of, where they share blocks.
+
+        As vLLM groups them (v1/core/kv_cache_planning.py): as many in a group as there are layers
+        of full attention; the last group may have empty places.
+        """
+        full = sum(part.count for part in self.layers if isinstance(part, FullAttention))
+        if not (self.page.shared and full):
+            return layers
+        full += self.draft_layers_of(self.site)
+        fewest, most = min(full, layers), max(full, layers)
+        group = most if most < 1.5 * fewest else fewest
+        return math.ceil(layers / group) * group
 
     def _activations(self, steps: StepTable) -> Column:
         """Peak of the live tensors, linear in the new tokens.
@@ -300,3 +276,32 @@ def stages_of(layers: int, stages: int) -> list[tuple[int, int]]:
 
 def _weights(operators: Iterable[Operator]) -> float:
     return math.fsum(op.repeat * op.weight_bytes for op in operators)
+
+
+def page_of_layers(site: Site, layers: Iterable[Layers], pager: Software | None) -> Page:
+    """Return a block of one layer of a model, as an engine makes it."""
+    element = site.precisions.kv_bytes / (site.layout.dcp * site.layout.cp)
+    tokens = keys = recurrent = convolution = 0.0
+    for part in layers:
+        if isinstance(part, FullAttention) and part.count:
+            tokens = part.cached_elements(site.layout.tp) * element
+            keys = part.key_elements(site.layout.tp) * element
+        state = part.state_bytes(site)
+        if sum(state) > recurrent + convolution:
+            recurrent, convolution = state
+    layer = LayerBytes(
+        keys=keys, values=tokens - keys, recurrent=recurrent, convolution=convolution
+    )
+    latent = site.model.latent is not None
+    return page_of(pager, site.engine.block_size, layer, latent=latent)
+
+
+def states_problem(site: Site, layers: Iterable[Layers]) -> str:
+    """Say why an engine cannot lay the states of a model over the blocks of its cache."""
+    page = page_of_layers(site, layers, site.engine.software)
+    if page.is_whole:
+        return ""
+    return (
+        f"TP = {site.layout.tp} makes states that are no whole number of blocks of keys, which "
+        "vllm_ascend cannot align"
+    )

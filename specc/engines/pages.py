@@ -25,6 +25,7 @@ class StateRules(Record):
         latent_unit: the same of a model with latent attention.
         over_keys: whether a state lies over the keys of a block alone, and the place of its values
             stays empty.
+        keeps_format: whether states may be of the 16-bit type of the model.
         keeps_outputs: whether states of outputs are kept, so that a next turn finds them too.
         source: where this is from.
     """
@@ -33,6 +34,7 @@ class StateRules(Record):
     latent_unit: Tokens
     over_keys: bool
     keeps_outputs: bool
+    keeps_format: bool
     source: str
 
 
@@ -41,6 +43,7 @@ _VLLM = StateRules(
     latent_unit=128,
     over_keys=False,
     keeps_outputs=False,
+    keeps_format=True,
     source="vllm 0.33: platforms/interface.py (block size of hybrid models), config/cache.py "
     "(prefix_cache_retention_interval = 0: the last boundary of a prompt)",
 )
@@ -51,6 +54,7 @@ _RULES: dict[Software, StateRules] = {
         latent_unit=128,
         over_keys=True,
         keeps_outputs=False,
+        keeps_format=True,
         source="vllm-ascend 0.23: patch/platform/patch_mamba_config.py",
     ),
     Software.SGLANG: StateRules(
@@ -58,6 +62,7 @@ _RULES: dict[Software, StateRules] = {
         latent_unit=0,
         over_keys=False,
         keeps_outputs=True,
+        keeps_format=False,
         source="sglang 0.5.23: mem_cache/kv_cache_configurator.py; a pool of states of its own",
     ),
 }
@@ -104,12 +109,16 @@ class Page(Record):
         filled: bytes of the keys and values of a block.
         of_tokens: bytes that they take, with what is left empty.
         of_state: bytes that the state of a sequence takes.
+        shared: whether states lie in the same blocks as keys and values.
+        is_whole: whether a state is a whole number of blocks of keys, where it has to be.
     """
 
     tokens: Tokens
     filled: float
     of_tokens: float
     of_state: float
+    shared: bool = False
+    is_whole: bool = True
 
 
 def page_of(
@@ -121,15 +130,25 @@ def page_of(
     if not (unit and layer.state and layer.token):
         filled = block * layer.token
         return Page(tokens=block, filled=filled, of_tokens=filled, of_state=layer.state)
+    is_whole = True
     if rules.over_keys:
-        tokens = max(block, unit * math.ceil(layer.recurrent / (unit * layer.keys)))
+        blocks = layer.recurrent / (unit * layer.keys)
+        is_whole = blocks == math.ceil(blocks)
+        tokens = max(block, unit * math.ceil(blocks))
         filled = tokens * layer.token
         size = filled + layer.convolution
     else:
         step = max(unit, block)
         tokens = step * math.ceil(layer.state / (step * layer.token))
         size = filled = tokens * layer.token
-    return Page(tokens=tokens, filled=filled, of_tokens=size, of_state=size)
+    return Page(
+        tokens=tokens,
+        filled=filled,
+        of_tokens=size,
+        of_state=size,
+        shared=True,
+        is_whole=is_whole,
+    )
 
 
 def hashed_tokens(hashed: Tokens, block: Tokens) -> Tokens:

@@ -59,6 +59,7 @@ from specc.ir.layers import (
     Mamba,
     Router,
     SlidingWindow,
+    StateFormat,
     Vision,
 )
 from specc.ir.layout import Layout
@@ -164,6 +165,7 @@ __all__ = [
     "Software",
     "SoftwareSettings",
     "Speculative",
+    "StateFormat",
     "StepCost",
     "StepLatency",
     "Strategy",

@@ -6,7 +6,7 @@ divides it.
 
 from enum import Enum
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from specc.ir import vocabulary as v
 from specc.units import DIMENSIONLESS, TOKENS, Tokens
@@ -117,6 +117,13 @@ class Decay(Enum):
     FIXED = "fixed"
 
 
+class StateFormat(Enum):
+    """What the states of a recurrent layer are kept in."""
+
+    FP32 = "fp32"
+    MODEL = "model"
+
+
 @frozen(kw_only=True, eq=False, repr=False)
 class LinearAttention(v.Node):
     """Linear attention: a state of constant size instead of a KV cache.
@@ -139,6 +146,12 @@ class LinearAttention(v.Node):
     )
     decay_rank: int = v.number_of(
         "rank of the projection of the decays of channels; 0 projects in one step", default=0
+    )
+    state: StateFormat = v.choice(
+        StateFormat,
+        "what states are kept in: fp32, or the 16-bit type of the model where an engine keeps that "
+        "(vLLM; SGLang keeps fp32)",
+        default=StateFormat.FP32,
     )
     norm_groups: int = v.number_of(
         "groups of heads that the norm of the output takes together: no rank has less than one; 0 "
@@ -217,6 +230,10 @@ class Mamba(v.Node):
     def width(self) -> int:
         """Width of all heads together."""
         return self.heads * self.head_dim
+
+    def on_rank(self, tp: int) -> "Mamba":
+        """Return the part of one of `tp` ranks: its heads and groups; a single group is on all."""
+        return evolve(self, heads=self.heads // tp, groups=max(1, self.groups // tp))
 
     @property
     def convolved_width(self) -> int:

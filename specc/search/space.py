@@ -11,6 +11,8 @@ from itertools import product
 from attrs import evolve, frozen
 
 from specc.cost.layers import Layers, layers_of
+from specc.cost.memory import states_problem
+from specc.cost.site import Site
 from specc.engines import launch_problem
 from specc.ir import Deployment, Layout
 from specc.records import Record
@@ -105,6 +107,11 @@ def _attention_problem(deployment: Deployment, layers: Sequence[Layers], layout:
         return f"PP = {layout.pp} is more than the {model.layers} layers"
     if problem := _first(part.tensor_problem(layout.tp) for part in layers):
         return problem
+    if model.recurrent_layers:
+        # Of how many replicas there are nothing depends.
+        one = Site.of(deployment, evolve(layout, dp=1))
+        if problem := states_problem(one, layers):
+            return problem
     if layout.tp % layout.dcp:
         return f"DCP = {layout.dcp} does not divide TP = {layout.tp}"
     return _first(part.context_problem(layout) for part in layers)

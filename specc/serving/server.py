@@ -1,11 +1,20 @@
 """What all serving models share: the cost of a step, the requests, and the memory of a device."""
 
 import math
+from functools import cached_property
 
 import numpy as np
 from attrs import evolve, frozen
 
-from specc.cost import CostModel, MemoryModel, Sequences, StepMemory, StepTable, StepTimes
+from specc.cost import (
+    CacheShape,
+    CostModel,
+    MemoryModel,
+    Sequences,
+    StepMemory,
+    StepTable,
+    StepTimes,
+)
 from specc.engines import reserved_bytes
 from specc.ir import Deployment, Layout, Model, Phase, Workload
 from specc.records import Record
@@ -136,7 +145,8 @@ class Server(Record):
         memory = self.cost.memory(steps)
         if self.draft is None:
             return memory
-        other = self.draft.memory(steps)
+        ratio = self.block / self.draft.memory_model.block
+        other = self.draft.memory(evolve(steps, kv_blocks=steps.kv_blocks * ratio))
         return StepMemory(
             memory.weights + other.weights,
             memory.kv_cache + other.kv_cache,
@@ -155,13 +165,15 @@ class Server(Record):
         does not grow with their length.
         """
         free = self.memory - self.reserved - float(self.at_start(budget, sequences).total[0])
-        model, batches = self.cost.memory_model, self.layout.pp
-        if self.draft is None:
-            # What a sequence holds beside its tokens is counted with them.
-            free += batches * float(model.cache_bytes(0, sequences))
-            return int(model.blocks_in(free / batches, sequences) + 1e-9)
-        block = math.fsum(each.batches * each.kv_block_bytes for each in self.memory_models)
-        return max(0, int(free // max(block, 1e-9)))
+        # What a sequence holds beside its tokens is counted with them.
+        free += float(self.cache.bytes(0, sequences))
+        return int(self.cache.blocks_in(free, sequences) + 1e-9)
+
+    @cached_property
+    def cache(self) -> CacheShape:
+        """What the batches of all stages hold of the cache of a device, a draft model's with it."""
+        shapes = (model.cache.scaled(model.batches) for model in self.memory_models)
+        return CacheShape.joined(shapes, self.block)
 
     def cache_tokens(self, budget: Tokens, sequences: int) -> Tokens:
         """Return the tokens that the cache of a replica holds, in the batches of all its stages."""
@@ -175,10 +187,7 @@ class Server(Record):
     @property
     def request_bytes(self) -> float:
         """KV cache of the mean request in flight, of all batches on a device."""
-        blocks = self.mixture.mean_context / self.block
-        return math.fsum(
-            model.batches * float(model.cache_bytes(blocks, 1)) for model in self.memory_models
-        )
+        return float(self.cache.bytes(self.mixture.mean_context / self.block, 1))
 
     @property
     def largest_batch(self) -> int:
@@ -232,7 +241,7 @@ class Server(Record):
         It comes, however rare it is, while the others are in flight.
         """
         extra = self.mixture.blocks_beyond_the_mean(self.block, decodes=decodes)
-        cache = extra * math.fsum(model.kv_block_bytes for model in self.memory_models)
+        cache = extra * self.cache.growth / self.layout.pp
         live = np.maximum(step.activations, self._activations_of(budget))
         return StepMemory(step.weights, step.kv_cache + cache, live)
 
@@ -246,10 +255,7 @@ class Server(Record):
         blocks = self.mixture.blocks_at_end(batch, self.block) + math.ceil(
             self.kept_prefix / self.block
         )
-        total = np.zeros(len(batch))
-        for model in self.memory_models:
-            total += model.batches * model.cache_bytes(blocks, batch)
-        return total
+        return self.cache.bytes(blocks, batch)
 
 
 def _draft_layout(layout: Layout, draft: Model) -> Layout:

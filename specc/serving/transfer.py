@@ -27,18 +27,19 @@ class CacheSize(Record):
     sequence: float
     layers: int
     replicas: int
-    windows: tuple[tuple[float, int], ...] = ()
+    windows: tuple[tuple[float, float], ...] = ()
 
     @classmethod
     def of(cls, server: Server) -> "CacheSize":
         """Return that of an instance."""
         memory = server.cost.memory_model
+        by_token = memory.cache.in_blocks_of(1)
         return cls(
-            token=memory.kv_block_bytes / memory.block,
-            sequence=memory.state_bytes,
+            token=by_token.per_block,
+            sequence=by_token.per_sequence,
             layers=memory.model.layers,
             replicas=server.layout.dp,
-            windows=memory.windows,
+            windows=by_token.windows,
         )
 
     def bytes(self, tokens: float) -> float:

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from specc import library
@@ -16,8 +17,9 @@ from specc.cost.layers import layers_of
 from specc.cost.layers.linear import GatedLinearAttention
 from specc.cost.models import describe
 from specc.cost.site import Site
-from specc.ir import Decay, Deployment, Layout, Model
+from specc.ir import Decay, Deployment, Layout, Mamba, Model, StateFormat
 from specc.library import LibraryError
+from specc.session import Session
 from tests.conftest import REFERENCE
 
 TEXT = {"hidden_act": "silu", "max_position_embeddings": 32768, "torch_dtype": "bfloat16"}
@@ -347,3 +349,98 @@ def test_twins_of_text_and_vision_have_one_decoder() -> None:
     )
     for one, other in pairs:
         assert FAMILIES[one].read is FAMILIES[other].read
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "said"),
+    [
+        ("mlp_layers = 100", "E0422", "100 layers have an MLP, but there are 36"),
+        ("mlp_widths = [4096, 0]", "E0422", "lists 2 layers, and the model has 36"),
+        (f"mlp_widths = [{', '.join(['12288'] * 35)}, -1]", "E0422", "no whole number"),
+        (f"mlp_widths = [{', '.join(['12288'] * 35)}, 0.5]", "E0422", "no whole number"),
+        (f"mlp_widths = [{', '.join(['4096'] * 36)}]", "E0422", "no layer of 'intermediate_size'"),
+        (
+            f"mlp_layers = 5; mlp_widths = [{', '.join(['12288'] * 36)}]",
+            "E0422",
+            "'mlp_widths' has 36 layers with an MLP, 'mlp_layers' 5",
+        ),
+        ("attention_layers = 40", "E0422", "more layers are described than the 36"),
+        (
+            "mamba { layers = 37; heads = 8; head_dim = 64; groups = 1; state = 16; convolution = 4 }",
+            "E0422",
+            "more layers are described than the 36",
+        ),
+        (
+            "intermediate_size = 0; draft_layers = 1; draft_dense = true\n"
+            "experts { layers = 36; count = 8; active = 2; intermediate_size = 512 }",
+            "E0424",
+            "1 dense layers have no MLP width",
+        ),
+        (
+            "experts { layers = 36; count = 4; active = 9; intermediate_size = 512; identities = 4 }",
+            "E0425",
+            "a token cannot use 9 of 8 experts",
+        ),
+    ],
+)
+def test_blocks_that_contradict_themselves(fields, code, said, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.spec"
+    plan.write_text(
+        f"use std.devices\nuse std.models\nmodel mine extends qwen3_8b {{\n{fields}\n}}\n"
+        "workload w { input = 1Ki tok; output = 8 tok }\n"
+        "deployment d { model = mine; device = h200; devices = 1 }\n"
+        "study s { workload = w; deployments = d }\n"
+    )
+    found = [d for d in Session(plan).diagnostics if d.is_error]
+    assert [d.code for d in found] == [code]
+    assert said in found[0].message
+
+
+def test_images_of_a_model_whose_encoder_only_counts(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.spec"
+    plan.write_text(
+        "use std.devices\nuse std.models\n"
+        "workload w { input = 1Ki tok; output = 8 tok; images { count = 1; height = 448; width = 448 } }\n"
+        "deployment d { model = gemma_4_31b; device = h200; devices = 2 }\n"
+        "study s { workload = w; deployments = d }\n"
+    )
+    (found,) = [d for d in Session(plan).diagnostics if d.is_error]
+    assert found.code == "E0474"
+    assert "what images cost on 'gemma_4_31b' is not known" in found.message
+    assert "counts in memory" in found.why
+
+
+@pytest.mark.parametrize(
+    ("kinds", "fits"),
+    [
+        ((["chunked_attention"] * 3 + ["full_attention"]) * 12, True),
+        (["full_attention"] * 48, False),
+        (["sliding_attention"] * 48, False),
+    ],
+)
+def test_kinds_of_layers_of_llama_4(kinds, fits, tmp_path: Path) -> None:
+    config = {
+        **TEXT, "architectures": ["Llama4ForCausalLM"], "vocab_size": 202048, "hidden_size": 5120,
+        "intermediate_size": 8192, "intermediate_size_mlp": 16384, "num_hidden_layers": 48,
+        "num_attention_heads": 40, "num_key_value_heads": 8, "head_dim": 128,
+        "attention_chunk_size": 8192, "num_local_experts": 16, "num_experts_per_tok": 1,
+        "layer_types": kinds,
+    }  # fmt: skip
+    if fits:
+        assert model_of(tmp_path, config).full_layers == 12
+    else:
+        with pytest.raises(LibraryError):
+            model_of(tmp_path, config)
+
+
+def test_states_are_of_the_type_of_the_model_where_a_file_is_silent() -> None:
+    """Qwen3-Next has no `mamba_ssm_dtype`, Qwen3.5 says float32."""
+    assert library.model("qwen3_next_80b_a3b").linear.state is StateFormat.MODEL
+    assert library.model("qwen3_5_35b_a3b").linear.state is StateFormat.FP32
+
+
+def test_a_single_group_of_states_is_on_every_rank() -> None:
+    mamba = Mamba(layers=1, heads=8, head_dim=64, groups=1, state=16, convolution=4)
+    assert mamba.on_rank(4).convolved_width == 2 * 64 + 2 * 16
+    several = attrs.evolve(mamba, groups=8)
+    assert several.on_rank(4).projected_width * 4 == several.projected_width

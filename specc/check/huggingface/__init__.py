@@ -4,11 +4,10 @@ Each architecture is a function from a configuration to fields of `Model`, so th
 seen before are read as well. An architecture that is not understood, a field that is missing and
 a setting without a rule are errors that name it and what is known.
 
-Read `families.py` first.
+Read `families/base.py` first.
 """
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 
@@ -82,30 +81,22 @@ def read_config(
 def _unknown(config: ConfigFile, architecture: str) -> ProblemError:
     """Return what to do about an architecture that nobody knows: name one, or write a block."""
     _, text = _decoder_of(config)
-    sizes = [
-        f"{field} = {value}{' tok' if field == 'max_positions' else ''}"
-        for key, field in _SIZES.items()
-        if type(value := text.values.get(key)) is int and value > 0
-    ]
-    sizes = sizes or [f"{field} = …" for field in _SIZES.values()]
+    sizes = [f"{field} = {_size(text, key, field)}" for key, field in _SIZES.items()]
     block = f"model NAME {{ {'; '.join(sizes)} }}"
-    stems = {_stem(name): name for name in FAMILIES}
-    close = [stems[stem] for stem in get_close_matches(_stem(architecture), stems, n=2)]
-    such_as = f" such as {' or '.join(close)}" if close else ""
     return config.problem(
         f"the architecture {brief(architecture)} of '{config.file}' is not supported",
         why="how its layers are built is not known",
-        help=f"if they are built as those of a known one{such_as} (all: specc list architectures), "
-        f"write architecture = … beside 'config'; or write the model as a block: {block}, with "
+        help="if they are built as those of a known one (specc list architectures), write "
+        f" architecture = … beside 'config'; or write the model as a block: {block}, with "
         "the blocks that its layers need (specc explain model)",
     )
 
 
-def _stem(architecture: str) -> str:
-    """Return what a name says of the family, without what it says of the use."""
-    for use in ("ForCausalLM", "ForConditionalGeneration", "Model"):
-        architecture = architecture.removesuffix(use)
-    return architecture
+def _size(text: ConfigFile, key: str, field: str) -> str:
+    """Return what a file says of a size, as it is written in a block."""
+    value = text.values.get(key)
+    unit = " tok" if field == "max_positions" else ""
+    return f"{value}{unit}" if type(value) is int and value > 0 else "…"
 
 
 # Keys that say the same in every file, and the fields that they are.

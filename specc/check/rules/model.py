@@ -36,10 +36,34 @@ def layers(model: Model) -> Iterator[Diagnostic]:
             why="those with full, sliding, sparse or linear attention and with a state space are "
             "part of them",
         )
-    if model.mlp_widths and len(model.mlp_widths) != model.layers:
+    if (model.mlp_layers or 0) > model.layers:
         yield Diagnostic(
             "E0422",
-            f"'mlp_widths' lists {len(model.mlp_widths)} layers, and the model has {model.layers}",
+            f"{model.mlp_layers} layers have an MLP, but there are {model.layers}",
+            (label_of(model, "mlp_layers", "layers with an MLP"),),
+        )
+    yield from _widths(model)
+
+
+def _widths(model: Model) -> Iterator[Diagnostic]:
+    """Widths of MLPs are whole numbers, one for each layer, and say nothing else than others do."""
+    widths = model.mlp_widths
+    if not widths:
+        return
+    with_mlp = sum(1 for width in widths if width)
+    problem = ""
+    if len(widths) != model.layers:
+        problem = f"'mlp_widths' lists {len(widths)} layers, and the model has {model.layers}"
+    elif any(width < 0 or width != int(width) for width in widths):
+        problem = "'mlp_widths' lists a width that is no whole number of at least 0"
+    elif model.mlp_layers not in (None, with_mlp):
+        problem = f"'mlp_widths' has {with_mlp} layers with an MLP, 'mlp_layers' {model.mlp_layers}"
+    elif model.intermediate_size and model.intermediate_size not in widths:
+        problem = f"'mlp_widths' has no layer of 'intermediate_size', {model.intermediate_size}"
+    if problem:
+        yield Diagnostic(
+            "E0422",
+            problem,
             (label_of(model, "mlp_widths", "one width for each layer, 0 for none"),),
         )
 
@@ -59,10 +83,11 @@ def layers_with_experts(model: Model) -> Iterator[Diagnostic]:
 
 def dense_layers(model: Model) -> Iterator[Diagnostic]:
     """A layer without experts has a dense MLP."""
-    if model.dense_layers > 0 and not (model.intermediate_size or model.mlp_widths):
+    drafts = model.draft_dense and model.draft_layers > 0 and not model.intermediate_size
+    if drafts or (model.dense_layers > 0 and not (model.intermediate_size or model.mlp_widths)):
         yield Diagnostic(
             "E0424",
-            f"{model.dense_layers} dense layers have no MLP width",
+            f"{model.dense_layers or model.draft_layers} dense layers have no MLP width",
             (label_of(model, "layers", "all layers"),),
             help="give 'intermediate_size', or experts for every layer",
         )
@@ -70,10 +95,10 @@ def dense_layers(model: Model) -> Iterator[Diagnostic]:
 
 def active_experts(model: Model) -> Iterator[Diagnostic]:
     """A token passes some of the experts."""
-    if model.experts and model.experts.active > model.experts.count:
+    if model.experts and model.experts.active > model.experts.choices:
         yield Diagnostic(
             "E0425",
-            f"a token cannot use {model.experts.active} of {model.experts.count} experts",
+            f"a token cannot use {model.experts.active} of {model.experts.choices} experts",
             (label_of(model.experts, "active", "more than there are", model),),
         )
 

@@ -133,14 +133,18 @@ def images(study: Study, deployment: Deployment) -> Iterator[Diagnostic]:
     for part in study.workload.parts:
         if part.images is None:
             continue
+        counted = deployment.model.other_parameters > 0
         yield Diagnostic(
             "E0474",
-            f"'{deployment.model.name}' does not take images",
+            f"what images cost on '{deployment.model.name}' is not known"
+            if counted
+            else f"'{deployment.model.name}' does not take images",
             (
                 label_of(part.images, "", "images of a request", part),
-                label_of(deployment, "model", "a text model"),
+                label_of(deployment, "model", "its encoder" if counted else "a text model"),
                 label_of(study, "deployments", "together here"),
             ),
+            why="its encoder counts in memory, but no plan runs it" if counted else "",
             help="choose a model with a vision encoder, or remove the images",
         )
 

@@ -20,7 +20,8 @@ class DenseMlp(Layers):
     @classmethod
     def of(cls, model: Model) -> Self | None:
         """Return the layers of a model that have a dense MLP."""
-        return cls(model, model.dense_layers) if model.dense_layers else None
+        drafts = model.draft_dense and model.draft_layers
+        return cls(model, model.dense_layers) if model.dense_layers or drafts else None
 
     @property
     def drafts(self) -> bool:
@@ -58,7 +59,7 @@ class DenseMlp(Layers):
     def in_stage(self, first: int, end: int) -> float:
         """Where others have experts and do not take turns with these, they are the first ones."""
         if self.model.mlp_widths:
-            mean = sum(self.model.mlp_widths) / self.count
+            mean = sum(self.model.mlp_widths) / max(self.count, 1)
             return sum(self.model.mlp_widths[first:end]) / mean
         if self.model.alternates:
             return super().in_stage(first, end)

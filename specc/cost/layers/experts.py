@@ -223,7 +223,7 @@ class ExpertMlp(Layers):
     def live_bytes(self, site: Site) -> float:
         """Token copies before and after the experts, for what a device routes itself."""
         slices = site.layout.tp if site.layout.ep > 1 else 1
-        return 2 * HALF * self.model.hidden_size * self.shape.active / slices
+        return 2 * HALF * self.width * self.shape.active / slices
 
     def placement_problem(self, layout: Layout, redundant: int) -> str:
         """Every device has as many experts, and every rank as many columns of one."""

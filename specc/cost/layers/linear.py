@@ -13,8 +13,9 @@ from specc.cost.operators.attention import AttentionPhase, LinearAttentionScan
 from specc.cost.operators.base import Operator
 from specc.cost.precision import HALF, PLAIN
 from specc.cost.site import Site, all_reduce, head_norm, linear, norm, quantise
+from specc.engines import state_rules
 from specc.ir import Layout
-from specc.ir.layers import Decay, LinearAttention
+from specc.ir.layers import Decay, LinearAttention, StateFormat
 from specc.ir.model import Model
 
 STATE_BYTES = 4  # an element of a state is fp32
@@ -64,6 +65,7 @@ class GatedLinearAttention(Layers):
             value_heads,
             (a.key_head_dim, a.value_head_dim),
             convolved + value,
+            element=self._element(site),
             assumed=a.decay is not Decay.HEAD,
         )
         yield head_norm("linear_gated_norm", value, a.value_head_dim + self._rates(tp), layers)
@@ -71,6 +73,12 @@ class GatedLinearAttention(Layers):
             yield quantise("linear_quant", value, layers, dynamic=p.dynamic)
         yield linear("linear_output", value, h, layers, p)
         yield from all_reduce(site, "linear_all_reduce", layers, h)
+
+    def _element(self, site: Site) -> int:
+        """Return the bytes of an element of a state: 4 where no engine is named that has less."""
+        software = site.engine.software
+        keeps = software is not None and state_rules(software).keeps_format
+        return HALF if keeps and self.shape.state is StateFormat.MODEL else STATE_BYTES
 
     def _rates(self, tp: int) -> int:
         """Return the learned rates and offsets of decays on a rank."""
@@ -92,7 +100,7 @@ class GatedLinearAttention(Layers):
         a = self.shape
         tokens = a.convolution - 1 + site.drafted if a.convolution else 0
         seen = tokens * a.convolved_width * HALF
-        return a.state_elements * STATE_BYTES / site.layout.tp, seen / site.layout.tp
+        return a.state_elements * self._element(site) / site.layout.tp, seen / site.layout.tp
 
     def tensor_problem(self, tp: int) -> str:
         """Every rank has as many key heads, and whole groups of the norm behind them."""
@@ -115,6 +123,7 @@ def scans(
     state: tuple[int, int],
     row: int,
     *,
+    element: int = STATE_BYTES,
     assumed: bool,
 ) -> Iterator[Operator]:
     """Yield the recurrences of both phases: `row` elements in and out, a `state` each head."""
@@ -128,6 +137,7 @@ def scans(
             key_dim=state[0],
             value_dim=state[1],
             row_bytes=HALF * row,
+            element=element,
         )
 
 

@@ -30,17 +30,16 @@ class StateSpace(Layers):
 
     def operators(self, site: Site) -> Iterator[Operator]:
         """Yield the operators of all these layers in one step."""
-        a, layers = self.shape, self.count
-        h, tp, p = site.hidden, site.layout.tp, site.precisions.attention
-        width, convolved = a.width // tp, a.convolved_width // tp
+        a, layers = self.shape.on_rank(site.layout.tp), self.count
+        h, p, width, convolved = site.hidden, site.precisions.attention, a.width, a.convolved_width
         taps = (a.convolution + (1 if a.bias else 0)) * convolved
         yield norm("mamba_input_norm", h, layers, quantised=p.quantised, share=site.norm_share)
-        yield linear("mamba_input", h, a.projected_width // tp, layers, p)
+        yield linear("mamba_input", h, a.projected_width, layers, p)
         yield head_norm("mamba_convolution", convolved, taps, layers)
         yield from scans(
-            "mamba", layers, a.heads // tp, (a.state, a.head_dim), convolved + width, assumed=True
+            "mamba", layers, a.heads, (a.state, a.head_dim), convolved + width, assumed=True
         )
-        yield head_norm("mamba_gated_norm", width, width + 3 * a.heads // tp, layers)
+        yield head_norm("mamba_gated_norm", width, width + 3 * a.heads, layers)
         if p.quantised:
             yield quantise("mamba_quant", width, layers, dynamic=p.dynamic)
         yield linear("mamba_output", width, h, layers, p)
@@ -48,13 +47,13 @@ class StateSpace(Layers):
 
     def state_bytes(self, site: Site) -> tuple[float, float]:
         """The recurrent state, and the inputs that the taps of the convolution still see."""
-        a, tokens = self.shape, site.drafted + self.shape.convolution - 1
-        seen = tokens * a.convolved_width * HALF
-        return a.state_elements * STATE_BYTES / site.layout.tp, seen / site.layout.tp
+        a = self.shape.on_rank(site.layout.tp)
+        seen = (site.drafted + a.convolution - 1) * a.convolved_width * HALF
+        return float(a.state_elements * STATE_BYTES), float(seen)
 
     def live_bytes(self, site: Site) -> float:
         """What the input projection gives."""
-        return HALF * self.shape.projected_width / site.layout.tp
+        return HALF * self.shape.on_rank(site.layout.tp).projected_width
 
     def tensor_problem(self, tp: int) -> str:
         """Every rank has as many heads and groups; a single group is on all of them."""

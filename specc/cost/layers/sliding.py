@@ -49,8 +49,9 @@ class SlidingAttention(Layers):
         return layers * blocks * block * width * site.precisions.kv_bytes
 
     def window_blocks(self, site: Site) -> int:
-        """Blocks of the window, and one more, as it seldom begins where a block does."""
-        return math.ceil(self.shape.window / site.engine.block_size) + 1
+        """Blocks of the window; one more if it slides, as it seldom begins where a block does."""
+        blocks = math.ceil(self.shape.window / site.engine.block_size)
+        return blocks if self.shape.chunked else blocks + 1
 
     def tensor_problem(self, tp: int) -> str:
         """Every rank has as many query heads."""

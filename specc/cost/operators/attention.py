@@ -219,7 +219,7 @@ class LinearAttentionScan(Operator):
     """A recurrence: each token updates the state of its sequence and reads it.
 
     In prefill, chunks of `chunk` tokens are matrix products; a decode step reads and writes the
-    state of each sequence once (fp32).
+    state of each sequence once, `element` bytes of each number.
     """
 
     columns: ClassVar[tuple[str, ...]] = ("value_heads", "row_bytes")
@@ -229,13 +229,14 @@ class LinearAttentionScan(Operator):
     key_dim: int
     value_dim: int
     row_bytes: int
+    element: int = 4
     chunk: int = 64
     kind: OperatorClass = OperatorClass.RECURRENCE
 
     def work(self, steps: StepTable) -> Work:
         s = self.phase.of(steps)
         state = self.value_heads * self.key_dim * self.value_dim
-        moved = 2 * 4 * state * s.requests + s.tokens * self.row_bytes
+        moved = 2 * self.element * state * s.requests + s.tokens * self.row_bytes
         if self.phase is AttentionPhase.DECODE:
             return Work(np.zeros_like(moved), 6 * state * s.tokens, moved * (s.tokens > 0))
         # A token: its row of the chunk's two triangular products, and three with the state.

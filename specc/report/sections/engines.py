@@ -122,7 +122,11 @@ def _states(study: ReportedStudy, best: Simulated) -> str:
             else "States of recurrent layers have memory of their own"
         )
         outputs = "are" if rules.keeps_outputs else "are not"
-        texts.append(f" {blocks}; states of outputs {outputs} kept ({rules.source}).")
+        if not any(limits.prefix_caching for limits in best.settings):
+            blocks = blocks.partition(",")[0]
+            texts.append(f" {blocks} (read in {rules.source}).")
+            continue
+        texts.append(f" {blocks}; states of outputs {outputs} kept (read in {rules.source}).")
     return "".join(texts)
 
 

@@ -68,10 +68,10 @@ def test_a_short_sequence_holds_what_it_has() -> None:
     layout = Layout(1, 1, 1)
     memory = CostModel.of(deployed("llama4_scout", layout), layout).memory_model
     token = 2 * 8 * 128 * 2
-    assert float(memory.cache_bytes(8, 1)) == 48 * 1024 * token
-    assert float(memory.cache_bytes(1000, 1)) == 12 * 128_000 * token + 36 * 65 * 128 * token
+    assert float(memory.cache.bytes(8, 1)) == 48 * 1024 * token
+    assert float(memory.cache.bytes(1000, 1)) == 12 * 128_000 * token + 36 * 64 * 128 * token
     # As many sequences as there are share no window.
-    assert float(memory.cache_bytes(8000, 8)) == 8 * float(memory.cache_bytes(1000, 1))
+    assert float(memory.cache.bytes(8000, 8)) == 8 * float(memory.cache.bytes(1000, 1))
 
 
 @pytest.mark.parametrize("model", ["llama4_scout", "gemma_4_31b", "qwen3_next_80b_a3b", "qwen3_8b"])
@@ -81,5 +81,5 @@ def test_blocks_that_fit_fill_the_memory(model: str, blocks: float) -> None:
     layout = Layout(1, 1, 1)
     memory = CostModel.of(deployed(model, layout), layout).memory_model
     for sequences in (1, 7, 300):
-        free = float(memory.cache_bytes(blocks, sequences))
-        assert memory.blocks_in(free, sequences) == pytest.approx(blocks, rel=1e-9, abs=1e-6)
+        free = float(memory.cache.bytes(blocks, sequences))
+        assert memory.cache.blocks_in(free, sequences) == pytest.approx(blocks, rel=1e-9, abs=1e-6)

@@ -5,7 +5,7 @@ from attrs import evolve
 from specc.check.huggingface.config import ConfigFile, Fields
 from specc.check.huggingface.families.base import Family, decoder, grouped
 from specc.check.huggingface.families.deepseek import latent_attention
-from specc.ir import Decay, Experts, LinearAttention, Router
+from specc.ir import Decay, Experts, LinearAttention, Router, StateFormat
 
 
 def _bailing(c: ConfigFile) -> Fields:
@@ -22,6 +22,7 @@ def _hybrid(c: ConfigFile, decay: Decay) -> Fields:
     linear = grouped_layers - grouped_layers // every
     heads = c.whole("num_attention_heads")
     width = c.whole("head_dim", default=max(1, shape["hidden_size"] // heads))
+    c.repeats("num_kv_heads_for_linear_attn", heads, "num_attention_heads")
     return {
         **shape,
         **latent_attention(c),
@@ -35,6 +36,7 @@ def _hybrid(c: ConfigFile, decay: Decay) -> Fields:
             value_head_dim=width,
             convolution=c.whole("short_conv_kernel_size") if decay is Decay.CHANNEL else 0,
             # As vLLM 0.33 has it (bailing_linear_attn.py): a rank has whole groups.
+            state=StateFormat.MODEL if decay is Decay.FIXED else StateFormat.FP32,
             norm_groups=c.whole("group_norm_size", default=1) if decay is Decay.FIXED else 0,
         )
         if linear
@@ -103,7 +105,6 @@ _OF_HYBRID = (
     "linear_rope",
     "linear_silu",
     "num_key_value_heads",
-    "num_kv_heads_for_linear_attn",
     "qk_head_dim",
     "share_expert_swiglu_limit_list",
     "use_linear_silu",

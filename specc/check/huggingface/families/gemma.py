@@ -43,6 +43,7 @@ _DEFAULTS_OF_3 = {
 
 def _sliding_of_pattern(c: ConfigFile, layers: int) -> int:
     every = c.whole("sliding_window_pattern", default=6)
+    c.repeats("_sliding_window_pattern", every, "sliding_window_pattern")
     if c.get("layer_types") is not None:
         return c.layer_types(_KINDS).count("sliding_attention")
     return layers - layers // every
@@ -54,6 +55,23 @@ def _layer_embedding(c: ConfigFile, vocabulary: int) -> int:
     if width:
         c.repeats("vocab_size_per_layer_input", vocabulary, "vocab_size")
     return width
+
+
+def _gemma2(c: ConfigFile) -> Fields:
+    """Gemma 2: every other layer has a window; soft caps change numbers, not work."""
+    c.only("attention_bias", False)
+    c.only("hidden_activation", "gelu_pytorch_tanh", "gelu")
+    shape = grouped(c.having({"head_dim": c.whole("head_dim", default=256)}))
+    layers = shape["layers"]
+    sliding = layers - layers // 2
+    if c.get("layer_types") is not None:
+        sliding = c.layer_types(_KINDS).count("sliding_attention")
+    return {
+        **shape,
+        "intermediate_size": c.whole("intermediate_size"),
+        "post_norms": True,
+        "sliding": window(shape, sliding, c.whole("sliding_window")),
+    }
 
 
 def _gemma4(c: ConfigFile) -> Fields:
@@ -159,6 +177,9 @@ _OF_4 = (
     "vocab_size_per_layer_input",
 )
 FAMILIES = {
+    "Gemma2ForCausalLM": Family(
+        _gemma2, (*_COMMON, "attn_logit_softcapping", "final_logit_softcapping"), tied=True
+    ),
     "Gemma3ForCausalLM": Family(_gemma3, _OF_3, tied=True),
     "Gemma3ForConditionalGeneration": Family(_gemma3, _OF_3, beside=_siglip, tied=True),
     "Gemma4ForCausalLM": Family(_gemma4, _OF_4, tied=True),

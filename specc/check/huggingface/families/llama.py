@@ -36,10 +36,13 @@ def _llama4(c: ConfigFile) -> Fields:
     """Llama 4: chunks in three of four layers, experts in all or in every other layer."""
     layers, every = c.whole("num_hidden_layers"), c.whole("interleave_moe_layer_step", default=1)
     c.only("attention_bias", False)
-    c.all_layers("full_attention")
     shape, width = grouped(c), c.whole("intermediate_size")
     dense = c.whole("intermediate_size_mlp", default=0, least=0)
     whole = _whole_layers(c, layers)
+    if c.get("layer_types") is not None:
+        kinds = c.layer_types(("chunked_attention", "full_attention"))
+        if kinds.count("full_attention") != whole:
+            raise c.problem(f"'layer_types' of '{c.file}' are not those of 'no_rope_layers'")
     with_experts = layers // every
     c.repeats("moe_layers", list(range(every - 1, layers, every)), "interleave_moe_layer_step")
     return {

@@ -7,7 +7,7 @@ from specc.check.huggingface.families.vision import (
     vision_encoder,
     windowed_encoder,
 )
-from specc.ir import Experts, LinearAttention
+from specc.ir import Experts, LinearAttention, StateFormat
 
 
 def _qwen(c: ConfigFile, *, qkv_bias: bool = False, qk_norm: bool = True) -> Fields:
@@ -60,7 +60,7 @@ def _qwen_experts(c: ConfigFile) -> Experts:
 def _qwen_hybrid(c: ConfigFile) -> Fields:
     """Qwen3-Next and Qwen3.5: three layers of gated linear attention to one of full attention."""
     layers, every = c.whole("num_hidden_layers"), c.whole("full_attention_interval", default=0)
-    c.only("mamba_ssm_dtype", "float32")
+    full = c.word("mamba_ssm_dtype", "float32", default="") == "float32"
     c.only("output_gate_type", "swish")
     c.only("mtp_use_dedicated_embeddings", False)
     c.only("mlp_only_layers", [])
@@ -82,6 +82,8 @@ def _qwen_hybrid(c: ConfigFile) -> Fields:
             key_head_dim=c.whole("linear_key_head_dim"),
             value_head_dim=c.whole("linear_value_head_dim"),
             convolution=c.whole("linear_conv_kernel_dim"),
+            # By vLLM 0.33 (models/config.py) of the type of the model if the file is silent.
+            state=StateFormat.FP32 if full else StateFormat.MODEL,
         ),
     }
 
