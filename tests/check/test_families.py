@@ -366,7 +366,8 @@ def test_twins_of_text_and_vision_have_one_decoder() -> None:
         ),
         ("attention_layers = 40", "E0422", "more layers are described than the 36"),
         (
-            "mamba { layers = 37; heads = 8; head_dim = 64; groups = 1; state = 16; convolution = 4 }",
+            "mamba { layers = 37; heads = 8; head_dim = 64; groups = 1; state = 16; "
+            "convolution = 4 }",
             "E0422",
             "more layers are described than the 36",
         ),
@@ -377,7 +378,8 @@ def test_twins_of_text_and_vision_have_one_decoder() -> None:
             "1 dense layers have no MLP width",
         ),
         (
-            "experts { layers = 36; count = 4; active = 9; intermediate_size = 512; identities = 4 }",
+            "experts { layers = 36; count = 4; active = 9; intermediate_size = 512; "
+            "identities = 4 }",
             "E0425",
             "a token cannot use 9 of 8 experts",
         ),
@@ -400,7 +402,8 @@ def test_images_of_a_model_whose_encoder_only_counts(tmp_path: Path) -> None:
     plan = tmp_path / "plan.spec"
     plan.write_text(
         "use std.devices\nuse std.models\n"
-        "workload w { input = 1Ki tok; output = 8 tok; images { count = 1; height = 448; width = 448 } }\n"
+        "workload w { input = 1Ki tok; output = 8 tok; "
+        "images { count = 1; height = 448; width = 448 } }\n"
         "deployment d { model = gemma_4_31b; device = h200; devices = 2 }\n"
         "study s { workload = w; deployments = d }\n"
     )
