@@ -22,7 +22,8 @@ def _hybrid(c: ConfigFile, decay: Decay) -> Fields:
     linear = grouped_layers - grouped_layers // every
     heads = c.whole("num_attention_heads")
     width = c.whole("head_dim", default=max(1, shape["hidden_size"] // heads))
-    c.repeats("num_kv_heads_for_linear_attn", heads, "num_attention_heads")
+    if c.get("num_kv_heads_for_linear_attn") != 0:  # for as many as there are heads
+        c.repeats("num_kv_heads_for_linear_attn", heads, "num_attention_heads")
     return {
         **shape,
         **latent_attention(c),
@@ -50,6 +51,9 @@ def _lightning(c: ConfigFile) -> Fields:
 
 def _delta(c: ConfigFile) -> Fields:
     c.only("no_kda_lora", True)
+    for key in ("use_kda_lora", "use_mla_nope", "mtp_use_kda"):
+        c.only(key, False)
+    c.repeats("scoring_func", c.get("score_function"), "score_function")
     kind = c.word("gated_attention_proj_granularity_type", *_GATES, default="none")
     gate = {"head_wise": "head_gate", "element_wise": "query_gate"}.get(kind)
     fields = {**_hybrid(c, Decay.CHANNEL), **({gate: True} if gate else {})}

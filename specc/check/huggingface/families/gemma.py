@@ -61,6 +61,7 @@ def _gemma2(c: ConfigFile) -> Fields:
     """Gemma 2: every other layer has a window; soft caps change numbers, not work."""
     c.only("attention_bias", False)
     c.only("hidden_activation", "gelu_pytorch_tanh", "gelu")
+    c.repeats("sliding_window_size", c.get("sliding_window"), "sliding_window")
     shape = grouped(c.having({"head_dim": c.whole("head_dim", default=256)}))
     layers = shape["layers"]
     sliding = layers - layers // 2
