@@ -53,7 +53,6 @@ def _delta(c: ConfigFile) -> Fields:
     c.only("no_kda_lora", True)
     for key in ("use_kda_lora", "use_mla_nope", "mtp_use_kda"):
         c.only(key, False)
-    c.repeats("scoring_func", c.get("score_function"), "score_function")
     kind = c.word("gated_attention_proj_granularity_type", *_GATES, default="none")
     gate = {"head_wise": "head_gate", "element_wise": "query_gate"}.get(kind)
     fields = {**_hybrid(c, Decay.CHANNEL), **({gate: True} if gate else {})}
@@ -68,6 +67,7 @@ def _common(c: ConfigFile) -> Fields:
     c.only("moe_layer_freq", 1)
     c.only("using_split_qkv_in_self_attention", False, True)
     drafts = c.either("num_mtp_layers", "num_nextn_predict_layers")
+    score = c.either("score_function", "scoring_func")
     layers, width = c.whole("num_hidden_layers"), c.whole("moe_intermediate_size")
     shared = c.whole("moe_shared_expert_intermediate_size", default=width)
     return {
@@ -83,7 +83,7 @@ def _common(c: ConfigFile) -> Fields:
             intermediate_size=width,
             shared_intermediate_size=shared * c.whole("num_shared_experts", default=0, least=0),
             router=Router.SIGMOID
-            if c.word("score_function", "sigmoid", "softmax", default="softmax") == "sigmoid"
+            if c.word(score, "sigmoid", "softmax", default="softmax") == "sigmoid"
             else Router.SOFTMAX,
             router_bias=c.flag("moe_router_enable_expert_bias"),
         ),
