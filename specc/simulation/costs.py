@@ -132,8 +132,11 @@ class CostTable:
             return known
         if len(self._decode) * self.longest * _SUM_BYTES > _MOST_BYTES:
             self._decode.clear()
-        first = (batch - 1) // _BATCHES_AT_ONCE * _BATCHES_AT_ONCE + 1
-        self._tabulate(range(first, first + _BATCHES_AT_ONCE))
+        # Of long contexts fewer at once: a model of 10 M tokens has 84 MB for each batch.
+        fit = _MOST_BYTES // 4 // (self.longest * _SUM_BYTES)
+        at_once = min(_BATCHES_AT_ONCE, max(1, fit))
+        first = (batch - 1) // at_once * at_once + 1
+        self._tabulate(range(first, first + at_once))
         return self._decode[batch]
 
     def mixed(self, tokens: Tokens, keys: int, batch: int, context: Tokens) -> int:
