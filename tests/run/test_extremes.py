@@ -217,3 +217,16 @@ def test_an_expectation_on_the_capacity_of_a_trace(run) -> None:
     capacity = load_results(folder / "plan.result.json").studies[0].simulations[0].capacity
     assert code in (0, 1)
     assert capacity is not None
+
+
+def test_a_fleet_that_decodes_next_to_nothing(run) -> None:
+    """Outputs of one token come with the prompt: the throughput of decode is 0."""
+    text = (
+        "workload w { input = 1 tok; output = 100 tok; class a { share = 1e-06 }\n"
+        "class b { share = 7; output = 1 tok } }\n"
+        "deployment d { model = qwen3_30b_a3b; device = ascend_950dt; mode = decode_only; "
+        "devices = 2 }\nstudy s { workload = w; deployments = d }\n"
+    )
+    code, folder = run(text)
+    assert code == 0
+    assert "Next best" in (folder / "plan.report.md").read_text()

@@ -426,7 +426,7 @@ def _runner_up(result: StudyResult, best: Configuration) -> list[str]:
         more = second.devices - best.devices
         less = f"{counted(more, 'device')} more" if more else "as many devices"
         return [f"Next best: {where}{second.layout}, {less}."]
-    gap = 1 - theirs / mine
+    gap = 1 - theirs / mine if mine else 0.0  # nothing is decoded where outputs have one token
     less = f"{show.percent(gap)} less" if gap > 0 else "the same"
     what = objective.value.replace("_", " ")
     text = f"Next best: {where}{second.layout}, {less} {what}."
