@@ -23,7 +23,7 @@ def request_bars(bins: Sequence[BinRow], *, includes_ttft: bool) -> tuple[Bar, .
         decode = whole - first if includes_ttft else tpot * max(row.output - 1, 0)
         name = f"{show.integer(row.input)} in, {show.integer(row.output)} out"
         parts.append((name, first, decode))
-    longest = max(first + decode for _, first, decode in parts)
+    longest = max(first + decode for _, first, decode in parts) or 1.0
     return tuple(
         _stacked(
             name,

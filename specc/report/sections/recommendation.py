@@ -187,7 +187,9 @@ def _interval(best: Configuration) -> str:
 
 
 def _half_width(best: Configuration) -> float:
-    """Half of the band of the throughput, relative to it."""
+    """Half of the band of the throughput, relative to it; 0 where nothing is decoded."""
+    if not best.throughput:
+        return 0.0
     return (best.bands.throughput_p90 - best.bands.throughput_p10) / 2 / best.throughput
 
 
@@ -426,7 +428,7 @@ def _runner_up(result: StudyResult, best: Configuration) -> list[str]:
         more = second.devices - best.devices
         less = f"{counted(more, 'device')} more" if more else "as many devices"
         return [f"Next best: {where}{second.layout}, {less}."]
-    gap = 1 - theirs / mine if mine else 0.0  # nothing is decoded where outputs have one token
+    gap = 1 - theirs / mine if mine else 0.0
     less = f"{show.percent(gap)} less" if gap > 0 else "the same"
     what = objective.value.replace("_", " ")
     text = f"Next best: {where}{second.layout}, {less} {what}."
