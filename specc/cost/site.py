@@ -99,6 +99,26 @@ def linear(
     )
 
 
+def mlp_inner(
+    name: str,
+    gated: bool,
+    hidden: int,
+    columns: int,
+    repeat: float,
+    precision: Precision,
+    *,
+    share: float = 1.0,
+) -> Iterator[Operator]:
+    """An MLP up to its inner width of `columns`: gate and up in one, or up, and the activation.
+
+    Args:
+        name: the name of the operators, with `{}` for what each of them is.
+    """
+    up, up_name, activation = (2, "gate_up", "swiglu") if gated else (1, "up", "activation")
+    yield linear(name.format(up_name), hidden, up * columns, repeat, precision, share=share)
+    yield copy(name.format(activation), (up + 1) * columns * HALF, repeat, share=share)
+
+
 def norm(
     name: str, width: int, repeat: float, *, quantised: bool = False, share: float = 1.0
 ) -> Elementwise:

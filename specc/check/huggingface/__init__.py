@@ -137,12 +137,11 @@ def _encoders(family: Family, config: ConfigFile, outer: ConfigFile, width: int)
     beside = family.beside(config) if family.beside else 0
     if beside:
         fields["other_parameters"] = beside
-    vision = outer.nested("vision_config")
-    if vision is not None and family.vision is not None:
-        config.only("language_model_only", False)
-        fields["vision"] = family.vision(vision, width)
     found = {key: outer.nested(key) for key in _ENCODERS}
     encoders = {key: encoder for key, encoder in found.items() if encoder is not None}
+    if "vision_config" in encoders and family.vision is not None:
+        config.only("language_model_only", False)
+        fields["vision"] = family.vision(encoders["vision_config"], width)
     if encoders and not (family.vision or family.beside):
         names = ", ".join(f'"{key}"' for key in encoders)
         raise config.problem(

@@ -9,7 +9,7 @@ from attrs import frozen
 from specc.cost.layers.base import Layers
 from specc.cost.operators.base import Operator
 from specc.cost.precision import HALF
-from specc.cost.site import Site, add_norm, all_reduce, copy, linear, quantise
+from specc.cost.site import Site, add_norm, all_reduce, copy, linear, mlp_inner, quantise
 from specc.ir.model import Model
 
 
@@ -41,10 +41,8 @@ class DenseMlp(Layers):
 
     def _matrices(self, site: Site, of: str, i: int, layers: float) -> Iterator[Operator]:
         """Yield the operators of MLPs of `i` columns on a rank."""
-        h, p, up = site.hidden, site.precisions.mlp, self.model.matrices - 1
-        names = ("gate_up", "swiglu") if self.model.gated_mlp else ("up", "activation")
-        yield linear(names[0] + of, h, up * i, layers, p)
-        yield copy(names[1] + of, (up + 1) * i * HALF, layers)
+        h, p = site.hidden, site.precisions.mlp
+        yield from mlp_inner(f"{{}}{of}", self.model.gated_mlp, h, i, layers, p)
         if p.quantised:
             yield quantise(f"mlp_quant{of}", i, layers, dynamic=p.dynamic)
         yield linear(f"down{of}", i, h, layers, p)

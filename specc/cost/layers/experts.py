@@ -18,6 +18,7 @@ from specc.cost.site import (
     communication,
     copy,
     linear,
+    mlp_inner,
     quantise,
 )
 from specc.ir import Dispatch, Layout
@@ -205,10 +206,7 @@ class ExpertMlp(Layers):
             i, share = i // site.layout.tp, 1.0
         if p.quantised:
             yield quantise("shared_quant", h, layers, share=share, dynamic=p.dynamic)
-        up = self.model.matrices - 1
-        names = ("gate_up", "swiglu") if self.model.gated_mlp else ("up", "activation")
-        yield linear(f"shared_{names[0]}", h, up * i, layers, p, share=share)
-        yield copy(f"shared_{names[1]}", (up + 1) * i * HALF, layers, share=share)
+        yield from mlp_inner("shared_{}", self.model.gated_mlp, h, i, layers, p, share=share)
         if p.quantised:
             yield quantise("shared_inner_quant", i, layers, share=share, dynamic=p.dynamic)
         yield linear("shared_down", i, h, layers, p, share=share)
