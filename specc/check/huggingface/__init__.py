@@ -86,7 +86,7 @@ def _unknown(config: ConfigFile, architecture: str) -> ProblemError:
     return config.problem(
         f"the architecture {brief(architecture)} of '{config.file}' is not supported",
         why="how its layers are built is not known",
-        help="if they are built as those of a known one (specc list architectures), write "
+        help="if they are built as those of a known one (specc list architectures), write"
         f" architecture = … beside 'config'; or write the model as a block: {block}, with "
         "the blocks that its layers need (specc explain model)",
     )
