@@ -1,18 +1,41 @@
-"""The table of accuracy in `specs/README.md` is what validation finds.
+"""The tables of accuracy in `specs/README.md` are what fits and validation find.
 
-python -m tests.test_accuracy      writes it
+python -m tests.test_accuracy      writes them
 """
 
 import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from specc import library
+from specc.ir import CalibrationData, Device
+from tests.bench.accuracy import left_out_steps
 from tests.conftest import REFERENCE, ROOT
 
 README = ROOT / "specs" / "README.md"
 MARKED = re.compile(r"(<!-- specc validate -->\n).*?(<!-- end -->)", re.DOTALL)
+
+# Blocks of a calibration, as a table of kernels calls them.
+CLASSES = {
+    "gemm": "GEMM in 16 bit",
+    "gemm_int8": "GEMM in 8 bit",
+    "prefill_attention": "prefill attention",
+    "decode_attention": "decode attention",
+    "experts": "experts in 16 bit",
+    "experts_int8": "experts in 8 bit",
+    "collectives": "collectives",
+    "linear_attention": "linear attention",
+    "vector": "elementwise",
+}
+NAMES = {
+    "gemm_bf16": "gemm",
+    "gemm_w8a8": "gemm_int8",
+    "moe_bf16": "experts",
+    "moe_w8a8": "experts_int8",
+}
 
 
 def _json(*arguments: str) -> dict:
@@ -25,30 +48,113 @@ def _json(*arguments: str) -> dict:
     return json.loads(done.stdout)
 
 
+def _kernels(device: str, files: list[Path]) -> Iterator[str]:
+    data = library.device(device).calibration
+    seen = _json("ops", *map(str, files), "--device", device)["classes"]
+    for found in seen:
+        block = NAMES.get(found["class"], found["class"])
+        fit = getattr(data, block).fit
+        flat = found["reference_mape"]
+        cells = (
+            CLASSES[block],
+            str(found["n"]),
+            f"{fit.mean_error:.1%}".replace("%", " %"),
+            f"{fit.median_error:.1%}".replace("%", " %"),
+            f"{found['mape']:.1f} %",
+            f"{found['median']:.1f} %",
+            "" if flat is None else f"{flat:.1f} %",
+        )
+        yield f"| {' | '.join(cells)} |"
+
+
+def _measured(data: CalibrationData) -> tuple[list[str], list[str]]:
+    """Return what a calibration has of measurements, and what is assumed."""
+    fits = {name: getattr(data, block).fit for block, name in CLASSES.items()}
+    known = [name for name, fit in fits.items() if fit.rows]
+    return known, [name for name in fits if name not in known]
+
+
+def _devices(devices: Sequence[Device]) -> Iterator[str]:
+    """One row for the devices that rest on the same measurements alike."""
+    alike: dict[tuple[str, str, float], list[str]] = {}
+    for device in devices:
+        data = device.calibration
+        how = "" if data is None else "measured" if data.device == device.name else "scaled"
+        base = data.device if data else ""
+        key = (base, how, device.calibration_spread or 0.0)
+        alike.setdefault(key, []).append(f"`{device.name}`")
+    for (base, how, spread), names in alike.items():
+        row = f"| {', '.join(names)} | "
+        if not how:
+            yield f"{row}peaks, flat efficiencies of the published planner | | |"
+            continue
+        known, assumed = _measured(library.device(base).calibration)
+        words = ", ".join(known) if how == "measured" else f"scaled from `{base}` by peaks"
+        more = f"{spread:.0%}".replace("%", " %") if spread else ""
+        yield f"{row}{words} | {', '.join(assumed)} | {more} |"
+
+
+def _served(data: CalibrationData) -> Iterator[str]:
+    served = data.served
+    for name in ("vllm", *(f.name for f in served.__attrs_attrs__ if f.name != "vllm")):
+        rule = getattr(served, name)
+        if not hasattr(rule, "overhead"):
+            continue
+        wait = f"{rule.request_time * 1e3:.0f} ms" if rule.request_time else ""
+        yield (
+            f"| {name} | {rule.fit.rows} | {rule.overhead:.2f} | {wait} | "
+            f"{rule.fit.median_error:.0%} | {rule.fit.mean_error:.0%} | {rule.spread:.2f} |"
+        ).replace("%", " %")
+
+
 def _tables(reference: Path) -> str:
-    kernels = [str(path) for path in sorted((reference / "ascend_910b").glob("*.csv"))]
-    classes = _json("ops", *kernels, "--device", "atlas_800_a2_376t")["classes"]
+    head = "| rows | unseen, mean | median | seen, mean | median | flat model, mean |"
+    rule = "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
+    h200 = sorted(
+        path
+        for name in ("gemm.*", "attention.*", "nccl.*", "allreduce.custom*")
+        for path in (reference / "nvidia_kernels").glob(f"h200_sxm.{name}")
+    )
     lines = [
-        "| kernels of a 910B | rows | mean error | median | p90 | bias | flat model, mean |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-        *(
-            f"| {c['class']} | {c['n']} | {c['mape']:.1f} % | {c['median']:.1f} % | "
-            f"{c['p90']:.1f} % | {c['bias']:+.1f} % | {c['reference_mape']:.1f} % |"
-            for c in classes
-        ),
+        f"| kernels of a 910B {head}",
+        rule,
+        *_kernels("atlas_800_a2_376t", sorted((reference / "ascend_910b").glob("*.csv"))),
         "",
-        "| step measured on a server | measured ms | specc ms | p10–p90 | error | flat model ms | "
-        "error |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        f"| kernels of an H200 {head}",
+        rule,
+        *_kernels("h200", h200),
+        "",
+        "| step measured on a server | measured ms | specc, its model left out | error | in band "
+        "| specc, in sample | error | flat model, error |",
+        "| --- | ---: | ---: | ---: | --- | ---: | ---: | ---: |",
     ]
-    for row in _json("steps", str(reference / "ascend_e2e" / "measured_steps.csv"))["rows"]:
-        measured = row["measured_ms"]
+    rows = _json("steps", str(reference / "ascend_e2e" / "measured_steps.csv"))["rows"]
+    for left, row in zip(left_out_steps(), rows, strict=True):
+        assert left.case == row["case"]
+        measured = left.measured
         lines.append(
-            f"| {row['case']} | {measured:.1f} | {row['predicted_ms']:.1f} | "
-            f"{row['p10_ms']:.1f}–{row['p90_ms']:.1f} | "
-            f"{(row['predicted_ms'] / measured - 1) * 100:+.1f} % | {row['reference_ms']:.1f} | "
+            f"| {row['case']} | {measured:.1f} | {left.predicted:.1f} | "
+            f"{(left.predicted / measured - 1) * 100:+.1f} % | {'yes' if left.inside else 'no'} | "
+            f"{row['predicted_ms']:.1f} | {(row['predicted_ms'] / measured - 1) * 100:+.1f} % | "
             f"{(row['reference_ms'] / measured - 1) * 100:+.1f} % |"
         )
+    for title, name in (
+        ("engines on NPUs", "atlas_800_a2_376t"),
+        ("engines on H100 and H200", "h200"),
+    ):
+        data = library.device(name).calibration
+        lines += [
+            "",
+            f"| {title} | runs | overhead | a request | unseen, median | mean | spread |",
+            "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+            *_served(data),
+        ]
+    lines += [
+        "",
+        "| device | measured, or what it takes | assumed | added spread |",
+        "| --- | --- | --- | ---: |",
+        *_devices([library.device(name) for name in library.devices()]),
+    ]
     return "\n".join(lines)
 
 

@@ -169,7 +169,7 @@ def test_a_deployment_of_a_row_is_the_one_that_a_spec_has(checked) -> None:
         "study s { workload = w; deployments = d }\n"
     )
     row = Setting("deepseek_v3", "atlas_800_a3_752t_die", 16, "w8a8_dynamic", "int8", "tuned",
-                  "calibrated", True)  # fmt: skip
+                  calibration="calibrated", fused_dispatch=True)  # fmt: skip
     assert deployment(row) == document.studies[0].deployments[0]
 
 

@@ -93,7 +93,7 @@ def test_every_example_is_accepted(entry: FieldPage, tmp_path) -> None:
     # what a block needs besides are other matters.
     others = (
         {"E0401"}
-        if {"images", "speculative", "fleet", "simulate", "class"} & set(blocks)
+        if {"images", "speculative", "fleet", "simulate", "class", "served"} & set(blocks)
         else set()
     )
     others |= {"E0458"} if blocks[-1] == "version" else set()

@@ -7,10 +7,14 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from specc.calibration.kernels import Kernel, KernelClass
+from specc.calibration.aiconfigurator import OPERATIONS
+from specc.calibration.kernel import Kernel, KernelClass
+from specc.cost.operators.communication import Collective
 from specc.cost.precision import Format
 from specc.cost.rules import attention, experts, gemm
+from specc.cost.rules.links import hierarchical_time, hops
 from specc.cost.rules.machine import Machine
+from specc.cost.rules.shapes import Shape
 from specc.cost.steps import Column
 from specc.ir import CalibrationData, Device, ExpertsRule
 from specc.records import Record
@@ -49,31 +53,51 @@ class Sample:
         return len(self.seconds)
 
 
-Predict = Callable[[CalibrationData, Machine, Sample], Column]
+@frozen(eq=False, repr=False)
+class Target(Record):
+    """The device that ran the kernels, relative to the one that a calibration is of."""
+
+    device: Device
+    machine: Machine
+
+    @classmethod
+    def of(cls, device: Device, data: CalibrationData) -> "Target":
+        """Return a device by the calibration of itself or of a relative."""
+        return cls(device, Machine.of(device, data))
+
+    @classmethod
+    def itself(cls, device: Device, data: CalibrationData) -> "Target":
+        """Return the device that a calibration is of."""
+        return cls(device, Machine.measured(data))
 
 
-def _gemm_shape(machine: Machine, sample: Sample, element: int) -> gemm.Shape:
+Predict = Callable[[CalibrationData, Target, Sample], Column]
+
+
+def _gemm_shape(machine: Machine, sample: Sample, element: int) -> Shape:
     s = sample.sizes
-    shape = gemm.Shape(s["m"], s["n"], s["k"], element, element)
+    shape = Shape(s["m"], s["n"], s["k"], element, element)
     cold = np.where(sample.benchmark, gemm.benchmark_share(machine, shape), 1.0)
-    return gemm.Shape(s["m"], s["n"], s["k"], element, element, cold=cold)
+    return Shape(s["m"], s["n"], s["k"], element, element, cold=cold)
 
 
-def _gemm(data: CalibrationData, machine: Machine, sample: Sample) -> Column:
+def _gemm(data: CalibrationData, target: Target, sample: Sample) -> Column:
+    machine = target.machine
     shape = _gemm_shape(machine, sample, 2)
     return gemm.gemm_time(data.gemm, machine, shape, machine.peak(Format.FP16))
 
 
-def _gemm_int8(data: CalibrationData, machine: Machine, sample: Sample) -> Column:
+def _gemm_int8(data: CalibrationData, target: Target, sample: Sample) -> Column:
+    machine = target.machine
     shape = _gemm_shape(machine, sample, 1)
     product = gemm.gemm_time(data.gemm_int8, machine, shape, machine.peak(Format.INT8))
     quantising = gemm.quantisation_time(data.quantisation, machine, shape.m, shape.k)
     return product + quantising * sample.sizes["quantises"]
 
 
-def _quantisation(data: CalibrationData, machine: Machine, sample: Sample) -> Column:
+def _quantisation(data: CalibrationData, target: Target, sample: Sample) -> Column:
     s = sample.sizes
-    return gemm.quantisation_time(data.quantisation, machine, s["m"], s["k"])
+    return gemm.quantisation_time(data.quantisation, target.machine, s["m"], s["k"])
 
 
 def _heads(sample: Sample) -> attention.Heads:
@@ -81,12 +105,12 @@ def _heads(sample: Sample) -> attention.Heads:
     return attention.Heads(s["heads"], s["kv_heads"], 1.0, s["kv_heads"] * s["head_dim"] * 2)
 
 
-def _prefill(data: CalibrationData, machine: Machine, sample: Sample) -> Column:
+def _prefill(data: CalibrationData, target: Target, sample: Sample) -> Column:
     s = sample.sizes
     tokens = s["batch"] * s["length"]
     return attention.prefill_time(
         data.prefill_attention,
-        machine,
+        target.machine,
         _heads(sample),
         causal_pairs=tokens * (s["length"] + 1) / 2,
         tokens=tokens,
@@ -95,9 +119,9 @@ def _prefill(data: CalibrationData, machine: Machine, sample: Sample) -> Column:
     )
 
 
-def _decode(data: CalibrationData, machine: Machine, sample: Sample) -> Column:
-    s, rule = sample.sizes, data.decode_attention
-    cache = 2 * 2 * s["batch"] * s["length"] * s["kv_heads"] * s["head_dim"]
+def _decode(data: CalibrationData, target: Target, sample: Sample) -> Column:
+    s, rule, machine = sample.sizes, data.decode_attention, target.machine
+    cache = 2 * s.get("element", 2.0) * s["batch"] * s["length"] * s["kv_heads"] * s["head_dim"]
     cold = np.where(sample.benchmark, attention.benchmark_share(machine, cache), 1.0)
     time = attention.decode_time(
         rule,
@@ -106,6 +130,7 @@ def _decode(data: CalibrationData, machine: Machine, sample: Sample) -> Column:
         requests=s["batch"],
         context=s["batch"] * s["length"],
         cache_bytes=cache,
+        element=s.get("element", 2.0),
         cold=cold,
     )
     return np.where(sample.benchmark, attention.host_floor(rule, time), time)
@@ -153,25 +178,47 @@ def _binomial(most: int, trials: Column, chance: Column) -> Column:
     return density
 
 
-def _vector(data: CalibrationData, machine: Machine, sample: Sample) -> Column:
+def _vector(data: CalibrationData, target: Target, sample: Sample) -> Column:
     rule = data.vector
-    return rule.launch + sample.sizes["bytes"] / (rule.rate * machine.memory)
+    return rule.launch + sample.sizes["bytes"] / (rule.rate * target.machine.memory)
+
+
+def _collective(data: CalibrationData, target: Target, sample: Sample) -> Column:
+    """Collectives within a level; a message is the whole that all ranks have or get together."""
+    s, time = sample.sizes, np.zeros(len(sample))
+    for ranks in np.unique(s["ranks"]):
+        path = tuple(hops(target.device, int(ranks), 1))
+        held = {
+            Collective.ALL_GATHER: s["bytes"] / ranks,
+            Collective.REDUCE_SCATTER: s["bytes"],
+            Collective.ALL_TO_ALL: s["bytes"] * (1 - 1 / ranks),
+            Collective.ALL_REDUCE: s["bytes"],
+        }
+        for number, name in enumerate(OPERATIONS):
+            own = (s["ranks"] == ranks) & (s["operation"] == number)
+            kind = Collective(name)
+            if own.any():
+                time[own] = hierarchical_time(data.collectives, kind, held[kind][own], path)
+    return time
 
 
 @frozen(eq=False, repr=False)
 class FittedClass(Record):
     """A class of kernels: how it is predicted, and which coefficients a fit may move.
 
-    `blocks` name the blocks of a calibration whose fields are fitted, with these fields.
+    `blocks` name the blocks of a calibration whose fields are fitted, with these fields. Kernels
+    that are equal in the sizes of `shape` are seen or not seen by a fit together.
     """
 
     kind: KernelClass
     predict: Predict
     blocks: dict[str, tuple[str, ...]]
+    shape: tuple[str, ...]
+    corrected: bool = False
 
     def block_of_fit(self) -> str:
         """Return the block that keeps how well the class fits."""
-        return next(iter(self.blocks))
+        return next(iter(self.blocks)).partition(".")[0]
 
 
 _GEMM = (
@@ -183,7 +230,12 @@ _GEMM = (
     "memory_rate",
     "overlap",
     "stages",
+    "tile_time",
+    "split_time",
+    "split_rate",
 )
+_HEADS = ("heads", "kv_heads", "head_dim")
+_BLOCK = ("hidden", "inner", "count")
 _EXPERTS = ("launch", "memory_rate", "cube_rate", "token_rate")
 
 CLASSES = (
@@ -202,18 +254,22 @@ CLASSES = (
                 "large_floor",
             )
         },
+        ("n", "k"),
+        corrected=True,
     ),
     FittedClass(
         KernelClass.GEMM_INT8,
         _gemm_int8,
         {
             "gemm_int8": (
-                *(name for name in _GEMM if name != "cube_efficiency"),
+                *_GEMM,
                 "result_rate",
                 "result_time",
             ),
             "quantisation": ("launch", "ramp", "row_time", "rate"),
         },
+        ("n", "k"),
+        corrected=True,
     ),
     FittedClass(
         KernelClass.PREFILL_ATTENTION,
@@ -230,8 +286,11 @@ CLASSES = (
                 "shared_gain",
                 "memory_rate",
                 "wide_rows",
+                "tiles_held",
+                "grouped_tiles_held",
             )
         },
+        _HEADS,
     ),
     FittedClass(
         KernelClass.DECODE_ATTENTION,
@@ -248,32 +307,44 @@ CLASSES = (
                 "single_head_gain",
                 "l2_rate",
                 "unevenness",
+                "head_unevenness",
                 "score_time",
                 "wide_rows",
+                "narrow_share",
             )
         },
+        _HEADS,
     ),
     FittedClass(
         KernelClass.EXPERTS,
-        lambda data, machine, sample: _experts(data.experts, machine, sample, 2),
-        {"experts": (*_EXPERTS, "large_weights")},
+        lambda data, target, sample: _experts(data.experts, target.machine, sample, 2),
+        {"experts": (*_EXPERTS, "large_weights", "tile_reads")},
+        _BLOCK,
     ),
     FittedClass(
         KernelClass.EXPERTS_INT8,
-        lambda data, machine, sample: _experts(data.experts_int8, machine, sample, 1),
-        {"experts_int8": _EXPERTS},
+        lambda data, target, sample: _experts(data.experts_int8, target.machine, sample, 1),
+        {"experts_int8": (*_EXPERTS, "tile_reads")},
+        _BLOCK,
     ),
-    FittedClass(KernelClass.VECTOR, _vector, {"vector": ("launch", "rate")}),
+    FittedClass(KernelClass.VECTOR, _vector, {"vector": ("launch", "rate")}, ("bytes",)),
     FittedClass(
         KernelClass.QUANTISATION,
         _quantisation,
         {"quantisation": ("launch", "ramp", "row_time", "rate")},
+        ("k",),
+    ),
+    FittedClass(
+        KernelClass.COLLECTIVE,
+        _collective,
+        {f"collectives.{name}": ("launch", "rank_time", "share") for name in OPERATIONS},
+        ("bytes",),
     ),
 )
 
 
 def flat_time(kind: KernelClass, device: Device, sample: Sample) -> Column:
-    """Return the seconds that the flat reference model gives kernels of a class."""
+    """Return the seconds that the flat reference model gives kernels of a class, NaN for none."""
     s = sample.sizes
     half, int8 = 2, 1
     match kind:
@@ -295,6 +366,8 @@ def flat_time(kind: KernelClass, device: Device, sample: Sample) -> Column:
             return _flat(device, moved=s["bytes"])
         case KernelClass.QUANTISATION:
             return _flat(device, moved=3 * s["m"] * s["k"])
+        case KernelClass.COLLECTIVE:
+            return np.full(len(sample), np.nan)
 
 
 def _flat(

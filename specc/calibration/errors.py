@@ -3,9 +3,8 @@
 import numpy as np
 from attrs import frozen
 
-from specc.calibration.classes import CLASSES, Sample, flat_time
-from specc.calibration.kernels import KernelTable
-from specc.cost.rules.machine import Machine
+from specc.calibration.classes import CLASSES, Sample, Target, flat_time
+from specc.calibration.kernel import KernelTable
 from specc.cost.steps import Column
 from specc.ir import CalibrationData, Device
 from specc.records import Record
@@ -25,7 +24,10 @@ class WorstRow(Record):
 
 @frozen(eq=False, repr=False)
 class ClassErrors(Record):
-    """Errors of one class in percent: mean, median and 90th percentile absolute, mean signed."""
+    """Errors of one class in percent: mean, median and 90th percentile absolute, mean signed.
+
+    `reference_mape` is the mean of the flat model, None where it says nothing.
+    """
 
     kind: str
     n: int
@@ -33,21 +35,21 @@ class ClassErrors(Record):
     median: float
     p90: float
     bias: float
-    reference_mape: float
+    reference_mape: float | None
     inside_band: float
     worst: tuple[WorstRow, ...]
 
 
 def errors(device: Device, data: CalibrationData, table: KernelTable) -> list[ClassErrors]:
     """Return the errors of every class that a table has kernels of."""
-    machine = Machine.of(device, data)
+    target = Target.of(device, data)
     found = []
     for fitted in CLASSES:
         kernels = table.of(fitted.kind)
         if not kernels:
             continue
         sample = Sample.of(kernels)
-        predicted = fitted.predict(data, machine, sample)
+        predicted = fitted.predict(data, target, sample)
         flat = flat_time(fitted.kind, device, sample)
         ratio = predicted / sample.seconds
         error = np.abs(ratio - 1) * 100
@@ -63,12 +65,16 @@ def errors(device: Device, data: CalibrationData, table: KernelTable) -> list[Cl
                 median=float(np.median(error)),
                 p90=float(np.percentile(error, 90)),
                 bias=float((ratio - 1).mean() * 100),
-                reference_mape=float(np.abs(flat / sample.seconds - 1).mean() * 100),
+                reference_mape=_known(np.abs(flat / sample.seconds - 1).mean() * 100),
                 inside_band=inside,
                 worst=tuple(_worst(sample, predicted, int(i)) for i in np.argsort(-error)[:_WORST]),
             )
         )
     return found
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def _worst(sample: Sample, predicted: Column, row: int) -> WorstRow:

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from specc import library
 from specc.ir import (
@@ -15,13 +15,18 @@ from specc.ir import (
     Formats,
     Generation,
     Quantisation,
+    ServedRules,
+    Software,
 )
 from specc.records import Record
 
 
 @frozen(eq=False, repr=False)
 class Setting(Record):
-    """A deployment in the words that the language has for its fields."""
+    """A deployment in the words that the language has for its fields.
+
+    `generation` is that of the software, `graph` or `eager` for software that is named.
+    """
 
     model: str
     device: str
@@ -29,8 +34,17 @@ class Setting(Record):
     quant: str = "bf16"
     kv_cache: str = "bf16"
     generation: str = "graph"
+    software: Software | None = None
     calibration: str = "auto"
     fused_dispatch: bool = False
+
+
+def served_with(built: Deployment, served: ServedRules | None) -> Deployment:
+    """Return a deployment whose engine makes of steps what `served` says; None: a step alone."""
+    data = built.device.calibration
+    if data is None:
+        return built
+    return evolve(built, device=evolve(built.device, calibration=evolve(data, served=served)))
 
 
 @lru_cache(maxsize=512)
@@ -42,10 +56,12 @@ def deployment(setting: Setting) -> Deployment:
     """
     auto = setting.calibration == "auto"
     device = library.device(setting.device)
-    engine = Engine()
+    engine = Engine(software=setting.software)
     if setting.generation != "graph":  # rules ask whether it was chosen, not which it is
         spans = {"execution": device.spans[""]}
         engine = Engine.like(Generation(setting.generation), spans=spans)
+        if setting.software is not None:
+            engine = evolve(engine, software=setting.software)
     dispatch = Dispatch.FUSED if setting.fused_dispatch else Dispatch.ALL_TO_ALL
     return library.usual().deployment(
         setting.model,

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from attrs import evolve, frozen
 
-from specc.calibration.setting import Setting, deployment
+from specc.calibration.setting import Setting, deployment, served_with
 from specc.cost import CostModel, StepTable
 from specc.cost.times import P10, P90, StepTimes
 from specc.ir import Calibration, Layout, Vision
@@ -115,6 +115,8 @@ class _Step(Record):
 
     @classmethod
     def of(cls, row: Row, generation: str) -> "_Step":
+        if (row.get("compile") or "1").strip() == "0":
+            raise ValueError("it is of the planner without compiled graphs, whose operators differ")
         sizes = {name: _whole(row, name, 1, _WIDEST) for name in ("tp", "dp", "ep")}
         pp = _whole(row, "pp", 1, _WIDEST) if row.get("pp") else 1
         drafted = _whole(row, "mtp", 0, 16) if row.get("mtp") else 0
@@ -146,7 +148,7 @@ class _Step(Record):
 
     def predict(self) -> tuple[StepTimes, StepTimes]:
         """Return the times by the calibration and by the flat model."""
-        built = deployment(self.setting)
+        built = served_with(deployment(self.setting), None)
         flat = evolve(built, calibration=Calibration.REFERENCE)
         calibrated, reference = (
             CostModel.of(d, self.layout, self.drafted).times(self.table) for d in (built, flat)

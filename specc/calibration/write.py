@@ -1,13 +1,15 @@
 """Writes a calibration as text of the language."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any
+
+from attrs import evolve
 
 from specc.calibration.classes import CLASSES
 from specc.calibration.fitting import ClassReport
 from specc.diagnostics import visible_line
-from specc.ir import CalibrationData
+from specc.ir import CalibrationData, ServedRule
 from specc.ir.vocabulary import Entry, Node, NumberType, entries
 from specc.units import BYTES, FLOP_RATE, TIME
 
@@ -62,7 +64,48 @@ def device_text(
     return "\n".join(lines)
 
 
-_BLOCKS = {fitted.kind: tuple(fitted.blocks) for fitted in CLASSES}
+def served_text(
+    rules: Mapping[str, ServedRule], base: CalibrationData, device: str, name: str, table: str
+) -> str:
+    """Return a spec with a calibration that has fitted engines, and a device that uses it.
+
+    Args:
+        rules: by engine, `other` with them.
+        base: calibration that gives what was not fitted.
+        device: device whose runs were measured.
+        name: name of the new device.
+        table: name of the table of runs.
+    """
+    table = visible_line(table).replace('"', "'")
+    kept = rules if base.served is None else {k: v for k, v in rules.items() if k != "other"}
+    lines = [
+        f"{HEAD}{table}",
+        "use std.calibrations",
+        "use std.devices",
+        "",
+        f"## Engines fitted to runs on {device}; what is not here is that of {base.name}",
+        f"calibration {name}_served extends {base.name} {{",
+        "    served {",
+    ]
+    for engine, rule in kept.items() or rules.items():
+        lines += _node_lines(engine, evolve(rule, source=table), "        ")
+    lines += [
+        "    }",
+        "}",
+        "",
+        f"## {device} with its measured servers",
+        f"device {name} extends {device} {{",
+        f"    calibration = {name}_served",
+        "}",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+_BLOCKS = {
+    fitted.kind: tuple(dict.fromkeys(path.partition(".")[0] for path in fitted.blocks))
+    for fitted in CLASSES
+}
 
 
 def _node_lines(name: str, node: Node, indent: str) -> Iterator[str]:

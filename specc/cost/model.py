@@ -17,7 +17,15 @@ from specc.cost.site import Site
 from specc.cost.steps import Column, StepTable
 from specc.cost.sums import OperatorSums, Sums, share_beyond
 from specc.cost.times import StepTimes
-from specc.ir import Calibration, CalibrationData, Deployment, Device, Generation, Layout
+from specc.ir import (
+    Calibration,
+    CalibrationData,
+    Deployment,
+    Device,
+    Generation,
+    Layout,
+    Software,
+)
 from specc.records import Record
 
 Rules = ReferenceRules | CalibratedRules
@@ -66,6 +74,12 @@ class CostModel(Record):
             two_streams=deployment.communication.two_streams and layout.ep > 1,
             per_device=deployment.engine.per_device,
         )
+
+    @property
+    def apart(self) -> "CostModel":
+        """The same for an engine that prefills or decodes alone."""
+        rules = self.rules.apart
+        return self if rules is self.rules else evolve(self, rules=rules)
 
     @property
     def pools_budgets(self) -> bool:
@@ -238,7 +252,8 @@ def rules_of(deployment: Deployment) -> Rules:
     together.
     """
     device, data = deployment.device, deployment.fitted
-    return _rules(_Same(device), _Same(data), deployment.engine.generation)
+    engine = deployment.engine
+    return _rules(_Same(device), _Same(data), engine.generation, engine.software)
 
 
 @frozen
@@ -250,11 +265,14 @@ class _Same(Generic[T]):
 
 @lru_cache(maxsize=64)
 def _rules(
-    device: _Same[Device], data: _Same[CalibrationData | None], generation: Generation
+    device: _Same[Device],
+    data: _Same[CalibrationData | None],
+    generation: Generation,
+    software: Software | None,
 ) -> Rules:
     if data.value is None:
         return ReferenceRules(device.value)
-    return CalibratedRules.of(device.value, data.value, generation)
+    return CalibratedRules.of(device.value, data.value, generation, software)
 
 
 def calibration_name(deployment: Deployment) -> str:

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 from attrs import evolve, frozen
 
-from specc.cost.operators.base import INT64, Operator, Rows
-from specc.cost.operators.communication import Collective, CollectiveOperator
+from specc.cost.operators.base import INT64, Operator, OperatorClass, Rows
+from specc.cost.operators.communication import EXCHANGES, Collective, CollectiveOperator
 from specc.cost.operators.dense import Elementwise, Gemm
 from specc.cost.precision import HALF, Format, Precision, Precisions
-from specc.engines import splits_shared_experts
+from specc.engines import splits_indexing, splits_shared_experts
 from specc.ir import Communication, Deployment, Dispatch, Engine, ExpertPlacement, Layout, Model
 from specc.records import Record
 
@@ -22,7 +22,8 @@ ROPE_FLOP = 3
 class Site(Record):
     """One device of a deployment in a layout, for which operators are listed.
 
-    `drafted` tokens are proposed by draft layers after each step.
+    `drafted` tokens are proposed by draft layers after each step. `splits_indexing` tells whether
+    tensor-parallel ranks share the prompt tokens that an indexer scores.
     """
 
     model: Model
@@ -32,6 +33,7 @@ class Site(Record):
     placement: ExpertPlacement
     engine: Engine
     drafted: int = 0
+    splits_indexing: bool = False
 
     @classmethod
     def of(cls, deployment: Deployment, layout: Layout, drafted: int = 0) -> "Site":
@@ -46,6 +48,7 @@ class Site(Record):
             ),
             engine=deployment.engine,
             drafted=drafted,
+            splits_indexing=splits_indexing(deployment),
         )
 
     @property
@@ -258,8 +261,10 @@ def communication(
     pooled: bool = False,
 ) -> CollectiveOperator:
     """A collective."""
+    exchanges = collective in EXCHANGES
     return CollectiveOperator(
         name=name,
+        kind=OperatorClass.EXCHANGE if exchanges else OperatorClass.COLLECTIVE,
         repeat=repeat,
         rows=rows,
         row_bytes=row_bytes,

@@ -9,7 +9,7 @@ classes.
 """
 
 from specc.engines.base import EngineHistory, MemoryClass, Sourced, VersionRules
-from specc.engines.layouts import splits_shared_experts
+from specc.engines.layouts import splits_indexing, splits_shared_experts
 from specc.engines.memory import ReservedPart, reserve_of, reserved_bytes
 from specc.engines.pages import LayerBytes, Page, hashed_tokens, page_of, state_rules
 from specc.engines.rules import (
@@ -45,6 +45,7 @@ __all__ = [
     "reserved_bytes",
     "rules_of",
     "scheduling_of",
+    "splits_indexing",
     "splits_shared_experts",
     "state_rules",
     "takes_turns",

@@ -7,7 +7,7 @@ hold for every version here: older ones were not read for this.
 
 from collections.abc import Callable
 
-from specc.ir import Deployment, Software
+from specc.ir import Deployment, Software, Vendor
 from specc.ir.layout import Layout
 
 # Says of a layout which size cannot be launched, and why; empty if all can. The engine is the
@@ -102,5 +102,23 @@ def splits_shared_experts(deployment: Deployment, layout: Layout) -> bool:
             return True
         case Software.VLLM:
             return layout.ep == 1 or layout.tp == 1 or layout.dp == 1
+        case _:
+            return False
+
+
+def splits_indexing(deployment: Deployment) -> bool:
+    """Say whether tensor-parallel ranks share the prompt tokens that an indexer scores.
+
+    vLLM and others compute all scores on every rank (vLLM issue 53691). On NPUs vLLM-Ascend (pull
+    requests 4702 and 5702, DSA-CP), SGLang (pull request 39099: on by default) and the recipes of
+    CANN (docs of DeepSeek-V3.2: context parallelism in prefill) give each rank a slice of them.
+    """
+    if deployment.fitted is None:
+        return False
+    match deployment.engine.software:
+        case Software.VLLM_ASCEND | Software.CANN_RECIPES:
+            return True
+        case Software.SGLANG:
+            return deployment.device.vendor is Vendor.HUAWEI
         case _:
             return False

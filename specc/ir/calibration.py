@@ -5,6 +5,7 @@ it comes from in the block that gives it. Times and rates are those of the devic
 measured; on another device they are scaled by its peaks, as each rule says.
 """
 
+from enum import Enum
 from typing import Any
 
 from attrs import frozen
@@ -21,6 +22,8 @@ from specc.units import (
     FlopPerSecond,
     Seconds,
 )
+
+CORRECTIONS = (27, 64)  # weights that a correction of GEMM times may have: those of its grids
 
 
 def _time(doc: str, default: Seconds = 0.0) -> Any:
@@ -51,11 +54,25 @@ class Fit(v.Node):
     p90: float = _factor("90th percentile of measured / predicted", 1.33)
 
 
+class GemmKernels(Enum):
+    """Families of GEMM kernels, by how they choose their tiles."""
+
+    ASCEND = "ascend"
+    CUBLAS = "cublas"
+    CUTLASS = "cutlass"
+
+
 @frozen(kw_only=True, eq=False, repr=False)
 class GemmRule(v.Node):
     """GEMM: tiles in whole waves over the cores, then what does not hide behind them."""
 
     source: str = v.text("where the coefficients are from", default="")
+    kernels: GemmKernels = v.choice(
+        GemmKernels,
+        "whose kernels: of Ascend; of cuBLAS, which split the inner width over idle cores; of "
+        "CUTLASS, whose tiles follow from the rows",
+        default=GemmKernels.ASCEND,
+    )
     launch: Seconds = _time("fixed time")
     cube_efficiency: float = v.fraction("share of the peak inside a tile", default=0.92)
     feed_rate: BytesPerSecond = _rate("operands that one core takes in")
@@ -81,9 +98,13 @@ class GemmRule(v.Node):
         "results on their way through dequantisation"
     )
     result_time: Seconds = _time("fixed part of dequantisation, reached with many columns")
+    tile_time: Seconds = _time("fixed time of a tile on a core; not in kernels of Ascend")
+    split_time: Seconds = _time("fixed time to add partial results; in those of cuBLAS alone")
+    split_rate: BytesPerSecond | None = _optional_rate("partial results, written and read")
     correction: tuple[float, ...] = v.numbers(
-        "27 weights of smooth bumps, on a grid of log2 rows 0, 7, 14 and log2 columns and inner "
-        "width 8, 11, 14, that correct the logarithm of the time"
+        "27 or 64 weights of smooth bumps that correct the logarithm of the time: on a grid of "
+        "log2 rows 0, 7, 14 and log2 columns and inner width 8, 11, 14, or of log2 rows 0, 4.5, 9, "
+        "14 and log2 columns and inner width 6.5, 9.5, 12.5, 15.5"
     )
     fit: Fit = v.block(Fit, "how well it fits")
 
@@ -117,6 +138,11 @@ class PrefillAttentionRule(v.Node):
         BYTES, "inputs and results half of which stay in the L2 cache", whole=True, above=0
     )
     wide_rows: float = _factor("penalty of many sequences with 16 KiB of keys a token")
+    tile_rows: int = v.count("queries of a tile", default=256, at_most=65536)
+    tiles_held: float = _factor("heaviest tiles of a head that one core works through", 2)
+    grouped_tiles_held: float = _factor(
+        "the same where heads share keys and values; 0: all cores share them evenly"
+    )
     fit: Fit = v.block(Fit, "how well it fits")
 
 
@@ -135,8 +161,14 @@ class DecodeAttentionRule(v.Node):
     single_head_gain: float = _factor("its gain with a single key-value head")
     l2_rate: BytesPerSecond = _rate("cache that is still in L2")
     unevenness: float = _factor("exponent of what an unfilled last round of cores costs")
+    head_unevenness: float = _factor("the same of the time of sequences and heads")
     score_time: Seconds = _time("time of a score on all cores")
     wide_rows: float = _factor("penalty of many sequences with 16 KiB of keys a token")
+    narrow_share: float = _factor("share of these rates that a cache in 8 bit reaches", 1)
+    query_share: float = _factor(
+        "share that each further query of a sequence (a drafted token) adds, where heads share "
+        "keys and values"
+    )
     fit: Fit = v.block(Fit, "how well it fits")
 
 
@@ -148,6 +180,9 @@ class ExpertsRule(v.Node):
     launch: Seconds = _time("fixed time")
     memory_rate: BytesPerSecond = _rate("weights of experts")
     large_weights: float = _factor("share that reading takes longer if a matrix exceeds the L2")
+    tile_reads: float = _factor(
+        "share of the weights of an expert that each further tile of its rows reads again"
+    )
     cube_rate: FlopPerSecond = v.number(FLOP_RATE, "matrix operations on whole tiles", above=0)
     token_rate: BytesPerSecond = _rate("bytes of routing, combining and activations")
     overlap: float = _factor("exponent of hiding weights behind the tiles", 4)
@@ -178,12 +213,14 @@ class VectorRule(v.Node):
 class CollectiveRule(v.Node):
     """A collective of n ranks in a level: t = launch + rank_time·n + bytes / (share · bandwidth).
 
-    The bytes are those that a rank receives. Short messages have no rank_time.
+    The bytes are those that a rank receives. Short messages have no rank_time. In a server, where
+    ranks begin at different times, arrival_time·n comes on top.
     """
 
     source: str = v.text("where the coefficients are from", default="")
     launch: Seconds = _time("fixed time")
     rank_time: Seconds = _time("time for each rank, with long messages")
+    arrival_time: Seconds = _time("time for each rank in a server, to wait for the last one")
     share: float = v.number(
         DIMENSIONLESS, "rate over the bandwidth of the level", default=0.7, above=0, at_most=2
     )
@@ -198,6 +235,11 @@ class Collectives(v.Node):
 
     all_gather: CollectiveRule = v.block(CollectiveRule, "all-gather", required=True)
     reduce_scatter: CollectiveRule = v.block(CollectiveRule, "reduce-scatter", required=True)
+    all_reduce: CollectiveRule | None = v.block(
+        CollectiveRule,
+        "all-reduce within one level, where it is no reduce-scatter and all-gather",
+        optional=True,
+    )
     all_to_all: CollectiveRule = v.block(CollectiveRule, "all-to-all", required=True)
     fused_dispatch: CollectiveRule = v.block(
         CollectiveRule, "tokens to their experts, in one kernel", required=True
@@ -207,6 +249,9 @@ class Collectives(v.Node):
     )
     send: CollectiveRule = v.block(CollectiveRule, "sending to one other rank", required=True)
     fit: Fit = v.block(Fit, "how well they fit")
+    exchange_fit: Fit = v.block(
+        Fit, "how well those fit that send tokens to their experts and back"
+    )
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -227,8 +272,57 @@ class GenerationRule(v.Node):
         "operators that a block of experts is made of where tokens stay on the device", 1
     )
     dispatched_launches: float = _factor("the same where tokens are sent to their experts", 1)
-    overhead: float = _factor("kernels in the server over kernels alone", 1)
-    spread: float = _factor("standard deviation of log(measured / predicted) of steps", 0.1)
+    spread: float = _factor(
+        "standard deviation of log(measured / predicted) of steps that are measured alone", 0.1
+    )
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class ServedRule(v.Node):
+    """What an engine that serves requests makes of steps, by served runs that were measured."""
+
+    source: str = v.text("where the measured runs are from", default="")
+    versions: str = v.text("of the software in them", default="")
+    measured: str = v.text("when they were published", default="")
+    overhead: float = v.number(
+        DIMENSIONLESS, "kernels of a step in the server over those of the step alone", above=0
+    )
+    request_time: Seconds = _time(
+        "time to a first token that is none of the engine's steps: the way to the engine, tokens "
+        "from text, and back"
+    )
+    spread: float = _factor(
+        "standard deviation of log(measured / predicted) of served runs, beside that of kernels"
+    )
+    fit: Fit = v.block(Fit, "how well throughput is met of sources that the fit did not see")
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class ServedRules(v.Node):
+    """Engines that serve requests; one that is not named here is like `other`."""
+
+    vllm: ServedRule | None = v.block(ServedRule, "vLLM", optional=True)
+    vllm_ascend_graph: ServedRule | None = v.block(
+        ServedRule, "vLLM-Ascend, decode steps as captured graphs", optional=True
+    )
+    vllm_ascend_eager: ServedRule | None = v.block(
+        ServedRule, "vLLM-Ascend, operators launched one by one", optional=True
+    )
+    mindie: ServedRule | None = v.block(ServedRule, "MindIE", optional=True)
+    sglang: ServedRule | None = v.block(ServedRule, "SGLang", optional=True)
+    cann_recipes: ServedRule | None = v.block(ServedRule, "the recipes of CANN", optional=True)
+    apart: ServedRule | None = v.block(
+        ServedRule, "engines of any kind that prefill or decode alone", optional=True
+    )
+    other: ServedRule = v.block(ServedRule, "all engines together", required=True)
+
+    def rule(self, software: str, execution: str) -> tuple[str, ServedRule]:
+        """Return the rule of an engine ("" if none is named), and the name that it has here."""
+        for name in (f"{software}_{execution}", software):
+            found: ServedRule | None = getattr(self, name, None) if software else None
+            if found is not None:
+                return name, found
+        return "other", self.other
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -284,6 +378,9 @@ class CalibrationData(v.Node):
     )
     vector: VectorRule = v.block(VectorRule, "elementwise operators", required=True)
     collectives: Collectives = v.block(Collectives, "collectives", required=True)
+    served: ServedRules | None = v.block(
+        ServedRules, "what engines that serve requests make of steps", optional=True
+    )
     eager: GenerationRule = v.block(
         GenerationRule, "software that launches every operator from the host", required=True
     )

@@ -58,7 +58,7 @@ class Aggregated(ClosedForm):
         return ServingTable(
             batch=batch,
             concurrency=concurrency,
-            ttft=waves.ttft,
+            ttft=waves.ttft + server.request_time,
             tpot=end_to_end / output if output > 1 else np.full(len(batch), np.nan),
             throughput=throughput,
             throughput_per_device=throughput / server.devices,
@@ -80,7 +80,7 @@ class Aggregated(ClosedForm):
             first = waves.ttft * np.exp(deviations * waves.times.deviation)
             each = decode.quantile(deviations) / self.server.tokens_per_step
             end_to_end = first + each * output
-            quantiles[f"ttft_{name}"] = first
+            quantiles[f"ttft_{name}"] = first + self.server.request_time
             quantiles[f"tpot_{name}"] = end_to_end / output if output > 1 else first * np.nan
             quantiles[f"throughput_{opposite}"] = concurrency * output / end_to_end
         return Bands(**quantiles)
@@ -91,7 +91,8 @@ class Aggregated(ClosedForm):
         assert ttft is not None
         assert step is not None
         each = step / self.server.tokens_per_step
-        return self._rows(point.batch, lambda s: (ttft, _tpot(ttft, each, s.output)))
+        waited = ttft - self.server.request_time
+        return self._rows(point.batch, lambda s: (ttft, _tpot(waited, each, s.output)))
 
 
 def _tpot(ttft: Seconds, step: Seconds, output: Tokens) -> Seconds | None:

@@ -270,7 +270,8 @@ class TimedTrajectory:
     @cached_property
     def ttft(self) -> Column:
         """Time to first token of each group."""
-        return np.asarray(self.ends[self.schedule.first] - self.arrivals[self.schedule.batch])
+        waited = self.ends[self.schedule.first] - self.arrivals[self.schedule.batch]
+        return np.asarray(waited + self.loop.server.request_time)
 
     @cached_property
     def tpot(self) -> Column:

@@ -37,7 +37,7 @@ class Prefill(ClosedForm):
         server = self.server
         concurrency = batch * server.batches
         waves = Waves.timed(server, self.budget, concurrency, times)
-        ttft = waves.ttft + server.serving_cost
+        ttft = waves.ttft + server.serving_cost + server.request_time
         rate = concurrency / (waves.makespan + server.serving_cost)
         held = np.minimum(batch, 2 * waves.requests)
         resident = server.mixture.blocks_of_prompts(held, server.block)

@@ -73,8 +73,9 @@ class Server(Record):
         if own_model is not None:
             layout_of_draft = _draft_layout(layout, own_model)
             draft = CostModel.of(evolve(deployment, model=own_model), layout_of_draft)
+        cost = CostModel.of(deployment, layout, layers)
         return cls(
-            cost=CostModel.of(deployment, layout, layers),
+            cost=cost if phase is Phase.WHOLE else cost.apart,
             mixture=Mixture.of(workload, deployment.model),
             memory=deployment.memory,
             reserved=reserved_bytes(deployment, layout),
@@ -90,6 +91,11 @@ class Server(Record):
     def layout(self) -> Layout:
         """The parallel layout."""
         return self.cost.layout
+
+    @property
+    def request_time(self) -> Seconds:
+        """Time to a first token that is none of its steps."""
+        return self.cost.rules.request_time
 
     @property
     def devices(self) -> float:

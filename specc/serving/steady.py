@@ -268,7 +268,7 @@ class Steady(ClosedForm):
         clients = (batch * self.server.batches).tolist()
         rounds = np.array([requests_of_clients(n) / n for n in clients])
         ttft: Column = (begin + (rounds - 1) * later) / rounds
-        return ttft
+        return ttft + self.server.request_time
 
     def bins(self, point: Point) -> tuple[BinRow, ...]:
         """Return what each shape sees: all decode in the same steps; their TTFT is not known."""

@@ -163,6 +163,7 @@ class _Loop:
             rejected=sum(engine.rejected for stage in stages for engine in stage.engines),
             interrupted=interrupted,
             decoding_from=len(first.engines) if self.second is not None else 0,
+            request_time=first.pool.request_time,
         )
 
     def part(self) -> None:

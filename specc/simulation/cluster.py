@@ -94,6 +94,7 @@ class Pool:
         routing: which of them a request goes to.
         ranks: neighbouring engines that are one instance to the router.
         in_step: neighbouring engines of an instance that run their steps together.
+        request_time: picoseconds to a first token that are none of their steps.
     """
 
     settings: EngineLimits
@@ -102,6 +103,7 @@ class Pool:
     routing: Routing = Routing.ROUND_ROBIN
     ranks: int = 1
     in_step: int = 1
+    request_time: int = 0
 
     def serve(
         self,
@@ -133,6 +135,7 @@ class Pool:
             capacity=[self.settings.capacity] * self.engines,
             rejected=sum(engine.rejected for engine in engines),
             interrupted=interrupted,
+            request_time=self.request_time,
         )
 
     def engine(self, lives: Lives) -> SimulatedEngine:
@@ -297,6 +300,7 @@ class Disaggregated:
             first.rejected + second.rejected,
             second.interrupted,
             decoding_from=len(first.runs),
+            request_time=first.request_time,
         )
 
     def _moved(self, ready: Integers, tokens: Integers) -> Integers:

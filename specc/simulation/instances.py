@@ -152,7 +152,8 @@ class SimulatedInstance:
             overhead=0.0 if self.phase is Phase.WHOLE else self.server.serving_cost,
             slowness=float(np.exp(deviations * self.deviation)),
         )
-        return Pool(settings, costs, self.engines, routing, self.engines, self.in_step)
+        outside = picoseconds(self.server.request_time)
+        return Pool(settings, costs, self.engines, routing, self.engines, self.in_step, outside)
 
 
 def measured_pool(

@@ -39,6 +39,7 @@ class Outcome:
         capacity: KV-cache blocks of each engine.
         rejected: requests that no engine takes.
         decoding_from: the first engine that decodes, where phases are apart.
+        request_time: picoseconds to a first token that are none of the engines' steps.
         interrupted: whether it was stopped before its end.
     """
 
@@ -50,6 +51,7 @@ class Outcome:
     rejected: int = 0
     interrupted: bool = False
     decoding_from: int = 0
+    request_time: int = 0
 
     @property
     def done(self) -> NDArray[np.bool_]:
@@ -81,6 +83,7 @@ class Outcome:
             ),
             gaps=Gaps.of(longer(gaps.durations), gaps.counts),
             runs=runs,
+            request_time=round(self.request_time * factor),
         )
 
     def values(self, metric: str) -> Floats:
@@ -92,7 +95,8 @@ class Outcome:
             with np.errstate(divide="ignore", invalid="ignore"):
                 return np.where(self.done & (gaps > 0), spans / gaps / PICOSECONDS, np.nan)
         ends = {"ttft": served.first, "queue": served.start, "latency": served.finish}[metric]
-        return np.where(ends != REJECTED, (ends - arrival) / PICOSECONDS, np.nan)
+        outside = 0 if metric == "queue" else self.request_time
+        return np.where(ends != REJECTED, (ends - arrival + outside) / PICOSECONDS, np.nan)
 
     def metrics(self, workload: Workload) -> Metrics:
         """Return what the simulation says, judged by the limits of a workload and its classes."""

@@ -1,6 +1,7 @@
 """Damaged tables of measurements: a diagnostic that names the place, and never a traceback."""
 
 import csv
+import gzip
 import io
 import random
 from pathlib import Path
@@ -18,7 +19,17 @@ TABLES = [
     ("ascend_910b", "ops"),
     ("msmodeling/forward_points.csv", "steps"),
     ("ascend_e2e/measured_serving.csv", "serving"),
+    ("nvidia_kernels", "ops"),
+    ("nvidia_kernels", "calibrate"),
+    ("ascend_910b", "calibrate"),
+    ("nvidia_e2e.csv", "serving"),
 ]
+H200 = "h200_sxm.[agn]*.csv.gz"  # GEMM, attention, all-reduce and NCCL
+
+
+def _text(file: Path) -> str:
+    data = file.read_bytes()
+    return (gzip.decompress(data) if file.suffix == ".gz" else data).decode()
 
 
 def _damaged(text: str, generator: random.Random, most: int) -> str:
@@ -44,14 +55,18 @@ def test_damaged_tables(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     source = reference_data / place
-    files = sorted(source.glob("*.csv")) if source.is_dir() else [source]
+    nvidia = place.startswith("nvidia_kernels")
+    files = sorted(source.glob(H200 if nvidia else "*.csv")) if source.is_dir() else [source]
     monkeypatch.chdir(tmp_path)
-    generator = random.Random(place)
-    device = ["--device", "atlas_800_a2_376t"] if kind == "ops" else []
-    codes, most = set(), 2 if kind == "serving" else 20  # served runs are simulated
+    generator = random.Random(place + kind)
+    device = ["--device", "h200" if nvidia else "atlas_800_a2_376t"]
+    if kind in ("steps", "serving"):
+        device = []
+    command = ["calibrate"] if kind == "calibrate" else ["validate", kind]
+    codes, most = set(), 2 if kind == "serving" else 40  # served runs are simulated
     for _ in range(60 if kind == "serving" else 25):
-        Path("t.csv").write_text(_damaged(generator.choice(files).read_text(), generator, most))
-        codes.add(main(["validate", kind, "t.csv", *device]))
+        Path("t.csv").write_text(_damaged(_text(generator.choice(files)), generator, most))
+        codes.add(main([*command, "t.csv", *device]))
         said = "".join(capsys.readouterr())
         assert "Traceback" not in said
         assert not {"\x1b", "\u202e"} & set(said)

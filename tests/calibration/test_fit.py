@@ -4,12 +4,11 @@ import attrs
 import numpy as np
 import pytest
 
-from specc.calibration.classes import CLASSES, Sample
+from specc.calibration.classes import CLASSES, Sample, Target
 from specc.calibration.errors import errors
 from specc.calibration.fitting import _fit_rows, fit, quality_of
 from specc.calibration.kernels import Kernel, KernelClass, KernelTable, read_kernels
 from specc.calibration.setting import Setting, deployment
-from specc.cost.rules.machine import Machine
 
 DEVICE = "atlas_800_a2_376t"
 
@@ -25,7 +24,7 @@ def measured(reference_data):
     return read_kernels([(f.name, f.read_text()) for f in files])
 
 
-def _made(data, noise: float) -> KernelTable:
+def _made(device, data, noise: float) -> KernelTable:
     """Kernels as the rule of a known calibration has them, with noise."""
     rng = np.random.default_rng(5)
     sizes = [
@@ -35,7 +34,7 @@ def _made(data, noise: float) -> KernelTable:
         for k in (1024, 4096, 12_288)
     ]
     blank = [Kernel(KernelClass.GEMM, size, 1.0, "made") for size in sizes]
-    predicted = CLASSES[0].predict(data, Machine.measured(data), Sample.of(blank))
+    predicted = CLASSES[0].predict(data, Target.itself(device, data), Sample.of(blank))
     seconds = predicted * np.exp(noise * rng.standard_normal(len(blank)))
     return KernelTable(
         tuple(attrs.evolve(k, seconds=float(s)) for k, s in zip(blank, seconds, strict=True))
@@ -47,7 +46,7 @@ def test_a_fit_finds_the_coefficients_that_made_the_kernels(device) -> None:
     true = attrs.evolve(
         data, gemm=attrs.evolve(data.gemm, launch=9e-6, memory_rate=1000e9, cube_efficiency=0.7)
     )
-    found = fit(data, _made(true, 0.01)).data.gemm
+    found = fit(data, _made(device, true, 0.01), device).data.gemm
     assert found.launch == pytest.approx(9e-6, rel=0.1)
     assert found.memory_rate == pytest.approx(1000e9, rel=0.05)
     assert found.cube_efficiency == pytest.approx(0.7, rel=0.05)
@@ -55,17 +54,19 @@ def test_a_fit_finds_the_coefficients_that_made_the_kernels(device) -> None:
 
 def test_coefficients_that_a_device_does_not_set_stay_unset() -> None:
     """The rules of NVIDIA devices leave some out; what is set is fitted, the rest is no number."""
-    data = deployment(Setting("qwen3_8b", "h200", 1)).device.calibration
+    device = deployment(Setting("qwen3_8b", "h200", 1)).device
+    data = device.calibration
     unset = [f.name for f in attrs.fields(type(data.gemm)) if getattr(data.gemm, f.name) is None]
     assert unset
-    found = fit(data, _made(attrs.evolve(data, gemm=attrs.evolve(data.gemm, launch=9e-6)), 0.01))
+    true = attrs.evolve(data, gemm=attrs.evolve(data.gemm, launch=9e-6))
+    found = fit(data, _made(device, true, 0.01), device)
     assert found.data.gemm.launch == pytest.approx(9e-6, rel=0.2)
     assert [name for name in unset if getattr(found.data.gemm, name) is not None] == []
 
 
 def test_few_kernels_leave_the_coefficients_alone(device) -> None:
-    table = KernelTable(_made(device.calibration, 0.5).kernels[:8])
-    fitted = fit(device.calibration, table)
+    table = KernelTable(_made(device, device.calibration, 0.5).kernels[:8])
+    fitted = fit(device.calibration, table, device)
     assert fitted.data == device.calibration
     assert [report.reason for report in fitted.classes] == ["fewer than 12 kernels"]
 
@@ -85,15 +86,15 @@ GOALS = {
 
 def test_the_library_holds_what_the_command_fits(device, measured) -> None:
     """`specc calibrate` from the measured tables gives the coefficients of std.calibrations."""
-    fitted = fit(device.calibration, measured)
-    machine = Machine.measured(device.calibration)
+    fitted = fit(device.calibration, measured, device)
+    target = Target.itself(device, device.calibration)
     for kind in CLASSES:
         kernels = measured.of(kind.kind)
         if not kernels:
             continue
         sample = Sample.of(kernels)
-        ours = kind.predict(device.calibration, machine, sample)
-        again = kind.predict(fitted.data, machine, sample)
+        ours = kind.predict(device.calibration, target, sample)
+        again = kind.predict(fitted.data, target, sample)
         assert np.median(np.abs(again / ours - 1)) < 0.01, kind.kind
     for report in fitted.classes:
         mean, median = GOALS[report.kind.value]
@@ -103,7 +104,7 @@ def test_the_library_holds_what_the_command_fits(device, measured) -> None:
 
 def test_kernels_of_sizes_never_seen(device, measured) -> None:
     """Whole families left out: a fifth of the widths, or of the head counts."""
-    machine = Machine.measured(device.calibration)
+    target = Target.itself(device, device.calibration)
     for kind, family, mean, median in (
         (KernelClass.GEMM, "n", 9, 5.5),
         (KernelClass.GEMM_INT8, "n", 6, 4),
@@ -116,8 +117,10 @@ def test_kernels_of_sizes_never_seen(device, measured) -> None:
         predicted = np.zeros(len(sample))
         for group in range(min(5, len(values))):
             out = np.isin(sample.sizes[family], values[group::5])
-            part = _fit_rows(device.calibration, fitted, sample.pick(~out))
-            predicted[out] = fitted.predict(part, machine, sample.pick(out))
+            corrects = kind is KernelClass.GEMM_INT8
+            seen = sample.pick(~out)
+            part = _fit_rows(device.calibration, target, fitted, seen, corrects=corrects)
+            predicted[out] = fitted.predict(part, target, sample.pick(out))
         quality = quality_of(predicted, sample.seconds)
         assert quality.mean_error * 100 <= mean, (kind, quality)
         assert quality.median_error * 100 <= median, (kind, quality)

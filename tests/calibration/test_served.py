@@ -8,7 +8,7 @@ import pytest
 from specc.calibration.served import ServedPrediction, SkippedRun, predict_serving, summaries
 from specc.calibration.served.cells import UnclearError
 from specc.calibration.served.reading import read_run
-from specc.ir import Phase
+from specc.ir import Execution, Phase
 from specc.library import LibraryError
 
 ROW = {
@@ -118,7 +118,7 @@ def test_devices_and_limits_of_a_row() -> None:
     )  # fmt: skip
     assert run.deployment.device.name == "atlas_800_a3_560t_die"
     assert (run.parts[0].budget, run.parts[0].sequences) == (4096, 16)
-    assert (run.prompts, run.rate, run.generation) == (512, 11.2, "eager")
+    assert (run.prompts, run.rate, run.execution) == (512, 11.2, Execution.EAGER)
 
 
 def test_the_bound_of_a_test_is_no_measurement() -> None:

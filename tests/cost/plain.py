@@ -11,6 +11,7 @@ from specc.ir import (
     CollectiveRule,
     DecodeAttentionRule,
     ExpertsRule,
+    GemmKernels,
     GemmRule,
     PrefillAttentionRule,
     QuantisationRule,
@@ -34,6 +35,8 @@ def gemm(
     batch: int = 1,
 ) -> float:  # fmt: skip
     """m × k times k × n, weights from memory; bytes of an element of weights and of inputs."""
+    if rule.kernels is not GemmKernels.ASCEND:
+        return _gpu_gemm(rule, at, m, n, k, bytes_, peak, batch)
     weights, inputs, results = (
         batch * n * k * bytes_[0],
         batch * m * k * bytes_[1],
@@ -79,19 +82,61 @@ def gemm(
         time += results / (rule.result_rate * at.compute)
         time += rule.result_time * n / (n + 8192) * (1 + m / (m + 95))
     if rule.large_floor:
-        floor = rule.large_floor if m >= 100 else 0.0
-        if 3 <= m < 12 and n <= (2048 if m < 6 else 4096):
-            floor = rule.small_floor
-        time = (time**6 + floor**6) ** (1 / 6)
-    weight = iter(rule.correction)
+        time = (time**6 + _floor(rule, m, n) ** 6) ** (1 / 6)
+    return time * _correction(rule, (m, n, k), 5.6, ((0, 7, 14), (8, 11, 14), (8, 11, 14)))
+
+
+def _floor(rule: GemmRule, m: float, n: int) -> float:
+    """Small kernels take no less."""
+    if 3 <= m < 12 and n <= (2048 if m < 6 else 4096):
+        return rule.small_floor
+    return rule.large_floor if m >= 100 else 0.0
+
+
+GPU_TILES = [(64, 64), (64, 128), (64, 256), (128, 64), (128, 128), (128, 256), (256, 128)]
+
+
+def _gpu_gemm(
+    rule: GemmRule, at: Machine, m: float, n: int, k: int, bytes_: tuple[float, int], peak: float,
+    batch: int,
+) -> float:  # fmt: skip
+    """Tiles in waves over the multiprocessors, joined with all that memory moves."""
+
+    def tiles(rows: int, columns: int, parts: int) -> float:
+        step = rounded_max(
+            8,
+            2 * rows * columns / (rule.cube_efficiency * peak / at.cores),
+            (rows + columns) * bytes_[1] / (rule.feed_rate * at.core),
+        )
+        waves = ceil(ceil(m / rows) * ceil(n / columns) * batch * parts / at.cores)
+        time = waves * (step * k / parts + rule.tile_time / at.core)
+        if parts > 1:
+            time += rule.split_time + parts * batch * m * n * 8 / (rule.split_rate * at.compute)
+        return time
+
+    if rule.kernels is GemmKernels.CUTLASS:
+        best = tiles(*((64, 64) if m <= 64 else (64, 128) if m <= 128 else (128, 128)), 1)
+    else:
+        best = min(tiles(*tile, parts) for tile in GPU_TILES for parts in (1, 2, 4, 8, 16))
+    moved = batch * (n * k * bytes_[0] + m * k * bytes_[1] + 2 * m * n)
+    time = rule.launch + rounded_max(rule.overlap, best, moved / (rule.memory_rate * at.memory))
+    wide = (6.5, 9.5, 12.5, 15.5)
+    return time * _correction(rule, (m, n, k), 3.6, ((0, 4.5, 9, 14), wide, wide))
+
+
+def _correction(
+    rule: GemmRule, sizes: tuple[float, int, int], width: float, grid: Sequence[Sequence[float]]
+) -> float:
+    """The factor that bumps on a grid make; `width` is that of the rows."""
+    weight, (m, n, k) = iter(rule.correction), sizes
     total = sum(
-        next(weight) * _bump(m, row, 5.6) * _bump(n, column, 2.4) * _bump(k, inner, 2.4)
-        for row in (0, 7, 14)
-        for column in (8, 11, 14)
-        for inner in (8, 11, 14)
+        next(weight) * _bump(m, row, width) * _bump(n, column, 2.4) * _bump(k, inner, 2.4)
+        for row in grid[0]
+        for column in grid[1]
+        for inner in grid[2]
         if rule.correction
     )
-    return time * exp(total)
+    return exp(total)
 
 
 def _bump(size: float, centre: float, width: float) -> float:
@@ -121,10 +166,11 @@ def prefill(
     if grouped and heads[1] == 1:
         head *= 1 - rule.shared_gain * context / (context + 4096)
     rounds = sequences * heads[0] / at.cores
-    if not grouped:
-        tiles = ceil(new / 256)
+    held = rule.grouped_tiles_held if grouped else rule.tiles_held
+    if held:
+        tiles = ceil(new / rule.tile_rows)
         last = cached + new * (1 - 1 / (2 * tiles))  # mean context of the last tile
-        rounds = rounded_max(2, rounds, min(1.0, 2 / tiles * last / (cached + new / 2)))
+        rounds = rounded_max(2, rounds, min(1.0, held / tiles * last / (cached + new / 2)))
     busy = rounds * head / at.core
     if heads[1] * 2 * 128 >= 16 * 1024 and sequences >= 8:
         busy *= 1 + rule.wide_rows * min(1.0, max(0.0, log2(context / 512)))
@@ -135,9 +181,9 @@ def prefill(
 
 def decode(
     rule: DecodeAttentionRule, at: Machine, sequences: int, context: int, heads: tuple[int, int],
-    arithmetic: float,
+    arithmetic: float, queries: int = 1,
 ) -> float:  # fmt: skip
-    """One new token each of equal sequences, heads of 128, 16-bit caches from memory."""
+    """New tokens of equal sequences, heads of 128, 16-bit caches from memory."""
     grouped, pairs = heads[1] < heads[0], sequences * heads[1]
     rate = rule.memory_rate
     if grouped:
@@ -145,26 +191,31 @@ def decode(
     reading = sequences * context * heads[1] * 2 * 128 * 2 / (rate * at.memory)
     if grouped:
         reading *= (ceil(pairs / at.cores) * at.cores / pairs) ** rule.unevenness
+    rounds = ceil(pairs / at.cores) * at.cores / pairs
     if heads[1] * 2 * 128 >= 16 * 1024 and sequences >= 8:
         reading *= 1 + rule.wide_rows * min(1.0, max(0.0, log2(context / 512) / 4))
     each = rule.grouped_head_time if grouped else rule.head_time
+    each *= rounds**rule.head_unevenness
     busy = rounded_max(3, each / at.core * pairs / at.cores, reading, arithmetic)
-    scores = sequences * context * heads[0] * rule.score_time / at.compute
-    return rule.launch + sequences * rule.sequence_time / at.core + busy + scores
+    busy += sequences * context * heads[0] * rule.score_time / at.compute
+    if grouped:
+        busy *= 1 + rule.query_share * (queries - 1)
+    return rule.launch + sequences * rule.sequence_time / at.core + busy
 
 
 def experts(
-    rule: ExpertsRule, at: Machine, tokens: float, active: int, held: tuple[float, float],
+    rule: ExpertsRule, at: Machine, tokens: float, active: int, held: tuple[float, float, float],
     sizes: tuple[int, int], weight_bytes: float, ratio: float,
 ) -> float:  # fmt: skip
-    """`held`: experts that are hit, and tiles of all; `sizes`: hidden and inner width."""
-    hit, tiles = held
+    """`held`: experts hit, tiles of all, and experts with rows if those were Poisson."""
+    hit, tiles, first = held
     hidden, inner = sizes
     copies = tokens * active
     matrix = 2 * hidden * inner * weight_bytes
     weights = hit * 3 * hidden * inner * weight_bytes
     weights *= 1 + rule.large_weights / (1 + (matrix / at.l2) ** -16)
-    rows = min(tiles * 128, 48 * hit + 1.3 * copies)
+    weights += rule.tile_reads * max(tiles - first, 0) * 3 * hidden * inner * weight_bytes
+    rows = min(tiles * 128, 16 * hit + 1.3 * copies)
     busy = rounded_max(
         rule.overlap,
         weights / (rule.memory_rate * at.memory),
@@ -233,6 +284,7 @@ def _hop(
     message: float,
 ) -> float:  # fmt: skip
     long = rule.rank_time * ranks if message > rule.short else 0.0
+    long += rule.arrival_time * ranks
     return rule.launch + latency + long + received / (bandwidth * rule.share)
 
 

@@ -115,7 +115,7 @@ def _attention(phase: AttentionPhase, heads: tuple[int, int]) -> Attention:
 
 
 @given(
-    st.sampled_from([A2, A3]),
+    st.sampled_from([A2, A3, H100]),
     st.integers(1, 40),
     st.integers(1, 3000),
     st.sampled_from([0, 100, 9000]),
@@ -133,9 +133,15 @@ def test_attention_over_prompts(
     assert time.total[0] == pytest.approx(wanted)
 
 
-@given(st.sampled_from([A2, A3]), st.integers(1, 300), st.integers(1, 40_000), grouped)
-def test_attention_of_single_tokens(
-    device: str, sequences: int, context: int, heads: tuple[int, int]
+@given(
+    st.sampled_from([A2, A3, H100]),
+    st.integers(1, 300),
+    st.integers(8, 40_000),
+    grouped,
+    st.sampled_from([1, 1, 2, 4, 8]),
+)
+def test_attention_of_decode_steps(
+    device: str, sequences: int, context: int, heads: tuple[int, int], queries: int
 ) -> None:
     """Its arithmetic runs at the rate of prefill: pairs of all heads, shared among the cores."""
     rules = _rules(device)
@@ -143,8 +149,8 @@ def test_attention_of_single_tokens(
     pair = rules.data.prefill_attention.pair_time
     arithmetic = sequences * context * heads[0] * pair / at.core / at.cores
     rule = rules.data.decode_attention
-    wanted = plain.decode(rule, at, sequences, context, heads, arithmetic)
-    steps = StepTable.decoding(sequences, context, 128)
+    wanted = plain.decode(rule, at, sequences, context, heads, arithmetic * queries, queries)
+    steps = StepTable.decoding(sequences, context, 128, queries)
     took = rules.time(_attention(AttentionPhase.DECODE, heads), steps)
     assert took.total[0] == pytest.approx(wanted)
 
@@ -175,8 +181,9 @@ def test_experts(
     local, here = count // devices, tokens / devices * imbalance
     hit = local * (1 - ((count - active) / count) ** tokens)
     tiles = float(expected_tiles(np.array([here * active]), local)[0])
+    first = local * (1 - math.exp(-here * active / local))
     wanted = plain.experts(
-        rule, rules.machine, here, active, (hit, tiles), (hidden, inner), p.weight_bytes,
+        rule, rules.machine, here, active, (hit, tiles, first), (hidden, inner), p.weight_bytes,
         own / measured,
     )  # fmt: skip
     more = (rules.generation.expert_launches - 1) * rules.data.vector.launch
@@ -280,7 +287,7 @@ def test_a_step_is_its_kernels_and_what_the_host_adds(model, layout, generation)
                     isinstance(operator, Gemm | RoutedExperts) and operator.precision.quantised
                 )
                 classes[operator.kind, quantised] += took
-            busy = kernels * rule.overhead
+            busy = kernels * cost.rules.overhead
             requests = float(one.requests[0])
             wanted = max(busy, launches * launch)
             wanted += gap + rule.sampling + rule.sequence_time * requests
@@ -289,7 +296,9 @@ def test_a_step_is_its_kernels_and_what_the_host_adds(model, layout, generation)
             spreads = [
                 cost.rules.fit(*key[:2]).spread * part / kernels for key, part in classes.items()
             ]
-            assert times.deviation[row] == pytest.approx(plain.norm([*spreads, rule.spread]))
+            assert times.deviation[row] == pytest.approx(
+                plain.norm([*spreads, cost.rules.served.spread])
+            )
             parts = (
                 getattr(times, name)[row]
                 for name in ("matrix", "vector", "memory", "communication", "launch")

@@ -37,7 +37,7 @@ def test_experts_run_at_the_mean_and_the_rest_at_the_own_tokens(changes) -> None
     for operator in cost.operators:
         steps = mean if operator.is_pooled else own
         busy += operator.repeat * float(cost.rules.time(operator, steps).total[0])
-    overhead = 1.0 if cost.pools_budgets else cost.rules.generation.overhead
+    overhead = 1.0 if cost.pools_budgets else cost.rules.overhead
     expected = busy * cost.unevenness * overhead
     pooled = cost.pooled_seconds(StepTable.decoding([300, 100], 2000, 128))
     kernels = float(cost.kernel_seconds(own)[0])

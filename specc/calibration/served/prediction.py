@@ -1,18 +1,21 @@
 """What the simulation says of served runs, under the load that their rows state."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
 import numpy as np
 from attrs import evolve, frozen
+from numpy.typing import NDArray
 
+from specc.calibration.served.aiconfigurator import COLUMNS, read_aiconfigurator
 from specc.calibration.served.cells import UnclearError
 from specc.calibration.served.layouts import ServedPart
-from specc.calibration.served.reading import Row, Run, read_run
+from specc.calibration.served.reading import read_run
+from specc.calibration.served.run import Row, Run
 from specc.cost import StepTable
 from specc.cost.times import P10, P90
-from specc.ir import Phase, Routing, Transfer, Workload
+from specc.ir import Execution, Phase, Routing, Transfer, Workload
 from specc.library import LibraryError
 from specc.records import Record
 from specc.results import EngineLimits, Metrics
@@ -27,8 +30,12 @@ from specc.tables import ColumnSchema, Schema, TextCells, TypedTable, read_table
 
 _NEEDED = ("hardware", "n_devices", "model", "quant", "mode", "input_len")
 # Cells stay text: sources write "PD, 1:2" or "2k to 4k" where a number would be of more use.
-_RUNS = Schema("a table of served runs", tuple(map(ColumnSchema, _NEEDED)), others=TextCells())
+RUNS = (
+    Schema("a table of served runs", tuple(map(ColumnSchema, _NEEDED)), others=TextCells()),
+    Schema("a table of AIConfigurator", tuple(map(ColumnSchema, COLUMNS)), others=TextCells()),
+)
 _MOST_TOKENS = 4_000_000  # that a run generates; of more, fewer prompts tell the same
+_SEED = 1
 _FEWEST_TURNS = 2  # of each client, where there are fewer prompts than the row says
 
 
@@ -67,33 +74,39 @@ class SkippedRun(Record):
 
 
 def predict_serving(
-    name: str, text: str, generation: str | None
+    name: str, text: str, execution: Execution | None
 ) -> Iterator[tuple[ServedPrediction, ...] | SkippedRun]:
     """Predict the runs of a table, in its order, one after the other.
 
     Args:
         name: of the table, for messages.
         text: what it holds.
-        generation: of the serving software, for all runs; None for what their sources suggest.
+        execution: of the serving software, for all runs; None for what their sources suggest.
 
     Raises:
         specc.tables.TableError: columns or rows are missing.
     """
-    return _predictions(read_table(name, text, _RUNS), generation)
+    return _predictions(runs_of(name, text, execution))
+
+
+def reader_of(row: Row) -> Callable[[int, Row, Execution | None], Run]:
+    """Return what reads the rows of the table that a row is of."""
+    return read_aiconfigurator if "silicon_tpot_ms" in row else read_run
 
 
 def _predictions(
-    table: TypedTable, generation: str | None
+    runs: Iterable[Run | SkippedRun],
 ) -> Iterator[tuple[ServedPrediction, ...] | SkippedRun]:
-    for line, row in table.rows():
+    for run in runs:
+        if isinstance(run, SkippedRun):
+            yield run
+            continue
         try:
-            yield _predicted(read_run(line, row, generation))
+            yield _predicted(run)
         except UnclearError as error:
-            yield SkippedRun(line, str(error))
-        except LibraryError as error:
-            yield SkippedRun(line, error.diagnostic.message)
+            yield SkippedRun(run.line, str(error))
         except TooLongError:
-            yield SkippedRun(line, "it takes longer than can be simulated")
+            yield SkippedRun(run.line, "it takes longer than can be simulated")
 
 
 @frozen(eq=False, slots=False)
@@ -108,19 +121,46 @@ class _MeasuredInstance(SimulatedInstance):
         return own if each <= own.capacity else evolve(own, capacity=each * own.limit)
 
 
-def _predicted(run: Run) -> tuple[ServedPrediction, ...]:
-    """Predict the metrics that were measured of a run."""
+def runs_of(name: str, text: str, execution: Execution | None) -> Iterator[Run | SkippedRun]:
+    """Read the runs of a table, in its order.
+
+    Raises:
+        specc.tables.TableError: columns or rows are missing.
+    """
+    return _runs(read_table(name, text, *RUNS), execution)
+
+
+def _runs(table: TypedTable, execution: Execution | None) -> Iterator[Run | SkippedRun]:
+    for line, row in table.rows():
+        try:
+            yield reader_of(row)(line, row, execution)
+        except UnclearError as error:
+            yield SkippedRun(line, str(error))
+        except LibraryError as error:
+            yield SkippedRun(line, error.diagnostic.message)
+
+
+def predicted_metrics(run: Run) -> tuple[dict[str, float], float, str]:
+    """Return the metrics of a run in SI units, the deviation of its steps, and the method.
+
+    Raises:
+        UnclearError: it cannot be simulated.
+        TooLongError: it takes longer than can be simulated.
+    """
     server = _server(run, run.parts[0])
     if run.alone is Phase.DECODE:
         seconds, deviation = _decode_step(run, server)
         tokens = server.tokens_per_step
         found = {"tpot": seconds / tokens, "throughput": run.clients * tokens / seconds}
-        method = "step"
-    else:
-        instances = [_instance(run, part, _server(run, part)) for part in run.parts]
-        deviation = max(instance.deviation for instance in instances)
-        found = _metrics(run, _simulated(run, instances))
-        method = "simulation"
+        return found, deviation, "step"
+    instances = [_instance(run, part, _server(run, part)) for part in run.parts]
+    deviation = max(instance.deviation for instance in instances)
+    return _metrics(run, _simulated(run, instances)), deviation, "simulation"
+
+
+def _predicted(run: Run) -> tuple[ServedPrediction, ...]:
+    """Predict the metrics that were measured of a run."""
+    found, deviation, method = predicted_metrics(run)
     # In a closed loop without pauses all times are as much longer as the steps are.
     fast, slow = (math.exp(quantile * deviation) for quantile in (P10, P90))
     return tuple(
@@ -140,7 +180,7 @@ def _one(
         source=row.get("source") or "?",
         model=row["model"],
         software=_software(run),
-        quality=(row.get("quality") or "?")[:1],
+        quality=run.grade,
         metric=metric,
         predicted=predicted,
         p10=ends[0],
@@ -154,7 +194,7 @@ def _one(
 def _software(run: Run) -> str:
     name = "unknown" if run.software is None else run.software.value
     apart = ", apart" if len(run.parts) > 1 else ", one phase" if run.alone else ""
-    return f"{name}, {run.generation}{apart}"
+    return f"{name}, {run.execution.value}{apart}"
 
 
 def _server(run: Run, part: ServedPart) -> Server:
@@ -186,13 +226,14 @@ def _simulated(run: Run, instances: list[SimulatedInstance]) -> Metrics:
     clients = min(run.clients, run.prompts)
     most = max(_FEWEST_TURNS * clients, _MOST_TOKENS // run.output)
     count = min(run.prompts, most)
+    lengths = _lengths(run, count)
     requests = Requests(
         arrival=np.zeros(count, np.int64),
-        input=np.full(count, run.prompt),
-        cached=np.full(count, int(run.prompt * run.hit)),
-        output=np.full(count, run.output),
+        input=lengths[0],
+        cached=(lengths[0] * run.hit).astype(int),
+        output=lengths[1],
         bin=np.zeros(count, np.int64),
-        seed=1,
+        seed=_SEED,
     )
     cluster = _cluster(run, instances)
     ramp = clients / run.rate if run.rate else 0.0
@@ -206,6 +247,15 @@ def _simulated(run: Run, instances: list[SimulatedInstance]) -> Metrics:
     # The load tool sends no more than its rate: so many are never under way as there are clients.
     times = np.arange(count) * picoseconds(1 / run.rate)
     return cluster.serve(evolve(requests, arrival=times)).metrics(unlimited)
+
+
+def _lengths(run: Run, count: int) -> NDArray[np.int64]:
+    """Return the tokens of prompts and of outputs, shape (2, count)."""
+    longest = np.array([[run.prompt], [run.output]])
+    if run.shortest == 1.0:
+        return np.repeat(longest, count, axis=1)
+    shares = np.random.default_rng(_SEED).uniform(run.shortest, 1.0, (2, count))
+    return np.maximum(1, np.rint(longest * shares)).astype(np.int64)
 
 
 def _cluster(run: Run, instances: list[SimulatedInstance]) -> Cluster:

@@ -7,21 +7,29 @@ Columns: `source`, `url_or_repo_path`, `hardware`, `n_devices`, `model`, `quant`
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TypeVar
 
-from attrs import evolve, field, frozen
+from attrs import evolve
 
 from specc import library
 from specc.calibration.served.cells import UnclearError, noted, number
-from specc.calibration.served.layouts import ServedPart, parts_of
+from specc.calibration.served.layouts import parts_of
+from specc.calibration.served.run import Row, Run
 from specc.calibration.setting import Setting, deployment
 from specc.engines import with_defaults
-from specc.ir import Deployment, Engine, Phase, Software, Speculative, Workload
+from specc.ir import (
+    Deployment,
+    Engine,
+    Execution,
+    Generation,
+    Phase,
+    Software,
+    Speculative,
+)
 from specc.ir.calibration import AssumedAcceptance
 from specc.units import Tokens
 
-Row = Mapping[str, str]
 T = TypeVar("T")
 
 _HARDWARE = (
@@ -59,12 +67,9 @@ _MODELS = (
     (r"qwen3_235b.*", "qwen3_235b_a22b"),
     (r"dense_32b", "qwen3_32b"),
 )
-# What the sources run: the recipes are hand-tuned graphs, the tutorials start a server as it is.
-_GENERATIONS = (
-    (r"cann-recipes", "tuned"),
-    (r"SGLang", "tuned"),
-    (r"suffix_speculative|; eager\b|GPUStack", "eager"),
-)
+# Sources that launch operators one by one; all others decode in captured graphs.
+_EAGER = r"suffix_speculative|; eager\b|vLLM-Ascend 0\.9\.1"
+_FUSED = (Software.SGLANG, Software.CANN_RECIPES)  # which send tokens to experts in one kernel
 _SOFTWARE = (
     (r"cann-recipes", Software.CANN_RECIPES),
     (r"SGLang|sglang", Software.SGLANG),
@@ -75,47 +80,7 @@ _MOST_CLIENTS, _MOST_DEVICES, _LONGEST = 50_000, 10_000, 10_000_000
 _USUAL_PROMPTS = 4  # of each client, where a row does not say it; load tools are started so
 
 
-@frozen(kw_only=True, eq=False)
-class Run:
-    """A served run.
-
-    Attributes:
-        line: of the table, its header is line 1.
-        deployment: what serves, with its drafts.
-        parts: instances of one kind that do all, or those that prefill and those that decode.
-        prompt, output: tokens of a request; `hit` is the share of the prompt in a prefix cache.
-        alone: the phase, where it is measured without the other.
-        clients, prompts: of a closed loop; no more than `rate` requests a second, if there is one.
-        assumed: why the acceptance of drafts is not that of the row; "" if it is.
-        measured: by metric, in tokens a second and in seconds.
-        median: whether the TPOT is a median.
-    """
-
-    line: int
-    row: Row
-    software: Software | None
-    generation: str
-    deployment: Deployment
-    parts: tuple[ServedPart, ...]
-    prompt: Tokens
-    output: Tokens
-    hit: float
-    clients: int
-    prompts: int
-    rate: float | None = None
-    alone: Phase | None = None
-    drafted: int = 0
-    assumed: str = ""
-    measured: Mapping[str, float] = field(factory=dict)
-    median: bool = False
-
-    @property
-    def workload(self) -> Workload:
-        """What is asked of the servers."""
-        return Workload(input=self.prompt, output=self.output, prefix_hit=self.hit)
-
-
-def read_run(line: int, row: Row, generation: str | None) -> Run:
+def read_run(line: int, row: Row, execution: Execution | None) -> Run:
     """Read a row.
 
     Raises:
@@ -127,9 +92,10 @@ def read_run(line: int, row: Row, generation: str | None) -> Run:
         raise UnclearError("no throughput, TTFT or TPOT was measured")
     if 'dataset="image"' in (row.get("notes") or ""):
         raise UnclearError("the size of the images in its prompts is not given")
-    generation = generation or _first(_GENERATIONS, _said(row)) or "graph"
     software = _first(_SOFTWARE, _said(row))
-    built = deployment(_setting(row, generation))
+    eager = execution is Execution.EAGER if execution else re.search(_EAGER, _said(row))
+    generation = Generation.EAGER if eager else Generation.GRAPH
+    built = deployment(_setting(row, software, generation))
     alone = {"disagg-decode": Phase.DECODE, "disagg-prefill": Phase.PREFILL}.get(row["mode"])
     if row["mode"] not in ("agg", "pd-disagg(total)") and alone is None:
         raise UnclearError(f"the mode '{row['mode']}' is not known")
@@ -151,7 +117,7 @@ def read_run(line: int, row: Row, generation: str | None) -> Run:
         line=line,
         row=row,
         software=software,
-        generation=generation,
+        execution=built.engine.execution,
         deployment=built,
         parts=parts,
         prompt=prompt,
@@ -165,6 +131,7 @@ def read_run(line: int, row: Row, generation: str | None) -> Run:
         assumed=assumed,
         measured=measured,
         median="MEDIAN" in said,
+        grade=(row.get("quality") or "?")[:1],
     )
 
 
@@ -190,7 +157,7 @@ def _first(table: Sequence[tuple[str, T]], text: str) -> T | None:
     return next((found for pattern, found in table if re.search(pattern, text)), None)
 
 
-def _setting(row: Row, generation: str) -> Setting:
+def _setting(row: Row, software: Software | None, generation: Generation) -> Setting:
     hardware = row["hardware"]
     named = re.search(r"A[23]\b", (row.get("url_or_repo_path") or "").rpartition("/")[2])
     if hardware.startswith("unlisted") and named:
@@ -217,8 +184,9 @@ def _setting(row: Row, generation: str) -> Setting:
         devices=_devices(row),
         quant=format_,
         kv_cache=cache,
-        generation=generation,
-        fused_dispatch=generation == "tuned" and library.model(model).experts is not None,
+        generation=generation.value,
+        software=software,
+        fused_dispatch=software in _FUSED and library.model(model).experts is not None,
     )
 
 

@@ -44,6 +44,7 @@ WORKLOAD: tuple[Check, ...] = (  # workload
 )
 DEVICE: tuple[Check, ...] = (  # device
     device.visible_memory,
+    device.corrections,
 )
 MODEL: tuple[Check, ...] = (  # model
     model.heads,

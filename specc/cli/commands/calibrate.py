@@ -1,11 +1,12 @@
-"""`specc calibrate`: from measured kernels to the coefficients of a device."""
+"""`specc calibrate`: from measured kernels or served runs to the coefficients of a device."""
 
 import argparse
 import os
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from attrs import evolve
 
@@ -14,29 +15,39 @@ from specc.cli.measured import WrongInputError, find_device, read_tables, table_
 from specc.cli.tables import print_table
 from specc.cli.terminal import add_format_option, print_diagnostics, print_json, say
 from specc.diagnostics import Diagnostic, visible_line
+from specc.ir import CalibrationData, Device
 from specc.reading import NotRegularError, read_bytes
+from specc.tables import TableError
 from specc.workspace import LARGEST_FILE_BYTES
 from specc.writing import WriteError, write_texts
 
 if TYPE_CHECKING:
-    from specc.calibration.fitting import ClassReport
+    from specc.calibration.fitting import ClassReport, Fitted
+    from specc.calibration.served.fitting import FittedServed
+    from specc.ir import Fit
 
 _ANOTHER = "name another file, or leave out -o to print it"
+_LIKE = "atlas_800_a2_376t"  # whose calibration a device without one begins with
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = (
-        "Fit the coefficients of the calibrated cost model to measured kernels: benchmark tables, "
-        "or Ascend's profiler exports (op_summary_*.csv, kernel_details.csv)."
+        "Fit the coefficients of the calibrated cost model to measured kernels (benchmark tables, "
+        "Ascend's profiler exports op_summary_*.csv and kernel_details.csv, AIConfigurator's "
+        "tables), or with --served what an engine makes of steps to measured runs of a server."
     )
     parser.epilog = (
         "example: specc calibrate op_summary.csv --device atlas_800_a2_376t -o mine.spec\n"
-        "SciPy does the fit: pip install 'specc[calibrate]'"
+        "         specc calibrate --served runs.csv --device atlas_800_a2_376t -o mine.spec\n"
+        "SciPy fits kernels: pip install 'specc[calibrate]'"
     )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("tables", type=Path, nargs="+", metavar="TABLE.csv", help="kernels")
+    parser.add_argument("tables", type=Path, nargs="+", metavar="TABLE.csv", help="measurements")
     parser.add_argument("--device", required=True, metavar="NAME", help="the device measured")
+    parser.add_argument(
+        "--served", action="store_true", help="the table has runs of servers, not kernels"
+    )
     parser.add_argument(
         "-o", "--output", type=Path, metavar="SPEC", help="the spec to write (default: print it)"
     )
@@ -49,20 +60,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Fit and write."""
     try:
-        return _calibrate(options)
+        return _served(options) if options.served else _kernels(options)
     except WrongInputError as error:
         print_diagnostics([error.diagnostic], options.format)
         return Exit.WRONG_INPUT
 
 
-def _calibrate(options: argparse.Namespace) -> int:
+def _kernels(options: argparse.Namespace) -> int:
     from specc.calibration.fitting import fit, rounds_of
     from specc.calibration.kernels import read_kernels
     from specc.calibration.write import device_text
     from specc.cli.progress import progress
-    from specc.diagnostics import Source
-    from specc.syntax.formatter import format_source
-    from specc.tables import TableError
 
     try:
         import scipy.optimize  # noqa: F401
@@ -74,9 +82,7 @@ def _calibrate(options: argparse.Namespace) -> int:
         ) from None
     if options.output:
         _check_output(options.output)
-    device = find_device(options.device, calibrated=False)
-    start = device.calibration or find_device("atlas_800_a2_376t", calibrated=True).calibration
-    assert start is not None
+    device, start = _start(options.device)
     try:
         table = read_kernels(read_tables(options.tables))
     except TableError as error:
@@ -89,31 +95,113 @@ def _calibrate(options: argparse.Namespace) -> int:
         cube=start.cube if start.device == device.name else device.cube,
     )
     with progress(rounds_of(table), "fitting kernels") as watcher:
-        fitted = fit(own, table, lambda _: watcher.advanced())
+        fitted = fit(own, table, device, lambda _: watcher.advanced())
     if not any(report.fit for report in fitted.classes):
+        raise _nothing("no class of kernels has enough rows for a fit", table.skipped)
+    tables = [path.name for path in options.tables]
+    text = device_text(
+        fitted.data, start.name, device.name, _name(options, device), tables, fitted.classes
+    )
+    return _finish(options, text, _class_data(fitted.classes, table.skipped), table.skipped, fitted)
+
+
+def _served(options: argparse.Namespace) -> int:
+    from specc.calibration.served.fitting import Curve, curves, fit_served
+    from specc.calibration.served.prediction import SkippedRun, runs_of
+    from specc.calibration.write import served_text
+    from specc.cli.progress import progress
+
+    if options.output:
+        _check_output(options.output)
+    device, start = _start(options.device)
+    [table, *more] = read_tables(options.tables)
+    if more:
         raise WrongInputError(
             Diagnostic(
                 "E0010",
-                "no class of kernels has enough rows for a fit",
-                why="; ".join(f"{n} rows: {reason}" for reason, n in table.skipped.items()),
-                help="see 'specc explain E0010' for the tables that fit",
+                f"{1 + len(more)} tables of served runs",
+                help="put the rows into one table: sources are left out whole by its column source",
             )
         )
-    name = options.name or f"{device.name}_measured"
-    tables = [path.name for path in options.tables]
-    text = format_source(
-        Source(
-            "calibration",
-            device_text(fitted.data, start.name, device.name, name, tables, fitted.classes),
+    try:
+        runs = list(runs_of(*table, None))
+    except TableError as error:
+        raise table_problem(error) from None
+    related = [
+        run
+        if isinstance(run, SkippedRun) or _relative(run.deployment.fitted, start)
+        else SkippedRun(run.line, "its device has another calibration")
+        for run in runs
+    ]
+    with progress(len(related), "simulating served runs") as watcher:
+        found = list(curves(related, watcher.advanced))
+    skipped = Counter(one.reason for one in found if isinstance(one, SkippedRun))
+    fitted = fit_served([one for one in found if isinstance(one, Curve)], start.served)
+    if not fitted.rules:
+        raise _nothing("too few served runs can be used for a fit", dict(skipped.most_common()))
+    text = served_text(fitted.rules, start, device.name, _name(options, device), table[0])
+    reasons = dict(skipped.most_common())
+    return _finish(options, text, _served_data(fitted, reasons), reasons, fitted)
+
+
+def _start(name: str) -> tuple[Device, CalibrationData]:
+    """Return a device, and the calibration that a fit begins with."""
+    device = find_device(name, calibrated=False)
+    start = device.calibration or find_device(_LIKE, calibrated=True).calibration
+    assert start is not None
+    return device, start
+
+
+def _relative(data: CalibrationData | None, start: CalibrationData) -> bool:
+    """Whether a run is on a device of the calibration that is fitted."""
+    return data is not None and data.device == start.device
+
+
+def _name(options: argparse.Namespace, device: Device) -> str:
+    name: str = options.name or f"{device.name}_measured"
+    return name
+
+
+def _nothing(message: str, skipped: Mapping[str, int]) -> WrongInputError:
+    return WrongInputError(
+        Diagnostic(
+            "E0010",
+            message,
+            why="; ".join(f"{n} rows: {reason}" for reason, n in skipped.items()),
+            help="see 'specc explain E0010' for the tables that fit",
         )
     )
+
+
+def _finish(
+    options: argparse.Namespace,
+    text: str,
+    data: dict[str, object],
+    skipped: Mapping[str, int],
+    fitted: "Fitted | FittedServed",
+) -> int:
+    """Write the spec, or print it, and say what was fitted."""
+    from specc.calibration.fitting import Fitted
+    from specc.diagnostics import Source
+    from specc.syntax.formatter import format_source
+
+    text = format_source(Source("calibration", text))
     if options.output:
         _write(options.output, text)
     if options.format == "json":
-        print_json(_data(fitted.classes, table.skipped, text))
+        print_json({**data, "spec": text})
         return Exit.OK
-    _report(fitted.classes, table.skipped, options.output)
-    if not options.output:
+    # Standard error where the spec itself is printed.
+    stream = sys.stdout if options.output else sys.stderr
+    if isinstance(fitted, Fitted):
+        _print_classes(fitted.classes, stream)
+    else:
+        _print_engines(fitted, stream)
+    for reason, count in skipped.items():
+        print(visible_line(f"{count} rows not used: {reason}"), file=stream)
+    if options.output:
+        say(f"wrote {options.output}")
+    else:
         print(text, end="")
     return Exit.OK
 
@@ -144,43 +232,112 @@ def _is_ours(path: Path) -> bool:
         return not os.path.lexists(path)
 
 
-def _data(
-    classes: "Sequence[ClassReport]", skipped: Mapping[str, int], text: str
-) -> dict[str, object]:
+def _class_data(classes: "Sequence[ClassReport]", skipped: Mapping[str, int]) -> dict[str, object]:
     return {
         "classes": [
             {
                 "class": report.kind.value,
                 "n": report.rows,
-                "mape": round(report.fit.mean_error * 100, 3) if report.fit else None,
+                "shapes": report.shapes,
+                "before": _percent(report.before),
+                "mape": _percent(report.fit),
                 "median": round(report.fit.median_error * 100, 3) if report.fit else None,
+                "seen": _percent(report.seen),
                 "reason": report.reason,
             }
             for report in classes
         ],
         "skipped": dict(skipped),
-        "spec": text,
     }
 
 
-def _report(
-    classes: "Sequence[ClassReport]", skipped: Mapping[str, int], output: Path | None
-) -> None:
-    """Say what was fitted; on standard error where the spec itself is printed."""
+def _served_data(fitted: "FittedServed", skipped: Mapping[str, int]) -> dict[str, object]:
+    return {
+        "engines": [
+            {
+                "engine": report.engine,
+                "n": report.runs,
+                "sources": report.sources,
+                "overhead": report.rule.overhead if report.rule else None,
+                "request_time_ms": report.rule.request_time * 1e3 if report.rule else None,
+                "before": _percent(report.before),
+                "mape": _percent(report.unseen),
+                "median": round(report.unseen.median_error * 100, 3) if report.unseen else None,
+                "seen": _percent(report.seen),
+                "inside": round(report.inside * 100, 1) if report.unseen else None,
+                "reason": report.reason,
+            }
+            for report in fitted.engines
+        ],
+        "left_out": fitted.left_out,
+        "skipped": dict(skipped),
+    }
+
+
+def _percent(fit: "Fit | None") -> float | None:
+    return round(fit.mean_error * 100, 3) if fit else None
+
+
+def _shown(fit: "Fit | None") -> str:
+    return f"{fit.mean_error * 100:.1f} %" if fit else "-"
+
+
+def _print_classes(classes: "Sequence[ClassReport]", stream: TextIO) -> None:
     rows = [
         (
             report.kind.value,
             str(report.rows),
-            f"{report.fit.mean_error * 100:.1f} %" if report.fit else "-",
+            str(report.shapes),
+            _shown(report.before),
+            _shown(report.fit),
             f"{report.fit.median_error * 100:.1f} %" if report.fit else "-",
+            _shown(report.seen),
             report.reason or "fitted",
         )
         for report in classes
     ]
-    stream = sys.stdout if output else sys.stderr
-    print_table(("class", "kernels", "mean error", "median", "outcome"), rows, stream=stream)
-    print("Errors are those on kernels that the fit did not see (five folds).", file=stream)
-    for reason, count in skipped.items():
-        print(visible_line(f"{count} rows not used: {reason}"), file=stream)
-    if output:
-        say(f"wrote {output}")
+    header = ("class", "kernels", "shapes", "before", "unseen", "median", "seen", "outcome")
+    print_table(header, rows, stream=stream)
+    print(
+        "before: mean error of the calibration that the fit began with; unseen, median: errors\n"
+        "on shapes that the fit did not see (five folds); seen: mean error on those that it saw",
+        file=stream,
+    )
+
+
+def _print_engines(fitted: "FittedServed", stream: TextIO) -> None:
+    rows = [
+        (
+            report.engine,
+            str(report.runs),
+            f"{report.rule.overhead:.2f}" if report.rule else "-",
+            f"{report.rule.request_time * 1e3:.0f} ms" if report.rule else "-",
+            _shown(report.before),
+            _shown(report.unseen),
+            f"{report.unseen.median_error * 100:.1f} %" if report.unseen else "-",
+            _shown(report.seen),
+            f"{report.inside * 100:.0f} %" if report.unseen else "-",
+            report.reason or "fitted",
+        )
+        for report in fitted.engines
+    ]
+    header = (
+        "engine",
+        "runs",
+        "overhead",
+        "a request",
+        "before",
+        "unseen",
+        "median",
+        "seen",
+        "in band",
+        "outcome",
+    )
+    print_table(header, rows, stream=stream)
+    print(
+        "overhead: kernels in the server over those of the step alone; a request: time to a first\n"
+        "token beside steps (0: not seen in TTFT); errors: of throughput, or of TPOT where a row\n"
+        f"has none: before the fit; unseen, median: with {fitted.left_out} left out; seen: with\n"
+        "all; in band: of what was left out, within p10 to p90; other: all engines together",
+        file=stream,
+    )

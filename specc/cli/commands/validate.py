@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from specc.calibration.served.prediction import ServedPrediction
 
 _GENERATIONS = ("eager", "graph", "tuned")
+_EXECUTIONS = ("eager", "graph")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -42,13 +43,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     for name, text in (("steps", "single forward steps"), ("serving", "runs of whole servers")):
         kind = kinds.add_parser(name, help=text)
         kind.add_argument("table", type=Path, metavar="TABLE.csv", help=text)
-        kind.add_argument(
-            "--generation",
-            choices=_GENERATIONS,
-            default="graph" if name == "steps" else None,
-            help="generation of the serving software"
-            + ("" if name == "steps" else " (default: what the row's source suggests)"),
-        )
+        if name == "steps":
+            kind.add_argument(
+                "--generation",
+                choices=_GENERATIONS,
+                default="graph",
+                help="generation of the serving software",
+            )
+        else:
+            kind.add_argument(
+                "--execution",
+                choices=_EXECUTIONS,
+                help="how engines launch operators (default: what the row's source suggests)",
+            )
         add_format_option(kind)
 
 
@@ -93,7 +100,7 @@ def _ops(options: argparse.Namespace) -> int:
                 "median": round(e.median, 3),
                 "p90": round(e.p90, 3),
                 "bias": round(e.bias, 3),
-                "reference_mape": round(e.reference_mape, 3),
+                "reference_mape": _rounded(e.reference_mape),
             }
             for e in found
         ]
@@ -106,7 +113,7 @@ def _ops(options: argparse.Namespace) -> int:
             str(e.n),
             *(f"{value:.1f} %" for value in (e.mape, e.median, e.p90)),
             f"{e.bias:+.1f} %",
-            f"{e.reference_mape:.1f} %",
+            "-" if e.reference_mape is None else f"{e.reference_mape:.1f} %",
             f"{e.inside_band:.0f} %" if e.inside_band == e.inside_band else "-",
         )
         for e in found
@@ -173,13 +180,15 @@ def _steps(options: argparse.Namespace) -> int:
 
 def _serving(options: argparse.Namespace) -> int:
     from specc.calibration.served import SkippedRun, predict_serving
+    from specc.ir import Execution
 
+    execution = Execution(options.execution) if options.execution else None
     [(name, text)] = read_tables([options.table])
     found: list[ServedPrediction] = []
     skipped: list[SkippedRun] = []
     try:
         with progress(max(1, text.count("\n") - 1), "simulating served runs") as events:
-            for run in predict_serving(name, text, options.generation):
+            for run in predict_serving(name, text, execution):
                 events.advanced()
                 if isinstance(run, SkippedRun):
                     skipped.append(run)

@@ -98,6 +98,12 @@ class Attention(Operator):
         """Whether every query sees all tokens before it."""
         return not (self.window or self.chunk or self.top_k) and self.compression == 1
 
+    @property
+    def latent(self) -> bool:
+        """Whether keys and values are one cached vector, which all heads share."""
+        both = np.asarray(self.kv_heads) * (self.key_dim + self.value_dim)
+        return bool(np.all(np.asarray(self.cached_width) < both))
+
     def demand(self, steps: StepTable) -> Demand:
         """Return what there is to do in each step.
 

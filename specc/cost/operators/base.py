@@ -21,6 +21,7 @@ class OperatorClass(Choice):
     RECURRENCE = "recurrence"
     VECTOR = "vector"
     COLLECTIVE = "collective"
+    EXCHANGE = "exchange"
 
 
 # A class of operators, whether they are quantised, and whether their kernels are assumed.

@@ -22,7 +22,7 @@ class Collective(Choice):
     SEND = "send"
 
 
-_EXCHANGES = (Collective.ALL_TO_ALL, Collective.FUSED_DISPATCH, Collective.FUSED_COMBINE)
+EXCHANGES = (Collective.ALL_TO_ALL, Collective.FUSED_DISPATCH, Collective.FUSED_COMBINE)
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -52,7 +52,7 @@ class CollectiveOperator(Operator):
 
     @property
     def exchanges(self) -> bool:
-        return self.collective in _EXCHANGES
+        return self.collective in EXCHANGES
 
     @property
     def is_pooled(self) -> bool:

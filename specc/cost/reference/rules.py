@@ -80,6 +80,16 @@ class ReferenceRules(Record):
         return np.full_like(total, STEP_DEVIATION)
 
     @property
+    def apart(self) -> "ReferenceRules":
+        """The rules of an engine that prefills or decodes alone: the same."""
+        return self
+
+    @property
+    def request_time(self) -> float:
+        """Seconds to a first token that are none of the engine's steps: none are known."""
+        return 0.0
+
+    @property
     def deviation_of_software(self) -> float:
         """What of the deviation the serving software adds: the two are not told apart."""
         return 0.0

@@ -9,8 +9,8 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from specc.cost.rules.gemm import smooth_max
 from specc.cost.rules.machine import Machine
+from specc.cost.rules.shapes import smooth_max
 from specc.cost.steps import Column
 from specc.ir import DecodeAttentionRule, PrefillAttentionRule
 from specc.records import Record
@@ -19,7 +19,6 @@ Mask = NDArray[np.bool_] | bool
 
 _WIDE_ROW = 16 * 1024  # bytes between the keys of neighbouring tokens that defeat the caches
 _MANY = 8  # sequences from which they do
-_TILE = 256  # queries of a tile
 _SHARED_LENGTH = 4096  # context at which half of the gain of a single key-value head is reached
 
 
@@ -27,7 +26,7 @@ _SHARED_LENGTH = 4096  # context at which half of the gain of a single key-value
 class Heads(Record):
     """Heads of one device: arrays or numbers that broadcast with the sequences.
 
-    `width` is that of keys and values over the 128 that were measured.
+    `width` is that of keys and values over those that were measured, 128 each.
     """
 
     query: Column | int
@@ -72,13 +71,14 @@ def prefill_time(
     mean = np.maximum(context / sequences, 1.0)
     token_time = np.where(grouped, rule.grouped_token_time, rule.token_time)
     fixed = np.where(grouped, rule.grouped_head_time, rule.head_time)
-    each = causal_pairs / sequences * rule.pair_time * max(heads.width, 1.0)
+    each = causal_pairs / sequences * rule.pair_time * heads.width
     each = each + tokens / sequences * token_time * mean / (mean + rule.token_length) + fixed
     alone = grouped & (np.asarray(heads.kv) == 1)
     each = each * np.where(alone, 1 - rule.shared_gain * mean / (mean + _SHARED_LENGTH), 1.0)
-    rounds = requests * heads.query / machine.cores
-    longest = _heaviest_tiles(tokens / sequences, mean)
-    rounds = np.where(grouped, rounds, smooth_max(2.0, rounds, longest))
+    rounds: Column = requests * heads.query / machine.cores
+    held = np.where(grouped, rule.grouped_tiles_held, rule.tiles_held)
+    longest = _heaviest_tiles(tokens / sequences, mean, rule.tile_rows, held)
+    rounds = smooth_max(2.0, rounds, longest)
     busy = rounds * each * _wide_rows(rule.wide_rows, heads, requests, mean / 512) / machine.core
     moved = 2 * 2 * 128 * heads.width * (tokens * heads.query + context * heads.kv)
     beyond = moved / (1 + np.maximum(moved / rule.cached, 1e-9) ** -4)
@@ -86,13 +86,14 @@ def prefill_time(
     return time * (tokens > 0)
 
 
-def _heaviest_tiles(new: Column, context: Column) -> Column:
-    """Return the share of a head's work that its two heaviest tiles are."""
-    tiles = np.ceil(np.maximum(new, 1) / _TILE)
+def _heaviest_tiles(new: Column, context: Column, rows: int, held: Column) -> Column:
+    """Return the share of a head's work that the heaviest `held` of its tiles of queries are."""
+    tiles = np.ceil(np.maximum(new, 1) / rows)
     cached = np.maximum(context - new, 0)
     last = cached + new * (2 * tiles - 1) / (2 * tiles)
-    share: Column = np.minimum(1.0, 2 / tiles * last / np.maximum(cached + new / 2, 0.5))
-    return share
+    share = np.minimum(1.0, held / tiles * last / np.maximum(cached + new / 2, 0.5))
+    some: Column = np.where(held > 0, share, 0.0)
+    return some
 
 
 def _wide_rows(
@@ -114,9 +115,11 @@ def decode_time(
     context: Column,
     cache_bytes: Column,
     arithmetic: Column | float = 0.0,
+    queries: Column | float = 1.0,
+    element: Column | float = 2.0,
     cold: Column | float = 1.0,
 ) -> Column:
-    """Return seconds of attention of single tokens over the cache, without the floor of the host.
+    """Return seconds of attention of new tokens over the cache, without the floor of the host.
 
     Args:
         rule: coefficients.
@@ -126,6 +129,8 @@ def decode_time(
         context: tokens attended to, over all sequences.
         cache_bytes: bytes of the cache that are read.
         arithmetic: seconds of the matrix unit, where many queries share a key-value head.
+        queries: new tokens of a sequence, more than one where drafted ones are verified.
+        element: bytes of a cached element.
         cold: share of the cache that comes from memory: 1 in serving.
     """
     grouped = heads.grouped
@@ -135,6 +140,7 @@ def decode_time(
         rule.grouped_memory_rate * (1 + rule.single_head_gain / np.asarray(heads.kv)),
         rule.memory_rate,
     )
+    rate = rate * np.where(np.asarray(element) < 2, rule.narrow_share, 1.0)
     reading = cache_bytes * (
         cold / (rate * machine.memory) + (1 - cold) / (rule.l2_rate * machine.compute)
     )
@@ -144,9 +150,12 @@ def decode_time(
     mean = np.maximum(context / np.maximum(requests, 1e-9), 1.0)
     reading = reading * _wide_rows(rule.wide_rows, heads, requests, mean / 512, 4.0)
     head_time = np.where(grouped, rule.grouped_head_time, rule.head_time) / machine.core
-    busy = smooth_max(3.0, head_time * pairs / machine.cores, reading, arithmetic)
+    each = head_time * pairs / machine.cores * rounds**rule.head_unevenness
+    busy = smooth_max(3.0, each, reading, arithmetic)
     scores = rule.score_time / machine.compute * context * heads.query
-    time: Column = rule.launch + rule.sequence_time / machine.core * requests + busy + scores
+    more = np.where(grouped, 1 + rule.query_share * np.maximum(queries - 1, 0), 1.0)
+    busy = (busy + scores) * more
+    time: Column = rule.launch + rule.sequence_time / machine.core * requests + busy
     return time * (requests > 0)
 
 

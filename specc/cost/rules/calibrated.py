@@ -24,12 +24,22 @@ from specc.cost.operators.experts import RoutedExperts
 from specc.cost.precision import Precision
 from specc.cost.rules.attention import Heads, decode_time, prefill_time
 from specc.cost.rules.experts import experts_time
-from specc.cost.rules.gemm import Shape, gemm_time, quantisation_time
+from specc.cost.rules.gemm import gemm_time, quantisation_time
 from specc.cost.rules.links import hierarchical_time, hops
 from specc.cost.rules.machine import Machine
+from specc.cost.rules.shapes import Shape
 from specc.cost.steps import Column, StepTable
 from specc.cost.times import StepTimes
-from specc.ir import CalibrationData, Device, ExpertsRule, Fit, Generation, GenerationRule
+from specc.ir import (
+    CalibrationData,
+    Device,
+    ExpertsRule,
+    Fit,
+    Generation,
+    GenerationRule,
+    ServedRule,
+    Software,
+)
 from specc.records import Record
 
 _MEASURED_HEAD = 2 * 128  # key and value width of the heads that were measured
@@ -48,12 +58,23 @@ class CalibratedRules(Record):
     data: CalibrationData
     generation: GenerationRule
     machine: Machine
+    served: ServedRule | None = None
 
     @classmethod
-    def of(cls, device: Device, data: CalibrationData, generation: Generation) -> "CalibratedRules":
+    def of(
+        cls,
+        device: Device,
+        data: CalibrationData,
+        generation: Generation,
+        software: Software | None = None,
+    ) -> "CalibratedRules":
         """Return the rules of a device by the coefficients of a calibration."""
         rule: GenerationRule = getattr(data, generation.value)
-        return cls(device, data, rule, Machine.of(device, data))
+        served = None
+        if data.served is not None:
+            execution = "eager" if generation is Generation.EAGER else "graph"
+            _, served = data.served.rule(software.value if software else "", execution)
+        return cls(device, data, rule, Machine.of(device, data), served)
 
     def deviation(self, classes: Mapping[Key, Column], total: Column) -> Column:
         """Return the standard deviation of log(measured / predicted) of whole steps.
@@ -66,14 +87,30 @@ class CalibratedRules(Record):
         """
         spreads = self._spreads
         variance = sum((spreads[key] * part) ** 2 for key, part in classes.items())
-        steps_alone = self.generation.spread**2 + self.device.calibration_spread**2
+        steps_alone = self.deviation_of_software**2 + self.device.calibration_spread**2
         deviation: Column = np.sqrt(variance / np.maximum(total, 1e-12) ** 2 + steps_alone)
         return deviation
 
     @property
     def deviation_of_software(self) -> float:
         """What of the deviation of steps the serving software adds."""
-        return self.generation.spread
+        return self.generation.spread if self.served is None else self.served.spread
+
+    @property
+    def overhead(self) -> float:
+        """Kernels of a step in the server over those of the step alone."""
+        return 1.0 if self.served is None else self.served.overhead
+
+    @cached_property
+    def apart(self) -> "CalibratedRules":
+        """The rules of an engine that prefills or decodes alone."""
+        rule = self.data.served.apart if self.served and self.data.served else None
+        return self if rule is None else evolve(self, served=rule)
+
+    @property
+    def request_time(self) -> float:
+        """Seconds to a first token that are none of the engine's steps."""
+        return 0.0 if self.served is None else self.served.request_time
 
     @cached_property
     def _spreads(self) -> dict[Key, float]:
@@ -96,6 +133,7 @@ class CalibratedRules(Record):
             OperatorClass.RECURRENCE: data.linear_attention.fit,
             OperatorClass.VECTOR: data.vector.fit,
             OperatorClass.COLLECTIVE: data.collectives.fit,
+            OperatorClass.EXCHANGE: data.collectives.exchange_fit,
         }
         return fits[kind]
 
@@ -128,7 +166,7 @@ class CalibratedRules(Record):
 
     def busy(self, times: StepTimes) -> StepTimes:
         """Return the times that kernels keep a device busy in a step, from those of each alone."""
-        return times.scaled(self.generation.overhead)
+        return times.scaled(self.overhead)
 
     def _launches(self, operator: Operator) -> float:
         """Return the kernels that the host launches for one run of an operator."""
@@ -235,7 +273,7 @@ class CalibratedRules(Record):
         d = operator.demand(steps)
         width = (operator.key_dim + operator.value_dim) / _MEASURED_HEAD
         row = operator.cached_width * operator.kv_bytes / 2
-        heads = Heads(operator.heads, operator.kv_heads, width, row)
+        heads = Heads(operator.heads, operator.kv_heads, _filled_width(operator), row)
         if operator.phase is AttentionPhase.PREFILL:
             rule = self.data.prefill_attention
             time = prefill_time(
@@ -259,6 +297,8 @@ class CalibratedRules(Record):
             context=d.cached,
             cache_bytes=cache,
             arithmetic=arithmetic,
+            element=operator.kv_bytes,
+            queries=1.0 if operator.latent else operator.phase.of(steps).mean_new,
         )
         reading = cache / (rule_.memory_rate * self.machine.memory)
         return _bounded(time, rule_.launch * (d.requests > 0), reading >= arithmetic)
@@ -297,6 +337,16 @@ class CalibratedRules(Record):
         path = tuple(hops(self.device, operator.group, operator.stride))
         time = hierarchical_time(self.data.collectives, operator.collective, held, path)
         return StepTimes.of(communication=time * (held > 0), rows=len(steps))
+
+
+def _filled_width(operator: Attention) -> float:
+    """Return the width of keys and values, each filled up to that which was measured.
+
+    Scores alone, those of an indexer, have no values.
+    """
+    half = _MEASURED_HEAD / 2
+    value = max(operator.value_dim, half) if operator.value_dim else 0.0
+    return (max(operator.key_dim, half) + value) / _MEASURED_HEAD
 
 
 def _bounded(time: Column, launch: Column, by_memory: NDArray[np.bool_]) -> StepTimes:

@@ -2,12 +2,14 @@
 
 import numpy as np
 
-from specc.cost.rules.gemm import smooth_max
 from specc.cost.rules.machine import Machine
+from specc.cost.rules.shapes import smooth_max
 from specc.cost.steps import Column
 from specc.ir import ExpertsRule
 
 TILE = 128  # rows that a tile of the grouped GEMM holds
+# Experts with few rows have smaller tiles: at least so many rows, and so much more than there are.
+_FEWEST_ROWS, _PADDED = 16, 1.3
 
 
 def experts_time(
@@ -44,8 +46,11 @@ def experts_time(
     # The larger of the two products of an expert, gate and up together.
     matrix = np.asarray((matrices - 1) * hidden * inner * weight_bytes)
     slower = 1 + rule.large_weights / (1 + (matrix / machine.l2) ** -16.0)
-    weights = hit * matrices * hidden * inner * weight_bytes * slower
-    arithmetic = padded_rows(copies, hit, local) * 2 * matrices * hidden * inner
+    tiles = expected_tiles(copies, local)
+    again = rule.tile_reads * np.maximum(tiles - first_tiles(copies, local), 0.0)
+    weights = (hit * slower + again) * matrices * hidden * inner * weight_bytes
+    rows = np.minimum(tiles * TILE, _FEWEST_ROWS * hit + _PADDED * copies)
+    arithmetic = rows * 2 * matrices * hidden * inner
     moved = 6 * tokens * active * hidden + 2 * copies * (2 * matrices * inner + 2 * hidden)
     busy = smooth_max(
         rule.overlap,
@@ -56,15 +61,10 @@ def experts_time(
     return time * (copies > 0)
 
 
-def padded_rows(copies: Column, hit: Column, local: Column | int) -> Column:
-    """Return the rows that the matrix unit is kept busy for.
-
-    Whole tiles of 128 rows, or for experts with few rows smaller tiles: those are bound by the
-    operands that a core takes in, as if they had 48 rows and all rows a third more.
-    """
-    small = 48 * hit + 1.3 * copies
-    rows: Column = np.minimum(expected_tiles(copies, local) * TILE, small)
-    return rows
+def first_tiles(copies: Column, local: Column | int) -> Column:
+    """Return the expected experts with any row, whose rows are Poisson with mean copies / local."""
+    first: Column = local * (1 - np.exp(-np.maximum(copies / local, 1e-12)))
+    return first
 
 
 def expected_tiles(copies: Column, local: Column | int) -> Column:

@@ -9,13 +9,14 @@ kernels of a 910B (aiconfigurator-npu, CANN 8.5), by residuals.
 """
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import evolve
 from numpy.typing import NDArray
 
+from specc.cost.rules.gpu_gemm import gpu_gemm_time
 from specc.cost.rules.machine import Machine
+from specc.cost.rules.shapes import Shape, bumps, smooth_max
 from specc.cost.steps import Column
-from specc.ir import GemmRule, QuantisationRule
-from specc.records import Record
+from specc.ir import GemmKernels, GemmRule, QuantisationRule
 from specc.units import FlopPerSecond
 
 _TILES = (
@@ -29,40 +30,10 @@ _FRACTAL = 16  # rows that the cube unit takes at once
 _STRIDE = 32 * 1024  # bytes between rows at which all rows fall on the same banks
 
 
-@frozen(eq=False, repr=False)
-class Shape(Record):
-    """Rows m, columns n, inner width k, arrays that broadcast, and how they are stored.
-
-    `batch` such products run side by side. `cold` is the share of the weights that comes from
-    memory: 1 in serving.
-    """
-
-    m: Column
-    n: Column
-    k: Column
-    weight_bytes: float
-    input_bytes: int
-    batch: int = 1
-    cold: Column | float = 1.0
-
-    @property
-    def weights(self) -> Column:
-        """Bytes of the weights."""
-        return self.batch * self.n * self.k * self.weight_bytes
-
-    @property
-    def inputs(self) -> Column:
-        """Bytes of the inputs."""
-        return self.batch * self.m * self.k * self.input_bytes
-
-    @property
-    def results(self) -> Column:
-        """Bytes of the results, 16 bit."""
-        return 2 * self.batch * self.m * self.n
-
-
 def gemm_time(rule: GemmRule, machine: Machine, s: Shape, peak: FlopPerSecond) -> Column:
     """Return seconds, broadcast over the shape."""
+    if rule.kernels is not GemmKernels.ASCEND:
+        return _corrected(rule, s, gpu_gemm_time(rule, machine, s, peak))
     hidden = _behind_tiles(rule, machine, s, peak)
     cold = s.weights * s.cold / (rule.memory_rate * machine.memory)
     # Up to one block of rows the weights stream past once and overlap with the tiles; above, the
@@ -72,7 +43,7 @@ def gemm_time(rule: GemmRule, machine: Machine, s: Shape, peak: FlopPerSecond) -
     time: Column = rule.launch + np.where(s.m <= 128, one_pass, added)
     time = time + _dequantisation(rule, machine, s)
     time = smooth_max(6.0, time, _floor(rule, s)) if rule.large_floor else time
-    return time * np.exp(_correction(rule, s)) if rule.correction else time
+    return _corrected(rule, s, time)
 
 
 def quantisation_time(
@@ -90,14 +61,6 @@ def benchmark_share(machine: Machine, s: Shape) -> Column:
     footprint = (6 * s.weights + s.inputs + s.results) / machine.l2
     share: Column = 1 / (1 + np.maximum(footprint, 1e-9) ** -8)
     return share
-
-
-def smooth_max(exponent: float, *terms: Column | float) -> Column:
-    """Return (Σ tᵖ)^(1/p), which is a maximum that rounds its corner."""
-    largest = np.maximum.reduce(np.broadcast_arrays(*terms))
-    safe = np.maximum(largest, 1e-30)
-    total: Column = safe * sum((t / safe) ** exponent for t in terms) ** (1 / exponent)
-    return total
 
 
 def _behind_tiles(rule: GemmRule, machine: Machine, s: Shape, peak: FlopPerSecond) -> Column:
@@ -225,22 +188,16 @@ def _floor(rule: GemmRule, s: Shape) -> Column:
     return floor
 
 
-_CENTRES = (np.array([0.0, 7.0, 14.0]), np.array([8.0, 11.0, 14.0]), np.array([8.0, 11.0, 14.0]))
-_WIDTHS = (5.6, 2.4, 2.4)
-
-
-def bumps(s: Shape) -> tuple[NDArray[np.float64], ...]:
-    """Return three bumps over log2 rows, columns and inner width, each of shape (…, 3)."""
-    return tuple(
-        np.exp(-0.5 * ((np.log2(np.maximum(size, 1))[..., None] - centres) / width) ** 2)
-        for size, centres, width in zip((s.m, s.n, s.k), _CENTRES, _WIDTHS, strict=True)
-    )
-
-
-def _correction(rule: GemmRule, s: Shape) -> Column:
-    rows, columns, inner = bumps(s)
-    weights = np.array(rule.correction).reshape(3, 3, 3)
+def _corrected(rule: GemmRule, s: Shape, time: Column) -> Column:
+    """Return the time with the smooth correction of its logarithm."""
+    if not rule.correction:
+        return time
+    rows, columns, inner = bumps(s, len(rule.correction))
+    count = rows.shape[-1]
+    weights = np.array(rule.correction).reshape(count, count, count)
     by_rows = np.einsum("ijk,...j,...k->...i", weights, columns, inner)
     terms = rows * by_rows
-    total: Column = terms[..., 0] + terms[..., 1] + terms[..., 2]
-    return total
+    total: Column = terms[..., 0]
+    for place in range(1, count):
+        total = total + terms[..., place]
+    return time * np.exp(total)

@@ -50,6 +50,10 @@ def hierarchical_time(
     A reduction shrinks what the outer levels carry, a gathering grows what the inner ones do. An
     all-to-all sends to every rank over the level that joins the two.
     """
+    if kind is Collective.ALL_REDUCE and rules.all_reduce is not None and len(path) == 1:
+        [hop] = path
+        moved = 2 * held_bytes * (hop.ranks - 1) / hop.ranks
+        return _hop_time(rules.all_reduce, hop, moved, held_bytes)
     if kind is Collective.ALL_REDUCE:
         total = math.prod(hop.ranks for hop in path)
         scatter = hierarchical_time(rules, Collective.REDUCE_SCATTER, held_bytes, path)
@@ -79,7 +83,7 @@ def hierarchical_time(
 def _hop_time(rule: CollectiveRule, hop: Hop, received: Column, message: Column) -> Column:
     """Return the seconds of one level; long messages pay for every rank."""
     per_rank = np.where(message > rule.short, rule.rank_time * hop.ranks, 0.0)
-    start = rule.launch + hop.latency + per_rank
+    start = rule.launch + hop.latency + per_rank + rule.arrival_time * hop.ranks
     time: Column = start + received / (hop.bandwidth * rule.share)
     return time
 

@@ -84,9 +84,11 @@ RULES = (
         "Kernels: a benchmark with 'Average Duration(us)', "
         "'Input Shapes' and 'Quant Type', with the sizes of attention or of experts; or a profiler "
         "export (op_summary_*.csv, kernel_details.csv) with 'OP Type', 'Input Shapes', 'Output "
-        "Shapes', 'Input Data Types' and a duration in us. Steps: case, model, device, phase, "
+        "Shapes', 'Input Data Types' and a duration in us; or a table of AIConfigurator with 'latency' "
+        "in ms and gemm_dtype, attn_dtype, nccl_dtype or allreduce_dtype. Steps: case, model, device, phase, "
         "num_queries, query_len, context_len, tp, dp, ep, linear, measured_ms. Served runs: "
-        "hardware, n_devices, model, quant, mode, input_len, throughput_tok_s.",
+        "hardware, n_devices, model, quant, mode, input_len, throughput_tok_s; or those of "
+        "AIConfigurator: backend, model_path, system, mode, isl, osl, silicon_tpot_ms.",
         session="specc validate ops notes.csv --device atlas_800_a2_376t",
     ),
     Rule(

@@ -4,18 +4,27 @@ from collections.abc import Iterator
 
 from specc.cost import STEP_ERROR_TEXT
 from specc.cost.models import assumed_kernels
-from specc.ir import CalibrationData, Deployment, Device, Generation, Strategy
+from specc.ir import (
+    CalibrationData,
+    Deployment,
+    Device,
+    Generation,
+    Mode,
+    ServedRule,
+    ServedRules,
+    Strategy,
+)
 from specc.report import format as show
 from specc.report.document import Heading, ReportBlock, Text
 from specc.results import Results
 
 _CLASSES = {
     "gemm": "GEMM",
-    "gemm_int8": "GEMM in int8",
+    "gemm_int8": "GEMM in 8 bit",
     "prefill_attention": "prefill attention",
     "decode_attention": "decode attention",
     "experts": "experts",
-    "experts_int8": "experts in int8",
+    "experts_int8": "experts in 8 bit",
 }
 
 
@@ -82,17 +91,46 @@ def _texts(deployment: Deployment) -> Iterator[str]:
     generation = deployment.engine.generation
     rule = getattr(data, generation.value)
     source = f" ({rule.source})" if rule.source else ""
-    yield (
-        f"The engine launches steps {_LAUNCHED[generation]}{source}; "
-        f"on whole steps it adds {show.percent(rule.spread)} of its own to the error. A tuned "
-        "stack is two to three times as fast as an old one; no interval covers this."
-    )
+    yield f"The engine launches steps {_LAUNCHED[generation]}{source}."
+    yield _served(deployment, data, rule.spread)
     yield (
         "80 % intervals (p10 to p90) of TTFT, TPOT and throughput assume that all steps are slow "
         "together, or fast together: of what is recommended they are simulated so, with its "
         "queue. The closed form has no queue for a place; waves have no interference of prefill "
         "with decode either."
     )
+
+
+def _served(deployment: Deployment, data: CalibrationData, alone: float) -> str:
+    """Say what a server makes of steps, and by which runs that is known."""
+    if data.served is None:
+        return (
+            f"On whole steps that adds {show.percent(alone)} to the error. What a server makes of "
+            "steps was not measured: no overhead is in the figures."
+        )
+    who, own = _server(deployment, data.served)
+    added = f", and {show.duration(own.request_time)} to a first token" if own.request_time else ""
+    return (
+        f"In {who} kernels take {own.overhead:.2f} times as long as alone{added}, by {own.source}. "
+        "Throughput of sources that the fit did not see is met within "
+        f"{show.percent(own.fit.median_error)} in the median and "
+        f"{show.percent(own.fit.mean_error)} in the mean; the intervals have "
+        f"{show.percent(own.spread)} of the software in them."
+    )
+
+
+def _server(deployment: Deployment, served: ServedRules) -> tuple[str, ServedRule]:
+    """Return whose overhead holds, in words, and the rule."""
+    engine = deployment.engine
+    software = engine.software.value if engine.software else ""
+    name, rule = served.rule(software, engine.execution.value)
+    if deployment.mode is not Mode.AGGREGATED and served.apart is not None:
+        return "instances that prefill or decode alone", served.apart
+    if not software:
+        return "a server whose engine is not named", rule
+    if name == "other":
+        return f"{software}, of which no runs are known", rule
+    return software, rule
 
 
 _LAUNCHED = {
@@ -111,14 +149,17 @@ def _borrowed(device: Device) -> str:
 
 
 def _fitted(data: CalibrationData) -> str:
-    classes = []
+    classes, assumed = [], []
     for block, name in _CLASSES.items():
         fit = getattr(data, block).fit
         if fit.rows:
             classes.append(f"{name} {show.percent(fit.mean_error)} over {fit.rows} kernels")
+        else:
+            assumed.append(name)
     if not classes:
         return f"The calibration {data.name} is not fitted: {data.source}."
     return (
         f"The calibration {data.name} is fitted to {data.source} ({data.measured}). Mean absolute "
-        f"error on kernels that the fit did not see: {', '.join(classes)}."
+        f"error on shapes of kernels that the fit did not see: {', '.join(classes)}."
+        + (f" Not measured, but assumed: {', '.join(assumed)}." if assumed else "")
     )
