@@ -110,11 +110,14 @@ def _served(data: CalibrationData) -> Iterator[str]:
 def _tables(reference: Path) -> str:
     head = "| rows | unseen, mean | median | seen, mean | median | flat model, mean |"
     rule = "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
-    h200 = sorted(
-        path
-        for name in ("gemm.*", "attention.*", "nccl.*", "allreduce.custom*")
-        for path in (reference / "nvidia_kernels").glob(f"h200_sxm.{name}")
-    )
+
+    def of_gpu(device: str) -> list[Path]:
+        return sorted(
+            path
+            for name in ("gemm.*", "attention.*", "nccl.*", "allreduce.custom*")
+            for path in (reference / "nvidia_kernels").glob(f"{device}_sxm.{name}")
+        )
+
     lines = [
         f"| kernels of a 910B {head}",
         rule,
@@ -122,7 +125,11 @@ def _tables(reference: Path) -> str:
         "",
         f"| kernels of an H200 {head}",
         rule,
-        *_kernels("h200", h200),
+        *_kernels("h200", of_gpu("h200")),
+        "",
+        f"| kernels of a B200 {head}",
+        rule,
+        *_kernels("b200", of_gpu("b200")),
         "",
         "| step measured on a server | measured ms | specc, its model left out | error | in band "
         "| specc, in sample | error | flat model, error |",

@@ -3,6 +3,7 @@
 import numpy as np
 from attrs import frozen
 
+from specc.calibration.aiconfigurator import OPERATIONS
 from specc.calibration.classes import CLASSES, Sample, Target, flat_time
 from specc.calibration.kernel import KernelTable
 from specc.cost.steps import Column
@@ -73,12 +74,16 @@ def errors(device: Device, data: CalibrationData, table: KernelTable) -> list[Cl
     return found
 
 
+def _size(name: str, value: float) -> str:
+    return OPERATIONS[int(value)] if name == "operation" else f"{name}={value:.9g}"
+
+
 def _known(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
 def _worst(sample: Sample, predicted: Column, row: int) -> WorstRow:
-    sizes = " ".join(f"{name}={values[row]:g}" for name, values in sample.sizes.items())
+    sizes = " ".join(_size(name, float(values[row])) for name, values in sample.sizes.items())
     return WorstRow(
         sample.places[row], sizes, float(predicted[row]) * 1e6, float(sample.seconds[row]) * 1e6
     )

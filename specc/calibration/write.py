@@ -8,6 +8,7 @@ from attrs import evolve
 
 from specc.calibration.classes import CLASSES
 from specc.calibration.fitting import ClassReport
+from specc.calibration.scaling import SCALED
 from specc.diagnostics import visible_line
 from specc.ir import CalibrationData, ServedRule
 from specc.ir.vocabulary import Entry, Node, NumberType, entries
@@ -19,7 +20,7 @@ _DIGITS = 5
 
 def device_text(
     data: CalibrationData,
-    base: str,
+    base: CalibrationData,
     device: str,
     name: str,
     tables: Sequence[str],
@@ -37,21 +38,27 @@ def device_text(
     """
     fitted = {block for report in reports if report.fit for block in _BLOCKS[report.kind]}
     tables = [visible_line(table).replace('"', "'") for table in tables]
+    written = fitted if base.device == device else fitted | set(SCALED)
+    own = {
+        block: evolve(getattr(data, block), source=", ".join(tables))
+        for block in fitted
+        if hasattr(getattr(data, block), "source")
+    }
     lines = [
         f"{HEAD}{', '.join(tables)}",
         "use std.calibrations",
         "use std.devices",
         "",
-        f"## Coefficients fitted on {device}; what is not here is that of {base}",
-        f"calibration {name}_kernels extends {base} {{",
+        f"## Coefficients fitted on {device}; what is not here is that of {base.name}",
+        f"calibration {name}_kernels extends {base.name} {{",
         f'    source = "{", ".join(tables)}"',
         f'    device = "{name}"',
         f"    cores = {data.cores}",
         f"    memory_bandwidth = {_rounded(data.memory_bandwidth / 1e9)} GB/s",
         *_node_lines("cube", data.cube, "    "),
     ]
-    for block in sorted(fitted):
-        lines += _node_lines(block, getattr(data, block), "    ")
+    for block in sorted(written):
+        lines += _node_lines(block, own.get(block, getattr(data, block)), "    ")
     lines += [
         "}",
         "",
@@ -65,7 +72,12 @@ def device_text(
 
 
 def served_text(
-    rules: Mapping[str, ServedRule], base: CalibrationData, device: str, name: str, table: str
+    rules: Mapping[str, ServedRule],
+    base: CalibrationData,
+    device: str,
+    name: str,
+    table: str,
+    devices: Sequence[str],
 ) -> str:
     """Return a spec with a calibration that has fitted engines, and a device that uses it.
 
@@ -75,19 +87,20 @@ def served_text(
         device: device whose runs were measured.
         name: name of the new device.
         table: name of the table of runs.
+        devices: devices of the runs.
     """
     table = visible_line(table).replace('"', "'")
-    kept = rules if base.served is None else {k: v for k, v in rules.items() if k != "other"}
     lines = [
         f"{HEAD}{table}",
         "use std.calibrations",
         "use std.devices",
         "",
-        f"## Engines fitted to runs on {device}; what is not here is that of {base.name}",
+        f"## Engines fitted to runs on {', '.join(devices)}; the rest is that of {base.name}",
         f"calibration {name}_served extends {base.name} {{",
+        *([f'    device = "{name}"'] if base.device == device else []),
         "    served {",
     ]
-    for engine, rule in kept.items() or rules.items():
+    for engine, rule in rules.items():
         lines += _node_lines(engine, evolve(rule, source=table), "        ")
     lines += [
         "    }",

@@ -4,6 +4,8 @@ import gzip
 import json
 from pathlib import Path
 
+import attrs
+import numpy as np
 import pytest
 
 from specc import library
@@ -14,8 +16,13 @@ from specc.calibration.kernels import read_kernels
 from specc.calibration.served.aiconfigurator import read_aiconfigurator
 from specc.calibration.served.cells import UnclearError
 from specc.calibration.served.prediction import SkippedRun, runs_of
+from specc.calibration.setting import Setting, deployment
 from specc.check import check
-from specc.ir import Execution, Phase
+from specc.cost import CostModel, StepTable
+from specc.cost.operators.base import OperatorClass
+from specc.cost.rules.calibrated import CalibratedRules
+from specc.cost.steps import Sequences
+from specc.ir import Execution, Generation, Layout, Phase
 from specc.workspace import Workspace
 
 GEMM = "kernel_source,gemm_dtype,m,n,k,latency\n"
@@ -114,27 +121,49 @@ def test_any_device_can_be_calibrated(specc, tmp_path, device: str) -> None:
     mine = document.studies[0].deployments[0].device.calibration
     base = library.device(device).calibration or library.device("atlas_800_a2_376t").calibration
     assert mine.gemm.fit.rows == 15
-    for block in ("gemm_int8", "prefill_attention", "decode_attention", "experts", "collectives"):
-        assert getattr(mine, block) == getattr(base, block)
+    assert mine.collectives == base.collectives
+    assert mine.experts.overlap == base.experts.overlap
+    assert mine.gemm.source == "gemm.csv"
+    # What was not fitted takes as long as before, scaled by the peaks of both devices.
+    relative = library.device(device)
+    if relative.calibration is None:
+        relative = attrs.evolve(relative, calibration=base)
+    old, new = (
+        CalibratedRules.of(of, of.calibration, Generation.GRAPH)
+        for of in (relative, document.studies[0].deployments[0].device)
+    )
+    given = deployment(Setting("qwen3_30b_a3b", "atlas_800_a2_376t", 4, "w8a8_dynamic"))
+    steps = StepTable.of(
+        prefill=Sequences.of(np.array([2.0]), 700, 900, 128),
+        decode=Sequences.of(np.array([9.0]), 1, 1700, 128),
+    )
+    kinds = set()
+    for operator in CostModel.of(given, Layout(4, 1, 1, moe_tp=4)).operators:
+        if operator.kind is OperatorClass.GEMM and not operator.quantised:
+            continue
+        times = [rules.time(operator, steps).total[0] for rules in (old, new)]
+        assert times[1] == pytest.approx(times[0], rel=1e-4), operator.name
+        kinds.add(operator.kind)
+    assert len(kinds) == 6
 
 
-GOALS = {  # of errors on shapes left out, mean in percent; the issue asked for 6, 6, 10, 7
-    "gemm_bf16": 6,
-    "gemm_w8a8": 7,
-    "prefill_attention": 10.5,
-    "decode_attention": 7.5,
-    "collectives": 15,
-}
+KINDS = ("gemm_bf16", "gemm_w8a8", "prefill_attention", "decode_attention", "collectives")
 
 
-def test_the_library_holds_the_fit_of_an_h200(reference_data: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "most"),
+    # Mean errors on shapes left out, in percent; 6, 6, 10 and 7 were asked for on an H200.
+    [("h200", (6, 7, 10.5, 7.5, 15)), ("b200", (8, 12.5, 8, 8.5, 16))],
+)
+def test_the_library_holds_the_fit_of_a_gpu(name: str, most, reference_data: Path) -> None:
     names = ("gemm.*", "attention.*", "nccl.*", "allreduce.custom*")
-    files = [f for n in names for f in (reference_data / "nvidia_kernels").glob(f"h200_sxm.{n}")]
-    device = library.device("h200")
+    folder = reference_data / "nvidia_kernels"
+    files = [file for part in names for file in folder.glob(f"{name}_sxm.{part}")]
+    device, goals = library.device(name), dict(zip(KINDS, most, strict=True))
     texts = [(f.name, gzip.decompress(f.read_bytes()).decode()) for f in sorted(files)]
     table = read_kernels(texts)
     for report in fit(device.calibration, table, device).classes:
-        assert report.fit.mean_error * 100 <= GOALS[report.kind.value], report
+        assert report.fit.mean_error * 100 <= goals[report.kind.value], report
         assert report.seen.mean_error == pytest.approx(report.before.mean_error, rel=0.03)
 
 
@@ -215,3 +244,18 @@ def test_the_published_table_is_read_as_it_is(reference_data: Path) -> None:
     assert len(found) == 870
     assert len(found) - len(skipped) >= 720
     assert skipped.count("prefill and decode apart without a batch") == 120
+
+
+@pytest.mark.parametrize("name", ["bad name", "h200", "1st", ""])
+def test_names_that_no_device_can_have(specc, tmp_path, name: str) -> None:
+    (tmp_path / "gemm.csv").write_text(GEMM + "x,bfloat16,1,64,64,0.003\n")
+    if not name:
+        return
+    done = specc("calibrate", "gemm.csv", "--device", "h200", "--name", name, code=2)
+    assert "choose another one with --name" in done.stderr
+
+
+def test_too_few_kernels_say_how_many_are_needed(specc, tmp_path) -> None:
+    (tmp_path / "gemm.csv").write_text(GEMM + "x,bfloat16,1,64,64,0.003\n" * 3)
+    said = specc("calibrate", "gemm.csv", "--device", "h200", "-o", "-", code=2).stderr
+    assert "gemm_bf16: 3 kernels of 1 shapes, fewer than 12 kernels" in said

@@ -3,11 +3,12 @@
 import json
 import math
 
+import attrs
 import numpy as np
 import pytest
 
 from specc import library
-from specc.calibration.served.fitting import OVERHEADS, Curve, curves, fit_served
+from specc.calibration.served.fitting import OVERHEADS, Curve, curves, engine_of, fit_served
 from specc.calibration.served.prediction import SkippedRun, runs_of
 from specc.calibration.setting import Setting, deployment, served_with
 from specc.cost import CostModel, StepTable
@@ -110,6 +111,7 @@ def test_the_command_writes_a_device_with_its_servers(specc, tmp_path) -> None:
     assert own.vllm_ascend_graph.fit.rows == 6
     assert own.vllm_ascend_graph.source == "runs.csv"
     assert (own.sglang, own.other) == (std.sglang, std.other)
+    assert "other" not in said.stdout.split("overhead: kernels")[0]
     again = specc("calibrate", "--served", "runs.csv", "--device", "atlas_800_a2_313t",
                   "--format", "json")  # fmt: skip
     engines = {one["engine"]: one for one in json.loads(again.stdout)["engines"]}
@@ -224,3 +226,36 @@ def test_every_engine_of_the_library_is_in_the_range_of_overheads() -> None:
                 assert rule.source
     assert np.all(np.diff(OVERHEADS) > 0)
     assert Engine().software is None
+
+
+def test_a_row_names_its_device_its_engine_and_how_it_launches(tmp_path) -> None:
+    """In words of the language, where a row has such columns; other words are refused."""
+    head = HEAD.strip() + ",software,execution\n"
+    row = "our lab,atlas_800_a2_280t,4,Qwen3-32B,w8a8,TP4,agg,1000,64,4,0,none,,,100,A,"
+    text = head + f"{row},mindie,\n{row},vllm-ascend,eager\n{row},tgi,\n{row},,fast\n"
+    mindie, eager, unknown, odd = runs_of("t.csv", text, None)
+    assert mindie.deployment.device.name == "atlas_800_a2_280t"
+    assert [engine_of(one) for one in (mindie, eager)] == ["mindie", "vllm_ascend_eager"]
+    assert "'tgi' is not one of vllm, vllm_ascend" in unknown.reason
+    assert "'fast' is not one of eager, graph" in odd.reason
+
+
+def test_a_request_time_that_the_runs_do_not_tell_stays() -> None:
+    start = ServedRules(
+        other=ServedRule(overhead=1.0), vllm=ServedRule(overhead=1.2, request_time=0.07)
+    )
+    found = [_curve(n, "vllm", f"s{n % 2}", 1.6, wait=0.2) for n in range(20)]
+    own = fit_served(found, start).rules["vllm"]
+    assert 1.5 < own.overhead < 1.6  # leans on 1.2 as if that were five runs
+    assert 0.07 < own.request_time < 0.2
+    slim = [attrs.evolve(one, measured={"throughput": one.measured["throughput"]}) for one in found]
+    assert fit_served(slim, start).rules["vllm"].request_time == 0.07
+
+
+def test_a_band_has_the_error_that_all_runs_share() -> None:
+    """Sources left out that are all met too fast widen it, however equal they are."""
+    found = [_curve(n, "mindie", "a", 1.0) for n in range(10)]
+    found += [_curve(n, "mindie", "b", 2.0) for n in range(10, 20)]
+    report = next(r for r in fit_served(found, None).engines if r.engine == "mindie")
+    assert report.rule.spread > 0.5 * math.log(2)
+    assert report.inside >= 0.8

@@ -3,7 +3,8 @@
 Each run is simulated with some overheads on its kernels; between them its throughput and its times
 are interpolated. The overhead of an engine is that which meets half of its runs from above and half
 from below. As engines have few sources, an engine keeps as much of its own overhead as it has runs
-for: what all runs together say counts as much as `_AS_ALL` runs. The time of a request beside its
+for: what all runs together say counts as much as `_AS_ALL` runs; or, in a fit that begins with a
+calibration, what that says of the engine as much as `_AS_START`. The time of a request beside its
 steps follows from TTFT in the same way.
 
 How good that is, is judged by sources that are left out whole: of a single source by models, of a
@@ -29,6 +30,7 @@ from specc.units import Seconds
 
 OVERHEADS = np.array([0.6, 0.8, 1.0, 1.3, 1.7, 2.3, 3.2])
 _AS_ALL = 100  # runs of an engine from which its own overhead counts as much as that of all
+_AS_START = 5  # the same against the calibration that a fit of one's own runs begins with
 # Engines that wait for the host in most steps, steps without a server around them, and engines
 # that prefill or decode alone: not like all others, and no part of what those say together.
 _ALONE = ("vllm_ascend_eager", "cann_recipes", "apart")
@@ -38,7 +40,8 @@ _FEWEST_TTFT = 8  # the same for the time of a request beside its steps
 _FOLDS = 5
 _LONGEST_REQUEST = 2.0  # seconds beside steps that are looked for
 _SPEEDS = {"throughput": 1.0, "tpot": -1.0}  # whether more of it is faster; the first counts
-_OF_NORMAL = 2 * 1.2816  # standard deviations from p10 to p90
+_OF_BAND, _OF_NORMAL = 0.8, 1.2816  # share inside p10 to p90, and the deviations from the median
+_LEAST_SPREAD = 0.05
 
 Progress = Callable[[], None]
 
@@ -180,15 +183,17 @@ def fit_served(found: Sequence[Curve], start: ServedRules | None) -> FittedServe
 
     Args:
         found: the runs.
-        start: what the calibration says so far, for the errors before.
+        start: what the calibration says so far, which engines with few runs lean on; None to fit
+            them by these runs alone.
     """
     usable = [one for one in found if not math.isnan(one.speed(1.0))]
     left_out, groups = _groups(usable)
-    rules = _rules(usable)
-    unseen = _unseen(usable, groups)
+    rules = _rules(usable, start)
+    unseen = _unseen(usable, groups, start)
     reports, kept = [], {}
-    for engine in sorted({one.engine for one in usable} | {"other"}):
-        own = usable if engine == "other" else [one for one in usable if one.engine == engine]
+    for engine in _engines(usable, start):
+        alone = engine != "other" or start is not None
+        own = [one for one in usable if one.engine == engine] if alone else usable
         report = _report(engine, own, rules.get(engine), unseen, start)
         if report.rule is not None:
             kept[engine] = report.rule
@@ -196,16 +201,29 @@ def fit_served(found: Sequence[Curve], start: ServedRules | None) -> FittedServe
     return FittedServed(kept, left_out, tuple(reports), unseen)
 
 
-def _unseen(found: Sequence[Curve], groups: Sequence[str]) -> dict[int, ServedRule]:
+def _unseen(
+    found: Sequence[Curve], groups: Sequence[str], start: ServedRules | None
+) -> dict[int, ServedRule]:
     """Return for each run, by its line, the rule that is fitted without its group."""
     rules: dict[int, ServedRule] = {}
     for group in sorted(set(groups)):
         others = [one for one, own in zip(found, groups, strict=True) if own != group]
-        fitted = _rules(others, _FEWEST_LEFT)
+        fitted = _rules(others, start, _FEWEST_LEFT)
         for one, own in zip(found, groups, strict=True):
-            if own == group and fitted:
-                rules[one.line] = fitted.get(one.engine, fitted["other"])
+            if own != group:
+                continue
+            known: ServedRule | None = getattr(start, one.engine, None)
+            own_rule = fitted.get(one.engine, known)
+            if own_rule is None:
+                own_rule = fitted.get("other") or (start.other if start else None)
+            if own_rule is not None:
+                rules[one.line] = own_rule
     return rules
+
+
+def _engines(found: Sequence[Curve], start: ServedRules | None) -> list[str]:
+    """Return the engines that are fitted; all together only where no calibration says it yet."""
+    return sorted({one.engine for one in found} | ({"other"} if start is None else set()))
 
 
 def _groups(found: Sequence[Curve]) -> tuple[str, list[str]]:
@@ -218,26 +236,40 @@ def _groups(found: Sequence[Curve]) -> tuple[str, list[str]]:
     return "fifths of the runs", [str(number % _FOLDS) for number in range(len(found))]
 
 
-def _rules(found: Sequence[Curve], fewest: int = _FEWEST) -> dict[str, ServedRule]:
+def _rules(
+    found: Sequence[Curve], start: ServedRules | None, fewest: int = _FEWEST
+) -> dict[str, ServedRule]:
     """Return the rule of each engine that has enough runs, and of all together."""
     if len(found) < fewest:
         return {}
     pooled = [one for one in found if one.engine not in _ALONE] or list(found)
-    common = math.log(_overhead(pooled))
-    waits = _request_time(pooled, math.exp(common))
+    common = ServedRule(overhead=_overhead(pooled))
+    common = evolve(common, request_time=_request_time(pooled, common.overhead) or 0.0)
     rules = {}
-    for engine in sorted({one.engine for one in found} | {"other"}):
-        own = pooled if engine == "other" else [one for one in found if one.engine == engine]
+    for engine in _engines(found, start):
+        alone = engine != "other" or start is not None
+        own = [one for one in found if one.engine == engine] if alone else pooled
         if len(own) < fewest:
             continue
-        alone = engine in _ALONE or len(own) == len(pooled)
-        share = 1.0 if alone else len(own) / (len(own) + _AS_ALL)
-        overhead = math.exp(share * math.log(_overhead(own)) + (1 - share) * common)
-        wait = _request_time(own, overhead)
-        if wait and waits:
-            wait = math.exp(share * math.log(wait) + (1 - share) * math.log(waits))
-        rules[engine] = ServedRule(overhead=overhead, request_time=wait)
+        if start is not None:
+            known: ServedRule = getattr(start, engine, None) or start.other
+            rules[engine] = _leaning(own, known, len(own) / (len(own) + _AS_START))
+        elif engine in _ALONE or len(own) == len(pooled):
+            rules[engine] = _leaning(own, common, 1.0)
+        else:
+            rules[engine] = _leaning(own, common, len(own) / (len(own) + _AS_ALL))
     return rules
+
+
+def _leaning(own: Sequence[Curve], known: ServedRule, share: float) -> ServedRule:
+    """Return the rule that runs say with this share, and another one with the rest."""
+    overhead = math.exp(share * math.log(_overhead(own)) + (1 - share) * math.log(known.overhead))
+    wait = _request_time(own, overhead)
+    if wait is None:
+        wait = known.request_time
+    elif wait and known.request_time:
+        wait = math.exp(share * math.log(wait) + (1 - share) * math.log(known.request_time))
+    return ServedRule(overhead=overhead, request_time=wait)
 
 
 def _overhead(found: Sequence[Curve]) -> float:
@@ -250,11 +282,11 @@ def _overhead(found: Sequence[Curve]) -> float:
     return math.exp((low + high) / 2)
 
 
-def _request_time(found: Sequence[Curve], overhead: float) -> Seconds:
-    """Return the time beside steps at which the median TTFT is met; 0 where too few tell."""
+def _request_time(found: Sequence[Curve], overhead: float) -> Seconds | None:
+    """Return the time beside steps at which the median TTFT is met; None where too few tell."""
     own = [one for one in found if "ttft" in one.measured and "ttft" in one.predicted]
     if len(own) < _FEWEST_TTFT:
-        return 0.0
+        return None
     steps = np.array([one.at("ttft", overhead) for one in own])
     measured = np.array([one.measured["ttft"] for one in own])
     low, high = 0.0, _LONGEST_REQUEST
@@ -286,8 +318,10 @@ def _report(
     left = _quality(judged, [unseen[one.line].overhead for one in judged])
     speeds = np.array([one.speed(unseen[one.line].overhead) for one in judged])
     kernels = np.array([one.deviation for one in judged])
-    software = math.sqrt(max(left.spread**2 - float(np.median(kernels)) ** 2, 0.05**2))
-    width = _OF_NORMAL / 2 * np.hypot(kernels, software)
+    # What eight of ten runs keep within, whether they err to one side or to both.
+    spread = float(np.quantile(np.abs(speeds), _OF_BAND)) / _OF_NORMAL
+    software = math.sqrt(max(spread**2 - float(np.median(kernels)) ** 2, _LEAST_SPREAD**2))
+    width = _OF_NORMAL * np.hypot(kernels, software)
     return evolve(
         report,
         rule=evolve(rule, spread=software, fit=left),

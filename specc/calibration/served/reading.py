@@ -3,11 +3,14 @@
 Columns: `source`, `url_or_repo_path`, `hardware`, `n_devices`, `model`, `quant`, `parallel`,
 `mode`, `input_len`, `output_len`, `batch_or_concurrency`, `prefix_hit`, `mtp`, `ttft_ms`,
 `tpot_ms`, `throughput_tok_s`, `quality`, `notes`. Notes may say more: `num_prompts=`,
-`request_rate=`, `max_num_batched_tokens=`, `max_num_seqs=`, `max_running=PREFILL/DECODE`.
+`request_rate=`, `max_num_batched_tokens=`, `max_num_seqs=`, `max_running=PREFILL/DECODE`. Columns
+`software` and `execution`, and a `hardware` that is a device of the library, say what the words of
+a source else do.
 """
 
 import re
 from collections.abc import Sequence
+from enum import Enum
 from typing import TypeVar
 
 from attrs import evolve
@@ -31,6 +34,7 @@ from specc.ir.calibration import AssumedAcceptance
 from specc.units import Tokens
 
 T = TypeVar("T")
+C = TypeVar("C", bound=Enum)
 
 _HARDWARE = (
     (r"950DT", "ascend_950dt"),
@@ -92,7 +96,8 @@ def read_run(line: int, row: Row, execution: Execution | None) -> Run:
         raise UnclearError("no throughput, TTFT or TPOT was measured")
     if 'dataset="image"' in (row.get("notes") or ""):
         raise UnclearError("the size of the images in its prompts is not given")
-    software = _first(_SOFTWARE, _said(row))
+    software = _chosen(Software, row.get("software")) or _first(_SOFTWARE, _said(row))
+    execution = execution or _chosen(Execution, row.get("execution"))
     eager = execution is Execution.EAGER if execution else re.search(_EAGER, _said(row))
     generation = Generation.EAGER if eager else Generation.GRAPH
     built = deployment(_setting(row, software, generation))
@@ -153,6 +158,20 @@ def _said(row: Row) -> str:
     return " ".join(row.get(c) or "" for c in ("source", "url_or_repo_path", "notes"))
 
 
+def _chosen(choices: type[C], text: str | None) -> C | None:
+    """Return the member that a cell names, None if it is empty.
+
+    Raises:
+        UnclearError: there is none of that name.
+    """
+    name = (text or "").strip().lower().replace("-", "_")
+    found = next((choice for choice in choices if choice.value == name), None)
+    if name and found is None:
+        known = ", ".join(str(choice.value) for choice in choices)
+        raise UnclearError(f"'{text}' is not one of {known}")
+    return found
+
+
 def _first(table: Sequence[tuple[str, T]], text: str) -> T | None:
     return next((found for pattern, found in table if re.search(pattern, text)), None)
 
@@ -166,7 +185,7 @@ def _setting(row: Row, software: Software | None, generation: Generation) -> Set
         nodes = max(1, len(re.findall(r"\bn\d+(?:\(\w+\))?:", row.get("parallel") or "")))
         each = (number(row.get("n_devices")) or 0) / nodes
         hardware = {16.0: "A3", 8.0: "A2"}.get(each, hardware)
-    device = _first(_HARDWARE, hardware)
+    device = hardware if hardware in library.devices() else _first(_HARDWARE, hardware)
     if device is None:
         raise UnclearError(f"the hardware '{row['hardware']}' has no profile")
     words = (row.get("quant") or "").lower().split()

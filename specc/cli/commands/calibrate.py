@@ -2,14 +2,14 @@
 
 import argparse
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from attrs import evolve
-
+from specc import library
 from specc.cli.codes import Exit
 from specc.cli.measured import WrongInputError, find_device, read_tables, table_problem
 from specc.cli.tables import print_table
@@ -69,6 +69,7 @@ def run(options: argparse.Namespace) -> int:
 def _kernels(options: argparse.Namespace) -> int:
     from specc.calibration.fitting import fit, rounds_of
     from specc.calibration.kernels import read_kernels
+    from specc.calibration.scaling import scaled
     from specc.calibration.write import device_text
     from specc.cli.progress import progress
 
@@ -80,27 +81,28 @@ def _kernels(options: argparse.Namespace) -> int:
                 "E0011", "calibrate needs SciPy", help="install it: pip install 'specc[calibrate]'"
             )
         ) from None
+    if options.output == Path("-"):
+        options.output = None
     if options.output:
         _check_output(options.output)
     device, start = _start(options.device)
+    _name(options, device)
     try:
         table = read_kernels(read_tables(options.tables))
     except TableError as error:
         raise table_problem(error) from None
-    own = evolve(
-        start,
-        device=device.name,
-        cores=device.cores,
-        memory_bandwidth=device.memory_bandwidth,
-        cube=start.cube if start.device == device.name else device.cube,
-    )
+    own = start if start.device == device.name else scaled(start, device)
     with progress(rounds_of(table), "fitting kernels") as watcher:
         fitted = fit(own, table, device, lambda _: watcher.advanced())
     if not any(report.fit for report in fitted.classes):
-        raise _nothing("no class of kernels has enough rows for a fit", table.skipped)
+        few = [
+            f"{r.kind.value}: {r.rows} kernels of {r.shapes} shapes, {r.reason}"
+            for r in fitted.classes
+        ]
+        raise _nothing("no class of kernels has enough rows for a fit", table.skipped, few)
     tables = [path.name for path in options.tables]
     text = device_text(
-        fitted.data, start.name, device.name, _name(options, device), tables, fitted.classes
+        fitted.data, start, device.name, _name(options, device), tables, fitted.classes
     )
     return _finish(options, text, _class_data(fitted.classes, table.skipped), table.skipped, fitted)
 
@@ -108,12 +110,16 @@ def _kernels(options: argparse.Namespace) -> int:
 def _served(options: argparse.Namespace) -> int:
     from specc.calibration.served.fitting import Curve, curves, fit_served
     from specc.calibration.served.prediction import SkippedRun, runs_of
+    from specc.calibration.served.run import Run
     from specc.calibration.write import served_text
     from specc.cli.progress import progress
 
+    if options.output == Path("-"):
+        options.output = None
     if options.output:
         _check_output(options.output)
     device, start = _start(options.device)
+    _name(options, device)
     [table, *more] = read_tables(options.tables)
     if more:
         raise WrongInputError(
@@ -138,8 +144,12 @@ def _served(options: argparse.Namespace) -> int:
     skipped = Counter(one.reason for one in found if isinstance(one, SkippedRun))
     fitted = fit_served([one for one in found if isinstance(one, Curve)], start.served)
     if not fitted.rules:
-        raise _nothing("too few served runs can be used for a fit", dict(skipped.most_common()))
-    text = served_text(fitted.rules, start, device.name, _name(options, device), table[0])
+        few = [f"{r.engine}: {r.runs} runs, {r.reason}" for r in fitted.engines]
+        message = "too few served runs can be used for a fit"
+        raise _nothing(message, dict(skipped.most_common()), few)
+    devices = sorted({run.deployment.device.name for run in related if isinstance(run, Run)})
+    name = _name(options, device)
+    text = served_text(fitted.rules, start, device.name, name, table[0], devices)
     reasons = dict(skipped.most_common())
     return _finish(options, text, _served_data(fitted, reasons), reasons, fitted)
 
@@ -158,16 +168,27 @@ def _relative(data: CalibrationData | None, start: CalibrationData) -> bool:
 
 
 def _name(options: argparse.Namespace, device: Device) -> str:
+    """Return the name of the new device.
+
+    Raises:
+        WrongInputError: it is no name, or a device of the library has it.
+    """
     name: str = options.name or f"{device.name}_measured"
+    if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) or name in library.devices():
+        problem = "is a device of the library" if name in library.devices() else "is no name"
+        raise WrongInputError(
+            Diagnostic("E0010", f"'{name}' {problem}", help="choose another one with --name")
+        )
     return name
 
 
-def _nothing(message: str, skipped: Mapping[str, int]) -> WrongInputError:
+def _nothing(message: str, skipped: Mapping[str, int], few: Sequence[str] = ()) -> WrongInputError:
+    reasons = [*few, *(f"{n} rows: {reason}" for reason, n in skipped.items())]
     return WrongInputError(
         Diagnostic(
             "E0010",
             message,
-            why="; ".join(f"{n} rows: {reason}" for reason, n in skipped.items()),
+            why="; ".join(reasons),
             help="see 'specc explain E0010' for the tables that fit",
         )
     )
@@ -282,6 +303,11 @@ def _shown(fit: "Fit | None") -> str:
     return f"{fit.mean_error * 100:.1f} %" if fit else "-"
 
 
+def _outcome(report: "ClassReport") -> str:
+    better = report.fit is not None and report.fit.mean_error < report.before.mean_error
+    return "fitted" if better else "fitted, no better on unseen shapes"
+
+
 def _print_classes(classes: "Sequence[ClassReport]", stream: TextIO) -> None:
     rows = [
         (
@@ -292,7 +318,7 @@ def _print_classes(classes: "Sequence[ClassReport]", stream: TextIO) -> None:
             _shown(report.fit),
             f"{report.fit.median_error * 100:.1f} %" if report.fit else "-",
             _shown(report.seen),
-            report.reason or "fitted",
+            report.reason or _outcome(report),
         )
         for report in classes
     ]

@@ -109,13 +109,14 @@ def _served(deployment: Deployment, data: CalibrationData, alone: float) -> str:
             "steps was not measured: no overhead is in the figures."
         )
     who, own = _server(deployment, data.served)
-    added = f", and {show.duration(own.request_time)} to a first token" if own.request_time else ""
+    wait = show.duration(own.request_time) if own.request_time else ""
+    added = f", and a request {wait} beside its steps" if wait else ""
     return (
         f"In {who} kernels take {own.overhead:.2f} times as long as alone{added}, by {own.source}. "
-        "Throughput of sources that the fit did not see is met within "
+        "Throughput (or TPOT) of runs that the fit did not see is met within "
         f"{show.percent(own.fit.median_error)} in the median and "
-        f"{show.percent(own.fit.mean_error)} in the mean; the intervals have "
-        f"{show.percent(own.spread)} of the software in them."
+        f"{show.percent(own.fit.mean_error)} in the mean. Of the deviation in the "
+        f"intervals, {show.percent(own.spread)} is of the software."
     )
 
 
