@@ -259,3 +259,10 @@ def test_a_band_has_the_error_that_all_runs_share() -> None:
     report = next(r for r in fit_served(found, None).engines if r.engine == "mindie")
     assert report.rule.spread > 0.5 * math.log(2)
     assert report.inside >= 0.8
+
+
+def test_a_table_without_a_run_of_use_is_an_error(specc, tmp_path) -> None:
+    (tmp_path / "runs.csv").write_text(HEAD + _row(0, 5, "a") + _row(4, 0, "b"))
+    said = specc("validate", "serving", "runs.csv", code=2).stderr
+    assert "no row has a run that can be predicted" in said
+    assert "1 rows: no throughput, TTFT or TPOT was measured, or none that is a number" in said

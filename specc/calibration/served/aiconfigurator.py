@@ -56,7 +56,7 @@ def read_aiconfigurator(line: int, row: Row, execution: Execution | None) -> Run
         if (value := number(row.get(f"silicon_{name}_ms")))
     }
     if not measured:
-        raise UnclearError("no throughput, TTFT or TPOT was measured")
+        raise UnclearError("no throughput, TTFT or TPOT was measured, or none that is a number")
     apart = {"agg": False, "disagg": True}.get(row["mode"].strip())
     if apart is None:
         raise UnclearError(f"the mode '{row['mode']}' is not known")

@@ -93,7 +93,7 @@ def read_run(line: int, row: Row, execution: Execution | None) -> Run:
     """
     measured = measured_of(row)
     if not measured:
-        raise UnclearError("no throughput, TTFT or TPOT was measured")
+        raise UnclearError("no throughput, TTFT or TPOT was measured, or none that is a number")
     if 'dataset="image"' in (row.get("notes") or ""):
         raise UnclearError("the size of the images in its prompts is not given")
     software = _chosen(Software, row.get("software")) or _first(_SOFTWARE, _said(row))

@@ -196,6 +196,16 @@ def _serving(options: argparse.Namespace) -> int:
                     found += run
     except TableError as error:
         raise table_problem(error) from None
+    if not found:
+        reasons = Counter(one.reason for one in skipped)
+        raise WrongInputError(
+            Diagnostic(
+                "E0010",
+                "no row has a run that can be predicted",
+                why="; ".join(f"{n} rows: {reason}" for reason, n in reasons.most_common()),
+                help="see 'specc explain E0010' for the tables that fit",
+            )
+        )
     if options.format == "json":
         print_json(
             {
