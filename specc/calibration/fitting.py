@@ -76,7 +76,7 @@ def classes_of(table: KernelTable) -> list[FittedClass]:
 
 def rounds_of(table: KernelTable) -> int:
     """Return how often `fit` reports progress."""
-    return sum((_FOLDS + 1) * (1 + fitted.corrected) for fitted in classes_of(table))
+    return (_FOLDS + 1) * len(classes_of(table))
 
 
 def fit(
@@ -108,28 +108,29 @@ def _fit_class(
     sample: Sample,
     progress: Progress,
 ) -> tuple[CalibrationData, ClassReport]:
-    groups = _shapes(fitted, sample)
+    groups = shapes_of(fitted, sample)
     target = Target.itself(device, data)
     before = quality_of(fitted.predict(data, target, sample), sample.seconds)
     report = ClassReport(fitted.kind, len(sample), int(groups.max()) + 1, before)
     if len(sample) < _LEAST_ROWS or report.shapes < _FOLDS:
         few = f"{_LEAST_ROWS} kernels" if len(sample) < _LEAST_ROWS else f"{_FOLDS} shapes"
         return data, evolve(report, reason=f"fewer than {few}")
-    best: tuple[CalibrationData, Fit] | None = None
-    for corrects in (False, True) if fitted.corrected else (False,):
-        whole = _fit_rows(data, target, fitted, sample, corrects=corrects)
+    whole = fit_rows(data, target, fitted, sample)
+    progress(fitted.kind.value)
+    unseen, corrected = np.zeros(len(sample)), np.zeros(len(sample))
+    for fold in range(_FOLDS):
+        out = groups % _FOLDS == fold
+        part = fit_rows(data, target, fitted, sample.pick(~out))
+        unseen[out] = fitted.predict(part, target, sample.pick(out))
+        if fitted.corrected:
+            part = with_correction(part, target, fitted, sample.pick(~out))
+            corrected[out] = fitted.predict(part, target, sample.pick(out))
         progress(fitted.kind.value)
-        unseen = np.zeros(len(sample))
-        for fold in range(_FOLDS):
-            out = groups % _FOLDS == fold
-            part = _fit_rows(data, target, fitted, sample.pick(~out), corrects=corrects)
-            unseen[out] = fitted.predict(part, target, sample.pick(out))
-            progress(fitted.kind.value)
-        quality = quality_of(unseen, sample.seconds)
-        if best is None or quality.mean_error < _HELPS * best[1].mean_error:
-            best = whole, quality
-    assert best is not None
-    whole, quality = best
+    quality = quality_of(unseen, sample.seconds)
+    if fitted.corrected:
+        better = quality_of(corrected, sample.seconds)
+        if better.mean_error < _HELPS * quality.mean_error:
+            whole, quality = with_correction(whole, target, fitted, sample), better
     seen = quality_of(fitted.predict(whole, target, sample), sample.seconds)
     block = fitted.block_of_fit()
     if hasattr(getattr(whole, block), "fit"):
@@ -137,7 +138,7 @@ def _fit_class(
     return whole, evolve(report, fit=quality, seen=seen)
 
 
-def _shapes(fitted: FittedClass, sample: Sample) -> NDArray[np.intp]:
+def shapes_of(fitted: FittedClass, sample: Sample) -> NDArray[np.intp]:
     """Return the number of each kernel's shape; neighbouring numbers go to different folds."""
     columns = np.stack([sample.sizes[name] for name in fitted.shape], axis=1)
     _, numbers = np.unique(columns, axis=0, return_inverse=True)
@@ -161,13 +162,8 @@ def quality_of(predicted: Column, measured: Column) -> Fit:
     )
 
 
-def _fit_rows(
-    data: CalibrationData,
-    target: Target,
-    fitted: FittedClass,
-    sample: Sample,
-    *,
-    corrects: bool = False,
+def fit_rows(
+    data: CalibrationData, target: Target, fitted: FittedClass, sample: Sample
 ) -> CalibrationData:
     """Return the calibration with the coefficients of a class fitted to a sample."""
     from scipy.optimize import least_squares
@@ -199,8 +195,7 @@ def _fit_rows(
         max_nfev=60,
     )
     values = np.clip(start * np.exp(found.x), least, most)
-    best = _moved(data, fields, values)
-    return _with_correction(best, target, fitted, sample) if corrects else best
+    return _moved(data, fields, values)
 
 
 def _block(data: CalibrationData, path: str) -> Any:
@@ -261,7 +256,7 @@ def _moved(
     return data
 
 
-def _with_correction(
+def with_correction(
     data: CalibrationData, target: Target, fitted: FittedClass, sample: Sample
 ) -> CalibrationData:
     """Fit the smooth correction of the logarithm, by ridge regression with robust weights."""

@@ -61,12 +61,7 @@ def device_text(
         lines += _node_lines(block, own.get(block, getattr(data, block)), "    ")
     lines += [
         "}",
-        "",
-        f"## {device} with its measured kernels",
-        f"device {name} extends {device} {{",
-        f"    calibration = {name}_kernels",
-        "}",
-        "",
+        *_device_lines(device, name, "kernels"),
     ]
     return "\n".join(lines)
 
@@ -105,14 +100,19 @@ def served_text(
     lines += [
         "    }",
         "}",
-        "",
-        f"## {device} with its measured servers",
-        f"device {name} extends {device} {{",
-        f"    calibration = {name}_served",
-        "}",
-        "",
+        *_device_lines(device, name, "served"),
     ]
     return "\n".join(lines)
+
+
+def _device_lines(device: str, name: str, fitted: str) -> Iterator[str]:
+    """Write a device that uses the calibration of the same name."""
+    yield ""
+    yield f"## {device} with its measured {'servers' if fitted == 'served' else fitted}"
+    yield f"device {name} extends {device} {{"
+    yield f"    calibration = {name}_{fitted}"
+    yield "}"
+    yield ""
 
 
 _BLOCKS = {

@@ -1,6 +1,6 @@
 """What `calibrate` and `validate` share: reading tables and finding devices."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from specc import library
@@ -39,6 +39,21 @@ def table_problem(error: TableError) -> WrongInputError:
     """Turn what is wrong with a table into a diagnostic."""
     return WrongInputError(
         error.diagnostic("E0010", help="see 'specc explain E0010' for the tables that fit")
+    )
+
+
+def nothing_usable(
+    message: str, skipped: Mapping[str, int], more: Sequence[str] = ()
+) -> WrongInputError:
+    """Return the error for tables of which no row can be used, with how many for which reason."""
+    reasons = [*more, *(f"{n} rows: {reason}" for reason, n in skipped.items())]
+    return WrongInputError(
+        Diagnostic(
+            "E0010",
+            message,
+            why="; ".join(reasons),
+            help="see 'specc explain E0010' for the tables that fit",
+        )
     )
 
 

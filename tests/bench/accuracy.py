@@ -20,7 +20,7 @@ from scipy.optimize import least_squares
 
 from specc import library
 from specc.calibration.classes import CLASSES, Sample, Target
-from specc.calibration.fitting import _fit_rows, _shapes, fit
+from specc.calibration.fitting import Fitted, fit, fit_rows, shapes_of
 from specc.calibration.kernel import KernelClass
 from specc.calibration.kernels import read_kernels
 from specc.calibration.served.fitting import Curve, curves, fit_served
@@ -60,14 +60,25 @@ def _unseen(
     """Return predicted / measured of each kernel, by a fit without its shape, or its fifth."""
     fitted = next(c for c in CLASSES if c.kind is kind)
     target = Target.itself(device, data)
-    groups = np.arange(len(sample)) if by_rows else _shapes(fitted, sample)
+    groups = np.arange(len(sample)) if by_rows else shapes_of(fitted, sample)
     folds = groups % _FOLDS if by_rows else groups
     ratio = np.zeros(len(sample))
     for fold in np.unique(folds):
         out = folds == fold
-        part = _fit_rows(data, target, fitted, sample.pick(~out))
+        part = fit_rows(data, target, fitted, sample.pick(~out))
         ratio[out] = fitted.predict(part, target, sample.pick(out)) / sample.seconds[out]
     return ratio
+
+
+def _print_classes(fitted: Fitted) -> None:
+    for report in fitted.classes:
+        assert report.fit is not None
+        assert report.seen is not None
+        note = f"seen: {report.seen.mean_error:.1%} / {report.seen.median_error:.1%}"
+        print(
+            f"{report.kind.value:52s} {report.rows:5d} {report.fit.mean_error:8.1%} "
+            f"{report.fit.median_error:8.1%}  {note}"
+        )
 
 
 def kernels() -> None:
@@ -77,14 +88,7 @@ def kernels() -> None:
     assert data is not None
     table = read_kernels(_texts("ascend_910b/*.csv"))
     _head("kernels of a 910B, shapes left out (five folds)")
-    for report in fit(data, table, device).classes:
-        assert report.fit is not None
-        assert report.seen is not None
-        note = f"seen: {report.seen.mean_error:.1%} / {report.seen.median_error:.1%}"
-        print(
-            f"{report.kind.value:52s} {report.rows:5d} {report.fit.mean_error:8.1%} "
-            f"{report.fit.median_error:8.1%}  {note}"
-        )
+    _print_classes(fit(data, table, device))
     _head("parts of them")
     for kind in (KernelClass.EXPERTS, KernelClass.EXPERTS_INT8):
         sample = Sample.of(table.of(kind))
@@ -247,14 +251,7 @@ def nvidia() -> None:
     names = ("gemm.*", "attention.*", "nccl.*", "allreduce.custom*")
     texts = [text for name in names for text in _texts(f"nvidia_kernels/h200_sxm.{name}")]
     _head("kernels of an H200, shapes left out (five folds)")
-    for report in fit(device.calibration, read_kernels(texts), device).classes:
-        assert report.fit is not None
-        assert report.seen is not None
-        note = f"seen: {report.seen.mean_error:.1%} / {report.seen.median_error:.1%}"
-        print(
-            f"{report.kind.value:52s} {report.rows:5d} {report.fit.mean_error:8.1%} "
-            f"{report.fit.median_error:8.1%}  {note}"
-        )
+    _print_classes(fit(device.calibration, read_kernels(texts), device))
     _served("served runs on H100 and H200", "nvidia_e2e.csv", ("tpot", "ttft"))
 
 

@@ -57,7 +57,6 @@ class Curve(Record):
         measured: metrics in SI units.
         predicted: the same metrics at each overhead, each of shape (7,).
         deviation: standard deviation of log(measured / predicted) of its kernels.
-        assumed: why its acceptance of drafts is assumed; "" if it is not.
     """
 
     line: int
@@ -67,7 +66,6 @@ class Curve(Record):
     measured: Mapping[str, float]
     predicted: Mapping[str, Column]
     deviation: float
-    assumed: str = ""
 
     def at(self, metric: str, overhead: float) -> float:
         """Return a metric at an overhead, between those that were simulated."""
@@ -161,7 +159,6 @@ def _curve(run: Run) -> Curve:
         measured=run.measured,
         predicted={name: np.array([metrics[name] for metrics in found]) for name in common},
         deviation=deviation,
-        assumed=run.assumed,
     )
 
 
@@ -192,8 +189,7 @@ def fit_served(found: Sequence[Curve], start: ServedRules | None) -> FittedServe
     unseen = _unseen(usable, groups, start)
     reports, kept = [], {}
     for engine in _engines(usable, start):
-        alone = engine != "other" or start is not None
-        own = [one for one in usable if one.engine == engine] if alone else usable
+        own = _runs_of(engine, usable, usable, start)
         report = _report(engine, own, rules.get(engine), unseen, start)
         if report.rule is not None:
             kept[engine] = report.rule
@@ -226,6 +222,21 @@ def _engines(found: Sequence[Curve], start: ServedRules | None) -> list[str]:
     return sorted({one.engine for one in found} | ({"other"} if start is None else set()))
 
 
+def _runs_of(
+    engine: str, found: Sequence[Curve], pooled: Sequence[Curve], start: ServedRules | None
+) -> Sequence[Curve]:
+    """Return the runs of an engine; `pooled` for `other` where no calibration says it yet."""
+    if engine == "other" and start is None:
+        return pooled
+    return [one for one in found if one.engine == engine]
+
+
+def _known(start: ServedRules, engine: str) -> ServedRule:
+    """Return what a calibration says of an engine, or of all others."""
+    own: ServedRule | None = getattr(start, engine, None)
+    return own or start.other
+
+
 def _groups(found: Sequence[Curve]) -> tuple[str, list[str]]:
     for what, names in (
         ("sources", [one.source for one in found]),
@@ -247,13 +258,11 @@ def _rules(
     common = evolve(common, request_time=_request_time(pooled, common.overhead) or 0.0)
     rules = {}
     for engine in _engines(found, start):
-        alone = engine != "other" or start is not None
-        own = [one for one in found if one.engine == engine] if alone else pooled
+        own = _runs_of(engine, found, pooled, start)
         if len(own) < fewest:
             continue
         if start is not None:
-            known: ServedRule = getattr(start, engine, None) or start.other
-            rules[engine] = _leaning(own, known, len(own) / (len(own) + _AS_START))
+            rules[engine] = _leaning(own, _known(start, engine), len(own) / (len(own) + _AS_START))
         elif engine in _ALONE or len(own) == len(pooled):
             rules[engine] = _leaning(own, common, 1.0)
         else:
@@ -304,10 +313,7 @@ def _report(
     unseen: Mapping[int, ServedRule],
     start: ServedRules | None,
 ) -> EngineReport:
-    begin = 1.0
-    if start is not None:
-        named: ServedRule | None = getattr(start, engine, None)
-        begin = (named or start.other).overhead
+    begin = 1.0 if start is None else _known(start, engine).overhead
     before = _quality(own, [begin] * len(own)) if own else Fit()
     report = EngineReport(engine, len(own), len({one.source for one in own}), before)
     if rule is None:

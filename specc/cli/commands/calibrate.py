@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, TextIO
 
 from specc import library
 from specc.cli.codes import Exit
-from specc.cli.measured import WrongInputError, find_device, read_tables, table_problem
+from specc.cli.measured import (
+    WrongInputError,
+    find_device,
+    nothing_usable,
+    read_tables,
+    table_problem,
+)
 from specc.cli.tables import print_table
 from specc.cli.terminal import add_format_option, print_diagnostics, print_json, say
 from specc.diagnostics import Diagnostic, visible_line
@@ -81,12 +87,7 @@ def _kernels(options: argparse.Namespace) -> int:
                 "E0011", "calibrate needs SciPy", help="install it: pip install 'specc[calibrate]'"
             )
         ) from None
-    if options.output == Path("-"):
-        options.output = None
-    if options.output:
-        _check_output(options.output)
-    device, start = _start(options.device)
-    _name(options, device)
+    device, start, name = _begin(options)
     try:
         table = read_kernels(read_tables(options.tables))
     except TableError as error:
@@ -99,11 +100,9 @@ def _kernels(options: argparse.Namespace) -> int:
             f"{r.kind.value}: {r.rows} kernels of {r.shapes} shapes, {r.reason}"
             for r in fitted.classes
         ]
-        raise _nothing("no class of kernels has enough rows for a fit", table.skipped, few)
+        raise nothing_usable("no class of kernels has enough rows for a fit", table.skipped, few)
     tables = [path.name for path in options.tables]
-    text = device_text(
-        fitted.data, start, device.name, _name(options, device), tables, fitted.classes
-    )
+    text = device_text(fitted.data, start, device.name, name, tables, fitted.classes)
     return _finish(options, text, _class_data(fitted.classes, table.skipped), table.skipped, fitted)
 
 
@@ -114,12 +113,7 @@ def _served(options: argparse.Namespace) -> int:
     from specc.calibration.write import served_text
     from specc.cli.progress import progress
 
-    if options.output == Path("-"):
-        options.output = None
-    if options.output:
-        _check_output(options.output)
-    device, start = _start(options.device)
-    _name(options, device)
+    device, start, name = _begin(options)
     [table, *more] = read_tables(options.tables)
     if more:
         raise WrongInputError(
@@ -146,12 +140,21 @@ def _served(options: argparse.Namespace) -> int:
     if not fitted.rules:
         few = [f"{r.engine}: {r.runs} runs, {r.reason}" for r in fitted.engines]
         message = "too few served runs can be used for a fit"
-        raise _nothing(message, dict(skipped.most_common()), few)
+        raise nothing_usable(message, dict(skipped.most_common()), few)
     devices = sorted({run.deployment.device.name for run in related if isinstance(run, Run)})
-    name = _name(options, device)
     text = served_text(fitted.rules, start, device.name, name, table[0], devices)
     reasons = dict(skipped.most_common())
     return _finish(options, text, _served_data(fitted, reasons), reasons, fitted)
+
+
+def _begin(options: argparse.Namespace) -> tuple[Device, CalibrationData, str]:
+    """Check the output, and return the device, what a fit begins with, and the new name."""
+    if options.output == Path("-"):
+        options.output = None
+    if options.output:
+        _check_output(options.output)
+    device, start = _start(options.device)
+    return device, start, _name(options, device)
 
 
 def _start(name: str) -> tuple[Device, CalibrationData]:
@@ -180,18 +183,6 @@ def _name(options: argparse.Namespace, device: Device) -> str:
             Diagnostic("E0010", f"'{name}' {problem}", help="choose another one with --name")
         )
     return name
-
-
-def _nothing(message: str, skipped: Mapping[str, int], few: Sequence[str] = ()) -> WrongInputError:
-    reasons = [*few, *(f"{n} rows: {reason}" for reason, n in skipped.items())]
-    return WrongInputError(
-        Diagnostic(
-            "E0010",
-            message,
-            why="; ".join(reasons),
-            help="see 'specc explain E0010' for the tables that fit",
-        )
-    )
 
 
 def _finish(

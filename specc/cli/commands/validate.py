@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING, Any
 from attrs import asdict
 
 from specc.cli.codes import Exit
-from specc.cli.measured import WrongInputError, find_device, read_tables, table_problem
+from specc.cli.measured import (
+    WrongInputError,
+    find_device,
+    nothing_usable,
+    read_tables,
+    table_problem,
+)
 from specc.cli.options import add_allow_path_option
 from specc.cli.progress import progress
 from specc.cli.tables import print_table
 from specc.cli.terminal import add_format_option, print_diagnostics, print_json, say
-from specc.diagnostics import Diagnostic
 from specc.tables import TableError
 
 if TYPE_CHECKING:
@@ -82,14 +87,7 @@ def _ops(options: argparse.Namespace) -> int:
     except TableError as error:
         raise table_problem(error) from None
     if not table.kernels:
-        raise WrongInputError(
-            Diagnostic(
-                "E0010",
-                "no row has a kernel that can be compared",
-                why="; ".join(f"{n} rows: {reason}" for reason, n in table.skipped.items()),
-                help="see 'specc explain E0010' for the tables that fit",
-            )
-        )
+        raise nothing_usable("no row has a kernel that can be compared", table.skipped)
     found = errors(device, device.calibration, table)
     if options.format == "json":
         classes = [
@@ -198,14 +196,8 @@ def _serving(options: argparse.Namespace) -> int:
         raise table_problem(error) from None
     if not found:
         reasons = Counter(one.reason for one in skipped)
-        raise WrongInputError(
-            Diagnostic(
-                "E0010",
-                "no row has a run that can be predicted",
-                why="; ".join(f"{n} rows: {reason}" for reason, n in reasons.most_common()),
-                help="see 'specc explain E0010' for the tables that fit",
-            )
-        )
+        message = "no row has a run that can be predicted"
+        raise nothing_usable(message, dict(reasons.most_common()))
     if options.format == "json":
         print_json(
             {
