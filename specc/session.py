@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from specc._version import __version__
 from specc.check import check
@@ -20,6 +20,7 @@ from specc.diagnostics import Diagnostic, Label, did_you_mean
 from specc.ir import Capacity, Deployment, Document, Phase
 from specc.ir.layout import size_name
 from specc.ir.load import is_simulated
+from specc.records import Record
 from specc.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from specc.outputs.files import Report
     from specc.outputs.material import Material
     from specc.plan import Plan, PlannedStudy
-    from specc.results import Instance, Results
+    from specc.results import Configuration, Instance, Results, StudyResult
     from specc.run.events import Events
 
 
@@ -280,6 +281,79 @@ class Session:
         ]
         if problems:
             raise SpecError(problems)
+
+
+@frozen(eq=False, repr=False)
+class ChosenPlan(Record):
+    """A configuration of a plan that was run.
+
+    Attributes:
+        plan: its tasks.
+        results: of the whole spec.
+        result: of the study.
+        configuration: of it; None where the study simulates a measured server.
+        files: that were read.
+        folder: of the spec.
+    """
+
+    plan: "Plan"
+    results: "Results"
+    result: "StudyResult"
+    configuration: "Configuration | None"
+    files: tuple[Path, ...]
+    folder: Path
+
+
+def chosen_of(session: Session, study: str | None, number: int | None) -> ChosenPlan:
+    """Return the recommended configuration of a study, or another one by its number.
+
+    Raises:
+        SpecError: the spec cannot be run, or has none such.
+    """
+    return _chosen(
+        session.plan,
+        session.results,
+        (study, number),
+        tuple(session.workspace.files),
+        session.path.parent,
+    )
+
+
+def chosen_in_results(path: Path, study: str | None, number: int | None) -> ChosenPlan:
+    """Return the same from the results of a run.
+
+    Raises:
+        SpecError: the file holds no results, or none such.
+    """
+    from specc.plan import lower
+    from specc.results import ResultsError, load_results
+
+    try:
+        results = load_results(path)
+    except ResultsError as error:
+        raise SpecError([error.diagnostic]) from None
+    plan = lower(Document(tuple(found.study for found in results.studies)))
+    return _chosen(plan, results, (study, number), (path,), path.parent)
+
+
+def _chosen(
+    plan: "Plan",
+    results: "Results",
+    asked: tuple[str | None, int | None],
+    files: tuple[Path, ...],
+    folder: Path,
+) -> ChosenPlan:
+    from specc.results import ChoiceError, chosen
+
+    servers = [found for found in results.studies if found.study.servers]
+    own = [found for found in servers if asked[0] in (None, found.study.name)]
+    if (own and own[0] is results.studies[0]) or (own and asked[0] is not None):
+        return ChosenPlan(plan, results, own[0], None, files, folder)
+    try:
+        result, configuration = chosen(results, *asked)
+    except ChoiceError as error:
+        raise SpecError([Diagnostic("E0203", error.message, help=error.help)]) from None
+    return ChosenPlan(plan, results, result, configuration, files, folder)
 
 
 def _no_study(name: str, known: Sequence[str]) -> Diagnostic:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from specc.session import Session
+from specc.session import ChosenPlan, Session, chosen_in_results, chosen_of
 
 
 def add_set_option(parser: argparse.ArgumentParser) -> None:
@@ -43,3 +43,19 @@ def add_allow_path_option(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="a folder outside of the git repository that its specs may read from (repeatable)",
     )
+
+
+def chosen_plan(options: argparse.Namespace, path: Path) -> ChosenPlan:
+    """Return the configuration that a command line chooses from a spec, or from its results.
+
+    Raises:
+        SpecError: the spec cannot be run, or has no such configuration.
+    """
+    if path.suffix == ".json":
+        return chosen_in_results(path, options.study, options.configuration)
+    from specc.cli.progress import progress
+
+    session = Session(path, options.set, allow_paths=options.allow_path, unlimited=options.yes)
+    with progress(session.work) as watcher:
+        session.events = watcher
+        return chosen_of(session, options.study, options.configuration)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define
 
-from specc.results import Results
+from specc.results import Comparison, Results
 
 if TYPE_CHECKING:
     from specc.report.document import ReportDocument
@@ -20,18 +20,20 @@ class Material:
         results: what was found.
         suffix: what the names of files have after the name of the spec.
         outcome: every step of what was simulated and chosen, where it was kept.
+        comparisons: load tests beside what was predicted of them.
     """
 
     results: Results
     suffix: str = ""
     outcome: "Outcome | None" = None
+    comparisons: tuple[Comparison, ...] = ()
 
     @cached_property
     def document(self) -> "ReportDocument":
         """The report as blocks."""
         from specc.report.compose import report
 
-        return report(self.results)
+        return report(self.results, self.comparisons)
 
     @property
     def stem(self) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from specc.report.document import Depth, Note, ReportBlock, ReportDocument
 from specc.report.sections import (
     CLOSING,
+    MEASURED,
     SECTIONS,
     SIMULATION_SECTIONS,
     Section,
@@ -12,13 +13,15 @@ from specc.report.sections import (
 )
 from specc.report.sections.requests import statistics
 from specc.report.study import ReportedStudy
-from specc.results import Metrics, Results, shown_whole
+from specc.results import Comparison, Metrics, Results, shown_whole
 
 
-def report(results: Results) -> ReportDocument:
-    """Return the document of a whole report."""
+def report(results: Results, comparisons: Sequence[Comparison] = ()) -> ReportDocument:
+    """Return the document of a whole report, with what was measured of it."""
     closing = (block for section in CLOSING for block in section(results))
-    return ReportDocument(_title(results), (*_studies(results, SECTIONS), *closing))
+    compared = (block for section in MEASURED for block in section(comparisons))
+    blocks = (*_studies(results, SECTIONS), *compared, *closing)
+    return ReportDocument(_title(results), blocks)
 
 
 def simulated(results: Results) -> ReportDocument:

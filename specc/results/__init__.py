@@ -32,6 +32,8 @@ from specc.results.candidates import (
     drawn,
     short_label,
 )
+from specc.results.choosing import ChoiceError, chosen
+from specc.results.comparisons import Comparison, LoggedMemory, Looks
 from specc.results.files import FORMAT, ResultsError, load_results, rounded
 from specc.results.simulations import (
     Attainment,
@@ -78,9 +80,11 @@ __all__ = [
     "BoundShares",
     "Candidate",
     "CapacityFound",
+    "ChoiceError",
     "ClassMetrics",
     "Closed",
     "ClosedFigures",
+    "Comparison",
     "Configuration",
     "Dropped",
     "EngineLimits",
@@ -91,6 +95,8 @@ __all__ = [
     "Instance",
     "KeptLimit",
     "Load",
+    "LoggedMemory",
+    "Looks",
     "MemoryUse",
     "Metrics",
     "Miss",
@@ -107,6 +113,7 @@ __all__ = [
     "StudyResult",
     "Timeline",
     "Verdict",
+    "chosen",
     "drawn",
     "load_results",
     "meets",

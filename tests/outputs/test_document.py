@@ -21,7 +21,7 @@ from specc.report.document import (
     Terms,
     Text,
 )
-from specc.report.sections import CLOSING, SECTIONS, SIMULATION_SECTIONS
+from specc.report.sections import CLOSING, MEASURED, SECTIONS, SIMULATION_SECTIONS
 from specc.results import load_results
 from specc.session import Session
 from tests.conftest import ROOT
@@ -136,7 +136,9 @@ def test_an_unmet_expectation_of_a_variant_is_in_the_summary(tmp_path: Path, sma
 
 
 def test_a_section_is_a_module_of_its_own_and_listed_once() -> None:
-    listed = {section.__module__ for section in (*SECTIONS, *SIMULATION_SECTIONS, *CLOSING)}
+    listed = {
+        section.__module__ for section in (*SECTIONS, *SIMULATION_SECTIONS, *MEASURED, *CLOSING)
+    }
     folder = ROOT / "specc" / "report" / "sections"
     modules = {f"specc.report.sections.{path.stem}" for path in folder.glob("*.py")}
     assert listed == modules - {"specc.report.sections.__init__"}

@@ -7,19 +7,13 @@ from typing import TYPE_CHECKING
 
 from specc.cli.codes import Exit
 from specc.cli.measured import WrongInputError
+from specc.cli.numbers import positive, tokens
 from specc.cli.options import add_run_options, session_of
 from specc.cli.tables import print_table
 from specc.cli.terminal import add_format_option, print_diagnostics, print_json, say
 from specc.diagnostics import Diagnostic
-from specc.ir import CacheFormat, Deployment, Model, Quantisation, Software
+from specc.ir import CacheFormat, Deployment, Quantisation, Software
 from specc.session import SpecError
-from specc.units import (
-    TOKENS,
-    NumberError,
-    Tokens,
-    UnknownUnitError,
-    parse_quantity,
-)
 
 if TYPE_CHECKING:  # the cost model is imported where it is used
     from specc.run.memory import LayoutMemory, Startable
@@ -71,7 +65,7 @@ def _configure_memory(kinds: "argparse._SubParsersAction[argparse.ArgumentParser
         help="instead of a spec: a folder as downloaded, its configuration, or a known model",
     )
     memory.add_argument("--device", metavar="NAME", help="the device")
-    memory.add_argument("--devices", metavar="N", type=_positive, default=1, help="how many (1)")
+    memory.add_argument("--devices", metavar="N", type=positive, default=1, help="how many (1)")
     memory.add_argument(
         "--quant",
         choices=[each.value for each in Quantisation],
@@ -82,7 +76,7 @@ def _configure_memory(kinds: "argparse._SubParsersAction[argparse.ArgumentParser
     )
     memory.add_argument(
         "--context",
-        type=_tokens,
+        type=tokens,
         metavar="TOKENS",
         help="limit on prompt and output together, such as 32Ki (default: that of the model)",
     )
@@ -94,24 +88,6 @@ def _configure_memory(kinds: "argparse._SubParsersAction[argparse.ArgumentParser
     add_run_options(memory)
     add_format_option(memory)
     memory.set_defaults(parser=memory)
-
-
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of at least 1")
-    return int(text)
-
-
-def _tokens(text: str) -> Tokens:
-    """Return tokens, with a unit or without."""
-    try:
-        found = parse_quantity(text if text.endswith("tok") else f"{text} tok")
-    except (UnknownUnitError, NumberError):
-        raise argparse.ArgumentTypeError(f"{text} is no number of tokens") from None
-    tokens = found.value
-    if found.dimension != TOKENS or tokens < 2 or tokens != int(tokens):
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 2")
-    return int(tokens)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -127,9 +103,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _model(options: argparse.Namespace) -> int:
+    from specc.cli.models import model_of
     from specc.cost.models import describe
 
-    model = _named_model(options.model)
+    model = model_of(options.model)
     facts = describe(model)
     if options.format == "json":
         print_json(facts)
@@ -262,17 +239,13 @@ def _no_layout(deployment: Deployment) -> Diagnostic:
 
 def _asked_deployment(options: argparse.Namespace) -> Deployment:
     """Return the deployment of a model that the options describe."""
-    from attrs import evolve
-
     from specc import library
+    from specc.cli.models import named_model
     from specc.ir import Engine, Formats
 
     if options.device is None:
         options.parser.error("--model needs --device, such as atlas_800_a3_752t_die")
-    folder = Path(options.model)
-    model = _named_model(str(folder / "config.json") if folder.is_dir() else options.model)
-    if folder.is_dir() or options.model.endswith(".json"):
-        model = evolve(model, name=_name_of(folder))
+    model = named_model(options.model)
     cache = CacheFormat(options.kv_cache) if options.kv_cache else CacheFormat.BF16
     try:
         return library.usual().deployment(
@@ -289,22 +262,6 @@ def _asked_deployment(options: argparse.Namespace) -> Deployment:
         )
     except library.LibraryError as error:
         raise WrongInputError(error.diagnostic) from None
-
-
-def _named_model(text: str) -> Model:
-    """Return the model of a configuration, or a known one."""
-    from specc import library
-
-    find = library.model_from_config if text.endswith(".json") else library.model
-    try:
-        return find(text)
-    except library.LibraryError as error:
-        raise WrongInputError(error.diagnostic) from None
-
-
-def _name_of(path: Path) -> str:
-    """Return what a model in a file or a folder is called."""
-    return path.resolve().name if path.is_dir() else path.stem
 
 
 def _plain(found: "Startable") -> dict[str, object]:

@@ -117,4 +117,24 @@ RULES = (
         "neither are specs outside of a git repository.",
         session="specc check plan.spec --allow-path ../traces",
     ),
+    Rule(
+        "E0014",
+        "the result of a load test cannot be used",
+        "compare, calibrate and acceptance_from read what these tools write: vllm bench serve "
+        "(--save-result, better with --save-detailed), guidellm (benchmarks.json), aiperf "
+        "(profile_export_aiperf.json), evalscope perf (benchmark_summary.json), ais_bench "
+        "(<dataset>.json with <dataset>.csv beside it) and sglang.bench_serving (JSON lines); or a "
+        "folder of such files. The same code stands for the log of an engine's start that has no "
+        "line on its memory. A run in which nothing succeeded, that was cancelled, or whose units "
+        "contradict each other is refused.",
+        session="specc compare notes.json",
+    ),
+    Rule(
+        "E0015",
+        "a load test is not of what it is compared with",
+        "The file names another model or other sizes of the layout than the configuration, or what "
+        "flags say cannot be simulated. A prediction of something else than what was measured would "
+        "say nothing.",
+        session="specc compare result.json --model qwen3_32b --device atlas_800_a2_376t --devices 3",
+    ),
 )

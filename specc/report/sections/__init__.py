@@ -3,7 +3,7 @@
 The order of the tuples is the order on the page. A new section is a module and a line here.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from specc.report.document import ReportBlock
 from specc.report.sections import (
@@ -22,6 +22,7 @@ from specc.report.sections import (
     infeasible,
     inputs,
     lengths,
+    measured,
     memory,
     pareto,
     plan,
@@ -37,7 +38,7 @@ from specc.report.sections import (
     timeline,
 )
 from specc.report.study import ReportedStudy
-from specc.results import Results
+from specc.results import Comparison, Results
 
 Section = Callable[[ReportedStudy], Iterator[ReportBlock]]
 
@@ -84,7 +85,10 @@ SIMULATION_SECTIONS: tuple[Section, ...] = (
     expectations.blocks,
 )
 
-# Of the report as a whole, after all studies.
+# Of load tests that were compared with it, after all studies.
+MEASURED: tuple[Callable[[Sequence[Comparison]], Iterator[ReportBlock]], ...] = (measured.blocks,)
+
+# Of the report as a whole, at its end.
 CLOSING: tuple[Callable[[Results], Iterator[ReportBlock]], ...] = (
     definitions.blocks,
     accuracy.blocks,
