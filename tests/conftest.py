@@ -1,5 +1,7 @@
 """Shared fixtures."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,3 +86,22 @@ study layouts {{ workload = chat; deployments = [eight] }}
 def small_spec():
     """The text of a small valid spec with given objectives and extra settings."""
     return lambda slo="tpot <= 50 ms", extra="": SMALL.format(slo=slo, extra=extra)
+
+
+@pytest.fixture
+def specc(tmp_path: Path):
+    """Run the program as a user does, in a folder of its own."""
+
+    def run(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "specc", *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr + done.stdout
+        assert "Traceback" not in done.stderr
+        return done
+
+    return run

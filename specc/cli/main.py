@@ -26,6 +26,7 @@ COMMANDS = {
     "show": "show a model, or the operators that bound a plan",
     "calibrate": "fit the cost model to measured kernels",
     "validate": "compare the cost model with measurements",
+    "launch": "write the files that run a plan",
     "compare": "compare results of load tests with a plan",
 }
 

@@ -11,7 +11,15 @@ from typing import TypeVar
 
 from specc.engines.base import EngineHistory, Sourced, VersionRules
 from specc.engines.layouts import experts_on_all_ranks, no_shared_prompts, one_copy_of_experts
-from specc.engines.vllm import ASYNC_OFF, ASYNC_ON, FIRST_CHUNK, SHARE_90, SMALL, WHOLE_PROMPT
+from specc.engines.vllm import (
+    ASYNC_OFF,
+    ASYNC_ON,
+    FIRST_CHUNK,
+    SHARE_90,
+    SHARE_92,
+    SMALL,
+    WHOLE_PROMPT,
+)
 from specc.ir import Software, Vendor
 
 T = TypeVar("T")
@@ -72,6 +80,15 @@ VLLM_ASCEND = EngineHistory(
             async_scheduling=_of_vllm(ASYNC_ON),
             batch=_BATCH,
             utilization=_of_vllm(SHARE_90),
+            hybrid_caching=False,
+        ),
+        VersionRules(
+            read=("0.23.0",),
+            admission=_of_vllm(WHOLE_PROMPT),
+            prefix_caching=_CACHING,
+            async_scheduling=_of_vllm(ASYNC_ON),
+            batch=_BATCH,
+            utilization=_of_vllm(SHARE_92),
             hybrid_caching=False,
         ),
     ),

@@ -1,6 +1,8 @@
 """The templates: an environment of Jinja in which a text is safe where it is shown."""
 
 import hashlib
+import json
+import shlex
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from jinja2 import (
     Environment,
     FileSystemLoader,
     ModuleLoader,
+    PrefixLoader,
     StrictUndefined,
 )
 
@@ -23,9 +26,43 @@ from specc.reading import read_bytes
 LARGEST_TEMPLATE_BYTES = 2**20
 
 
-def filled(template: str, **context: Any) -> str:
-    """Return a template with its names filled in."""
-    return _environment().get_template(template).render(**context)
+class WrongTemplateError(ValueError):
+    """A template of a user that cannot be filled in."""
+
+    def __init__(self, message: str, help: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.help = help
+
+
+def filled(template: str, own: Path | None = None, /, **context: Any) -> str:
+    """Return a template with its names filled in.
+
+    Args:
+        template: its name.
+        own: a folder of a user; a template in it counts before that of specc with the same name,
+            whatever folder that is in.
+        context: the names.
+
+    Raises:
+        WrongTemplateError: the template of a user is none, or asks for a name that there is not.
+    """
+    if own is None:
+        return _environment().get_template(template).render(**context)
+    try:
+        return _environment_with(own).get_template(template).render(**context)
+    except jinja2.TemplateError as error:
+        raise WrongTemplateError(
+            f"the template '{template}' with those of '{own}' cannot be filled in: {error}",
+            help="begin with a copy of that in templates/launch",
+        ) from None
+
+
+def _environment_with(own: Path) -> Environment:
+    if not own.is_dir():
+        raise WrongTemplateError(f"there is no folder '{own}'", help="check --templates")
+    loader = PrefixLoader({"launch": FileSystemLoader(own)})
+    return _environment_of(ChoiceLoader([loader, _sources()]))
 
 
 def write_modules(folder: Path) -> None:
@@ -43,7 +80,7 @@ def _sources() -> BaseLoader:
 
 def _modules_in(folder: Path) -> Path:
     """Return where the modules of these templates lie, made by this Jinja and this file."""
-    files = (path for path in resources.folder("templates").iterdir() if path.suffix == ".j2")
+    files = resources.folder("templates").rglob("*.j2")
     sources = [Path(__file__), *sorted(files)]
     digest = hashlib.sha256(jinja2.__version__.encode())
     for path in sources:
@@ -71,6 +108,8 @@ def _environment_of(loader: BaseLoader) -> Environment:
     environment.filters["md"] = _markdown_text
     environment.filters["code"] = _markdown_code
     environment.filters["urlencode"] = _url
+    environment.filters["sh"] = shlex.quote
+    environment.filters["yaml"] = json.dumps
     return environment
 
 

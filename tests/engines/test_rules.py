@@ -100,7 +100,8 @@ def test_npus_get_the_smallest_class_of_vllm(version: str, memory: int) -> None:
         ("0.14", "0.14.0rc1", FIRST, True),
         ("v0.18.0", "0.18.0", FIRST, True),
         ("0.19.1", "0.19.1rc1", WHOLE, True),
-        ("0.23.0", "0.19.1rc1", WHOLE, True),
+        ("0.22.1rc1", "0.19.1rc1", WHOLE, True),
+        ("0.23.0.post1", "0.23.0", WHOLE, True),
     ],
 )
 def test_the_plugin_schedules_as_the_vllm_of_its_version(

@@ -137,4 +137,21 @@ RULES = (
         "say nothing.",
         session="specc compare result.json --model qwen3_32b --device atlas_800_a2_376t --devices 3",
     ),
+    Rule(
+        "E0016",
+        "a configuration cannot be launched",
+        "launch writes files for vLLM-Ascend, vLLM and MindIE Motor. The deployment must name its "
+        "engine, whose flags and rules decide what can be written: which layouts it starts, which "
+        "prefill and decode instances its connector joins, how instances lie on servers. The "
+        "report's other configurations have numbers: --configuration 2.",
+        session="specc launch plan.spec --out launch",
+    ),
+    Rule(
+        "E0017",
+        "a template cannot be filled in",
+        "A template of your own, in the folder of --templates, is no Jinja template, or asks for a "
+        "name that there is not. The templates of specc, which it replaces by name, are in "
+        "templates/launch.",
+        session="specc launch plan.spec --out launch --templates mine",
+    ),
 )
