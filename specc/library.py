@@ -13,6 +13,7 @@ A name is looked up in the standard library first, then in the packages; `packag
 Names and paths may hold any characters. What cannot be had raises `LibraryError`.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -308,6 +309,27 @@ def model_from_config(path: str | Path) -> Model:
 def device_in(spec: str | Path, name: str, allow_paths: Sequence[str | Path] = ()) -> Device:
     """Return a device that a spec defines or uses; raises `LibraryError`."""
     return Library().device_in(spec, name, allow_paths)
+
+
+# Parts of a published name that do not change what is computed.
+_FORMATS = r"[-_.](bf16|fp16|fp8|fp8_block|int8|int4|awq|gptq|w\d+a\d+\w*|mtp|nvfp4|dynamic)$"
+
+
+def plain_name(text: str) -> str:
+    """Return the name of a model without its folder, its number format and its punctuation."""
+    name = text.rstrip("/").rpartition("/")[2].lower()
+    while (shorter := re.sub(_FORMATS, "", name)) != name:
+        name = shorter
+    return re.sub(r"[^a-z0-9]", "", name)
+
+
+def known_model(text: str) -> str | None:
+    """Return the name of the model that a path or a name of elsewhere means, None if none."""
+    plain = plain_name(text)
+    for entry in usual().listed(Model):
+        if plain and plain in {plain_name(name) for name in (entry.name, *entry.aliases)}:
+            return entry.name
+    return None
 
 
 @cache

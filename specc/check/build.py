@@ -8,7 +8,7 @@ import attrs
 from attrs import Factory, define
 
 from specc.check import rules
-from specc.check.convert import Several, convert, to_number
+from specc.check.convert import Several, Sourced, convert, to_number
 from specc.check.evaluate import Called, Evaluator, Items, Symbol, Value, kind_of
 from specc.check.former_values import replace_former_values
 from specc.check.merge import MergedBlock, inherited, is_without, merge
@@ -27,6 +27,7 @@ from specc.ir.vocabulary import (
     Entry,
     LimitType,
     Node,
+    NumbersType,
     NumberType,
     ReferencesType,
     ReferenceType,
@@ -363,10 +364,7 @@ class _Builder:
                 value = self._value(entry, written.node, written.module, name)
                 if value is None and attribute.default is not None:
                     raise problem(spans[name], "E0301", f"'{name}' cannot be 'auto'")
-                if isinstance(value, Several):
-                    values["tried"] = (*values.get("tried", ()), (name, value.values))
-                    value = value.values[0]
-                values[name] = value
+                _put(name, value, values)
 
     def _nested(
         self,
@@ -404,6 +402,10 @@ class _Builder:
                 from specc.check.arrivals import arrival_of
 
                 return arrival_of(value, span, self.workspace, name)
+            case NumbersType() if isinstance(value, Called) and value.function == "acceptance_from":
+                from specc.check.acceptance import acceptance_of
+
+                return acceptance_of(value, self.workspace)
             case type_:
                 return convert(type_, value, span, name)
 
@@ -626,6 +628,17 @@ class _Builder:
         if self.problems.errors != before:
             raise AlreadyReportedError
         return tuple(found)
+
+
+def _put(name: str, value: Any, values: dict[str, Any]) -> None:
+    """Put a value into those of a block, with what else it says."""
+    if isinstance(value, Several):
+        values["tried"] = (*values.get("tried", ()), (name, value.values))
+        value = value.values[0]
+    if isinstance(value, Sourced):  # unless the block says another source
+        values["source"] = value.source
+        value = value.values
+    values[name] = value
 
 
 def _blocks(type_: BlocksType, merged: MergedBlock) -> list[MergedBlock]:

@@ -96,6 +96,14 @@ class Several:
     values: tuple[int, ...]
 
 
+@frozen(eq=False)
+class Sourced:
+    """Numbers that a file gives, and which file."""
+
+    values: tuple[float, ...]
+    source: str
+
+
 def _several(type_: NumberType, value: Items, span: Span, field: str) -> Several:
     if not value.values:
         raise problem(span, "E0402", f"'{field}' is an empty list", help="name at least one number")

@@ -76,6 +76,7 @@ Value = Quantity | str | bool | Items | Interval | Symbol | Called
 FUNCTIONS: dict[str, tuple[str, ...]] = {
     "lengths_from": ("file", "bins", "edges", "output"),
     "rows_from": ("file",),
+    "acceptance_from": ("file", "tokens"),
     "burst": (),
     "constant": ("rate",),
     "poisson": ("rate",),

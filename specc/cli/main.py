@@ -27,6 +27,7 @@ COMMANDS = {
     "calibrate": "fit the cost model to measured kernels",
     "validate": "compare the cost model with measurements",
     "launch": "write the files that run a plan",
+    "import": "write the deployment that a launch command means",
     "compare": "compare results of load tests with a plan",
 }
 

@@ -110,7 +110,8 @@ class Speculative(v.Node):
     )
     acceptance: tuple[float, ...] = v.numbers(
         "share of steps in which the first, second, … drafted token is accepted, as measured on "
-        "requests like those of the workload"
+        'requests like those of the workload; `acceptance_from("result.json")` reads it from a '
+        "load test"
     )
     source: str = v.text("where the acceptance was measured", default="")
     draft: Model | None = v.reference(

@@ -6,6 +6,7 @@ test one that can be simulated, and `looks.py`, which says what a difference loo
 """
 
 from specc.calibration.comparison.comparing import compared, measured_alone
+from specc.calibration.comparison.curves import curve_of
 from specc.calibration.comparison.subject import (
     AskedServer,
     NotComparableError,
@@ -20,6 +21,7 @@ __all__ = [
     "NotComparableError",
     "asked_subject",
     "compared",
+    "curve_of",
     "measured_alone",
     "model_note",
     "planned_subject",

@@ -1,6 +1,5 @@
 """What was measured, as what is simulated: a configuration of a plan, or what flags say."""
 
-import re
 from collections.abc import Mapping
 
 from attrs import evolve, frozen
@@ -254,33 +253,12 @@ def _layout(asked: AskedServer, test: LoadTest, assumed: list[str]) -> Layout:
     return Layout(tp, pp, dp, ep=ep, moe_tp=tp * dp // ep, dcp=sizes["dcp"] or 1)
 
 
-# Parts of a published name that do not change what is computed.
-_FORMATS = r"[-_.](bf16|fp16|fp8|fp8_block|int8|int4|awq|gptq|w\d+a\d+\w*|mtp|nvfp4|dynamic)$"
-
-
-def plain_name(text: str) -> str:
-    """Return the name of a model without its folder, its number format and its punctuation."""
-    name = text.rstrip("/").rpartition("/")[2].lower()
-    while (shorter := re.sub(_FORMATS, "", name)) != name:
-        name = shorter
-    return re.sub(r"[^a-z0-9]", "", name)
-
-
-def known_model(text: str) -> str | None:
-    """Return the name of the library's model that a text names, None if it names none."""
-    plain = plain_name(text)
-    for entry in library.usual().listed(Model):
-        if plain and plain in {plain_name(name) for name in (entry.name, *entry.aliases)}:
-            return entry.name
-    return None
-
-
 def _check_model(model: Model, test: LoadTest) -> None:
     """Refuse a test whose file names another model that is known."""
-    if not test.model or plain_name(test.model) == plain_name(model.name):
+    if not test.model or library.plain_name(test.model) == library.plain_name(model.name):
         return
-    found = known_model(test.model)
-    if found is not None and found != known_model(model.name):
+    found = library.known_model(test.model)
+    if found is not None and found != library.known_model(model.name):
         raise NotComparableError(
             f"the test is of '{test.model}', not of '{model.name}'",
             why=f"the library knows that name as '{found}'",
@@ -292,8 +270,8 @@ def model_note(model: Model, test: LoadTest) -> str:
     """Return a note on a name that may be that of another model; empty if it is the same one."""
     if not test.model:
         return f"the file does not name its model: it is taken for {model.name}"
-    same = plain_name(test.model) == plain_name(model.name)
-    if same or known_model(test.model) is not None:
+    same = library.plain_name(test.model) == library.plain_name(model.name)
+    if same or library.known_model(test.model) is not None:
         return ""
     return f"the file calls the model '{test.model}': it is taken for {model.name}"
 

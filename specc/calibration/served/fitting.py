@@ -23,20 +23,17 @@ from specc.calibration.served.prediction import SkippedRun, predicted_metrics
 from specc.calibration.served.run import Run
 from specc.calibration.setting import served_with
 from specc.cost.steps import Column
-from specc.ir import Execution, Fit, ServedRule, ServedRules
+from specc.ir import Execution, Fit, ServedRule, ServedRules, Software
 from specc.records import Record
 from specc.simulation.requests import TooLongError
 from specc.units import Seconds
 
 OVERHEADS = np.array([0.6, 0.8, 1.0, 1.3, 1.7, 2.3, 3.2])
 _AS_ALL = 100  # runs of an engine from which its own overhead counts as much as that of all
-_AS_START = 5  # the same against the calibration that a fit of one's own runs begins with
 # Engines that wait for the host in most steps, steps without a server around them, and engines
 # that prefill or decode alone: not like all others, and no part of what those say together.
 _ALONE = ("vllm_ascend_eager", "cann_recipes", "apart")
-_FEWEST = 5  # runs below which nothing is fitted
-_FEWEST_LEFT = 2  # the same where others are left out
-_FEWEST_TTFT = 8  # the same for the time of a request beside its steps
+_FEWEST_LEFT = 2  # runs below which nothing is fitted where others are left out
 _FOLDS = 5
 _LONGEST_REQUEST = 2.0  # seconds beside steps that are looked for
 _SPEEDS = {"throughput": 1.0, "tpot": -1.0}  # whether more of it is faster; the first counts
@@ -44,6 +41,25 @@ _OF_BAND, _OF_NORMAL = 0.8, 1.2816  # share inside p10 to p90, and the deviation
 _LEAST_SPREAD = 0.05
 
 Progress = Callable[[], None]
+
+
+@frozen(eq=False, repr=False)
+class Evidence(Record):
+    """How much runs of a kind tell.
+
+    Attributes:
+        fewest: runs below which nothing is fitted; `ttft` the same for the time of a request.
+        as_start: runs from which they count as much as the calibration that a fit begins with.
+    """
+
+    fewest: int
+    ttft: int
+    as_start: int
+
+
+ROWS = Evidence(fewest=5, ttft=8, as_start=5)  # of a table, from many sources
+# Load tests of one's own server: what served, and the load, are known, so few tell all.
+OWN = Evidence(fewest=3, ttft=3, as_start=0)
 
 
 @frozen(eq=False, repr=False)
@@ -164,33 +180,47 @@ def _curve(run: Run) -> Curve:
 
 def engine_of(run: Run) -> str:
     """Return the name of the rule that a calibration may have for the engine of a run."""
-    if len(run.parts) > 1:
+    return engine_name(run.software, run.execution, apart=len(run.parts) > 1)
+
+
+def engine_name(software: Software | None, how: Execution, *, apart: bool) -> str:
+    """Return the name of the rule that a calibration may have for an engine.
+
+    Args:
+        software: None if it is not known.
+        how: it launches operators.
+        apart: whether its instances prefill or decode alone.
+    """
+    if apart:
         return "apart"
-    if run.software is None:
+    if software is None:
         return "other"
-    name = run.software.value
+    name = software.value
     fields = {field.name for field in ServedRules.__attrs_attrs__}
-    execution = "eager" if run.execution is Execution.EAGER else "graph"
+    execution = "eager" if how is Execution.EAGER else "graph"
     with_execution = f"{name}_{execution}"
     return with_execution if with_execution in fields else name
 
 
-def fit_served(found: Sequence[Curve], start: ServedRules | None) -> FittedServed:
+def fit_served(
+    found: Sequence[Curve], start: ServedRules | None, evidence: Evidence = ROWS
+) -> FittedServed:
     """Fit the engines that curves are of.
 
     Args:
         found: the runs.
         start: what the calibration says so far, which engines with few runs lean on; None to fit
             them by these runs alone.
+        evidence: how much the runs tell.
     """
     usable = [one for one in found if not math.isnan(one.speed(1.0))]
     left_out, groups = _groups(usable)
-    rules = _rules(usable, start)
-    unseen = _unseen(usable, groups, start)
+    rules = _rules(usable, start, evidence)
+    unseen = _unseen(usable, groups, start, evidence)
     reports, kept = [], {}
     for engine in _engines(usable, start):
         own = _runs_of(engine, usable, usable, start)
-        report = _report(engine, own, rules.get(engine), unseen, start)
+        report = _report(engine, own, rules.get(engine), unseen, start, evidence)
         if report.rule is not None:
             kept[engine] = report.rule
         reports.append(report)
@@ -198,13 +228,13 @@ def fit_served(found: Sequence[Curve], start: ServedRules | None) -> FittedServe
 
 
 def _unseen(
-    found: Sequence[Curve], groups: Sequence[str], start: ServedRules | None
+    found: Sequence[Curve], groups: Sequence[str], start: ServedRules | None, evidence: Evidence
 ) -> dict[int, ServedRule]:
     """Return for each run, by its line, the rule that is fitted without its group."""
     rules: dict[int, ServedRule] = {}
     for group in sorted(set(groups)):
         others = [one for one, own in zip(found, groups, strict=True) if own != group]
-        fitted = _rules(others, start, _FEWEST_LEFT)
+        fitted = _rules(others, start, evolve(evidence, fewest=_FEWEST_LEFT))
         for one, own in zip(found, groups, strict=True):
             if own != group:
                 continue
@@ -248,32 +278,37 @@ def _groups(found: Sequence[Curve]) -> tuple[str, list[str]]:
 
 
 def _rules(
-    found: Sequence[Curve], start: ServedRules | None, fewest: int = _FEWEST
+    found: Sequence[Curve], start: ServedRules | None, evidence: Evidence
 ) -> dict[str, ServedRule]:
     """Return the rule of each engine that has enough runs, and of all together."""
-    if len(found) < fewest:
+    if len(found) < evidence.fewest:
         return {}
     pooled = [one for one in found if one.engine not in _ALONE] or list(found)
     common = ServedRule(overhead=_overhead(pooled))
-    common = evolve(common, request_time=_request_time(pooled, common.overhead) or 0.0)
+    wait = _request_time(pooled, common.overhead, evidence.ttft)
+    common = evolve(common, request_time=wait or 0.0)
     rules = {}
     for engine in _engines(found, start):
         own = _runs_of(engine, found, pooled, start)
-        if len(own) < fewest:
+        if len(own) < evidence.fewest:
             continue
         if start is not None:
-            rules[engine] = _leaning(own, _known(start, engine), len(own) / (len(own) + _AS_START))
+            share = len(own) / (len(own) + evidence.as_start)
+            rules[engine] = _leaning(own, _known(start, engine), share, evidence)
         elif engine in _ALONE or len(own) == len(pooled):
-            rules[engine] = _leaning(own, common, 1.0)
+            rules[engine] = _leaning(own, common, 1.0, evidence)
         else:
-            rules[engine] = _leaning(own, common, len(own) / (len(own) + _AS_ALL))
+            share = len(own) / (len(own) + _AS_ALL)
+            rules[engine] = _leaning(own, common, share, evidence)
     return rules
 
 
-def _leaning(own: Sequence[Curve], known: ServedRule, share: float) -> ServedRule:
+def _leaning(
+    own: Sequence[Curve], known: ServedRule, share: float, evidence: Evidence
+) -> ServedRule:
     """Return the rule that runs say with this share, and another one with the rest."""
     overhead = math.exp(share * math.log(_overhead(own)) + (1 - share) * math.log(known.overhead))
-    wait = _request_time(own, overhead)
+    wait = _request_time(own, overhead, evidence.ttft)
     if wait is None:
         wait = known.request_time
     elif wait and known.request_time:
@@ -291,10 +326,10 @@ def _overhead(found: Sequence[Curve]) -> float:
     return math.exp((low + high) / 2)
 
 
-def _request_time(found: Sequence[Curve], overhead: float) -> Seconds | None:
+def _request_time(found: Sequence[Curve], overhead: float, fewest: int) -> Seconds | None:
     """Return the time beside steps at which the median TTFT is met; None where too few tell."""
     own = [one for one in found if "ttft" in one.measured and "ttft" in one.predicted]
-    if len(own) < _FEWEST_TTFT:
+    if len(own) < fewest:
         return None
     steps = np.array([one.at("ttft", overhead) for one in own])
     measured = np.array([one.measured["ttft"] for one in own])
@@ -312,12 +347,13 @@ def _report(
     rule: ServedRule | None,
     unseen: Mapping[int, ServedRule],
     start: ServedRules | None,
+    evidence: Evidence,
 ) -> EngineReport:
     begin = 1.0 if start is None else _known(start, engine).overhead
     before = _quality(own, [begin] * len(own)) if own else Fit()
     report = EngineReport(engine, len(own), len({one.source for one in own}), before)
     if rule is None:
-        return evolve(report, reason=f"fewer than {_FEWEST} runs")
+        return evolve(report, reason=f"fewer than {evidence.fewest} runs")
     judged = [one for one in own if one.line in unseen]
     if not judged:
         return evolve(report, reason="too few runs to leave some out")

@@ -20,6 +20,7 @@ from specc.calibration.served.cells import UnclearError, noted, number
 from specc.calibration.served.layouts import parts_of
 from specc.calibration.served.run import Row, Run
 from specc.calibration.setting import Setting, deployment
+from specc.check.acceptance import with_mean
 from specc.engines import with_defaults
 from specc.ir import (
     Deployment,
@@ -257,7 +258,7 @@ def _drafts(row: Row, built: Deployment) -> tuple[int, tuple[float, ...], str]:
     suffix = re.match(r"suffix, (\d+) tokens, accept ([\d.]+)%", text)
     if suffix:  # the share of all drafted tokens
         count, share = int(suffix[1]), float(suffix[2]) / 100
-        return count, _with_mean(count, count * share), ""
+        return count, with_mean(count, count * share), ""
     known = re.match(r"[a-z0-9_]*?mtp(\d).*accept[a-z]* ([\d.]+)", text)
     if known and known[1] == "1" and (number(known[2].rstrip(".")) or 2) <= 1:
         return 1, (float(known[2].rstrip(".")),), ""
@@ -290,15 +291,3 @@ def _assumed(data: AssumedAcceptance, method: str, model: str) -> float:
                 share: float = getattr(data, f"{family}_mtp")
                 return share
     return data.other
-
-
-def _with_mean(count: int, mean: float) -> tuple[float, ...]:
-    """Return the acceptance of which each has the same share of the one before, by their sum."""
-    low, high = 0.0, 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        if sum(middle**n for n in range(1, count + 1)) < mean:
-            low = middle
-        else:
-            high = middle
-    return tuple(high**n for n in range(1, count + 1))

@@ -11,6 +11,12 @@ from typing import TYPE_CHECKING, TextIO
 
 from specc import library
 from specc.cli.codes import Exit
+from specc.cli.loadtests import (
+    add_server_options,
+    load_tests,
+    subjects_of_flags,
+    subjects_of_plan,
+)
 from specc.cli.measured import (
     WrongInputError,
     find_device,
@@ -18,11 +24,14 @@ from specc.cli.measured import (
     read_tables,
     table_problem,
 )
+from specc.cli.numbers import positive, share
+from specc.cli.options import add_run_options
 from specc.cli.tables import print_table
 from specc.cli.terminal import add_format_option, print_diagnostics, print_json, say
 from specc.diagnostics import Diagnostic, visible_line
 from specc.ir import CalibrationData, Device
 from specc.reading import NotRegularError, read_bytes
+from specc.session import SpecError
 from specc.tables import TableError
 from specc.workspace import LARGEST_FILE_BYTES
 from specc.writing import WriteError, write_texts
@@ -46,10 +55,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "example: specc calibrate op_summary.csv --device atlas_800_a2_376t -o mine.spec\n"
         "         specc calibrate --served runs.csv --device atlas_800_a2_376t -o mine.spec\n"
+        "         specc calibrate --served results --plan plan.spec --device atlas_800_a2_376t\n"
         "SciPy fits kernels: pip install 'specc[calibrate]'"
     )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("tables", type=Path, nargs="+", metavar="TABLE.csv", help="measurements")
+    parser.add_argument(
+        "tables",
+        type=Path,
+        nargs="+",
+        metavar="TABLE.csv",
+        help="measurements; with --served also results of load tests, with what served them",
+    )
     parser.add_argument("--device", required=True, metavar="NAME", help="the device measured")
     parser.add_argument(
         "--served", action="store_true", help="the table has runs of servers, not kernels"
@@ -60,16 +76,30 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--name", metavar="NAME", help="name of the new device (default: the device's + _measured)"
     )
+    own = parser.add_argument_group("what served the load tests of --served")
+    own.add_argument("--plan", type=Path, metavar="PLAN", help="a spec, or its .result.json")
+    own.add_argument("--study", metavar="NAME", help="the study of it (default: the first)")
+    own.add_argument(
+        "--configuration", type=positive, metavar="N", help="its configuration (the recommended)"
+    )
+    own.add_argument("--prefix-hit", type=share, metavar="SHARE", help="as in specc compare")
+    add_server_options(own, device=False)
+    add_run_options(parser)
     add_format_option(parser)
+    parser.set_defaults(parser=parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Fit and write."""
     try:
-        return _served(options) if options.served else _kernels(options)
+        if not options.served:
+            return _kernels(options)
+        return _load_tests(options) if _are_load_tests(options) else _served(options)
     except WrongInputError as error:
         print_diagnostics([error.diagnostic], options.format)
-        return Exit.WRONG_INPUT
+    except SpecError as error:
+        print_diagnostics(error.diagnostics, options.format)
+    return Exit.WRONG_INPUT
 
 
 def _kernels(options: argparse.Namespace) -> int:
@@ -143,6 +173,57 @@ def _served(options: argparse.Namespace) -> int:
         raise nothing_usable(message, dict(skipped.most_common()), few)
     devices = sorted({run.deployment.device.name for run in related if isinstance(run, Run)})
     text = served_text(fitted.rules, start, device.name, name, table[0], devices)
+    reasons = dict(skipped.most_common())
+    return _finish(options, text, _served_data(fitted, reasons), reasons, fitted)
+
+
+def _are_load_tests(options: argparse.Namespace) -> bool:
+    """Say whether results of load tools are given, and not a table of runs."""
+    first: Path = options.tables[0]
+    return first.is_dir() or options.plan is not None or bool(options.devices)
+
+
+def _load_tests(options: argparse.Namespace) -> int:
+    from specc.calibration.comparison import NotComparableError, curve_of
+    from specc.calibration.served.fitting import OVERHEADS, OWN, fit_served
+    from specc.calibration.write import served_text
+    from specc.cli.options import chosen_plan
+    from specc.cli.progress import progress
+    from specc.simulation.requests import TooLongError
+
+    if (options.plan is None) == (options.devices is None):
+        options.parser.error("name what served: --plan, or --devices with --model")
+    device, start, name = _begin(options)
+    tests = load_tests(options.tables)
+    make = (
+        subjects_of_flags(options)
+        if options.plan is None
+        else subjects_of_plan(chosen_plan(options, options.plan), options)
+    )
+    found, skipped, devices = [], Counter[str](), set()
+    with progress(len(OVERHEADS) * len(tests), "simulating load tests") as watcher:
+        for number, test in enumerate(tests, 1):
+            subject, _ = make(test)
+            own = {part.task.deployment.device for part in subject.parts}
+            devices |= {one.name for one in own}
+            if not all(_relative(one.calibration, start) for one in own):
+                skipped["its device has another calibration"] += 1
+                continue
+            try:
+                found.append(curve_of(number, test, subject, watcher.advanced))
+            except NotComparableError as error:
+                skipped[error.message] += 1
+            except TooLongError:
+                skipped["it takes longer than can be simulated"] += 1
+    fitted = fit_served(found, start.served, OWN)
+    if not fitted.rules:
+        few = [f"{r.engine}: {r.runs} runs, {r.reason}" for r in fitted.engines]
+        message = (
+            "too few load tests for a fit: measure with several loads, such as 1 to 64 clients"
+        )
+        raise nothing_usable(message, dict(skipped.most_common()), few)
+    table = ", ".join(path.name for path in options.tables)
+    text = served_text(fitted.rules, start, device.name, name, table, sorted(devices))
     reasons = dict(skipped.most_common())
     return _finish(options, text, _served_data(fitted, reasons), reasons, fitted)
 

@@ -2,20 +2,27 @@
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from specc.cli.codes import Exit
+from specc.cli.loadtests import (
+    OF_A_SERVER,
+    add_server_options,
+    load_tests,
+    subjects_of_flags,
+    subjects_of_plan,
+    wrong_result,
+)
 from specc.cli.measured import WrongInputError
-from specc.cli.numbers import positive, share, tokens
+from specc.cli.numbers import positive, share
 from specc.cli.options import add_run_options
 from specc.cli.progress import progress
 from specc.cli.tables import print_table
 from specc.cli.terminal import add_format_option, print_diagnostics, print_json, say
 from specc.diagnostics import Diagnostic
-from specc.ir import CacheFormat, Execution, Quantisation, Software
-from specc.loadtest import LoadTest, LoadTestError, read_load_tests
+from specc.loadtest import LoadTest, LoadTestError
 from specc.loadtest.logs import StartLog, read_log
 from specc.loadtest.reading import LARGEST_RESULT_BYTES
 from specc.report.sections.measured import figures, shown
@@ -25,18 +32,10 @@ from specc.workspace import UnreadableError, Workspace
 from specc.writing import WriteError
 
 if TYPE_CHECKING:  # what simulates is imported where it is used
-    from specc.calibration.comparison import AskedServer
-    from specc.run.subjects import Subject
+    from specc.cli.loadtests import Subjects
     from specc.session import ChosenPlan
 
-    Subjects = Callable[[LoadTest], tuple[Subject, list[str]]]
-
 _PLANS = (".spec", ".result.json")
-_SIZES = ("tp", "pp", "dp", "ep", "dcp")
-_OF_A_SERVER = (
-    "device", "devices", "quant", "kv_cache", *_SIZES, "software", "engine_version", "execution",
-    "max_num_seqs", "max_num_batched_tokens", "max_model_len",
-)  # fmt: skip
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -86,28 +85,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "PLAN.measured.report.md and .html",
     )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where --report writes")
-    _configure_server(parser.add_argument_group("what was measured, where there is no plan"))
+    add_server_options(parser.add_argument_group("what was measured, where there is no plan"))
     add_run_options(parser)
     add_format_option(parser)
     parser.set_defaults(parser=parser)
-
-
-def _configure_server(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--model", metavar="NAME|CONFIG.json|DIR", help="the model")
-    group.add_argument("--device", metavar="NAME", help="the device")
-    group.add_argument(
-        "--devices", type=positive, metavar="N", help="devices of one instance (on A3: dies)"
-    )
-    group.add_argument("--quant", choices=[each.value for each in Quantisation])
-    group.add_argument("--kv-cache", choices=[each.value for each in CacheFormat])
-    for name in _SIZES:
-        group.add_argument(f"--{name}", type=positive, metavar="N")
-    group.add_argument("--software", choices=[each.value for each in Software])
-    group.add_argument("--engine-version", metavar="VERSION", default="")
-    group.add_argument("--execution", choices=[each.value for each in Execution])
-    for name in ("max-num-seqs", "max-num-batched-tokens", "max-model-len"):
-        group.add_argument(f"--{name}", type=tokens if "num-seqs" not in name else positive)
-    group.add_argument("--instances", type=positive, metavar="N", help="behind the load generator")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -125,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     plan, files = _split(options)
-    tests = _tests(files, options)
+    tests = load_tests(files, options.run)
     log = _read_log(options.log)
     if plan is not None:
         found, chosen = _with_plan(plan, tests, options, log)
@@ -155,7 +136,7 @@ def _split(options: argparse.Namespace) -> tuple[Path | None, list[Path]]:
         return None, [first, *others]
     if not others:
         options.parser.error("name the results of load tests after the plan")
-    given = [name for name in ("model", *_OF_A_SERVER) if getattr(options, name)]
+    given = [name for name in ("model", *OF_A_SERVER) if getattr(options, name)]
     if given:
         options.parser.error(
             f"--{given[0].replace('_', '-')} is of a server without a plan; set fields of the plan "
@@ -164,29 +145,6 @@ def _split(options: argparse.Namespace) -> tuple[Path | None, list[Path]]:
     if options.out and not options.report:
         options.parser.error("--out is where --report writes")
     return first, others
-
-
-def _tests(files: Sequence[Path], options: argparse.Namespace) -> list[LoadTest]:
-    """Return the runs in files, or the one that was asked for."""
-    try:
-        workspace = Workspace(Path.cwd())
-        found = [test for path in files for test in read_load_tests(workspace, path)]
-    except UnreadableError as error:
-        raise WrongInputError(error.diagnostic) from None
-    except LoadTestError as error:
-        raise wrong_result(error) from None
-    if options.run is None:
-        return found
-    if options.run > len(found):
-        message = f"the files have {len(found)} runs, so there is no run {options.run}"
-        raise WrongInputError(Diagnostic("E0014", message, help=f"--run 1 to --run {len(found)}"))
-    return [found[options.run - 1]]
-
-
-def wrong_result(error: LoadTestError) -> WrongInputError:
-    """Return what is wrong with a result as a diagnostic."""
-    help_ = error.help or "see 'specc explain E0014' for the files that are read"
-    return WrongInputError(Diagnostic("E0014", error.message, why=error.why, help=help_))
 
 
 def _read_log(path: Path | None) -> StartLog | None:
@@ -201,32 +159,12 @@ def _read_log(path: Path | None) -> StartLog | None:
         raise WrongInputError(error.diagnostic) from None
 
 
-def _hit(test: LoadTest, planned: float, options: argparse.Namespace) -> tuple[float, list[str]]:
-    """Return the share of cached prompt tokens, and what is assumed of it."""
-    if options.prefix_hit is not None:
-        return float(options.prefix_hit), []
-    said = test.settings.get("prefix_hit")
-    if said is not None:
-        try:
-            return share(said), []
-        except argparse.ArgumentTypeError as error:
-            message = f"'prefix_hit' of the result is no share: {error}"
-            help_ = "--prefix-hit says it instead"
-            raise WrongInputError(Diagnostic("E0014", message, help=help_)) from None
-    if planned:
-        return 0.0, [
-            f"the plan has a prefix hit of {planned:.0%}, the file says nothing of it: prompts are "
-            "taken as not cached (--prefix-hit says it)"
-        ]
-    return 0.0, []
-
-
 def _alone(
     tests: Sequence[LoadTest], options: argparse.Namespace, log: StartLog | None
 ) -> list[Comparison]:
     from specc.calibration.comparison import measured_alone
 
-    given = [name for name in ("model", *_OF_A_SERVER, "instances") if getattr(options, name)]
+    given = [name for name in ("model", *OF_A_SERVER, "instances") if getattr(options, name)]
     if given:
         flag = given[0].replace("_", "-")
         options.parser.error(f"--{flag} needs --device, --devices and --model")
@@ -237,74 +175,22 @@ def _alone(
 def _with_plan(
     path: Path, tests: Sequence[LoadTest], options: argparse.Namespace, log: StartLog | None
 ) -> "tuple[list[Comparison], ChosenPlan]":
-    from attrs import evolve
-
-    from specc.calibration.comparison import model_note, planned_subject, server_subject
     from specc.cli.options import chosen_plan
 
     plan = chosen_plan(options, path)
-    study = plan.result.study
-    if study.simulate is not None and options.instances:
-        study = evolve(study, simulate=evolve(study.simulate, instances=options.instances))
-    planned = study.workload.prefix_hit if not study.workload.is_mixed else 0.0
-
-    def subject(test: LoadTest) -> "tuple[Subject, list[str]]":
-        hit, notes = _hit(test, planned, options)
-        if plan.configuration is None:
-            return server_subject(study, test, hit), notes
-        model = study.deployment(plan.configuration.deployment).model
-        own = planned_subject(plan.plan, study, plan.configuration, test, hit)
-        return own, [*filter(None, [model_note(model, test)]), *notes]
-
-    return _compared(tests, subject, log), plan
+    return _compared(tests, subjects_of_plan(plan, options), log), plan
 
 
 def _with_flags(
     tests: Sequence[LoadTest], options: argparse.Namespace, log: StartLog | None
 ) -> list[Comparison]:
-    from specc.calibration.comparison import asked_subject, model_note
-
-    def subject(test: LoadTest) -> "tuple[Subject, list[str]]":
-        asked = _asked(options, test)
-        hit, notes = _hit(test, 0.0, options)
-        found, assumed = asked_subject(asked, test, hit)
-        return found, [*filter(None, [model_note(asked.model, test)]), *assumed, *notes]
-
-    return _compared(tests, subject, log)
-
-
-def _asked(options: argparse.Namespace, test: LoadTest) -> "AskedServer":
-    from specc.calibration.comparison import AskedServer
-    from specc.cli.models import named_model
-
-    name = options.model or test.model
-    if not name:
-        options.parser.error("the file does not name its model: --model says it")
-    devices = options.devices or int(test.settings.get("devices", "0") or 0)
-    if not devices:
-        options.parser.error("--device needs --devices: how many, of one instance")
-    return AskedServer(
-        model=named_model(name),
-        device=options.device,
-        devices=devices,
-        quant=Quantisation(options.quant) if options.quant else None,
-        kv_cache=CacheFormat(options.kv_cache) if options.kv_cache else None,
-        sizes={size: value for size in _SIZES if (value := getattr(options, size))},
-        software=Software(options.software) if options.software else None,
-        version=options.engine_version,
-        execution=Execution(options.execution) if options.execution else None,
-        max_sequences=options.max_num_seqs,
-        chunk_budget=options.max_num_batched_tokens,
-        max_model_length=options.max_model_len,
-        instances=options.instances or 1,
-    )
+    return _compared(tests, subjects_of_flags(options), log)
 
 
 def _compared(
     tests: Sequence[LoadTest], subject: "Subjects", log: StartLog | None
 ) -> list[Comparison]:
-    from specc.calibration.comparison import NotComparableError, compared
-    from specc.library import LibraryError
+    from specc.calibration.comparison import compared
     from specc.simulation.requests import TooLongError
 
     found = []
@@ -313,14 +199,10 @@ def _compared(
             for test in tests:
                 own, notes = subject(test)
                 found.append(compared(test, own, notes, log, events.advanced))
-    except LibraryError as error:
-        raise WrongInputError(error.diagnostic) from None
-    except NotComparableError as error:
-        diagnostic = Diagnostic("E0015", error.message, why=error.why, help=error.help)
-        raise WrongInputError(diagnostic) from None
     except TooLongError:
         message = "the load of the test takes longer than can be simulated"
-        raise WrongInputError(Diagnostic("E0015", message)) from None
+        help_ = "measure fewer requests, or compare a faster configuration"
+        raise WrongInputError(Diagnostic("E0015", message, help=help_)) from None
     return found
 
 

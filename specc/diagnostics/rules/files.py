@@ -154,4 +154,13 @@ RULES = (
         "templates/launch.",
         session="specc launch plan.spec --out launch --templates mine",
     ),
+    Rule(
+        "E0018",
+        "a text launches nothing that is known",
+        "import reads commands that start a server (vllm serve, python -m "
+        "vllm.entrypoints.openai.api_server, python -m sglang.launch_server), scripts with such "
+        "commands, and the user_config.json of MindIE Motor. Variables that the text sets are "
+        "filled in; flags whose values come from elsewhere are listed as not carried over.",
+        session='specc import "python server.py"',
+    ),
 )
