@@ -212,6 +212,7 @@ class Simulator:
         """Whether no time comes from elsewhere than the steps: not from a clock, nor from links."""
         clients, arrival = self.clients(at), self.subject.simulate.arrival
         waits = arrival.think or (clients is not None and self.ramp(clients))
+        waits = waits or any(instance.server.request_time for instance in self.instances)
         return clients is not None and not waits and self.subject.transfer is None
 
     @property

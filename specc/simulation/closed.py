@@ -111,8 +111,8 @@ class _Loop:
                 progress(AT_ONCE)
 
     def _served(self, request: int, time: int) -> None:
-        """Let the client think, and then send again."""
-        again = time + self.clients.think
+        """Let the client think, and then send again: when it has the last token."""
+        again = time + self.first.pool.request_time + self.clients.think
         heapq.heappush(self.events, (again, _Event.READY, self.client_of[request]))
 
     def _prefilled(self, request: int, time: int) -> None:

@@ -104,7 +104,7 @@ class Outcome:
         arrival, done = self.requests.arrival, self.done
         first = int(arrival[0])
         last = int(self.served.finish.max(initial=first))
-        span = max((last - first) / PICOSECONDS, 1e-12)
+        span = max((last - first + self.request_time) / PICOSECONDS, 1e-12)
         seen = {name: _statistics(of_metric) for name, of_metric in values.items()}
         itl = statistics_of_gaps(self.gaps)
         parts = self._parts(workload, values, seen)

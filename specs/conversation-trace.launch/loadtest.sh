@@ -48,6 +48,7 @@ case "$TOOL" in
             --metadata specc_plan=conversation-trace.spec specc_study=instances_for_the_hour specc_configuration=1 tp=2 pp=1 dp=2 software=vllm_ascend
         ;;
     aiperf)
+        unset HF_HUB_OFFLINE TRANSFORMERS_OFFLINE # with these it looks for MODEL among what was downloaded
         aiperf profile -m "$MODEL_NAME" --url "$URL" --endpoint-type completions --streaming \
             --tokenizer "$MODEL" --input-file "$REQUESTS" --custom-dataset-type mooncake_trace \
             --fixed-schedule \

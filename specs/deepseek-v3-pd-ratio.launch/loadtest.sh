@@ -44,6 +44,7 @@ case "$TOOL" in
             --metadata specc_plan=deepseek-v3-pd-ratio.spec specc_study=ratio specc_configuration=1 prefix_hit=0.130228
         ;;
     aiperf)
+        unset HF_HUB_OFFLINE TRANSFORMERS_OFFLINE # with these it looks for MODEL among what was downloaded
         aiperf profile -m "$MODEL_NAME" --url "$URL" --endpoint-type completions --streaming \
             --tokenizer "$MODEL" --input-file "$REQUESTS" --custom-dataset-type mooncake_trace \
             --fixed-schedule \

@@ -45,6 +45,7 @@ case "$TOOL" in
             --metadata specc_plan=qwen3-32b-chat.spec specc_study=server_choice specc_configuration=1 tp=4 pp=1 dp=2 software=vllm_ascend prefix_hit=0.3
         ;;
     aiperf)
+        unset HF_HUB_OFFLINE TRANSFORMERS_OFFLINE # with these it looks for MODEL among what was downloaded
         aiperf profile -m "$MODEL_NAME" --url "$URL" --endpoint-type completions --streaming \
             --tokenizer "$MODEL" --isl 2450 --isl-stddev 0 --osl 1500 --osl-stddev 0 \
             --prefix-prompt-length 1050 --num-prefix-prompts 1 \

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from specc.ir import Routing
+from specc.ir import Routing, Workload
 from specc.simulation.closed import Clients, serve_clients
 from specc.simulation.cluster import Disaggregated, Pool
 from specc.simulation.costs import PICOSECONDS, MeasuredCosts
@@ -92,6 +92,18 @@ def test_one_client_waits_for_nobody() -> None:
     outcome = serve_clients(Pool(engine(), COSTS), requests, Clients(1, think=PICOSECONDS))
     assert outcome.served.start.tolist() == outcome.requests.arrival.tolist()
     assert int(outcome.served.finish[-1]) == 20 * alone + 19 * PICOSECONDS
+
+
+def test_a_client_waits_for_the_time_beside_steps_too() -> None:
+    """Little's law: one client has one request under way all the time, HTTP and all."""
+    pool = evolve(Pool(engine(limit=4), COSTS), request_time=PICOSECONDS // 50)
+    outcome = serve_clients(pool, _plain_requests(10, 100, 5), Clients(1))
+    workload = Workload(input=100, output=5)
+    metrics = outcome.metrics(workload)
+    assert metrics.served * metrics.latency.mean == pytest.approx(1.0)
+    without = serve_clients(evolve(pool, request_time=0), _plain_requests(10, 100, 5), Clients(1))
+    gone = metrics.span - without.metrics(workload).span
+    assert gone == pytest.approx(10 * 0.02)
 
 
 def test_more_clients_than_places_wait_for_them() -> None:
