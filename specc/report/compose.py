@@ -20,7 +20,7 @@ def report(results: Results, comparisons: Sequence[Comparison] = ()) -> ReportDo
     """Return the document of a whole report, with what was measured of it."""
     closing = (block for section in CLOSING for block in section(results))
     compared = (block for section in MEASURED for block in section(comparisons))
-    blocks = (*_studies(results, SECTIONS), *compared, *closing)
+    blocks = (*compared, *_studies(results, SECTIONS), *closing)
     return ReportDocument(_title(results), blocks)
 
 

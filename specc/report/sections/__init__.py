@@ -85,7 +85,7 @@ SIMULATION_SECTIONS: tuple[Section, ...] = (
     expectations.blocks,
 )
 
-# Of load tests that were compared with it, after all studies.
+# Of load tests that were compared with it, before all studies.
 MEASURED: tuple[Callable[[Sequence[Comparison]], Iterator[ReportBlock]], ...] = (measured.blocks,)
 
 # Of the report as a whole, at its end.

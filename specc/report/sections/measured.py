@@ -71,7 +71,7 @@ def _sentence(found: Comparison) -> str:
         "": "",
     }[found.verdict]
     return (
-        f"{tool} sent {found.load} for {found.duration:,.4g} s: {found.requests:,} requests of "
+        f"{tool}, {found.load}, {found.duration:,.4g} s: {found.requests:,} requests of "
         f"{found.input:,.4g} prompt and {found.output:,.4g} output tokens succeeded, {failed} "
         f"failed. {verdict}"
     ).rstrip()
