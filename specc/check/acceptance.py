@@ -1,6 +1,6 @@
 """`acceptance_from("result.json")`: how often drafts were accepted in a load test."""
 
-from specc.check.convert import Sourced, convert
+from specc.check.convert import FromFile, convert
 from specc.check.evaluate import Called
 from specc.check.problems import ProblemError, problem
 from specc.ir.vocabulary import NumberType, TextType
@@ -11,7 +11,7 @@ from specc.workspace import UnreadableError, Workspace
 _TOKENS = NumberType(DIMENSIONLESS, whole=True, at_least=1, at_most=32)
 
 
-def acceptance_of(call: Called, workspace: Workspace) -> Sourced:
+def acceptance_of(call: Called, workspace: Workspace) -> FromFile:
     """Return the share of steps in which the first, second, … drafted token was accepted.
 
     A file that has the mean alone needs `tokens`: as many were drafted, and each is accepted with
@@ -52,7 +52,7 @@ def acceptance_of(call: Called, workspace: Workspace) -> Sourced:
             else "vllm bench serve writes it of a server with speculative decoding, and aiperf "
             "beside server_metrics_export.json",
         )
-    return Sourced(found, f"a load test, {name}")
+    return FromFile(found, f"a load test, {name}")
 
 
 def _acceptance(test: LoadTest, count: int | None) -> tuple[float, ...]:

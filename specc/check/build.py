@@ -8,7 +8,7 @@ import attrs
 from attrs import Factory, define
 
 from specc.check import rules
-from specc.check.convert import Several, Sourced, convert, to_number
+from specc.check.convert import FromFile, Several, convert, to_number
 from specc.check.evaluate import Called, Evaluator, Items, Symbol, Value, kind_of
 from specc.check.former_values import replace_former_values
 from specc.check.merge import MergedBlock, inherited, is_without, merge
@@ -635,7 +635,7 @@ def _put(name: str, value: Any, values: dict[str, Any]) -> None:
     if isinstance(value, Several):
         values["tried"] = (*values.get("tried", ()), (name, value.values))
         value = value.values[0]
-    if isinstance(value, Sourced):  # unless the block says another source
+    if isinstance(value, FromFile):  # unless the block says another source
         values["source"] = value.source
         value = value.values
     values[name] = value

@@ -97,7 +97,7 @@ class Several:
 
 
 @frozen(eq=False)
-class Sourced:
+class FromFile:
     """Numbers that a file gives, and which file."""
 
     values: tuple[float, ...]

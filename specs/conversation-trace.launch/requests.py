@@ -2,8 +2,10 @@
 
 Usage: python3 requests.py TRACE > requests.jsonl
 
-Written by specc 0.1.0 from conversation-trace.spec, study instances_for_the_hour. A replay needs names of blocks (hash_ids): vllm bench
-serve makes the prompt of a request from them, and sends none where they are missing.
+A replay needs names of blocks (hash_ids): vllm bench serve makes the prompt of a request from
+them, and sends none where they are missing.
+
+Written by specc 0.1.0 from conversation-trace.spec, study instances_for_the_hour.
 """
 
 import csv
@@ -23,6 +25,7 @@ COLUMNS = (  # of time, prompt and output, and the seconds of a unit of time
 
 
 def rows(path):
+    """Return the rows of a trace: JSON lines, or a table with a header."""
     with open(path, encoding="utf-8") as file:
         if path.endswith((".jsonl", ".json")):
             return [json.loads(line) for line in file if line.strip()]
@@ -30,12 +33,14 @@ def rows(path):
 
 
 def seconds(value, unit):
+    """Return a time of a trace in seconds; unit None: it is a date."""
     if unit is None:
         return datetime.datetime.fromisoformat(str(value)[:26]).timestamp()
     return float(value) * unit
 
 
 def main(path):
+    """Print a line for each request."""
     found = rows(path)
     time, prompt, output, unit = next(names for names in COLUMNS if names[0] in found[0])
     kept = [row for row in found if int(float(row[output])) > 0]

@@ -13,9 +13,11 @@ from attrs import frozen
 
 from specc.engines.versions import release_of
 from specc.ir import Software
+from specc.reading import read_bytes
 from specc.records import Record
 
 _FOLDER = Path(__file__).parent
+_MOST = 1 << 20
 # The packages whose flags an engine has: its own, and that of which it is a plugin.
 PACKAGES: Mapping[Software, tuple[str, ...]] = {
     Software.VLLM: ("vllm",),
@@ -92,6 +94,6 @@ def _merged(found: list[dict[str, dict[str, str]]], name: str) -> dict[str, str]
 
 
 def _read(package: str, version: str) -> dict[str, dict[str, str]]:
-    text = (_FOLDER / f"{package}-{version}.json").read_text(encoding="utf-8")
-    found: dict[str, dict[str, str]] = json.loads(text)
+    data = read_bytes(_FOLDER / f"{package}-{version}.json", _MOST)
+    found: dict[str, dict[str, str]] = json.loads(data)
     return found

@@ -22,7 +22,7 @@ class CannotLaunchError(ValueError):
 
 
 @frozen(eq=False, repr=False)
-class Setting(Record):
+class LaunchSetting(Record):
     """A flag or a variable of an engine.
 
     Attributes:

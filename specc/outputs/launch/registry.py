@@ -18,7 +18,7 @@ ENGINES: dict[Software, ModuleType] = {
 
 
 @frozen(eq=False, repr=False)
-class Target(Record):
+class LaunchTarget(Record):
     """A way to launch.
 
     Attributes:
@@ -33,10 +33,14 @@ class Target(Record):
 
 
 TARGETS = (
-    Target("shell", "a script for each server", scripts.shell),
-    Target("compose", "a compose file for one server", scripts.compose),
-    Target("kubernetes", "a manifest, LeaderWorkerSet for several servers", scripts.kubernetes),
-    Target("motor", "user_config.json of MindIE Motor, for prefill and decode apart", motor.files),
+    LaunchTarget("shell", "a script for each server", scripts.shell),
+    LaunchTarget("compose", "a compose file for one server", scripts.compose),
+    LaunchTarget(
+        "kubernetes", "a manifest, LeaderWorkerSet for several servers", scripts.kubernetes
+    ),
+    LaunchTarget(
+        "motor", "user_config.json of MindIE Motor, for prefill and decode apart", motor.files
+    ),
 )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from specc.engines import scheduling_of
 from specc.ir import Phase, Quantisation, Queue, Scheduler
-from specc.outputs.launch.base import CannotLaunchError, Group, LaunchPlan, Setting
+from specc.outputs.launch.base import CannotLaunchError, Group, LaunchPlan, LaunchSetting
 
 _SEED = "1024"
 _PROMPTS = 256  # that a rank which prefills has begun, as the default of the engine on NPUs
@@ -23,7 +23,7 @@ _CHECKPOINT = {  # formats that a checkpoint of msModelSlim has on NPUs
 }
 
 
-def settings_of(plan: LaunchPlan, group: Group) -> tuple[Setting, ...]:
+def settings_of(plan: LaunchPlan, group: Group) -> tuple[LaunchSetting, ...]:
     """Return the flags of an instance, without those of addresses and of its place.
 
     Raises:
@@ -43,26 +43,26 @@ def settings_of(plan: LaunchPlan, group: Group) -> tuple[Setting, ...]:
     return found
 
 
-def _layout(_plan: LaunchPlan, group: Group) -> Iterator[Setting]:
+def _layout(_plan: LaunchPlan, group: Group) -> Iterator[LaunchSetting]:
     layout = group.instance.layout
     why = f"the layout: {group.instance.parallel}"
-    yield Setting("--tensor-parallel-size", str(layout.tp), why)
+    yield LaunchSetting("--tensor-parallel-size", str(layout.tp), why)
     if layout.pp > 1:
-        yield Setting("--pipeline-parallel-size", str(layout.pp), why)
+        yield LaunchSetting("--pipeline-parallel-size", str(layout.pp), why)
     if layout.dcp > 1:
-        yield Setting("--decode-context-parallel-size", str(layout.dcp), why)
+        yield LaunchSetting("--decode-context-parallel-size", str(layout.dcp), why)
     if layout.ep > 1:
         why = (
             f"EP = {layout.ep}: experts lie on all ranks of TP and DP; there is no size of its own"
         )
-        yield Setting("--enable-expert-parallel", None, why)
+        yield LaunchSetting("--enable-expert-parallel", None, why)
 
 
-def _limits(plan: LaunchPlan, group: Group) -> Iterator[Setting]:
+def _limits(plan: LaunchPlan, group: Group) -> Iterator[LaunchSetting]:
     engine, new = group.instance.engine, 1 + group.instance.engine.drafted
     sequences = engine.max_sequences * group.instance.layout.pp
     longest = min(one.instance.engine.max_model_length for one in plan.groups)
-    yield Setting(
+    yield LaunchSetting(
         "--max-model-len",
         str(longest),
         "tokens of prompt and output together that the model takes and the KV cache holds",
@@ -74,22 +74,22 @@ def _limits(plan: LaunchPlan, group: Group) -> Iterator[Setting]:
     if group.phase is Phase.PREFILL:
         sequences = max(sequences, _PROMPTS)
         why = "the tokens of a step limit its prompts, as planned, not their number"
-    yield Setting("--max-num-seqs", str(sequences), why)
+    yield LaunchSetting("--max-num-seqs", str(sequences), why)
     budget = engine.chunk_budget
     why = "new tokens of a step, as planned"
     if group.phase is Phase.DECODE:
         budget, why = sequences * new, "a step decodes only: sequences times (1 + drafted tokens)"
-    yield Setting("--max-num-batched-tokens", str(max(budget, sequences * new)), why)
+    yield LaunchSetting("--max-num-batched-tokens", str(max(budget, sequences * new)), why)
     threshold = group.deployment.engine.long_prefill_token_threshold
     if threshold is not None:
         why = "most new tokens of one prompt in a step, as planned"
-        yield Setting("--long-prefill-token-threshold", str(threshold), why)
-    yield Setting("--block-size", str(engine.block_size), "tokens of a block of the KV cache")
+        yield LaunchSetting("--long-prefill-token-threshold", str(threshold), why)
+    yield LaunchSetting("--block-size", str(engine.block_size), "tokens of a block of the KV cache")
 
 
-def _memory(_plan: LaunchPlan, group: Group) -> Iterator[Setting]:
+def _memory(_plan: LaunchPlan, group: Group) -> Iterator[LaunchSetting]:
     share, why = memory_share(group)
-    yield Setting("--gpu-memory-utilization", share, why)
+    yield LaunchSetting("--gpu-memory-utilization", share, why)
 
 
 def memory_share(group: Group) -> tuple[str, str]:
@@ -110,20 +110,20 @@ def memory_share(group: Group) -> tuple[str, str]:
     return f"{int(share * 1000) / 1000:g}", f"share of the memory of a device: {why}"
 
 
-def _formats(_plan: LaunchPlan, group: Group) -> Iterator[Setting]:
+def _formats(_plan: LaunchPlan, group: Group) -> Iterator[LaunchSetting]:
     deployment = group.deployment
     if group.is_npu and deployment.usual_format in _CHECKPOINT:
         why = f"{deployment.usual_format.value}: a checkpoint of msModelSlim says its own formats"
-        yield Setting("--quantization", "ascend", why)
+        yield LaunchSetting("--quantization", "ascend", why)
     elif deployment.usual_format is Quantisation.FP8 and deployment.model.weights is None:
         why = "fp8: weights of 16 bits are converted when they are loaded"
-        yield Setting("--quantization", "fp8", why)
+        yield LaunchSetting("--quantization", "fp8", why)
     cache = deployment.formats.kv_cache.value
     if not group.is_npu and cache != "bf16":
-        yield Setting("--kv-cache-dtype", cache, "the format of the KV cache, as planned")
+        yield LaunchSetting("--kv-cache-dtype", cache, "the format of the KV cache, as planned")
 
 
-def _scheduling(plan: LaunchPlan, group: Group) -> Iterator[Setting]:
+def _scheduling(plan: LaunchPlan, group: Group) -> Iterator[LaunchSetting]:
     engine, workload = group.deployment.engine, plan.study.workload
     drafts = group.instance.engine.drafted > 0
     known = scheduling_of(
@@ -135,47 +135,47 @@ def _scheduling(plan: LaunchPlan, group: Group) -> Iterator[Setting]:
     )
     if group.phase is Phase.DECODE:
         why = "prompts come with their cache; as in the guides"
-        yield Setting("--no-enable-prefix-caching", None, why)
+        yield LaunchSetting("--no-enable-prefix-caching", None, why)
     elif workload.has_hits or known.prefix_caching:
         hits = "the plan counts on hits in the prefix cache"
         why = hits if workload.has_hits else "as simulated"
-        yield Setting("--enable-prefix-caching", None, why)
+        yield LaunchSetting("--enable-prefix-caching", None, why)
     else:
-        yield Setting("--no-enable-prefix-caching", None, "as simulated")
+        yield LaunchSetting("--no-enable-prefix-caching", None, "as simulated")
     if not drafts:
         name = "--async-scheduling" if known.async_scheduling else "--no-async-scheduling"
-        yield Setting(name, None, "as simulated")
+        yield LaunchSetting(name, None, "as simulated")
     if engine.queue is Queue.PRIORITY:
-        yield Setting("--scheduling-policy", "priority", "classes have priorities")
+        yield LaunchSetting("--scheduling-policy", "priority", "classes have priorities")
 
 
-def _drafts(plan: LaunchPlan, group: Group) -> Iterator[Setting]:
+def _drafts(plan: LaunchPlan, group: Group) -> Iterator[LaunchSetting]:
     engine = group.instance.engine
     if not engine.drafted:
         decode = plan.groups[-1].instance.engine
         if group.phase is Phase.PREFILL and decode.drafted and decode.draft_model is None:
             value: dict[str, Any] = {"method": "mtp", "num_speculative_tokens": 1}
             why = "decode drafts: the cache of its draft layers comes from here"
-            yield Setting("--speculative-config", json.dumps(value), why)
+            yield LaunchSetting("--speculative-config", json.dumps(value), why)
         return
     if engine.draft_model is None:
         value = {"method": "mtp", "num_speculative_tokens": engine.drafted}
         tokens = "1 drafted token" if engine.drafted == 1 else f"{engine.drafted} drafted tokens"
         why = f"{tokens} a step by the model's own layers, as planned"
-        yield Setting("--speculative-config", json.dumps(value), why)
+        yield LaunchSetting("--speculative-config", json.dumps(value), why)
     else:
         value = {"method": "draft_model", "num_speculative_tokens": engine.drafted, "model": ""}
         text = json.dumps(value).replace('"model": ""', '"model": "\'"$DRAFT_MODEL"\'"')
         why = f"{engine.drafted} tokens a step drafted by {engine.draft_model}, as planned"
         mounted = json.dumps({**value, "model": "/draft"})
-        yield Setting("--speculative-config", f"'{text}'", why, raw=True, mounted=mounted)
+        yield LaunchSetting("--speculative-config", f"'{text}'", why, raw=True, mounted=mounted)
 
 
-def _graphs(_plan: LaunchPlan, group: Group) -> Iterator[Setting]:
+def _graphs(_plan: LaunchPlan, group: Group) -> Iterator[LaunchSetting]:
     engine = group.instance.engine
     if engine.execution == "eager" or group.phase is Phase.PREFILL:
         why = "as planned" if engine.execution == "eager" else "steps of prompts are not captured"
-        yield Setting("--enforce-eager", None, why)
+        yield LaunchSetting("--enforce-eager", None, why)
     elif group.is_npu:
         value = {
             "cudagraph_mode": "FULL_DECODE_ONLY",
@@ -183,7 +183,7 @@ def _graphs(_plan: LaunchPlan, group: Group) -> Iterator[Setting]:
                 engine.max_sequences * group.instance.layout.pp, 1 + engine.drafted
             ),
         }
-        yield Setting(
+        yield LaunchSetting(
             "--compilation-config",
             json.dumps(value),
             "decode steps run as captured graphs, up to the full batch"
@@ -204,13 +204,13 @@ def capture_sizes(sequences: int, new: int) -> list[int]:
     return [new * n for n in (*sizes, sequences)]
 
 
-def _more(plan: LaunchPlan, group: Group) -> Iterator[Setting]:
+def _more(plan: LaunchPlan, group: Group) -> Iterator[LaunchSetting]:
     own = dict(_additional(group))
     if own:
         reasons = "; ".join(dict.fromkeys(_WHY[name] for name in own))
-        yield Setting("--additional-config", json.dumps(own), reasons)
-    yield Setting("--seed", _SEED, "the same seed on all ranks")
-    yield Setting("--served-model-name", plan.deployment.model.name, "what clients ask for")
+        yield LaunchSetting("--additional-config", json.dumps(own), reasons)
+    yield LaunchSetting("--seed", _SEED, "the same seed on all ranks")
+    yield LaunchSetting("--served-model-name", plan.deployment.model.name, "what clients ask for")
 
 
 _WHY: Mapping[str, str] = {

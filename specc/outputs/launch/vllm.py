@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from specc.outputs.launch.base import CannotLaunchError, Group, LaunchPlan, Setting
+from specc.outputs.launch.base import CannotLaunchError, Group, LaunchPlan, LaunchSetting
 
 RESOURCE = "nvidia.com/gpu"
 
@@ -13,7 +13,7 @@ def image(group: Group) -> str:
     return f"vllm/vllm-openai:v{group.flags.version}"
 
 
-def environment(plan: LaunchPlan, group: Group) -> Iterator[Setting]:
+def environment(plan: LaunchPlan, group: Group) -> Iterator[LaunchSetting]:
     """Yield the variables of an engine: none but those of addresses."""
     yield from ()
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from specc.ir import Phase
-from specc.outputs.launch.base import CannotLaunchError, Group, LaunchPlan, Setting
+from specc.outputs.launch.base import CannotLaunchError, Group, LaunchPlan, LaunchSetting
 
 PROXY = "examples/disaggregated_prefill_v1/load_balance_proxy_server_example.py"
 CONNECTOR = "MooncakeConnectorV1"
@@ -35,18 +35,22 @@ def _ending(group: Group) -> str | None:
     return "" if "_a2_" in device.name else None
 
 
-def environment(plan: LaunchPlan, group: Group) -> Iterator[Setting]:
+def environment(plan: LaunchPlan, group: Group) -> Iterator[LaunchSetting]:
     """Yield the variables of an engine, without those of addresses."""
-    yield Setting("OMP_PROC_BIND", "false", "the engine binds its threads itself")
-    yield Setting("OMP_NUM_THREADS", "10", "threads of a rank, as in the guides")
-    yield Setting("PYTORCH_NPU_ALLOC_CONF", "expandable_segments:True", "less fragmentation")
-    yield Setting("TASK_QUEUE_ENABLE", "1", "operators are launched by a second thread")
-    yield Setting("HCCL_OP_EXPANSION_MODE", "AIV", "collectives are scheduled on vector cores")
+    yield LaunchSetting("OMP_PROC_BIND", "false", "the engine binds its threads itself")
+    yield LaunchSetting("OMP_NUM_THREADS", "10", "threads of a rank, as in the guides")
+    yield LaunchSetting("PYTORCH_NPU_ALLOC_CONF", "expandable_segments:True", "less fragmentation")
+    yield LaunchSetting("TASK_QUEUE_ENABLE", "1", "operators are launched by a second thread")
+    yield LaunchSetting(
+        "HCCL_OP_EXPANSION_MODE", "AIV", "collectives are scheduled on vector cores"
+    )
     if group.instance.layout.ep > 1 or group.phases_apart:
         why = f"MiB of a buffer of HCCL, as in the guides for {_TITLES[group.phase]}"
-        yield Setting("HCCL_BUFFSIZE", _BUFFER[group.phase], why)
+        yield LaunchSetting("HCCL_BUFFSIZE", _BUFFER[group.phase], why)
     if group.flags.version.startswith("0.18") and group.instance.engine.sequence_parallel:
-        yield Setting("VLLM_ASCEND_ENABLE_FLASHCOMM1", "1", "sequence parallelism, as planned")
+        yield LaunchSetting(
+            "VLLM_ASCEND_ENABLE_FLASHCOMM1", "1", "sequence parallelism, as planned"
+        )
 
 
 _TITLES = {
