@@ -171,5 +171,4 @@ def _told() -> Iterator[None]:
     except LibraryError as error:
         raise WrongInputError(error.diagnostic) from None
     except NotComparableError as error:
-        diagnostic = Diagnostic("E0015", error.message, why=error.why, help=error.help)
-        raise WrongInputError(diagnostic) from None
+        raise WrongInputError(error.diagnostic("E0015")) from None

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from specc.cli.numbers import positive
 from specc.session import ChosenPlan, Session, chosen_in_results, chosen_of
 
 
@@ -42,6 +43,19 @@ def add_allow_path_option(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="a folder outside of the git repository that its specs may read from (repeatable)",
+    )
+
+
+def add_choice_options(parser: argparse._ActionsContainer) -> None:
+    """Add what chooses a configuration of a plan; see `chosen_plan`."""
+    parser.add_argument(
+        "--study", metavar="NAME", help="the study of the plan (default: the first)"
+    )
+    parser.add_argument(
+        "--configuration",
+        type=positive,
+        metavar="N",
+        help="the configuration in the report's table (default: the recommended one)",
     )
 
 

@@ -7,6 +7,7 @@ of diagnostics.
 """
 
 from specc.diagnostics.diagnostic import Diagnostic, Label
+from specc.diagnostics.explained import ExplainedError
 from specc.diagnostics.fix import Fix, Help
 from specc.diagnostics.severity import Severity
 from specc.diagnostics.span import Source, Span
@@ -15,6 +16,7 @@ from specc.diagnostics.visible import visible, visible_json, visible_line
 
 __all__ = [
     "Diagnostic",
+    "ExplainedError",
     "Fix",
     "Help",
     "Label",

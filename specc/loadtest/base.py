@@ -12,6 +12,7 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
+from specc.diagnostics import ExplainedError
 from specc.records import Record
 from specc.units import Seconds, Tokens
 
@@ -23,14 +24,8 @@ _MOST_OFF = 10.0
 _CHUNK_OF_SEVERAL = 1.15
 
 
-class LoadTestError(ValueError):
+class LoadTestError(ExplainedError):
     """A file that cannot be used as the result of a load test, and what would help."""
-
-    def __init__(self, message: str, help: str = "", why: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.help = help
-        self.why = why
 
 
 @frozen(kw_only=True, eq=False, repr=False)

@@ -6,6 +6,7 @@ from attrs import evolve, frozen
 
 from specc import library
 from specc.calibration.comparison.sent import sent_load, workload_of
+from specc.diagnostics import ExplainedError
 from specc.engines import launch_problem, with_defaults
 from specc.ir import (
     CacheFormat,
@@ -34,14 +35,8 @@ from specc.run.subjects import Part, Subject
 from specc.serving import Server, choose_budget
 
 
-class NotComparableError(ValueError):
+class NotComparableError(ExplainedError):
     """A test that is not of the configuration it is compared with; carries what would help."""
-
-    def __init__(self, message: str, help: str = "", why: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.help = help
-        self.why = why
 
 
 @frozen(kw_only=True, eq=False, repr=False)

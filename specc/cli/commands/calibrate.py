@@ -24,8 +24,8 @@ from specc.cli.measured import (
     read_tables,
     table_problem,
 )
-from specc.cli.numbers import positive, share
-from specc.cli.options import add_run_options
+from specc.cli.numbers import share
+from specc.cli.options import add_choice_options, add_run_options
 from specc.cli.tables import print_table
 from specc.cli.terminal import add_format_option, print_diagnostics, print_json, say
 from specc.diagnostics import Diagnostic, visible_line
@@ -78,10 +78,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     own = parser.add_argument_group("what served the load tests of --served")
     own.add_argument("--plan", type=Path, metavar="PLAN", help="a spec, or its .result.json")
-    own.add_argument("--study", metavar="NAME", help="the study of it (default: the first)")
-    own.add_argument(
-        "--configuration", type=positive, metavar="N", help="its configuration (the recommended)"
-    )
+    add_choice_options(own)
     own.add_argument("--prefix-hit", type=share, metavar="SHARE", help="as in specc compare")
     add_server_options(own, device=False)
     add_run_options(parser)

@@ -17,7 +17,7 @@ from specc.cli.loadtests import (
 )
 from specc.cli.measured import WrongInputError
 from specc.cli.numbers import positive, share
-from specc.cli.options import add_run_options
+from specc.cli.options import add_choice_options, add_run_options
 from specc.cli.progress import progress
 from specc.cli.tables import print_table
 from specc.cli.terminal import add_format_option, print_diagnostics, print_json, say
@@ -58,15 +58,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="a spec or its .result.json, then results: files or folders of vllm bench serve, "
         "guidellm, aiperf, evalscope perf, ais_bench or sglang.bench_serving",
     )
-    parser.add_argument(
-        "--study", metavar="NAME", help="the study of the plan (default: the first)"
-    )
-    parser.add_argument(
-        "--configuration",
-        type=positive,
-        metavar="N",
-        help="the configuration in the report's table (default: the recommended one)",
-    )
+    add_choice_options(parser)
     parser.add_argument(
         "--prefix-hit",
         type=share,

@@ -5,8 +5,7 @@ import os
 from pathlib import Path
 
 from specc.cli.codes import Exit
-from specc.cli.numbers import positive
-from specc.cli.options import add_run_options, chosen_plan
+from specc.cli.options import add_choice_options, add_run_options, chosen_plan
 from specc.cli.terminal import add_format_option, print_diagnostics, print_json, say
 from specc.diagnostics import Diagnostic
 from specc.session import SpecError
@@ -25,13 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.epilog = "example: specc launch plan.spec --target shell --out launch"
     parser.add_argument("plan", type=Path, metavar="PLAN", help="a spec, or its .result.json")
-    parser.add_argument("--study", metavar="NAME", help="the study (default: the first)")
-    parser.add_argument(
-        "--configuration",
-        type=positive,
-        metavar="N",
-        help="the configuration in the report's table (default: the recommended one)",
-    )
+    add_choice_options(parser)
     parser.add_argument(
         "--target",
         choices=[target.name for target in TARGETS],
@@ -64,8 +57,7 @@ def run(options: argparse.Namespace) -> int:
     except WriteError as error:
         print_diagnostics([error.diagnostic], options.format)
     except CannotLaunchError as error:
-        diagnostic = Diagnostic("E0016", error.message, why=error.why, help=error.help)
-        print_diagnostics([diagnostic], options.format)
+        print_diagnostics([error.diagnostic("E0016")], options.format)
     except WrongTemplateError as error:
         diagnostic = Diagnostic("E0017", error.message, help=error.help)
         print_diagnostics([diagnostic], options.format)

@@ -5,20 +5,15 @@ from functools import cached_property
 
 from attrs import define, frozen
 
+from specc.diagnostics import ExplainedError
 from specc.engines.flags import FlagList, UnknownFlagsError, flags_of
 from specc.ir import Deployment, Device, Phase, Software, Study, Vendor
 from specc.records import Record
 from specc.results import Configuration, Header, Instance
 
 
-class CannotLaunchError(ValueError):
+class CannotLaunchError(ExplainedError):
     """A configuration that no files can be written for, and what would help."""
-
-    def __init__(self, message: str, help: str = "", why: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.help = help
-        self.why = why
 
 
 @frozen(eq=False, repr=False)
