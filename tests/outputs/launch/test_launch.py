@@ -147,6 +147,20 @@ def test_manifests_are_right_by_the_schemas_of_kubernetes(plans, name) -> None:
     assert kinds[0] == ("StatefulSet" if "pd-ratio" in name else "Deployment")
 
 
+# What depends on the server a script runs on, which the scripts themselves say.
+_OF_THE_PLACE = {"--host", "--port", "--headless", "--data-parallel-start-rank"}
+_OF_THE_PLACE |= {f"--data-parallel-{name}" for name in ("rank", "address", "rpc-port")}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_readme_has_a_reason_for_each_flag(plans, name) -> None:
+    files = launch_files(plans[name], "shell")
+    servers = [text for file, text in files.items() if "exec vllm serve" in text]
+    written = set.union(*(flags_in(text) for text in servers)) - _OF_THE_PLACE
+    reasons = re.findall(r"(?m)^\| `(--[a-z0-9-]+)` \| .* \| (.+) \|$", files["README.md"])
+    assert written == {flag for flag, _ in reasons}
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_folders_beside_the_reports_are_current(plans, name) -> None:
     folder = ROOT / "specs" / f"{name}.launch"
