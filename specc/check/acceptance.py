@@ -40,6 +40,14 @@ def acceptance_of(call: Called, workspace: Workspace) -> FromFile:
             f"'{name}' has {len(tests)} runs, and one says the acceptance",
             help="name the file of one run",
         )
+    mean = tests[0].tokens_per_step
+    if count is not None and not tests[0].acceptance and mean is not None and mean > count + 1.01:
+        raise problem(
+            tokens[1] if tokens is not None else span,
+            "E0014",
+            f"'{name}' has {mean:.4g} tokens a step, more than {count} drafted tokens can give",
+            help="name as many tokens as the server drafted",
+        )
     found = _acceptance(tests[0], count)
     if not found:
         raise problem(
@@ -60,7 +68,7 @@ def _acceptance(test: LoadTest, count: int | None) -> tuple[float, ...]:
         return test.acceptance[:count]
     if count is None or test.tokens_per_step is None:
         return ()
-    return with_mean(count, test.tokens_per_step - 1)
+    return with_mean(count, min(count, test.tokens_per_step - 1))
 
 
 def with_mean(count: int, mean: float) -> tuple[float, ...]:

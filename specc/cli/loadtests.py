@@ -103,7 +103,8 @@ def asked_server(options: argparse.Namespace, test: LoadTest) -> "AskedServer":
     name = options.model or test.model
     if not name:
         options.parser.error("the file does not name its model: --model says it")
-    devices = options.devices or int(test.settings.get("devices", "0") or 0)
+    said = test.settings.get("devices", "")
+    devices = options.devices or (int(said) if said.isascii() and said.isdigit() else 0)
     if not devices:
         options.parser.error("--device needs --devices: how many, of one instance")
     return AskedServer(
@@ -127,11 +128,19 @@ def subjects_of_plan(plan: "ChosenPlan", options: argparse.Namespace) -> "Subjec
     """Return what makes subjects of tests of a configuration; they may raise WrongInputError."""
     from attrs import evolve
 
-    from specc.calibration.comparison import model_note, planned_subject, server_subject
+    from specc.calibration.comparison import (
+        model_note,
+        plan_note,
+        planned_subject,
+        server_subject,
+    )
 
     study = plan.result.study
     if study.simulate is not None and options.instances:
         study = evolve(study, simulate=evolve(study.simulate, instances=options.instances))
+    number = None
+    if plan.configuration is not None:
+        number = plan.result.configurations.index(plan.configuration) + 1
     planned = study.workload.prefix_hit if not study.workload.is_mixed else 0.0
 
     def subject(test: LoadTest) -> "tuple[Subject, list[str]]":
@@ -141,7 +150,8 @@ def subjects_of_plan(plan: "ChosenPlan", options: argparse.Namespace) -> "Subjec
                 return server_subject(study, test, hit), notes
             model = study.deployment(plan.configuration.deployment).model
             own = planned_subject(plan.plan, study, plan.configuration, test, hit)
-            return own, [*filter(None, [model_note(model, test)]), *notes]
+            other = plan_note(plan.results.header.spec, number, test)
+            return own, [*filter(None, [model_note(model, test), other]), *notes]
 
     return subject
 

@@ -84,11 +84,16 @@ def _statements(text: str) -> Iterator[str]:
         raise ValueError("a quote is not closed")
 
 
+# What ends a command, or sends what it prints: a word of its own, or the start of one.
+_END = re.compile(r"&&?|\|\|?|;|[012&]?>>?.*", re.S)
+
+
 def _split(line: str) -> list[str]:
+    """Return the words of a statement up to what ends its command that launches a server."""
     words = shlex.split(line)
-    ends = [n for n, word in enumerate(words) if word in ("&", "|", ";", ">", "2>&1", "&&")]
-    # What a command is sent to is none of it; what comes before && may set nothing we need.
-    return words[: ends[0]] if ends and "serve" in words[: ends[0]] else words
+    ends = [n for n, word in enumerate(words) if _END.fullmatch(word)]
+    end = next((n for n in ends if _server(words[:n]) is not None), None)
+    return words[:end]
 
 
 def _server(words: list[str]) -> tuple[str, list[str]] | None:

@@ -127,4 +127,10 @@ def _lay_out(found: Imported, sizes: Mapping[str, int], *, attention: bool) -> N
     elif attention:
         found.ep = True
     if "running" in sizes:
-        found.fields["engine.max_sequences"] = str(max(1, sizes["running"] // dp))
+        own = max(1, sizes["running"] // dp)
+        found.fields["engine.max_sequences"] = str(own)
+        if own * dp != sizes["running"]:
+            found.lose(
+                f"--max-running-requests {sizes['running']}",
+                f"{dp} data-parallel ranks share it, and a plan gives each {own}",
+            )

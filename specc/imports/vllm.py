@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from specc.diagnostics import did_you_mean
+from specc.diagnostics import nearest
 from specc.engines.flags import flags_of
 from specc.imports.base import Imported
 from specc.ir import Software
@@ -55,6 +55,7 @@ _ALIASES = {
     "-ep": "--enable-expert-parallel",
     "-sc": "--speculative-config",
     "-cc": "--compilation-config",
+    "-q": "--quantization",
     "--model": "--model",
 }
 _ASCEND = re.compile(r"ASCEND|HCCL|_NPU_")
@@ -66,6 +67,7 @@ _SIZES = {
 }
 _FORMATS = {"fp8": "fp8", "awq": "w4a16", "gptq": "w4a16", "awq_marlin": "w4a16",
             "gptq_marlin": "w4a16", "mxfp4": "mxfp4"}  # fmt: skip
+_MOST = 10**9
 _UNITS = {"k": 10**3, "m": 10**6, "g": 10**9, "K": 2**10, "M": 2**20, "G": 2**30}
 
 
@@ -82,8 +84,16 @@ def pairs(words: tuple[str, ...]) -> Iterator[tuple[str, str | None]]:
         name = _ALIASES.get(name, name)
         if name.startswith("--"):
             name = name.replace("_", "-")
-        if equals:
+        name, dot, key = name.partition(".")
+        if dot and not equals and place < len(words):
+            value = words[place]
+            place += 1
+        if dot:  # a key of an object
+            yield name, json.dumps({key.replace("-", "_"): _of_text(value)})
+        elif equals:
             yield name, value
+        elif name.startswith("-O"):
+            yield name, None
         elif place < len(words) and not _is_flag(words[place]):
             yield name, words[place]
             place += 1
@@ -91,8 +101,16 @@ def pairs(words: tuple[str, ...]) -> Iterator[tuple[str, str | None]]:
             yield name, None
 
 
+def _of_text(value: str | None) -> Any:
+    """Return what a text says as JSON, or the text itself."""
+    try:
+        return json.loads(value or "")
+    except ValueError:
+        return value
+
+
 def _is_flag(word: str) -> bool:
-    return word.startswith("--") or word in _ALIASES
+    return word.startswith(("--", "-O")) or word in _ALIASES
 
 
 def read(words: tuple[str, ...], variables: Mapping[str, str]) -> Imported:
@@ -116,11 +134,20 @@ def read(words: tuple[str, ...], variables: Mapping[str, str]) -> Imported:
                 setattr(found, _SIZES[name], number)
         elif name in _FIELDS:
             _FIELDS[name](found, name, value)
-        elif name in known:
+        elif name in known or name.startswith("-O"):
             found.lose(_shown(name, value), "a plan has no field for it")
         else:
-            near = did_you_mean(name, known, "flag").text
-            found.lose(_shown(name, value), f"no flag that is known; {near}")
+            near = nearest(name, known)
+            found.lose(
+                _shown(name, value),
+                "no flag that is known" + (f"; did you mean '{near}'?" if near else ""),
+            )
+    sequences, stages = int(found.fields.get("engine.max_sequences", 0)), found.pp or 1
+    if sequences % stages:
+        found.lose(
+            f"--max-num-seqs {sequences}",
+            f"{stages} pipeline stages share it, and a plan gives each {sequences // stages or 1}",
+        )
     for flag, size in _SIZES.items():
         if getattr(found, size) is not None:  # --kv-transfer-config says it, too
             found.lost = [note for note in found.lost if not note.startswith(f"{flag} $")]
@@ -155,8 +182,8 @@ def whole(found: Imported, name: str, value: str | None) -> int | None:
     text = (value or "").strip()
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([kKmMgG]?)", text)
     number = float(match[1]) * _UNITS.get(match[2], 1) if match else 0.0
-    if number < 1 or number != int(number):
-        found.lose(_shown(name, value), "it is no number of at least 1")
+    if not 1 <= number <= _MOST or number != int(number):
+        found.lose(_shown(name, value), f"it is no whole number from 1 to {_MOST}")
         return None
     return int(number)
 

@@ -94,6 +94,8 @@ def _load(said: Fields) -> SentLoad:
         return SentLoad(process="burst")
     phase = Fields(own[-1], f"{said.where}: phases")
     clients, rate = phase.count("concurrency"), phase.number("rate")
+    if phase.text("type") == "fixed_schedule":
+        return SentLoad(process="schedule")
     if rate is None:
         return SentLoad(process="clients" if clients else "burst", clients=clients)
     kind = phase.text("type")

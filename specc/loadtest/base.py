@@ -22,6 +22,8 @@ METRICS = ("ttft", "tpot", "itl", "latency")
 _MOST_OFF = 10.0
 # Chunks that are further apart than tokens carry several of them.
 _CHUNK_OF_SEVERAL = 1.15
+# A client sends all requests of a test within such a time if nothing holds them back.
+_AT_ONCE: Seconds = 1.0
 
 
 class LoadTestError(ExplainedError):
@@ -84,8 +86,8 @@ class SentLoad(Record):
     Attributes:
         clients: most requests under way at a time; None for no limit.
         rate: requests a second that were meant; None if each waits for the one before it.
-        process: `poisson`, `constant` or `gamma` gaps of a rate, `clients`, or `burst`: all at
-            once.
+        process: `poisson`, `constant` or `gamma` gaps of a rate, `clients`, `burst`: all at once,
+            `ramp`: a rate that grows, or `schedule`: at times of their own.
         cv: coefficient of variation of the gaps.
     """
 
@@ -100,7 +102,12 @@ class SentLoad(Record):
         if self.rate is not None:
             capped = f", at most {self.clients} under way" if self.clients else ""
             return f"{self.rate:.4g} req/s, {self.process}{capped}"
+        if self.process in _OWN_TIMES:
+            return _OWN_TIMES[self.process]
         return f"{self.clients} clients" if self.clients else "all requests at once"
+
+
+_OWN_TIMES = {"schedule": "requests at times of their own", "ramp": "a rate that changes"}
 
 
 @frozen(eq=False, repr=False)
@@ -290,7 +297,18 @@ def checked(test: LoadTest) -> LoadTest:
     if test.duration <= 0 or test.throughput <= 0:
         raise LoadTestError(f"{_run(test)} has no duration or no output tokens")
     _check_units(test)
-    return _without_chunks(test)
+    return _scheduled(_without_chunks(test))
+
+
+def _scheduled(test: LoadTest) -> LoadTest:
+    """Return a test whose requests have times of their own, if no limit explains them.
+
+    A replay of a trace says that its rate has no limit, as a test of all requests at once does.
+    """
+    if test.load.process != "burst" or test.log is None or not test.log.arrival:
+        return test
+    at_once = max(test.log.arrival) <= _AT_ONCE
+    return test if at_once else evolve(test, load=SentLoad(process="schedule"))
 
 
 def _run(test: LoadTest) -> str:

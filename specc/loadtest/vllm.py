@@ -140,6 +140,8 @@ def _latencies(said: Fields, requests: int) -> Distribution | None:
 def load_of(said: Fields) -> SentLoad:
     """Return the load of a result of vLLM or SGLang."""
     clients = said.count("max_concurrency")
+    if said.data.get("ramp_up_strategy"):
+        return SentLoad(process="ramp", clients=clients)
     rate = said.data.get("request_rate")
     if isinstance(rate, str) and rate.strip().lower() in ("inf", "infinity"):
         rate = math.inf

@@ -198,9 +198,11 @@ def _bands(
     """Return the bands of what was simulated: simulated too, or as wide as the closed form's."""
     if further:
         ends = [answer_metrics(further[end]) for end in (0, -1)]
-        ttft, tpot = (_ends(ends, name) for name in ("ttft", "tpot"))
-        # At a given rate the middle of a slower run may be of other requests, which have more.
-        low, high = sorted(end.throughput for end in ends)
+        ttft, tpot = (_ends(ends, name, getattr(found, name)) for name in ("ttft", "tpot"))
+        # At a given rate the middle of a slower run may be of other requests, which have more: then
+        # neither end is that of slow steps, and the figure itself may be one.
+        middle = (end.throughput for end in ends)
+        low, *_, high = sorted((*middle, found.throughput))
         return Band(*ttft, *tpot, throughput_p10=low, throughput_p90=high)
     of = planned.bands
     scale = found.throughput / planned.throughput
@@ -214,10 +216,18 @@ def _bands(
     )
 
 
-def _ends(ends: Sequence[AnswerMetrics], name: str) -> tuple[Seconds | None, Seconds | None]:
-    """Return the mean of a metric with fast steps and with slow ones, the lower one first."""
+def _ends(
+    ends: Sequence[AnswerMetrics], name: str, seen: Seconds | None
+) -> tuple[Seconds | None, Seconds | None]:
+    """Return the mean of a metric with fast steps and with slow ones, the lower one first.
+
+    What was seen without an error lies between them.
+    """
     fast, slow = (_mean(getattr(end, name)) for end in ends)
-    return (fast, slow) if fast is None or slow is None or fast <= slow else (slow, fast)
+    if fast is None or slow is None:
+        return fast, slow
+    known = [fast, slow] if seen is None else [fast, slow, seen]
+    return min(known), max(known)
 
 
 def _scaled(

@@ -8,7 +8,7 @@ die() {
     exit 2
 }
 
-# Usage: URL=… MODEL=… ./loadtest.sh [TOOL], then: specc compare deepseek-v3-pd-ratio.spec RESULT
+# Usage: URL=… MODEL=… ./loadtest.sh [TOOL]; at its end it says how to compare.
 # TOOL is vllm (vllm bench serve of 0.23 or newer) or aiperf.
 
 URL="${URL:-}"     # of the server, of the proxy, or of the balancer: http://10.0.0.1:8000
@@ -44,11 +44,28 @@ case "$TOOL" in
             --metadata specc_plan=deepseek-v3-pd-ratio.spec specc_study=ratio specc_configuration=1 prefix_hit=0.130228
         ;;
     aiperf)
+        IN_MS="$(mktemp --suffix .jsonl)"
+        trap 'rm -f "$IN_MS"' EXIT
+        python3 -c 'import json, sys
+for line in sys.stdin:
+    row = json.loads(line)
+    print(json.dumps({**row, "timestamp": round(1000 * row["timestamp"])}))' < "$REQUESTS" > "$IN_MS"
         unset HF_HUB_OFFLINE TRANSFORMERS_OFFLINE # with these it looks for MODEL among what was downloaded
         aiperf profile -m "$MODEL_NAME" --url "$URL" --endpoint-type completions --streaming \
-            --tokenizer "$MODEL" --input-file "$REQUESTS" --custom-dataset-type mooncake_trace \
+            --tokenizer "$MODEL" --input-file "$IN_MS" --custom-dataset-type mooncake_trace \
+            --isl-block-size 256 \
             --fixed-schedule \
             --extra-inputs ignore_eos:true --output-artifact-dir "${RESULT%.json}-aiperf"
         ;;
     *) die "TOOL is '$TOOL'" ;;
 esac
+
+hit=""
+case "$TOOL" in
+    aiperf | evalscope | ais_bench)
+        RESULT="${RESULT%.json}-$TOOL"
+        hit=" --prefix-hit 0.130228" # these tools do not write it down
+        ;;
+esac
+spec=deepseek-v3-pd-ratio.spec
+echo "then, in the folder of $spec: specc compare $spec $(realpath "$RESULT")$hit --study ratio --configuration 1"

@@ -8,8 +8,8 @@ die() {
     exit 2
 }
 
-# Usage: URL=… MODEL=… ./loadtest.sh [TOOL], then: specc compare qwen3-32b-chat.spec RESULT
-# TOOL is vllm (vllm bench serve of 0.23 or newer), guidellm, aiperf, evalscope, ais_bench or sglang.
+# Usage: URL=… MODEL=… ./loadtest.sh [TOOL]; at its end it says how to compare.
+# TOOL is vllm (vllm bench serve of 0.23 or newer), aiperf, evalscope or ais_bench.
 
 URL="${URL:-}"     # of the server, of the proxy, or of the balancer: http://10.0.0.1:8000
 MODEL="${MODEL:-}" # a folder with the tokenizer of the model
@@ -53,15 +53,6 @@ case "$TOOL" in
             --request-count 600 --extra-inputs ignore_eos:true --random-seed 1 \
             --output-artifact-dir "${RESULT%.json}-aiperf"
         ;;
-    guidellm)
-        guidellm run \
-            --backend kind=openai_http,target="$URL",model="$MODEL_NAME",request_format=/v1/completions \
-            --profile kind=concurrent,streams=120 \
-            --constraint kind=max_requests,count=600 \
-            --tokenizer kind=hf_auto,model="$MODEL" \
-            --data kind=synthetic_text,prompt_tokens=3500,output_tokens=1500 \
-            --output kind=json,path="$RESULT" --disable-progress
-        ;;
     evalscope)
         evalscope perf --url "$URL/v1/completions" --model "$MODEL_NAME" --api openai --stream \
             --dataset random --tokenizer-path "$MODEL" --prefix-length 1050 \
@@ -74,6 +65,8 @@ case "$TOOL" in
         folder="${RESULT%.json}-ais_bench"
         mkdir -p "$folder/models" "$folder/datasets"
         address="${URL#*://}"
+        address="${address%%/*}"
+        [[ "$address" == *:* ]] || die "set URL with a port, such as http://10.0.0.1:8000"
         cat > "$folder/models/plan.py" << END
 from ais_bench.benchmark.models import VLLMCustomAPI
 
@@ -115,12 +108,15 @@ END
         ais_bench --config-dir "$folder" --models plan --datasets load --mode perf \
             --summarizer default_perf -w "$folder/outputs"
         ;;
-    sglang)
-        python3 -m sglang.bench_serving --backend vllm --base-url "$URL" --model "$MODEL" \
-            --served-model-name "$MODEL_NAME" --dataset-name random-ids \
-            --random-input-len 3500 --random-output-len 1500 --random-range-ratio 1 \
-            --max-concurrency 120 \
-            --num-prompts 600 --output-details --output-file "$RESULT"
-        ;;
     *) die "TOOL is '$TOOL'" ;;
 esac
+
+hit=""
+case "$TOOL" in
+    aiperf | evalscope | ais_bench)
+        RESULT="${RESULT%.json}-$TOOL"
+        hit=" --prefix-hit 0.3" # these tools do not write it down
+        ;;
+esac
+spec=qwen3-32b-chat.spec
+echo "then, in the folder of $spec: specc compare $spec $(realpath "$RESULT")$hit --study server_choice --configuration 1"

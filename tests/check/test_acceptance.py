@@ -49,6 +49,8 @@ def test_a_mean_is_dealt_to_the_tokens(checked, tmp_path) -> None:
         ({}, 'acceptance_from("result.json")', "E0014", "does not say which drafted tokens"),
         ({"spec_decode_acceptance_length": 2.5}, 'acceptance_from("result.json")', "E0014",
          "does not say which drafted tokens"),
+        ({"spec_decode_acceptance_length": 3.5}, 'acceptance_from("result.json", tokens = 1)',
+         "E0014", "3.5 tokens a step, more than 1 drafted tokens can give"),
         ({}, 'acceptance_from("none.json")', "E0001", "cannot read"),
         ({}, "acceptance_from()", "E0401", "lacks the name of a file"),
         ({"spec_decode_per_position_acceptance_rates": ["x"]}, 'acceptance_from("result.json")',

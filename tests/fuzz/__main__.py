@@ -120,6 +120,8 @@ def _cause(detail: str) -> str:
 def _print_finding(key: str, often: int, first: int, plan: Plan, detail: str, folder: Path) -> None:
     command = key.partition(":")[0]
     commands = (command,) if command in harness.COMMANDS else ()
+    if command == "launch":  # from results
+        commands = ("run", "launch")
 
     def still(smaller: Plan) -> bool:
         return any(f.key == key for f in harness.run(smaller, folder, commands).findings)

@@ -9,6 +9,7 @@ import math
 import os
 import resource
 import signal
+import subprocess
 import sys
 import traceback
 import warnings
@@ -108,6 +109,7 @@ COMMANDS: dict[str, list[str]] = {
     "fmt": ["fmt", "--check", "plan.spec"],
     "plan": ["plan", "plan.spec"],
     "run": ["run", "plan.spec", "--out", "out", "--csv", "out.csv"],
+    "launch": ["launch", "out/plan.result.json", "--out", "out/launch"],
     "simulate": ["simulate", "plan.spec", "--perfetto", "out.trace"],
     "show": ["show", "ops", "plan.spec"],
 }
@@ -135,7 +137,7 @@ def _chosen(plan: Plan) -> tuple[str, ...]:
     if _is_long():
         return ("check", "fmt", "plan")
     turn = hashlib.sha256(plan.spec.encode()).digest()[0] % len(_OTHERS)
-    return ("check", "fmt", "run", _OTHERS[turn])
+    return ("check", "fmt", "run", "launch", _OTHERS[turn])
 
 
 def _is_long() -> bool:
@@ -233,6 +235,8 @@ def _judge_file(path: Path, data: bytes, found: Run) -> None:
             found.findings.append(Finding(f"{path.suffix} holds {mark!r}", path.name))
     if path.suffix in (".html", ".svg") and "<script>alert" in text:
         found.findings.append(Finding(f"{path.suffix} holds a script of the spec", path.name))
+    if path.suffix == ".sh" and subprocess.run(["bash", "-n", str(path)], check=False).returncode:
+        found.findings.append(Finding("launch: a script that is none", text))
     if path.name.endswith(".result.json"):
         content = json.loads(text, parse_constant=lambda name: _not_finite(name, found))
         for field, value in _negatives(content.get("studies", []), ""):

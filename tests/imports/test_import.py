@@ -72,6 +72,11 @@ def checked_spec(checked):
         ("FOO=1 nohup vllm serve Qwen/Qwen3-8B --enforce-eager &", "engine.execution.value",
          "eager"),
         ("vllm serve Qwen/Qwen3-8B --block-size 64", "engine.block_size", 64),
+        ("vllm serve Qwen/Qwen3-8B -O0 -q fp8 >>log 2>&1", "quant.value", "fp8"),
+        ("vllm serve Qwen/Qwen3-8B --compilation-config.cudagraph_mode NONE | tee log",
+         "engine.execution.value", "eager"),
+        ("python -m vllm.entrypoints.openai.api_server --model Qwen/Qwen3-8B -tp 2 > l 2>&1 &",
+         "devices", 2),
         ("python -m sglang.launch_server --model-path Qwen/Qwen3-8B --tp 4", "devices", 4),
     ],
 )  # fmt: skip
@@ -173,3 +178,22 @@ def test_as_a_user_runs_it(specc, tmp_path) -> None:
     assert "# device = …" in without
     data = json.loads(specc("import", command + " --foo", "--format", "json").stdout)
     assert data["lost"][0].startswith("--foo")
+
+
+@pytest.mark.parametrize(
+    ("command", "lost"),
+    [
+        ("vllm serve Qwen/Qwen3-8B >log 2>&1 &", []),
+        ("vllm serve Qwen/Qwen3-8B -pp 2 --max-num-seqs 7",
+         ["--max-num-seqs 7: 2 pipeline stages share it, and a plan gives each 3"]),
+        ("python -m sglang.launch_server --model-path Qwen/Qwen3-8B --tp 4 --dp 4 "
+         "--max-running-requests 2",
+         ["--max-running-requests 2: 4 data-parallel ranks share it, and a plan gives each 1"]),
+        ("vllm serve Qwen/Qwen3-8B -tp 99999999999999999999",
+         ["--tensor-parallel-size 99999999999999999999: it is no whole number from 1 to "
+          "1000000000"]),
+        ("vllm serve Qwen/Qwen3-8B --blub 3", ["--blub 3: no flag that is known"]),
+    ],
+)  # fmt: skip
+def test_what_is_not_carried_over_is_said_in_one_line(command, lost) -> None:
+    assert read_launch(command)[0].lost == lost

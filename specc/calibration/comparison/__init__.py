@@ -7,11 +7,12 @@ test one that can be simulated, and `looks.py`, which says what a difference loo
 
 from specc.calibration.comparison.comparing import compared, measured_alone
 from specc.calibration.comparison.curves import curve_of
+from specc.calibration.comparison.sent import NotComparableError
 from specc.calibration.comparison.subject import (
     AskedServer,
-    NotComparableError,
     asked_subject,
     model_note,
+    plan_note,
     planned_subject,
     server_subject,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "curve_of",
     "measured_alone",
     "model_note",
+    "plan_note",
     "planned_subject",
     "server_subject",
 ]

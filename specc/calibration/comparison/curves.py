@@ -5,8 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from attrs import evolve
 
-from specc.calibration.comparison.sent import seeds_of
-from specc.calibration.comparison.subject import NotComparableError
+from specc.calibration.comparison.sent import NotComparableError, seeds_of
 from specc.calibration.served.fitting import OVERHEADS, Curve, Progress, engine_name
 from specc.calibration.setting import served_with
 from specc.ir import ServedRule, ServedRules

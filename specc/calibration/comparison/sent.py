@@ -4,12 +4,21 @@ from collections.abc import Iterator
 
 from attrs import evolve
 
+from specc.diagnostics import ExplainedError
 from specc.ir import Arrival, LengthBin, Process, Simulate, Slo, Trace, Workload
 from specc.loadtest import LoadTest, RequestLog
 from specc.units import Tokens
 
 _MOST_BINS = 32  # of lengths of requests that are sent in an order of their own
 _SEEDS = (1, 2, 3, 4, 5)  # where a test does not tell when its requests came, or how long they were
+
+
+# Shares of a limit on clients that are under way where it always, and where it never, holds.
+_ALWAYS, _NEVER = 0.9, 0.7
+
+
+class NotComparableError(ExplainedError):
+    """A test that is not of the configuration it is compared with, or that cannot be simulated."""
 
 
 def workload_of(test: LoadTest, hit: float, slo: Slo) -> Workload:
@@ -69,6 +78,9 @@ def sent_load(test: LoadTest, like: Simulate | None) -> Simulate:
         test: what was measured. Where it has the time of each request in an open loop, these are
             replayed.
         like: the simulation of the plan, whose instances and router hold.
+
+    Raises:
+        NotComparableError: the times of the requests are not known.
     """
     usual = like or Simulate(arrival=Arrival(Process.BURST))
     return evolve(
@@ -86,16 +98,42 @@ def sent_load(test: LoadTest, like: Simulate | None) -> Simulate:
 
 def _arrival(test: LoadTest) -> Arrival:
     load = test.load
-    if load.rate is None:
-        if load.clients is None:
-            return Arrival(Process.BURST)
-        return Arrival(Process.CONCURRENCY, clients=min(load.clients, test.requests))
-    if test.log is not None and test.log.arrival:
+    limited = load.rate is None and load.clients is not None and load.process != "ramp"
+    if not limited and test.log is not None and test.log.arrival:
         return Arrival(Process.TRACE, trace=_trace(test.log))
+    if load.process in ("ramp", "schedule"):
+        raise NotComparableError(
+            f"the load was {load.label}, and the file does not have the times",
+            help="measure again with --save-detailed (vllm), or keep profile_export.jsonl (aiperf)",
+        )
+    if limited or _is_always_at_the_limit(test):
+        clients = load.clients or test.requests
+        return Arrival(Process.CONCURRENCY, clients=min(clients, test.requests))
+    if load.rate is None:
+        return Arrival(Process.BURST)
     if load.process == "gamma":
         return Arrival(Process.GAMMA, rate=load.rate, cv=min(20.0, max(0.05, load.cv)))
     process = Process.CONSTANT if load.process == "constant" else Process.POISSON
     return Arrival(process, rate=load.rate)
+
+
+def _is_always_at_the_limit(test: LoadTest) -> bool:
+    """Say whether a rate is so large that only the limit on clients counts.
+
+    Raises:
+        NotComparableError: it counts at times.
+    """
+    load = test.load
+    if load.clients is None or test.latency is None or test.latency.mean is None:
+        return False
+    share = test.rate * test.latency.mean / load.clients
+    if _NEVER < share < _ALWAYS:
+        raise NotComparableError(
+            f"the load was {load.label}, and {share:.0%} of these were: the limit held back some "
+            "requests, and the file does not say when",
+            help="measure again with --save-detailed (vllm), or with a rate or a limit alone",
+        )
+    return share >= _ALWAYS
 
 
 def _trace(log: RequestLog) -> Trace:

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from attrs import evolve, frozen
 
 from specc import library
-from specc.calibration.comparison.sent import sent_load, workload_of
-from specc.diagnostics import ExplainedError
+from specc.calibration.comparison.sent import NotComparableError, sent_load, workload_of
 from specc.engines import launch_problem, with_defaults
 from specc.ir import (
     CacheFormat,
@@ -33,10 +32,6 @@ from specc.run.configurations import cache_transfer
 from specc.run.executors import evaluated
 from specc.run.subjects import Part, Subject
 from specc.serving import Server, choose_budget
-
-
-class NotComparableError(ExplainedError):
-    """A test that is not of the configuration it is compared with; carries what would help."""
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -85,6 +80,7 @@ def planned_subject(
             instances of one phase alone.
     """
     _check_model(study.deployment(chosen.deployment).model, test)
+    _check_plan(study, chosen, test)
     _check_sizes(chosen, test)
     if len(chosen.instances) == 1 and chosen.instances[0].phase != Phase.WHOLE.value:
         raise NotComparableError(
@@ -269,6 +265,34 @@ def model_note(model: Model, test: LoadTest) -> str:
     if same or library.known_model(test.model) is not None:
         return ""
     return f"the file calls the model '{test.model}': it is taken for {model.name}"
+
+
+def _check_plan(study: Study, chosen: Configuration, test: LoadTest) -> None:
+    """Refuse a test whose file says another study, or another engine."""
+    said = test.settings.get("specc_study")
+    if said is not None and said != study.name:
+        raise NotComparableError(
+            f"the load test is of the study '{said}', and the study is '{study.name}'",
+            help=f"--study {said}",
+        )
+    engines = {instance.engine.software for instance in chosen.instances} - {""}
+    engine = test.settings.get("software")
+    if engine is not None and engines and engine not in engines:
+        raise NotComparableError(
+            f"the file says software = {engine}, the plan has {', '.join(sorted(engines))}",
+            help="set the software that was measured: --set deployment.NAME.engine.software="
+            f"{engine}, or compare without a plan: --model, --device and --devices",
+        )
+
+
+def plan_note(spec: str, number: int | None, test: LoadTest) -> str:
+    """Return a note on a test whose file names another spec or configuration; empty if none."""
+    plan, place = test.settings.get("specc_plan"), test.settings.get("specc_configuration")
+    if plan is not None and plan != spec:
+        return f"the file says that it is a test of {plan}"
+    if place is not None and number is not None and place != str(number):
+        return f"the file says that it is a test of configuration {place}, this is number {number}"
+    return ""
 
 
 def _check_sizes(chosen: Configuration, test: LoadTest) -> None:

@@ -40,8 +40,10 @@ if TYPE_CHECKING:
     from specc.calibration.fitting import ClassReport, Fitted
     from specc.calibration.served.fitting import FittedServed
     from specc.ir import Fit
+    from specc.loadtest import LoadTest
 
 _ANOTHER = "name another file, or leave out -o to print it"
+_FEWEST_LOADS = 3
 _LIKE = "atlas_800_a2_376t"  # whose calibration a device without one begins with
 
 
@@ -191,7 +193,7 @@ def _load_tests(options: argparse.Namespace) -> int:
     if (options.plan is None) == (options.devices is None):
         options.parser.error("name what served: --plan, or --devices with --model")
     device, start, name = _begin(options)
-    tests = load_tests(options.tables)
+    tests = _different(load_tests(options.tables))
     make = (
         subjects_of_flags(options)
         if options.plan is None
@@ -203,8 +205,9 @@ def _load_tests(options: argparse.Namespace) -> int:
             subject, _ = make(test)
             own = {part.task.deployment.device for part in subject.parts}
             devices |= {one.name for one in own}
-            if not all(_relative(one.calibration, start) for one in own):
-                skipped["its device has another calibration"] += 1
+            others = sorted({one.name for one in own} - {device.name})
+            if others:
+                skipped[f"it is on {others[0]}, not on {device.name}"] += 1
                 continue
             try:
                 found.append(curve_of(number, test, subject, watcher.advanced))
@@ -223,6 +226,27 @@ def _load_tests(options: argparse.Namespace) -> int:
     text = served_text(fitted.rules, start, device.name, name, table, sorted(devices))
     reasons = dict(skipped.most_common())
     return _finish(options, text, _served_data(fitted, reasons), reasons, fitted)
+
+
+def _different(tests: "list[LoadTest]") -> "list[LoadTest]":
+    """Return tests of which none is given twice and that have loads enough for a fit.
+
+    Raises:
+        WrongInputError: one is the same as another, or all are of one or two loads.
+    """
+    help_ = "measure with several loads, such as 1, 4, 16 and 64 clients, and give each result once"
+    same = Counter((t.tool, t.duration, t.throughput, t.requests) for t in tests)
+    if len(same) < len(tests):
+        message = f"{len(tests) - len(same)} of the {len(tests)} load tests are given twice"
+        raise WrongInputError(Diagnostic("E0014", message, help=help_))
+    loads = {(t.load.label, round(t.input.mean), round(t.output.mean)) for t in tests}
+    if len(loads) < _FEWEST_LOADS:
+        message = (
+            f"the load tests have {len(loads)} {'load' if len(loads) == 1 else 'loads'}, and a fit "
+            f"needs {_FEWEST_LOADS}"
+        )
+        raise WrongInputError(Diagnostic("E0014", message, help=help_))
+    return tests
 
 
 def _begin(options: argparse.Namespace) -> tuple[Device, CalibrationData, str]:

@@ -76,6 +76,10 @@ def _source(given: str) -> tuple[str, str]:
     if given == "-":
         return sys.stdin.read(), "standard input"
     path = Path(given)
+    if not given.strip():
+        raise WrongInputError(
+            Diagnostic("E0018", "the command is empty", help='specc import "vllm serve …"')
+        )
     if " " in given.strip() and not _is_file(path):
         return given, "a command"
     try:

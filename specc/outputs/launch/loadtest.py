@@ -32,6 +32,7 @@ class SentRequests(Record):
         lines: requests of a file that goes with the script, one in a line.
         block: tokens of a block that prompts of a trace or of these lines may have in common.
         hit: share of the prompts that the plan takes for cached.
+        planned: requests that the plan simulates.
     """
 
     clients: int | None
@@ -46,6 +47,7 @@ class SentRequests(Record):
     lines: tuple[str, ...]
     block: Tokens
     hit: float
+    planned: int
 
     @property
     def label(self) -> str:
@@ -93,6 +95,7 @@ def load_of(plan: LaunchPlan) -> SentRequests:
         lines=lines,
         block=simulate.block_tokens if simulate is not None and trace else _CHUNK,
         hit=hit if not trace else 0.0,
+        planned=count,
     )
 
 

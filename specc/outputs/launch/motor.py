@@ -2,8 +2,8 @@
 
 The form "v2.0" of the repository Ascend/MindIE-Motor, examples/infer_engines (commits 78914877 and
 6b19ae75) and its documentation of the fields: `engine_config` holds the flags of `vllm serve`.
-Motor drops flags that are false, so only those that are true are written; it fills in ports, roles
-and engine_id itself. The wheel 3.0.0b2 reads an older form, with `model_config`.
+Motor drops flags that are false, so what is off is a flag "no-…" that is true; it fills in ports,
+roles and engine_id itself. The wheel 3.0.0b2 reads an older form, with `model_config`.
 """
 
 import json
@@ -96,8 +96,6 @@ def _engine(plan: LaunchPlan, engine: ModuleType, group: Group) -> dict[str, Any
         "data_parallel_rpc_port": 13389,
     }
     for setting in settings_of(plan, group):
-        if setting.name.startswith("--no-"):
-            continue  # a false value is dropped by Motor
         key = setting.name[2:]
         if setting.name in _UNDERSCORED:
             key = key.replace("-", "_")

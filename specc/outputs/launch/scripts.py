@@ -7,7 +7,7 @@ from typing import Any
 
 from specc._version import __version__
 from specc.outputs.launch.base import CannotLaunchError, Group, LaunchPlan
-from specc.outputs.launch.loadtest import bench_arguments, load_of
+from specc.outputs.launch.loadtest import SentRequests, bench_arguments, load_of
 from specc.outputs.launch.serving import differences, settings_of
 from specc.outputs.templates import filled
 
@@ -141,8 +141,14 @@ def readme(
         target=target,
         files=sorted(files),
         figures=list(_figures(plan)),
-        assumed=list(_assumed(plan, roles, target)),
+        assumed=[*_assumed(plan, roles, target), *_of_load_test(load, roles), _NOT_STARTED],
     )
+
+
+_NOT_STARTED = (
+    "nothing of this was started on hardware by specc: flags were looked up in the wheels of the "
+    "engine"
+)
 
 
 def _figures(plan: LaunchPlan) -> Iterator[tuple[str, str, str]]:
@@ -199,11 +205,23 @@ def _assumed(plan: LaunchPlan, roles: list[dict[str, Any]], target: str) -> Iter
             "user_config.json has the form v2.0 of the repository of MindIE Motor; the wheel "
             "3.0.0b2 reads an older one, with model_config"
         )
-    found.append(
-        "nothing of this was started on hardware by specc: flags were looked up in the wheels of "
-        "the engine"
-    )
     yield from dict.fromkeys(found)
+
+
+def _of_load_test(load: SentRequests, roles: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield where the load test is not quite the load of the plan."""
+    if load.lines and load.requests < load.planned:
+        yield (
+            f"the load test sends the first {load.requests:,} of {load.planned:,} requests of the "
+            "plan, so the figures above are of a longer run: 'specc compare' simulates those that "
+            "were sent, and says what is to be expected of them"
+        )
+    settings = {(one.name, one.value) for role in roles for one in role["settings"]}
+    if ("--scheduling-policy", "priority") in settings:
+        yield (
+            "the load test sends all requests with one priority: what the plan says of its classes "
+            "is not measured by it"
+        )
 
 
 def _filled(template: str, templates: Path | None, **context: Any) -> str:

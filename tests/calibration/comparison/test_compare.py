@@ -184,3 +184,30 @@ def test_command_lines_that_contradict_themselves(specc, tmp_path, arguments, me
     (tmp_path / "plan.spec").write_text(PLAN)
     vllm_file(tmp_path)
     assert message in specc("compare", *arguments, code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("says", "message"),
+    [
+        ({"specc_study": "other"}, "the load test is of the study 'other', and the study is 's'"),
+        ({"software": "sglang"}, "the file says software = sglang, the plan has vllm_ascend"),
+    ],
+)
+def test_a_test_of_another_plan_is_refused(specc, tmp_path, says, message) -> None:
+    (tmp_path / "plan.spec").write_text(PLAN)
+    vllm_file(tmp_path, **says)
+    said = specc("compare", "plan.spec", "result.json", code=2)
+    assert message in said.stderr
+
+
+def test_a_test_of_another_configuration_is_noted(specc, tmp_path) -> None:
+    (tmp_path / "plan.spec").write_text(PLAN)
+    vllm_file(tmp_path, specc_study="s", specc_plan="plan.spec", specc_configuration="7")
+    said = specc("compare", "plan.spec", "result.json", code=1).stdout
+    assert "it is a test of configuration 7, this is number 1" in said
+
+
+def test_text_for_a_number_of_devices_is_none(specc, tmp_path) -> None:
+    vllm_file(tmp_path, devices="eight")
+    said = specc("compare", "result.json", *SERVER[:4], code=2).stderr
+    assert "--device needs --devices" in said

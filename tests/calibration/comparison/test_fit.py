@@ -89,10 +89,22 @@ def test_what_a_server_adds_is_found_again(specc, tmp_path) -> None:
     )
 
 
+def test_a_plan_for_another_device_is_no_evidence(specc, tmp_path) -> None:
+    (tmp_path / "plan.spec").write_text(PLAN.format(use="", device=DEVICE))
+    (tmp_path / "seen").mkdir()
+    for clients in (1, 4, 16):
+        measured(tmp_path / "plan.spec", tmp_path / "seen", clients)
+    said = specc("calibrate", "--served", "seen", "--plan", "plan.spec", "--device",
+                 "atlas_800_a2_313t", "-o", "mine.spec", code=2).stderr  # fmt: skip
+    assert f"it is on {DEVICE}, not on atlas_800_a2_313t" in said
+    assert not (tmp_path / "mine.spec").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("c1.json", "--plan", "plan.spec"), "too few load tests for a fit"),
+        (("c1.json", "--plan", "plan.spec"), "have 1 load, and a fit needs 3"),
+        (("c1.json", "c1.json", "c1.json", "--plan", "plan.spec"), "2 of the 3 load tests"),
         (("seen",), "name what served: --plan, or --devices with --model"),
         (("seen", "--plan", "plan.spec", "--devices", "1"), "name what served"),
     ],

@@ -5,9 +5,15 @@ import math
 import pytest
 
 from specc.calibration.comparison.looks import Difference, looks_of
-from specc.calibration.comparison.sent import seeds_of, sent_load, workload_of
+from specc.calibration.comparison.sent import (
+    NotComparableError,
+    seeds_of,
+    sent_load,
+    workload_of,
+)
 from specc.ir import Process, Slo
-from specc.loadtest import Lengths, LoadTest, RequestLog, SentLoad
+from specc.loadtest import Distribution, Lengths, LoadTest, RequestLog, SentLoad
+from specc.loadtest.base import checked
 from specc.results import BoundShares, Comparison
 
 BOTH = ["host overhead", "memory-bound decode"]
@@ -105,6 +111,35 @@ def test_loads_of_a_test_are_sent_again() -> None:
     replay = sent_load(a_test(paced, log=log, requests=2), None).arrival
     assert replay.process is Process.TRACE
     assert replay.trace.arrival == (0.0, 0.7)
+
+
+def test_requests_at_times_of_their_own_are_replayed() -> None:
+    times = tuple(float(second) for second in range(8))
+    same = (100,) * 8, (10,) * 8, (0.1,) * 8, (0.5,) * 8
+    test = checked(a_test(SentLoad(process="burst"), log=RequestLog(times, *same), requests=8))
+    assert test.load.label == "requests at times of their own"
+    assert sent_load(test, None).arrival.trace.arrival == times
+    at_once = RequestLog((0.0,) * 8, *same)
+    test = checked(a_test(SentLoad(process="burst"), log=at_once, requests=8))
+    assert test.load.label == "all requests at once"
+
+
+@pytest.mark.parametrize("process", ["ramp", "schedule"])
+def test_times_that_no_file_has_are_not_invented(process) -> None:
+    with pytest.raises(NotComparableError, match="does not have the times"):
+        sent_load(a_test(SentLoad(process=process)), None)
+
+
+@pytest.mark.parametrize(("rate", "process"), [(8.0, "CONCURRENCY"), (4.0, "POISSON"), (6.5, "")])
+def test_a_limit_beside_a_rate_counts_where_it_is_reached(rate, process) -> None:
+    """At 0.5 s a request, 4 under way are 8 req/s."""
+    load = SentLoad(process="poisson", rate=20.0, clients=4)
+    test = a_test(load, rate=rate, latency=Distribution(mean=0.5))
+    if process:
+        assert sent_load(test, None).arrival.process is Process[process]
+        return
+    with pytest.raises(NotComparableError, match="81% of these were"):
+        sent_load(test, None)
 
 
 def test_chance_has_several_seeds() -> None:
