@@ -23,6 +23,9 @@ _STATISTICS = ("mean", "p50", "p90", "p95", "p99", "max")
 # What clients of such tools add to TTFT beyond the server's own: 2 to 24 ms where six of them ran
 # against a server of known step times.
 CLIENT: Seconds = 0.024
+_CLIENT_NOTE = (
+    f"intervals of TTFT and latency have {1e3 * CLIENT:.0f} ms for the client at their end"
+)
 
 
 def measured_alone(
@@ -103,7 +106,7 @@ def compared(
             advanced()
     predicted = _means(usual)
     found = evolve(
-        measured_alone(test, notes),
+        measured_alone(test, (*notes, *([_CLIENT_NOTE] if ends else []))),
         configuration=f"{subject.name}: {subject.layout}",
         predicted=predicted,
         interval=_intervals(predicted, usual, ends),

@@ -179,7 +179,8 @@ def _served(options: argparse.Namespace) -> int:
 def _are_load_tests(options: argparse.Namespace) -> bool:
     """Say whether results of load tools are given, and not a table of runs."""
     first: Path = options.tables[0]
-    return first.is_dir() or options.plan is not None or bool(options.devices)
+    of_tool = first.is_dir() or first.suffix in (".json", ".jsonl")
+    return of_tool or options.plan is not None or bool(options.devices)
 
 
 def _load_tests(options: argparse.Namespace) -> int:
