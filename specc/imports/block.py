@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
 from specc import library
+from specc.diagnostics import visible_line
 from specc.imports.base import Imported, joined
 from specc.ir import Device, Software, Vendor
 
@@ -24,7 +25,7 @@ def text_of(found: Sequence[Imported], device: Device | None, what: str) -> str:
     """
     first = found[0]
     model, block = _model(first)
-    lines = [f"# Imported by specc import from {what}", "use std.devices"]
+    lines = [f"# Imported by specc import from {visible_line(what)}", "use std.devices"]
     lines += ["use std.models"] if not block else []
     lines += ["", *block, "## What it launches", "deployment imported {", f"    model = {model}"]
     if device is None:
@@ -43,10 +44,14 @@ def text_of(found: Sequence[Imported], device: Device | None, what: str) -> str:
     lines.append("}")
     notes = list(_notes(found))
     if notes:
-        lines += ["", "# Could not be carried over:", *(f"# - {note}" for note in notes)]
+        lines += [
+            "",
+            "# Could not be carried over:",
+            *(f"# - {visible_line(note)}" for note in notes),
+        ]
     neutral = sorted({name for one in found for name in one.kept_out})
     if neutral:
-        lines += ["", f"# Without effect on a plan: {joined(neutral)}"]
+        lines += ["", f"# Without effect on a plan: {visible_line(joined(neutral))}"]
     return "\n".join(lines) + "\n"
 
 

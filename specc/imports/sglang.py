@@ -81,7 +81,9 @@ def _model(found: Imported, name: str, value: str | None) -> None:
 
 
 def _chunk(found: Imported, name: str, value: str | None) -> None:
-    if value != "-1":
+    if value == "-1":
+        found.lose(f"{name} -1", "whole prompts; scheduler = prefill_first is the nearest")
+    else:
         count("engine.chunk_budget", " tok")(found, name, value)
 
 
@@ -120,12 +122,13 @@ def _lay_out(found: Imported, sizes: Mapping[str, int], *, attention: bool) -> N
     tp, dp = sizes.get("tp", 1), sizes.get("dp", 1)
     if attention and tp % dp == 0:
         tp //= dp
+        chunk = found.fields.get("engine.chunk_budget", "").removesuffix(" tok")
+        if chunk:  # ranks of attention share it
+            found.fields["engine.chunk_budget"] = f"{max(1, int(chunk) // dp)} tok"
     found.tp, found.dp = tp, dp
     found.pp = sizes.get("pp")
     if "ep" in sizes:
         found.ep = sizes["ep"]
-    elif attention:
-        found.ep = True
     if "running" in sizes:
         own = max(1, sizes["running"] // dp)
         found.fields["engine.max_sequences"] = str(own)

@@ -142,6 +142,8 @@ def read(words: tuple[str, ...], variables: Mapping[str, str]) -> Imported:
                 _shown(name, value),
                 "no flag that is known" + (f"; did you mean '{near}'?" if near else ""),
             )
+    if variables.get("VLLM_ASCEND_ENABLE_FLASHCOMM1") == "1":
+        found.fields["communication.sequence_parallel"] = "true"
     sequences, stages = int(found.fields.get("engine.max_sequences", 0)), found.pp or 1
     if sequences % stages:
         found.lose(

@@ -20,6 +20,8 @@ PERCENTILES = ("p50", "p90", "p95", "p99")
 METRICS = ("ttft", "tpot", "itl", "latency")
 # A file whose times contradict each other by more is in other units than it says.
 _MOST_OFF = 10.0
+_MOST_MORE = 1.5  # under way than there are clients: some tools count a run without its ends
+_MOST_CLIENTS = 10_000_000
 # Chunks that are further apart than tokens carry several of them.
 _CHUNK_OF_SEVERAL = 1.15
 # A client sends all requests of a test within such a time if nothing holds them back.
@@ -296,6 +298,7 @@ def checked(test: LoadTest) -> LoadTest:
         )
     if test.duration <= 0 or test.throughput <= 0:
         raise LoadTestError(f"{_run(test)} has no duration or no output tokens")
+    _check_load(test)
     _check_units(test)
     return _scheduled(_without_chunks(test))
 
@@ -315,6 +318,15 @@ def _run(test: LoadTest) -> str:
     return f"the run '{test.name}' of {test.tool}" if test.name else f"the run of {test.tool}"
 
 
+def _check_load(test: LoadTest) -> None:
+    """Refuse a load that sends nothing, or more than there is."""
+    clients, rate = test.load.clients, test.load.rate
+    if clients is not None and not 1 <= clients <= _MOST_CLIENTS:
+        raise LoadTestError(f"{_run(test)} had {clients:.4g} clients")
+    if rate is not None and not 0 < rate < math.inf:
+        raise LoadTestError(f"{_run(test)} had {rate:g} requests a second")
+
+
 def _check_units(test: LoadTest) -> None:
     """Compare latency with TTFT and TPOT, and what is under way with what may be."""
     ttft, tpot, latency = (
@@ -331,8 +343,10 @@ def _check_units(test: LoadTest) -> None:
     if latency is None:
         return
     under_way = test.rate * latency
-    most = test.load.clients or test.requests
-    if not under_way < _MOST_OFF * most or under_way * test.requests * _MOST_OFF < 1:
+    most = min(test.load.clients or test.requests, test.requests)
+    closed = test.load.process == "clients"
+    least = most / _MOST_OFF if closed else 1 / _MOST_OFF / test.requests
+    if not least <= under_way <= most * (_MOST_MORE if closed else _MOST_OFF):
         raise _mixed(
             test,
             f"{test.rate:.4g} req/s of {latency:.4g} s each are {under_way:.4g} requests under "

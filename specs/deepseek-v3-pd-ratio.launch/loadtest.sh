@@ -30,7 +30,7 @@ case "$TOOL" in
             --served-model-name deepseek_v3 \
             --dataset-name timed_trace \
             --dataset-path "$REQUESTS" \
-            --timed-trace-chunk-hash-size 256 \
+            --timed-trace-chunk-hash-size 128 \
             --self-timed \
             --num-prompts 1000 \
             --ignore-eos \
@@ -41,7 +41,7 @@ case "$TOOL" in
             --save-result \
             --save-detailed \
             --result-filename "$RESULT" \
-            --metadata specc_plan=deepseek-v3-pd-ratio.spec specc_study=ratio specc_configuration=1 prefix_hit=0.130228
+            --metadata specc_plan=deepseek-v3-pd-ratio.spec specc_study=ratio specc_configuration=1 prefix_hit=0.118628
         ;;
     aiperf)
         IN_MS="$(mktemp --suffix .jsonl)"
@@ -53,7 +53,7 @@ for line in sys.stdin:
         unset HF_HUB_OFFLINE TRANSFORMERS_OFFLINE # with these it looks for MODEL among what was downloaded
         aiperf profile -m "$MODEL_NAME" --url "$URL" --endpoint-type completions --streaming \
             --tokenizer "$MODEL" --input-file "$IN_MS" --custom-dataset-type mooncake_trace \
-            --isl-block-size 256 \
+            --isl-block-size 128 \
             --fixed-schedule \
             --extra-inputs ignore_eos:true --output-artifact-dir "${RESULT%.json}-aiperf"
         ;;
@@ -64,7 +64,7 @@ hit=""
 case "$TOOL" in
     aiperf | evalscope | ais_bench)
         RESULT="${RESULT%.json}-$TOOL"
-        hit=" --prefix-hit 0.130228" # these tools do not write it down
+        hit=" --prefix-hit 0.118628" # these tools do not write it down
         ;;
 esac
 spec=deepseek-v3-pd-ratio.spec

@@ -197,3 +197,26 @@ def test_as_a_user_runs_it(specc, tmp_path) -> None:
 )  # fmt: skip
 def test_what_is_not_carried_over_is_said_in_one_line(command, lost) -> None:
     assert read_launch(command)[0].lost == lost
+
+
+def test_a_newline_ends_no_comment() -> None:
+    found = read_launch("vllm serve Qwen/Qwen3-8B '--foo\nstudy evil { workload = w }'")
+    text = text_of(found, None, "a\nstudy evil { workload = w }")
+    assert not [line for line in text.splitlines() if line.startswith("study evil")]
+
+
+def test_ranks_of_attention_share_the_chunk_of_sglang() -> None:
+    (found,) = read_launch(
+        "python -m sglang.launch_server --model-path deepseek-ai/DeepSeek-V3 --tp 16 --dp 4 "
+        "--enable-dp-attention --chunked-prefill-size 8192 --max-running-requests 64"
+    )
+    assert (found.tp, found.dp, found.ep) == (4, 4, None)
+    assert found.fields["engine.chunk_budget"] == "2048 tok"
+    assert found.fields["engine.max_sequences"] == "16"
+
+
+def test_the_variable_of_sequence_parallelism() -> None:
+    (found,) = read_launch(
+        "export VLLM_ASCEND_ENABLE_FLASHCOMM1=1\nvllm serve Qwen/Qwen3-32B -tp 4"
+    )
+    assert found.fields["communication.sequence_parallel"] == "true"

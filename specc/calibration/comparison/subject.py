@@ -139,6 +139,11 @@ def asked_subject(asked: AskedServer, test: LoadTest, hit: float) -> tuple[Subje
             "tokens were drafted, and the file does not say which of them were accepted",
             help="vllm bench serve and aiperf write the acceptance of each drafted token",
         )
+    if drafted and not asked.model.draft_layers:
+        raise NotComparableError(
+            f"tokens were drafted, and {asked.model.name} has no layers that draft",
+            help="compare with a plan whose engine { speculative { draft = … } } names what drafts",
+        )
     drafts = (
         Speculative(tokens=(drafted,), acceptance=test.acceptance, source=test.tool)
         if drafted
@@ -148,7 +153,7 @@ def asked_subject(asked: AskedServer, test: LoadTest, hit: float) -> tuple[Subje
         software=software,
         version=asked.version,
         execution=asked.execution or Execution.GRAPH,
-        max_sequences=asked.max_sequences or _said(test, "max_num_seqs", "max_running_requests"),
+        max_sequences=_sequences(asked, test, layout),
         chunk_budget=asked.chunk_budget or _said(test, "max_num_batched_tokens"),
         max_model_length=asked.max_model_length or _said(test, "max_model_len"),
         speculative=drafts,
@@ -176,6 +181,15 @@ def asked_subject(asked: AskedServer, test: LoadTest, hit: float) -> tuple[Subje
         parts=(part,),
     )
     return subject, assumed
+
+
+def _sequences(asked: AskedServer, test: LoadTest, layout: Layout) -> int | None:
+    """Return the sequences of one batch: stages share what vLLM's flag says, ranks SGLang's."""
+    of_rank = asked.max_sequences or _said(test, "max_num_seqs")
+    if of_rank is None:
+        of_all = _said(test, "max_running_requests")
+        of_rank = None if of_all is None else max(1, of_all // layout.dp)
+    return None if of_rank is None else max(1, of_rank // layout.pp)
 
 
 def _part(
@@ -220,6 +234,8 @@ def _layout(asked: AskedServer, test: LoadTest, assumed: list[str]) -> Layout:
     sizes = {name: asked.sizes.get(name) or said[name] for name in _OF_LAYOUT}
     pp, dp = sizes["pp"] or 1, sizes["dp"] or 1
     tp = sizes["tp"]
+    if tp and not asked.sizes and "tp_size" in test.settings and tp * pp == asked.devices:
+        tp //= dp if tp % dp == 0 else 1  # SGLang's ranks of attention lie within its TP
     if tp is None:
         if asked.devices % (pp * dp):
             raise NotComparableError(

@@ -206,6 +206,12 @@ def _check(group: Group) -> None:
         )
     if group.device.vendor not in (Vendor.HUAWEI, Vendor.NVIDIA):
         raise CannotLaunchError(f"nothing is known of launching on '{group.device.name}'")
+    if group.phases_apart and layout.dp > 1 and group.deployment.model.experts is None:
+        raise CannotLaunchError(
+            f"'{label}' has {layout.dp} data-parallel ranks of a dense model",
+            why="vLLM takes ranks behind a proxy of models with experts alone",
+            help="plan as many instances with DP = 1: parallel { dp = 1 }",
+        )
     if group.servers == 1:
         return
     if instance.devices % group.per_server:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
+from specc.diagnostics import visible_line
 from specc.engines.flags import flags_of
 from specc.ir import Process, Software
 from specc.outputs.launch.base import LaunchPlan
@@ -13,7 +14,8 @@ from specc.records import Record
 from specc.units import Tokens
 
 _MOST_REQUESTS = 1000  # of a file of requests
-_CHUNK = 256  # tokens of a block that prompts have in common
+_CHUNK = 128  # tokens of a block that prompts have in common
+_FRESH = 1_000_000  # numbers of blocks that no other prompt has, from here on
 _CLIENT = "0.23.0"  # the first version whose vllm bench serve replays a trace
 
 
@@ -33,6 +35,7 @@ class SentRequests(Record):
         block: tokens of a block that prompts of a trace or of these lines may have in common.
         hit: share of the prompts that the plan takes for cached.
         planned: requests that the plan simulates.
+        sessions, images: whether these are in the plan; they are not sent as such.
     """
 
     clients: int | None
@@ -48,6 +51,8 @@ class SentRequests(Record):
     block: Tokens
     hit: float
     planned: int
+    sessions: bool
+    images: bool
 
     @property
     def label(self) -> str:
@@ -81,6 +86,8 @@ def load_of(plan: LaunchPlan) -> SentRequests:
     hit = math.fsum(s.share * s.cached for s in shapes) / math.fsum(
         s.share * s.input for s in shapes
     )
+    if lines:
+        hit = _sent_hit(lines)
     first = shapes[0]
     return SentRequests(
         clients=clients,
@@ -90,12 +97,14 @@ def load_of(plan: LaunchPlan) -> SentRequests:
         prompt=first.input if alike else 0,
         common=first.cached if alike else 0,
         output=first.output if alike else 0,
-        trace=trace.file if trace else "",
+        trace=visible_line(trace.file) if trace else "",
         speed=simulate.speed if simulate is not None else 1.0,
         lines=lines,
         block=simulate.block_tokens if simulate is not None and trace else _CHUNK,
         hit=hit if not trace else 0.0,
         planned=count,
+        sessions=simulate is not None and simulate.sessions is not None,
+        images=workload.images is not None,
     )
 
 
@@ -121,7 +130,7 @@ def _lines(plan: LaunchPlan, clients: int | None) -> Iterator[str]:
         )
     count = min(asked.count, _MOST_REQUESTS)
     made = RequestSource(evolve(asked, requests=count), study.workload).requests()
-    fresh = 1_000_000  # numbers of blocks that no other prompt has
+    fresh = _FRESH
     for time, prompt, cached, output in zip(
         made.arrival, made.input, made.cached, made.output, strict=True
     ):
@@ -136,6 +145,13 @@ def _lines(plan: LaunchPlan, clients: int | None) -> Iterator[str]:
                 "hash_ids": ids,
             }
         )
+
+
+def _sent_hit(lines: tuple[str, ...]) -> float:
+    """Return the share of the prompts' tokens that lies in blocks of several requests."""
+    rows = [json.loads(line) for line in lines]
+    common = sum(_CHUNK * sum(number < _FRESH for number in row["hash_ids"]) for row in rows)
+    return float(common / sum(row["input_length"] for row in rows))
 
 
 def bench_arguments(plan: LaunchPlan, load: SentRequests) -> list[tuple[str, str | None, bool]]:
@@ -208,7 +224,7 @@ def _metadata(plan: LaunchPlan, load: SentRequests) -> Iterator[str]:
     import shlex
 
     pairs = {
-        "specc_plan": plan.header.spec,
+        "specc_plan": visible_line(plan.header.spec),
         "specc_study": plan.study.name,
         "specc_configuration": str(plan.number),
     }

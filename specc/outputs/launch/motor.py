@@ -99,7 +99,9 @@ def _engine(plan: LaunchPlan, engine: ModuleType, group: Group) -> dict[str, Any
         key = setting.name[2:]
         if setting.name in _UNDERSCORED:
             key = key.replace("-", "_")
-        config[key] = _value(setting.value)
+        config[key] = _value(setting.mounted or setting.value)
+        if setting.mounted:
+            config[key]["model"] = "SET-ME: the folder of the draft model in the container"
     config["kv_transfer_config"] = {
         **engine.kv_transfer(plan, group),
         "kv_port": str(engine.first_kv_port(group)),

@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from specc._version import __version__
+from specc.diagnostics import visible_line
 from specc.outputs.launch.base import CannotLaunchError, Group, LaunchPlan
 from specc.outputs.launch.loadtest import SentRequests, bench_arguments, load_of
 from specc.outputs.launch.serving import differences, settings_of
@@ -75,6 +76,7 @@ def compose(plan: LaunchPlan, engine: ModuleType, templates: Path | None) -> Fil
 
 def kubernetes(plan: LaunchPlan, engine: ModuleType, templates: Path | None) -> Files:
     """Return a manifest, the scripts that its containers run, and one that applies it."""
+    _check_pods(plan)
     files = scripts(plan, engine, templates)
     groups = [group_context(plan, engine, group) for group in plan.groups]
     context = {
@@ -88,6 +90,27 @@ def kubernetes(plan: LaunchPlan, engine: ModuleType, templates: Path | None) -> 
     return {**files, "README.md": readme(plan, engine, templates, "kubernetes", files)}
 
 
+def _check_pods(plan: LaunchPlan) -> None:
+    """Refuse instances whose place on a server a pod would have to know.
+
+    Raises:
+        CannotLaunchError: they share devices, or a server with others of their phase.
+    """
+    for group in plan.groups:
+        if group.instance.engine.per_device > 1:
+            raise CannotLaunchError(
+                f"{group.instance.engine.per_device} engines share a device, and a pod has devices "
+                "of its own",
+                help="choose --target shell",
+            )
+        if plan.apart and group.slots > 1:
+            raise CannotLaunchError(
+                f"{group.slots} instances of {group.role} share a server, with ports by their "
+                "place on it, which a pod does not know",
+                help="choose --target shell, or instances that fill a server",
+            )
+
+
 def _of_containers(files: Iterable[str]) -> list[str]:
     return sorted(name for name in files if name.endswith(".sh") and name != "loadtest.sh")
 
@@ -97,12 +120,12 @@ def common(plan: LaunchPlan, engine: ModuleType) -> dict[str, Any]:
     return {
         "specc": __version__,
         "plan": plan,
-        "spec": plan.header.spec,
-        "study": plan.study.name,
+        "spec": visible_line(plan.header.spec),
+        "study": visible_line(plan.study.name),
         "number": plan.number,
         "name": plan.name,
         "groups": plan.groups,
-        "model": plan.deployment.model.name,
+        "model": visible_line(plan.deployment.model.name),
         "engine": engine,
         "npu": plan.groups[0].is_npu,
         "proxy": getattr(engine, "PROXY", ""),
@@ -119,6 +142,7 @@ def group_context(plan: LaunchPlan, engine: ModuleType, group: Group) -> dict[st
         "settings": settings_of(plan, group),
         "environment": tuple(engine.environment(plan, group)),
         "image": engine.image(group),
+        "resource": engine.resource(group),
         "kv": engine.kv_transfer(plan, group) if plan.apart else None,
         "kv_port": engine.first_kv_port(group) if plan.apart else 0,
         "kv_ports": -(-group.instance.devices // 100) * 100,
@@ -194,12 +218,28 @@ def _assumed(plan: LaunchPlan, roles: list[dict[str, Any]], target: str) -> Iter
                 f"no image is known for '{group.device.name}': IMAGE must be set where one is used"
             )
         found += differences(plan, group)
+        if group.instance.engine.draft_model is not None:
+            found.append(
+                f"DRAFT_MODEL (in containers DRAFT_DIR) is the folder of "
+                f"{group.instance.engine.draft_model}, which drafts"
+            )
         spare = group.instance.spare
         if spare:
             found.append(
                 f"{spare} of the {group.instance.count} {group.role} instances are spares; they "
                 "serve, too"
             )
+    found.append(
+        "the model needs no code of its own: else add --trust-remote-code, which lets the folder "
+        "of the weights run code"
+    )
+    servers, device = sum(group.all_servers for group in plan.groups), plan.groups[0]
+    fewest = -(-plan.configuration.devices // device.per_server)
+    if servers > fewest and target == "shell":
+        found.append(
+            f"the scripts take {servers} servers where {fewest} have devices enough: prefill and "
+            "decode do not share one, and instances lie within one"
+        )
     if target == "motor":
         found.append(
             "user_config.json has the form v2.0 of the repository of MindIE Motor; the wheel "
@@ -217,6 +257,17 @@ def _of_load_test(load: SentRequests, roles: list[dict[str, Any]]) -> Iterator[s
             "were sent, and says what is to be expected of them"
         )
     settings = {(one.name, one.value) for role in roles for one in role["settings"]}
+    if load.sessions:
+        yield (
+            "the load test sends the requests of sessions at their times and with their lengths, "
+            "and without what the turns of a session have in common: hits in the prefix cache that "
+            "come from it are not measured"
+        )
+    if load.images:
+        yield (
+            "the load test sends text alone: the tokens of images are sent as text, the vision "
+            "encoder does not run, and --limit-mm-per-prompt is left to you"
+        )
     if ("--scheduling-policy", "priority") in settings:
         yield (
             "the load test sends all requests with one priority: what the plan says of its classes "

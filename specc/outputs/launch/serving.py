@@ -5,6 +5,7 @@ written is looked up in the list of its version.
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -78,7 +79,9 @@ def _limits(plan: LaunchPlan, group: Group) -> Iterator[LaunchSetting]:
     budget = engine.chunk_budget
     why = "new tokens of a step, as planned"
     if group.phase is Phase.DECODE:
-        budget, why = sequences * new, "a step decodes only: sequences times (1 + drafted tokens)"
+        unit = math.lcm(new, _multiple(group))
+        budget = -(-sequences * new // unit) * unit
+        why = "a step decodes only: sequences times (1 + drafted tokens)"
     yield LaunchSetting("--max-num-batched-tokens", str(max(budget, sequences * new)), why)
     threshold = group.deployment.engine.long_prefill_token_threshold
     if threshold is not None:
@@ -115,10 +118,19 @@ def _formats(_plan: LaunchPlan, group: Group) -> Iterator[LaunchSetting]:
     if group.is_npu and deployment.usual_format in _CHECKPOINT:
         why = f"{deployment.usual_format.value}: a checkpoint of msModelSlim says its own formats"
         yield LaunchSetting("--quantization", "ascend", why)
-    elif deployment.usual_format is Quantisation.FP8 and deployment.model.weights is None:
+    elif (
+        deployment.usual_format is Quantisation.FP8
+        and deployment.model.weights in (None, Quantisation.BF16)
+        and not group.is_npu
+    ):
         why = "fp8: weights of 16 bits are converted when they are loaded"
         yield LaunchSetting("--quantization", "fp8", why)
     cache = deployment.formats.kv_cache.value
+    if not group.is_npu and cache not in ("bf16", "fp8"):
+        raise CannotLaunchError(
+            f"{group.software.value} has no KV cache of {cache}",
+            help="formats { kv_cache = fp8 }, or leave it out",
+        )
     if not group.is_npu and cache != "bf16":
         yield LaunchSetting("--kv-cache-dtype", cache, "the format of the KV cache, as planned")
 
@@ -180,7 +192,9 @@ def _graphs(_plan: LaunchPlan, group: Group) -> Iterator[LaunchSetting]:
         value = {
             "cudagraph_mode": "FULL_DECODE_ONLY",
             "cudagraph_capture_sizes": capture_sizes(
-                engine.max_sequences * group.instance.layout.pp, 1 + engine.drafted
+                engine.max_sequences * group.instance.layout.pp,
+                1 + engine.drafted,
+                _multiple(group),
             ),
         }
         yield LaunchSetting(
@@ -191,17 +205,25 @@ def _graphs(_plan: LaunchPlan, group: Group) -> Iterator[LaunchSetting]:
         )
 
 
-def capture_sizes(sequences: int, new: int) -> list[int]:
+def _multiple(group: Group) -> int:
+    """Return what tokens of a step are a multiple of: ranks of TP that share them have as many."""
+    shared = group.is_npu and group.instance.engine.sequence_parallel
+    return group.instance.layout.tp if shared else 1
+
+
+def capture_sizes(sequences: int, new: int, multiple: int = 1) -> list[int]:
     """Return batch sizes of captured graphs, in tokens: with `new` tokens of each sequence.
 
-    They are dense where steps are short, and end with the full batch.
+    They are dense where steps are short, end with the full batch, and are multiples of what is
+    asked: vLLM-Ascend leaves out those that are not (platform.py of 0.18 and 0.23).
     """
     sizes = [n for n in (1, 2, 4) if n < sequences]
     step = 8
     while step < sequences and len(sizes) < _MOST_SIZES - 1:
         sizes.append(step)
         step += 8 if step < 64 else step // 4 // 8 * 8
-    return [new * n for n in (*sizes, sequences)]
+    unit = math.lcm(new, multiple)
+    return sorted({-(-new * n // unit) * unit for n in (*sizes, sequences)})
 
 
 def _more(plan: LaunchPlan, group: Group) -> Iterator[LaunchSetting]:
@@ -262,6 +284,8 @@ def differences(plan: LaunchPlan, group: Group) -> Iterator[str]:
             f"a KV cache of {group.deployment.formats.kv_cache.value} comes with the checkpoint of "
             "msModelSlim: quantise the KV cache with it"
         )
+    if not group.is_npu:
+        yield from _left_out(group)
     for name, is_wanted in (
         ("enable_flashcomm1", engine.sequence_parallel),
         ("enable_matmul_allreduce", engine.fuse_all_reduce),
@@ -274,3 +298,24 @@ def differences(plan: LaunchPlan, group: Group) -> Iterator[str]:
             "the hit rate of the prefix cache is an assumption of the plan: the load test sends "
             "prompts with common beginnings so that they have it"
         )
+
+
+def _left_out(group: Group) -> Iterator[str]:
+    """Yield what vLLM on NVIDIA is not asked for, though the plan has it."""
+    engine, usual = group.instance.engine, group.deployment.usual_format
+    weights = group.deployment.model.weights
+    if usual not in (Quantisation.BF16, Quantisation.FP8, weights):
+        yield f"MODEL is a checkpoint with weights of {usual.value}: no flag makes one"
+    if engine.redundant_experts:
+        yield (
+            f"the plan has {engine.redundant_experts} redundant experts; --enable-eplb and its "
+            "configuration are left to you"
+        )
+    if group.instance.layout.ep > 1 and not engine.shard_shared:
+        yield "the plan keeps shared experts whole on each rank; the engine decides that itself"
+    for name, is_wanted in (
+        ("sequence parallelism", engine.sequence_parallel),
+        ("all-reduces within GEMMs", engine.fuse_all_reduce),
+    ):
+        if is_wanted:
+            yield f"the plan has {name}: a pass of --compilation-config, which is left to you"

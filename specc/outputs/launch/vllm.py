@@ -5,7 +5,10 @@ from typing import Any
 
 from specc.outputs.launch.base import CannotLaunchError, Group, LaunchPlan, LaunchSetting
 
-RESOURCE = "nvidia.com/gpu"
+
+def resource(group: Group) -> str:
+    """Return the name of a device by the device plugin of NVIDIA."""
+    return "nvidia.com/gpu"
 
 
 def image(group: Group) -> str:

@@ -47,6 +47,8 @@ def environment(plan: LaunchPlan, group: Group) -> Iterator[LaunchSetting]:
     if group.instance.layout.ep > 1 or group.phases_apart:
         why = f"MiB of a buffer of HCCL, as in the guides for {_TITLES[group.phase]}"
         yield LaunchSetting("HCCL_BUFFSIZE", _BUFFER[group.phase], why)
+    if group.instance.engine.redundant_experts and "DYNAMIC_EPLB" in group.flags.environment:
+        yield LaunchSetting("DYNAMIC_EPLB", "true", "copies of much used experts, as planned")
     if group.flags.version.startswith("0.18") and group.instance.engine.sequence_parallel:
         yield LaunchSetting(
             "VLLM_ASCEND_ENABLE_FLASHCOMM1", "1", "sequence parallelism, as planned"
@@ -113,4 +115,6 @@ def devices(group: Group) -> list[str]:
     return [*own, "/dev/davinci_manager", "/dev/devmm_svm", "/dev/hisi_hdc"]
 
 
-RESOURCE = "huawei.com/Ascend910"  # of the device plugin of MindCluster
+def resource(group: Group) -> str:
+    """Return the name of a device by the device plugin of MindCluster."""
+    return f"huawei.com/Ascend{'310P' if '310p' in group.device.name else '910'}"

@@ -4,6 +4,10 @@ import json
 
 import pytest
 
+from specc import library
+from specc.calibration.comparison import AskedServer, asked_subject
+from specc.loadtest import read_load_tests
+from specc.workspace import Workspace
 from tests.loadtest.files import DETAILED, vllm_file
 
 MOCK = """\
@@ -211,3 +215,48 @@ def test_text_for_a_number_of_devices_is_none(specc, tmp_path) -> None:
     vllm_file(tmp_path, devices="eight")
     said = specc("compare", "result.json", *SERVER[:4], code=2).stderr
     assert "--device needs --devices" in said
+
+
+@pytest.mark.parametrize(
+    ("says", "message"),
+    [
+        ({"max_concurrency": 0}, "had 0 clients"),
+        ({"max_concurrency": None, "request_rate": 0.0}, "had 0 requests a second"),
+        ({"max_concurrency": 1, "num_prompts": 4, "duration": 0.5}, "the units"),
+        ({"max_concurrency": 4, "duration": 2000.0}, "the units"),
+    ],
+)
+def test_loads_that_cannot_have_been(specc, tmp_path, says, message) -> None:
+    vllm_file(tmp_path, mean_tpot_ms=200.0, **says)
+    assert message in specc("compare", "result.json", *SERVER, code=2).stderr
+
+
+def test_drafts_of_a_model_that_has_none(specc, tmp_path) -> None:
+    vllm_file(tmp_path, spec_decode_per_position_acceptance_rates=[0.8])
+    said = specc("compare", "result.json", *SERVER, code=2).stderr
+    assert "tokens were drafted, and qwen3_32b has no layers that draft" in said
+
+
+def test_stages_share_the_sequences_that_a_flag_says(tmp_path) -> None:
+    (test,) = read_load_tests(Workspace(tmp_path), vllm_file(tmp_path))
+    asked = AskedServer(
+        model=library.model("qwen3_32b"), device="h200", devices=4, sizes={"tp": 2, "pp": 2},
+        max_sequences=8,
+    )  # fmt: skip
+    subject, _ = asked_subject(asked, test, 0.0)
+    assert subject.parts[0].task.deployment.engine.max_sequences == 4
+
+
+def test_ranks_of_attention_lie_within_the_tp_of_sglang(tmp_path) -> None:
+    said = {
+        "tp_size": "16",
+        "dp_size": "4",
+        "max_running_requests": "64",
+        "model_id": "DeepSeek-V3",
+    }
+    (test,) = read_load_tests(Workspace(tmp_path), vllm_file(tmp_path, **said))
+    asked = AskedServer(model=library.model("deepseek_v3"), device="h200", devices=16)
+    subject, _ = asked_subject(asked, test, 0.0)
+    task = subject.parts[0].task
+    assert (task.layout.tp, task.layout.dp) == (4, 4)
+    assert task.deployment.engine.max_sequences == 16

@@ -45,7 +45,7 @@ def measured(plan, folder, clients: int):
     }
     path = vllm_file(folder, f"c{clients}.json", **usual)
     raw = json.loads(path.read_text())
-    raw |= {"mean_ttft_ms": 1000.0, "mean_tpot_ms": 40.0, "duration": 10.0}
+    raw |= {"mean_ttft_ms": 1000.0, "mean_tpot_ms": 40.0, "duration": 20.0}
     raw.pop("mean_itl_ms")
     path.write_text(json.dumps(raw))
     (test,) = read_load_tests(Workspace(folder), path)

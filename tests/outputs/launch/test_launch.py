@@ -206,7 +206,7 @@ def test_phases_apart_have_roles_ports_and_sizes_that_fit(plans) -> None:
     assert f"ENGINE_ID=$(({prefill.count} + INSTANCE))" in files["decode.sh"]
     lines = [json.loads(line) for line in files["requests.jsonl"].splitlines()]
     assert len(lines) == 1000
-    assert all(len(row["hash_ids"]) == -(-row["input_length"] // 256) for row in lines)
+    assert all(len(row["hash_ids"]) == -(-row["input_length"] // 128) for row in lines)
     times = [row["timestamp"] for row in lines]
     assert times == sorted(times)
     assert 999 / (times[-1] - times[0]) == pytest.approx(14, rel=0.1)  # requests a second
@@ -332,7 +332,8 @@ def test_a_hostile_name_runs_nothing(specc, tmp_path) -> None:
     rows = "".join(f"{i},100,5\n" for i in range(20))
     trace.write_text("arrived_at,num_prefill_tokens,num_decode_tokens\n" + rows)
     (tmp_path / "m.json").write_text(json.dumps(config))
-    (tmp_path / "plan.spec").write_text(
+    spec = "plan\ntouch pwned\n#.spec"  # would end a comment of a script
+    (tmp_path / spec).write_text(
         "use std.devices\n"
         'model m { config = "m.json" }\n'
         "workload w { input = 100 tok; output = 5 tok }\n"
@@ -341,7 +342,7 @@ def test_a_hostile_name_runs_nothing(specc, tmp_path) -> None:
         "study s { workload = w; deployments = [d]\n"
         f'    simulate {{ arrival = trace("{trace.name}") }} }}\n'
     )
-    specc("launch", "plan.spec", "--out", "out")
+    specc("launch", spec, "--out", "out")
     for script in (tmp_path / "out").glob("*.sh"):
         subprocess.run(["bash", "-n", str(script)], check=True)
         done = subprocess.run(
@@ -380,3 +381,69 @@ def test_a_number_that_there_is_not() -> None:
     results = load_results(ROOT / "specs" / "qwen3-32b-chat.result.json")
     with pytest.raises(ChoiceError, match="has no configuration 0"):
         chosen(results, number=0)
+
+
+APART = """\
+use std.devices
+use std.models
+workload w {{ input = 512 tok; output = 64 tok; slo {{ ttft <= 4 s; tpot <= 80 ms }} }}
+deployment d {{
+    model = {model}; device = atlas_800_a3_752t_die; mode = pd_ratio
+    engine {{ software = vllm_ascend }}
+    prefill {{ devices = {devices}; parallel {{ tp = {tp}; dp = {dp} }} }}
+    decode {{ devices = {devices}; parallel {{ tp = {tp}; dp = {dp} }}; {more} }}
+    fleet {{ devices = {all} }}
+}}
+study s {{ workload = w; deployments = [d] }}
+"""
+DENSE = {"model": "qwen3_32b", "devices": 4, "tp": 4, "dp": 1, "all": 16, "more": "quant = bf16"}
+
+
+def test_one_rank_is_none_of_data_parallelism(specc, tmp_path) -> None:
+    """vLLM refuses a rank of one (config/parallel.py): these flags need a size of two or more."""
+    (tmp_path / "plan.spec").write_text(APART.format(**DENSE))
+    specc("launch", "plan.spec", "--out", "out")
+    for role in ("prefill", "decode"):
+        assert "--data-parallel" not in (tmp_path / "out" / f"{role}-rank.sh").read_text()
+    said = specc("launch", "plan.spec", "--out", "k8s", "--target", "kubernetes", code=2).stderr
+    assert "4 instances of prefill share a server" in said
+
+
+def test_ranks_of_a_dense_model_are_instances(specc, tmp_path) -> None:
+    (tmp_path / "plan.spec").write_text(APART.format(**{**DENSE, "tp": 2, "dp": 2}))
+    said = specc("launch", "plan.spec", "--out", "out", code=2).stderr
+    assert "2 data-parallel ranks of a dense model" in said
+
+
+def test_a_draft_model_of_motor_is_an_object(specc, tmp_path) -> None:
+    drafts = (
+        "engine { software = vllm_ascend; speculative { tokens = 2; acceptance = [0.7, 0.5]; "
+        'draft = qwen3_8b; source = "a test" } }'
+    )
+    (tmp_path / "plan.spec").write_text(APART.format(**{**DENSE, "more": drafts}))
+    specc("launch", "plan.spec", "--out", "out", "--target", "motor")
+    config = json.loads((tmp_path / "out" / "user_config.json").read_text())
+    decode = config["motor_engine_decode_config"]["engine_config"]
+    assert decode["speculative-config"]["model"].startswith("SET-ME")
+    assert decode["no-enable-prefix-caching"] is True
+
+
+def test_sizes_of_graphs_are_shared_by_ranks() -> None:
+    assert capture_sizes(157, 1, 4)[-1] == 160
+    assert all(size % 4 == 0 for size in capture_sizes(157, 1, 4))
+    assert all(size % 6 == 0 for size in capture_sizes(9, 3, 2))
+
+
+def test_weights_are_converted_where_the_plan_converts_them(specc, tmp_path) -> None:
+    gpu = {"device": "h200", "engine": "software = vllm"}
+    out = written(specc, tmp_path, quant="fp8", **gpu)
+    assert "--quantization fp8" in (out / "serve.sh").read_text()
+    written(specc, tmp_path, "--force", quant="w8a8", **gpu)
+    assert "a checkpoint with weights of w8a8" in (out / "README.md").read_text()
+
+
+def test_what_a_load_test_cannot_send_is_said(specc, tmp_path) -> None:
+    sessions = "simulate { arrival = poisson(1 req/s); requests = 40; sessions { turns = 3 } }"
+    out = written(specc, tmp_path, study=sessions)
+    readme = (out / "README.md").read_text()
+    assert "without what the turns of a session have in common" in readme
