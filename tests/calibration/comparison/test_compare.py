@@ -249,6 +249,7 @@ def test_stages_share_the_sequences_that_a_flag_says(tmp_path) -> None:
 
 def test_ranks_of_attention_lie_within_the_tp_of_sglang(tmp_path) -> None:
     said = {
+        "tp": "16",
         "tp_size": "16",
         "dp_size": "4",
         "max_running_requests": "64",
