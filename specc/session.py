@@ -343,7 +343,7 @@ def _chosen(
     files: tuple[Path, ...],
     folder: Path,
 ) -> ChosenPlan:
-    from specc.results import ChoiceError, chosen
+    from specc.results import ChoiceError, NoneFeasibleError, chosen
 
     servers = [found for found in results.studies if found.study.servers]
     own = [found for found in servers if asked[0] in (None, found.study.name)]
@@ -351,6 +351,8 @@ def _chosen(
         return ChosenPlan(plan, results, own[0], None, files, folder)
     try:
         result, configuration = chosen(results, *asked)
+    except NoneFeasibleError as error:
+        raise InfeasibleError([Diagnostic("E0203", error.message, help=error.help)]) from None
     except ChoiceError as error:
         raise SpecError([Diagnostic("E0203", error.message, help=error.help)]) from None
     return ChosenPlan(plan, results, result, configuration, files, folder)
@@ -413,3 +415,7 @@ class SpecError(Exception):
     def __init__(self, diagnostics: list[Diagnostic]) -> None:
         super().__init__("\n".join(d.sentence for d in diagnostics))
         self.diagnostics = diagnostics
+
+
+class InfeasibleError(SpecError):
+    """A study has no configuration that keeps its limits, and one is needed."""

@@ -32,7 +32,7 @@ from specc.results.candidates import (
     drawn,
     short_label,
 )
-from specc.results.choosing import ChoiceError, chosen
+from specc.results.choosing import ChoiceError, NoneFeasibleError, chosen
 from specc.results.comparisons import Comparison, LoggedMemory, Looks
 from specc.results.files import FORMAT, ResultsError, load_results, rounded
 from specc.results.simulations import (
@@ -100,6 +100,7 @@ __all__ = [
     "MemoryUse",
     "Metrics",
     "Miss",
+    "NoneFeasibleError",
     "Point",
     "RateSeen",
     "Results",

@@ -13,6 +13,10 @@ class ChoiceError(ValueError):
         self.help = help
 
 
+class NoneFeasibleError(ChoiceError):
+    """No configuration keeps the limits."""
+
+
 def chosen(
     results: Results, study: str | None = None, number: int | None = None
 ) -> tuple[StudyResult, Configuration]:
@@ -26,6 +30,7 @@ def chosen(
 
     Raises:
         ChoiceError: there is none.
+        NoneFeasibleError: none keeps the limits of the study.
     """
     names = list(dict.fromkeys(found.study.name for found in results.studies))
     wanted = study if study is not None else next(iter(names), "")
@@ -38,7 +43,7 @@ def chosen(
     found = max(variants, key=_worth) if len(variants) > 1 else variants[0]
     if number is None:
         if found.best is None:
-            raise ChoiceError(
+            raise NoneFeasibleError(
                 f"no configuration of '{wanted}' keeps its limits",
                 help="relax a limit, or name one of those that break it: --configuration 1",
             )

@@ -27,7 +27,7 @@ from specc.loadtest.logs import StartLog, read_log
 from specc.loadtest.reading import LARGEST_RESULT_BYTES
 from specc.report.sections.measured import figures, shown
 from specc.results.comparisons import Comparison
-from specc.session import SpecError
+from specc.session import InfeasibleError, SpecError
 from specc.workspace import UnreadableError, Workspace
 from specc.writing import WriteError
 
@@ -89,6 +89,9 @@ def run(options: argparse.Namespace) -> int:
         return _run(options)
     except WrongInputError as error:
         print_diagnostics([error.diagnostic], options.format)
+    except InfeasibleError as error:
+        print_diagnostics(error.diagnostics, options.format)
+        return Exit.INFEASIBLE
     except SpecError as error:
         print_diagnostics(error.diagnostics, options.format)
     except WriteError as error:

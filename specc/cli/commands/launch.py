@@ -8,7 +8,7 @@ from specc.cli.codes import Exit
 from specc.cli.options import add_choice_options, add_run_options, chosen_plan
 from specc.cli.terminal import add_format_option, print_diagnostics, print_json, say
 from specc.diagnostics import Diagnostic
-from specc.session import SpecError
+from specc.session import InfeasibleError, SpecError
 from specc.writing import WriteError
 
 
@@ -52,6 +52,9 @@ def run(options: argparse.Namespace) -> int:
 
     try:
         return _run(options)
+    except InfeasibleError as error:
+        print_diagnostics(error.diagnostics, options.format)
+        return Exit.INFEASIBLE
     except SpecError as error:
         print_diagnostics(error.diagnostics, options.format)
     except WriteError as error:

@@ -447,3 +447,12 @@ def test_what_a_load_test_cannot_send_is_said(specc, tmp_path) -> None:
     out = written(specc, tmp_path, study=sessions)
     readme = (out / "README.md").read_text()
     assert "without what the turns of a session have in common" in readme
+
+
+def test_no_configuration_is_none_to_launch(specc, tmp_path) -> None:
+    (tmp_path / "plan.spec").write_text(
+        PLAN.format(**USUAL).replace("tpot <= 60 ms", "tpot <= 1 us")
+    )
+    said = specc("launch", "plan.spec", "--out", "out", code=3).stderr
+    assert "no configuration of 's' keeps its limits" in said
+    assert not (tmp_path / "out").exists()
