@@ -69,6 +69,15 @@ def layouts(deployment: Deployment) -> Space:
     return Space(tuple(kept), tuple(pruned))
 
 
+def layout_problem(deployment: Deployment, layout: Layout) -> str:
+    """Say why a model or an engine cannot have a layout; empty if they can."""
+    layers = layers_of(deployment.model)
+    problem = _attention_problem(deployment, layers, layout)
+    if not problem and deployment.model.experts is not None:
+        problem = _expert_problem(deployment, layers, layout)
+    return problem or launch_problem(deployment.engine.software, layout)
+
+
 def combinations_of(deployment: Deployment) -> int:
     """Return how many combinations of sizes `layouts` looks at, without looking at them."""
     parallel, size = deployment.parallel, deployment.size

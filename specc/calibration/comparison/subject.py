@@ -6,7 +6,7 @@ from attrs import evolve, frozen
 
 from specc import library
 from specc.calibration.comparison.sent import NotComparableError, sent_load, workload_of
-from specc.engines import launch_problem, with_defaults
+from specc.engines import with_defaults
 from specc.ir import (
     CacheFormat,
     Deployment,
@@ -31,6 +31,7 @@ from specc.results import Configuration
 from specc.run.configurations import cache_transfer
 from specc.run.executors import evaluated
 from specc.run.subjects import Part, Subject
+from specc.search.space import layout_problem
 from specc.serving import Server, choose_budget
 
 
@@ -130,9 +131,6 @@ def asked_subject(asked: AskedServer, test: LoadTest, hit: float) -> tuple[Subje
         software = Software.VLLM_ASCEND if device.vendor is Vendor.HUAWEI else Software.VLLM
         assumed.append(f"the engine is taken for {software.value}: --software says it")
     layout = _layout(asked, test, assumed)
-    problem = launch_problem(software, layout)
-    if problem:
-        raise NotComparableError(problem, help="give the sizes of the layout: --tp, --dp, --ep")
     drafted = len(test.acceptance)
     if test.tokens_per_step and not drafted:
         raise NotComparableError(
@@ -167,6 +165,9 @@ def asked_subject(asked: AskedServer, test: LoadTest, hit: float) -> tuple[Subje
         formats=Formats(kv_cache=asked.kv_cache or CacheFormat.BF16),
         engine=engine,
     )
+    problem = layout_problem(deployment, layout)
+    if problem:
+        raise NotComparableError(problem, help="give the sizes of the layout: --tp, --dp, --ep")
     workload = workload_of(test, hit, Slo())
     part = _part(deployment, layout, workload, test, asked.instances)
     simulate = sent_load(test, None)

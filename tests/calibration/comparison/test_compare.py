@@ -261,3 +261,9 @@ def test_ranks_of_attention_lie_within_the_tp_of_sglang(tmp_path) -> None:
     task = subject.parts[0].task
     assert (task.layout.tp, task.layout.dp) == (4, 4)
     assert task.deployment.engine.max_sequences == 16
+
+
+def test_a_layout_that_no_model_has_is_refused(specc, tmp_path) -> None:
+    vllm_file(tmp_path, tp="3")
+    said = specc("compare", "result.json", *SERVER[:4], "--devices", "3", code=2).stderr
+    assert "TP = 3 does not divide 64 attention heads" in said
