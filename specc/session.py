@@ -303,6 +303,13 @@ class ChosenPlan(Record):
     files: tuple[Path, ...]
     folder: Path
 
+    @property
+    def number(self) -> int | None:
+        """The place of the configuration in the report's table, from 1."""
+        if self.configuration is None:
+            return None
+        return self.result.configurations.index(self.configuration) + 1
+
 
 def chosen_of(session: Session, study: str | None, number: int | None) -> ChosenPlan:
     """Return the recommended configuration of a study, or another one by its number.
@@ -347,14 +354,14 @@ def _chosen(
 
     servers = [found for found in results.studies if found.study.servers]
     own = [found for found in servers if asked[0] in (None, found.study.name)]
-    if (own and own[0] is results.studies[0]) or (own and asked[0] is not None):
+    if own and (asked[0] is not None or own[0] is results.studies[0]):
         return ChosenPlan(plan, results, own[0], None, files, folder)
     try:
         result, configuration = chosen(results, *asked)
     except NoneFeasibleError as error:
-        raise InfeasibleError([Diagnostic("E0203", error.message, help=error.help)]) from None
+        raise InfeasibleError([error.diagnostic("E0203")]) from None
     except ChoiceError as error:
-        raise SpecError([Diagnostic("E0203", error.message, help=error.help)]) from None
+        raise SpecError([error.diagnostic("E0203")]) from None
     return ChosenPlan(plan, results, result, configuration, files, folder)
 
 

@@ -138,9 +138,7 @@ def subjects_of_plan(plan: "ChosenPlan", options: argparse.Namespace) -> "Subjec
     study = plan.result.study
     if study.simulate is not None and options.instances:
         study = evolve(study, simulate=evolve(study.simulate, instances=options.instances))
-    number = None
-    if plan.configuration is not None:
-        number = plan.result.configurations.index(plan.configuration) + 1
+    number = plan.number
     planned = study.workload.prefix_hit if not study.workload.is_mixed else 0.0
 
     def subject(test: LoadTest) -> "tuple[Subject, list[str]]":

@@ -4,16 +4,12 @@ from collections.abc import Iterable
 
 from attrs import Factory, define, field
 
+from specc.diagnostics import ExplainedError
 from specc.ir import Software
 
 
-class ImportFailedError(ValueError):
+class ImportFailedError(ExplainedError):
     """A text that launches nothing that is known; carries what would help."""
-
-    def __init__(self, message: str, help: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.help = help
 
 
 @define(eq=False)

@@ -155,7 +155,7 @@ class LoadTest(Record):
         requests: that succeeded, over which all figures are; `failed` and `cancelled` are others,
             None where the files do not say.
         duration: seconds.
-        throughput: output tokens a second; `rate` requests a second.
+        tokens: of all outputs.
         acceptance: share of drafts of which the first, second, … token was accepted; empty if not
             known.
         tokens_per_step: that a step of a request gave with speculative decoding; None without.
@@ -175,8 +175,7 @@ class LoadTest(Record):
     failed: int | None = None
     cancelled: int | None = None
     duration: Seconds
-    throughput: float
-    rate: float
+    tokens: float
     ttft: Distribution | None = None
     tpot: Distribution | None = None
     itl: Distribution | None = None
@@ -186,6 +185,16 @@ class LoadTest(Record):
     settings: Mapping[str, str] = field(factory=dict)
     log: RequestLog | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def throughput(self) -> float:
+        """Output tokens a second."""
+        return self.tokens / self.duration if self.duration else 0.0
+
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return self.requests / self.duration if self.duration else 0.0
 
     def metric(self, name: str) -> Distribution | None:
         """Return one of `METRICS`."""

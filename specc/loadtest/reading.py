@@ -61,8 +61,6 @@ def _of_folder(workspace: Workspace, folder: Path) -> Iterator[LoadTest]:
     for path in _candidates(folder):
         try:
             tests = _of_file(workspace, path)
-        except _NotJsonError:
-            raise
         except _UnknownError:
             continue
         for test in tests:
@@ -119,15 +117,11 @@ def _lines(name: str, text: str) -> list[Any]:
     try:
         return [json.loads(line) for line in text.splitlines() if line.strip()] or [None]
     except (ValueError, RecursionError):
-        raise _NotJsonError(f"'{name}' is not JSON: it may be cut off", help=_known()) from None
+        raise LoadTestError(f"'{name}' is not JSON: it may be cut off", help=_known()) from None
 
 
 class _UnknownError(LoadTestError):
     """A file that no tool here writes."""
-
-
-class _NotJsonError(_UnknownError):
-    """A file whose name says JSON, and that is none."""
 
 
 def tool_of(name: str, data: Mapping[str, Any]) -> ModuleType:

@@ -20,19 +20,14 @@ from jinja2 import (
 )
 
 from specc import resources
-from specc.diagnostics import visible, visible_line
+from specc.diagnostics import ExplainedError, visible, visible_line
 from specc.reading import read_bytes
 
 LARGEST_TEMPLATE_BYTES = 2**20
 
 
-class WrongTemplateError(ValueError):
+class WrongTemplateError(ExplainedError):
     """A template of a user that cannot be filled in."""
-
-    def __init__(self, message: str, help: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.help = help
 
 
 def filled(template: str, own: Path | None = None, /, **context: Any) -> str:

@@ -1,16 +1,12 @@
 """The configuration that a command is about: the recommended one, or one that was named."""
 
+from specc.diagnostics import ExplainedError
 from specc.results.candidates import Configuration
 from specc.results.studies import Results, StudyResult, objective_of
 
 
-class ChoiceError(ValueError):
+class ChoiceError(ExplainedError):
     """There is no such study or configuration; carries what there is."""
-
-    def __init__(self, message: str, help: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.help = help
 
 
 class NoneFeasibleError(ChoiceError):

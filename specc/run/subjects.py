@@ -84,6 +84,11 @@ class Subject(Record):
     transfer: CacheTransfer | None = None
     configuration: Configuration | None = None
 
+    @property
+    def drafts(self) -> bool:
+        """Whether tokens are drafted."""
+        return any(part.task.drafted for part in self.parts)
+
 
 def server_subjects(study: Study) -> Iterator[Subject]:
     """Yield the measured servers that a study simulates."""

@@ -82,7 +82,7 @@ def true_steps(plan: Path) -> dict[str, list]:
 
     test = LoadTest(
         tool="none", load=SentLoad(process="clients", clients=3), input=Lengths(256),
-        output=Lengths(24), requests=24, duration=1.0, throughput=1.0, rate=1.0,
+        output=Lengths(24), requests=24, duration=1.0, tokens=1.0,
     )  # fmt: skip
     subject = planned_subject(chosen.plan, chosen.result.study, chosen.configuration, test, 0.0)
     (instance,) = Simulator(subject, None).instances

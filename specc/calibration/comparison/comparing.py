@@ -91,8 +91,7 @@ def compared(
         TooLongError: the load takes longer than can be simulated.
     """
     simulator = Simulator(subject, Events())
-    drafts = any(part.task.drafted for part in subject.parts)
-    seeds = seeds_of(subject.study.workload, subject.simulate, drafts=drafts)
+    seeds = seeds_of(subject.study.workload, subject.simulate, drafts=subject.drafts)
     runs = []
     for seed in seeds:
         runs.append(_simulated(simulator, Conditions(seed=seed)))
@@ -194,7 +193,6 @@ def _difference(found: Comparison, subject: Subject, run: Metrics) -> Difference
         return None if rate is None or latency is None else rate * latency
 
     decode = _decode_bound(subject)
-    drafts = any(part.task.drafted for part in subject.parts)
     tpot = of(found.predicted, "tpot") or math.nan
     ttft, queue = run.ttft, run.queue
     closed = subject.simulate.arrival.clients is not None
@@ -211,7 +209,7 @@ def _difference(found: Comparison, subject: Subject, run: Metrics) -> Difference
         if closed
         else math.nan,
         spread_ttft=ratio(of(found.measured, "ttft", "p99"), of(found.measured, "ttft", "p50")),
-        drafts=drafts,
+        drafts=subject.drafts,
         failed=(found.failed or 0) / (found.requests + (found.failed or 0)),
     )
 

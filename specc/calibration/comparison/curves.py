@@ -37,8 +37,7 @@ def curve_of(number: int, test: LoadTest, subject: Subject, advanced: Progress) 
             help="a fit needs a plan of a deployment, whose cost model it corrects",
         )
     measured = _measured(test)
-    drafts = any(part.task.drafted for part in subject.parts)
-    seed = seeds_of(subject.study.workload, subject.simulate, drafts=drafts)[0]
+    seed = seeds_of(subject.study.workload, subject.simulate, drafts=subject.drafts)[0]
     found: list[dict[str, float]] = []
     deviation = 0.0
     for overhead in OVERHEADS.tolist():

@@ -46,6 +46,11 @@ class Difference(NamedTuple):
     drafts: bool
     failed: float
 
+    @property
+    def slower_ttft(self) -> bool:
+        """Whether TTFT is longer than predicted, and TPOT is not."""
+        return self.ttft > _OFF and not self.tpot > _OFF
+
 
 def looks_of(found: Comparison, difference: Difference) -> tuple[Looks, ...]:
     """Return what a difference looks like; nothing where all means are in their intervals."""
@@ -82,8 +87,7 @@ def _generator(of: Difference) -> Iterator[Looks]:
 
 
 def _queueing(of: Difference) -> Iterator[Looks]:
-    slower = of.ttft > _OFF and not of.tpot > _OFF
-    if slower and (of.queued > _QUEUED or of.spread_ttft > 3) and of.more_ttft > _FIXED:
+    if of.slower_ttft and (of.queued > _QUEUED or of.spread_ttft > 3) and of.more_ttft > _FIXED:
         yield Looks(
             kind="queueing",
             why=f"TTFT is {of.ttft:.2f} times the prediction, TPOT is not: requests wait",
@@ -93,7 +97,7 @@ def _queueing(of: Difference) -> Iterator[Looks]:
 
 
 def _requests(of: Difference) -> Iterator[Looks]:
-    if of.ttft > _OFF and not of.tpot > _OFF and 0 < of.more_ttft <= _FIXED:
+    if of.slower_ttft and 0 < of.more_ttft <= _FIXED:
         yield Looks(
             kind="time beside steps",
             why=f"TTFT is {1e3 * of.more_ttft:.0f} ms longer and TPOT is as predicted: HTTP, "
@@ -104,8 +108,7 @@ def _requests(of: Difference) -> Iterator[Looks]:
 
 
 def _prefill(of: Difference) -> Iterator[Looks]:
-    alone = of.ttft > _OFF and not of.tpot > _OFF
-    if alone and of.more_ttft > _FIXED and of.queued <= _QUEUED and of.spread_ttft <= 3:
+    if of.slower_ttft and of.more_ttft > _FIXED and of.queued <= _QUEUED and of.spread_ttft <= 3:
         yield Looks(
             kind="prefill",
             why=f"TTFT is {of.ttft:.2f} times the prediction, TPOT is not",

@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from specc.loadtest import LoadTest
 
 _ANOTHER = "name another file, or leave out -o to print it"
-_FEWEST_LOADS = 3
 _LIKE = "atlas_800_a2_376t"  # whose calibration a device without one begins with
 
 
@@ -235,16 +234,18 @@ def _different(tests: "list[LoadTest]") -> "list[LoadTest]":
     Raises:
         WrongInputError: one is the same as another, or all are of one or two loads.
     """
+    from specc.calibration.served.fitting import OWN
+
     help_ = "measure with several loads, such as 1, 4, 16 and 64 clients, and give each result once"
     same = Counter((t.tool, t.duration, t.throughput, t.requests) for t in tests)
     if len(same) < len(tests):
         message = f"{len(tests) - len(same)} of the {len(tests)} load tests are given twice"
         raise WrongInputError(Diagnostic("E0014", message, help=help_))
     loads = {(t.load.label, round(t.input.mean), round(t.output.mean)) for t in tests}
-    if len(loads) < _FEWEST_LOADS:
+    if len(loads) < OWN.fewest:
         message = (
             f"the load tests have {len(loads)} {'load' if len(loads) == 1 else 'loads'}, and a fit "
-            f"needs {_FEWEST_LOADS}"
+            f"needs {OWN.fewest}"
         )
         raise WrongInputError(Diagnostic("E0014", message, help=help_))
     return tests

@@ -52,7 +52,7 @@ def _run(options: argparse.Namespace) -> int:
     try:
         found = read_launch(text)
     except ImportFailedError as error:
-        raise WrongInputError(Diagnostic("E0018", error.message, help=error.help)) from None
+        raise WrongInputError(error.diagnostic("E0018")) from None
     spec = format_source(Source("imported", text_of(found, device, what)))
     lost = [note for one in found for note in one.lost]
     if options.output is not None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from specc.cli.codes import Exit
 from specc.cli.options import add_choice_options, add_run_options, chosen_plan
 from specc.cli.terminal import add_format_option, print_diagnostics, print_json, say
-from specc.diagnostics import Diagnostic
 from specc.session import InfeasibleError, SpecError
 from specc.writing import WriteError
 
@@ -62,8 +61,7 @@ def run(options: argparse.Namespace) -> int:
     except CannotLaunchError as error:
         print_diagnostics([error.diagnostic("E0016")], options.format)
     except WrongTemplateError as error:
-        diagnostic = Diagnostic("E0017", error.message, help=error.help)
-        print_diagnostics([diagnostic], options.format)
+        print_diagnostics([error.diagnostic("E0017")], options.format)
     return Exit.WRONG_INPUT
 
 
@@ -72,13 +70,13 @@ def _run(options: argparse.Namespace) -> int:
     from specc.outputs.launch import CannotLaunchError, LaunchPlan, launch_files
 
     chosen = chosen_plan(options, options.plan)
-    if chosen.configuration is None:
+    configuration, number = chosen.configuration, chosen.number
+    if configuration is None or number is None:
         raise CannotLaunchError(
             f"'{chosen.result.study.name}' simulates a server whose steps were measured",
             help="name a study of deployments: --study",
         )
-    place = chosen.result.configurations.index(chosen.configuration) + 1
-    plan = LaunchPlan(chosen.results.header, chosen.result.study, chosen.configuration, place)
+    plan = LaunchPlan(chosen.results.header, chosen.result.study, configuration, number)
     files = launch_files(plan, options.target, options.templates)
     if not options.force:
         _check_free(options.out, files)

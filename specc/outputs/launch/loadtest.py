@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from attrs import frozen
 
@@ -82,24 +83,25 @@ def load_of(plan: LaunchPlan) -> SentRequests:
         and not simulate.rates
         and simulate.sessions is None
     )
-    lines = () if trace or (alike and plain) else tuple(_lines(plan, clients))
-    hit = math.fsum(s.share * s.cached for s in shapes) / math.fsum(
-        s.share * s.input for s in shapes
+    rows = [] if trace or (alike and plain) else list(_rows(plan, clients))
+    hit = (
+        _sent_hit(rows)
+        if rows
+        else math.fsum(s.share * s.cached for s in shapes)
+        / math.fsum(s.share * s.input for s in shapes)
     )
-    if lines:
-        hit = _sent_hit(lines)
     first = shapes[0]
     return SentRequests(
         clients=clients,
         rate=None if trace else rate,
         cv=simulate.arrival.cv if simulate is not None else 1.0,
-        requests=len(lines) or count,
+        requests=len(rows) or count,
         prompt=first.input if alike else 0,
         common=first.cached if alike else 0,
         output=first.output if alike else 0,
         trace=visible_line(trace.file) if trace else "",
         speed=simulate.speed if simulate is not None else 1.0,
-        lines=lines,
+        lines=tuple(map(json.dumps, rows)),
         block=simulate.block_tokens if simulate is not None and trace else _CHUNK,
         hit=hit if not trace else 0.0,
         planned=count,
@@ -108,7 +110,7 @@ def load_of(plan: LaunchPlan) -> SentRequests:
     )
 
 
-def _lines(plan: LaunchPlan, clients: int | None) -> Iterator[str]:
+def _rows(plan: LaunchPlan, clients: int | None) -> Iterator[dict[str, Any]]:
     """Yield the first requests that were simulated, as a trace: with times, lengths and prefixes.
 
     Prompts have as many blocks in common as the plan takes for cached.
@@ -137,19 +139,16 @@ def _lines(plan: LaunchPlan, clients: int | None) -> Iterator[str]:
         common, whole = int(cached) // _CHUNK, -(-int(prompt) // _CHUNK)
         ids = [*range(common), *range(fresh, fresh + whole - common)]
         fresh += whole - common
-        yield json.dumps(
-            {
-                "timestamp": round(float(time) / PICOSECONDS, 6),
-                "input_length": int(prompt),
-                "output_length": int(output),
-                "hash_ids": ids,
-            }
-        )
+        yield {
+            "timestamp": round(float(time) / PICOSECONDS, 6),
+            "input_length": int(prompt),
+            "output_length": int(output),
+            "hash_ids": ids,
+        }
 
 
-def _sent_hit(lines: tuple[str, ...]) -> float:
+def _sent_hit(rows: Sequence[Mapping[str, Any]]) -> float:
     """Return the share of the prompts' tokens that lies in blocks of several requests."""
-    rows = [json.loads(line) for line in lines]
     common = sum(_CHUNK * sum(number < _FRESH for number in row["hash_ids"]) for row in rows)
     return float(common / sum(row["input_length"] for row in rows))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from specc._version import __version__
 from specc.diagnostics import visible_line
+from specc.ir import Queue
 from specc.outputs.launch.base import CannotLaunchError, Group, LaunchPlan
 from specc.outputs.launch.loadtest import SentRequests, bench_arguments, load_of
 from specc.outputs.launch.serving import differences, settings_of
@@ -165,7 +166,7 @@ def readme(
         target=target,
         files=sorted(files),
         figures=list(_figures(plan)),
-        assumed=[*_assumed(plan, roles, target), *_of_load_test(load, roles), _NOT_STARTED],
+        assumed=[*_assumed(plan, roles, target), *_of_load_test(plan, load), _NOT_STARTED],
     )
 
 
@@ -233,8 +234,8 @@ def _assumed(plan: LaunchPlan, roles: list[dict[str, Any]], target: str) -> Iter
         "the model needs no code of its own: else add --trust-remote-code, which lets the folder "
         "of the weights run code"
     )
-    servers, device = sum(group.all_servers for group in plan.groups), plan.groups[0]
-    fewest = -(-plan.configuration.devices // device.per_server)
+    servers = sum(group.all_servers for group in plan.groups)
+    fewest = -(-plan.configuration.devices // plan.groups[0].per_server)
     if servers > fewest and target == "shell":
         found.append(
             f"the scripts take {servers} servers where {fewest} have devices enough: prefill and "
@@ -248,7 +249,7 @@ def _assumed(plan: LaunchPlan, roles: list[dict[str, Any]], target: str) -> Iter
     yield from dict.fromkeys(found)
 
 
-def _of_load_test(load: SentRequests, roles: list[dict[str, Any]]) -> Iterator[str]:
+def _of_load_test(plan: LaunchPlan, load: SentRequests) -> Iterator[str]:
     """Yield where the load test is not quite the load of the plan."""
     if load.lines and load.requests < load.planned:
         yield (
@@ -256,7 +257,6 @@ def _of_load_test(load: SentRequests, roles: list[dict[str, Any]]) -> Iterator[s
             "plan, so the figures above are of a longer run: 'specc compare' simulates those that "
             "were sent, and says what is to be expected of them"
         )
-    settings = {(one.name, one.value) for role in roles for one in role["settings"]}
     if load.sessions:
         yield (
             "the load test sends the requests of sessions at their times and with their lengths, "
@@ -268,7 +268,7 @@ def _of_load_test(load: SentRequests, roles: list[dict[str, Any]]) -> Iterator[s
             "the load test sends text alone: the tokens of images are sent as text, the vision "
             "encoder does not run, and --limit-mm-per-prompt is left to you"
         )
-    if ("--scheduling-policy", "priority") in settings:
+    if any(group.deployment.engine.queue is Queue.PRIORITY for group in plan.groups):
         yield (
             "the load test sends all requests with one priority: what the plan says of its classes "
             "is not measured by it"

@@ -79,8 +79,7 @@ def _limits(plan: LaunchPlan, group: Group) -> Iterator[LaunchSetting]:
     budget = engine.chunk_budget
     why = "new tokens of a step, as planned"
     if group.phase is Phase.DECODE:
-        unit = math.lcm(new, _multiple(group))
-        budget = -(-sequences * new // unit) * unit
+        budget = capture_sizes(sequences, new, _multiple(group))[-1]
         why = "a step decodes only: sequences times (1 + drafted tokens)"
     yield LaunchSetting("--max-num-batched-tokens", str(max(budget, sequences * new)), why)
     threshold = group.deployment.engine.long_prefill_token_threshold

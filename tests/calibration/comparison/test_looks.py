@@ -84,7 +84,7 @@ CLIENTS = SentLoad(process="clients", clients=4)
 def a_test(load: SentLoad = CLIENTS, **other) -> LoadTest:
     usual = {
         "tool": "t", "load": load, "input": Lengths(100.0), "output": Lengths(10.0),
-        "requests": 8, "duration": 1.0, "throughput": 80.0, "rate": 8.0,
+        "requests": 8, "duration": 1.0, "tokens": 80.0,
     }  # fmt: skip
     return LoadTest(**{**usual, **other})
 
@@ -134,7 +134,7 @@ def test_times_that_no_file_has_are_not_invented(process) -> None:
 def test_a_limit_beside_a_rate_counts_where_it_is_reached(rate, process) -> None:
     """At 0.5 s a request, 4 under way are 8 req/s."""
     load = SentLoad(process="poisson", rate=20.0, clients=4)
-    test = a_test(load, rate=rate, latency=Distribution(mean=0.5))
+    test = a_test(load, duration=8 / rate, latency=Distribution(mean=0.5))
     if process:
         assert sent_load(test, None).arrival.process is Process[process]
         return
