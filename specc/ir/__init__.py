@@ -81,7 +81,7 @@ from specc.ir.simulation import (
     Trace,
 )
 from specc.ir.software import Software, SoftwareSettings
-from specc.ir.study import KINDS, Document, Study
+from specc.ir.study import KINDS, Document, Study, Varied
 from specc.ir.workload import (
     Images,
     LengthBin,
@@ -180,6 +180,7 @@ __all__ = [
     "Topology",
     "Trace",
     "Transfer",
+    "Varied",
     "VectorRule",
     "VectorUnit",
     "Vendor",

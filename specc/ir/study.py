@@ -1,5 +1,7 @@
 """Studies, and the document that holds all that one spec asks."""
 
+from enum import Enum
+
 from attrs import frozen
 
 from specc.ir import vocabulary as v
@@ -11,6 +13,13 @@ from specc.ir.model import Model
 from specc.ir.simulation import Capacity, MeasuredServer, Simulate
 from specc.ir.workload import Workload
 from specc.records import Record
+
+
+class Varied(Enum):
+    """Which inputs are varied to see how the recommendation moves."""
+
+    EACH_INPUT = "each_input"
+    NONE = "none"
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -32,6 +41,12 @@ class Study(v.Node):
     )
     capacity: Capacity | None = v.block(
         Capacity, "the highest rate that meets the objectives", optional=True
+    )
+    sensitivity: Varied = v.choice(
+        Varied,
+        "how the recommendation moves if an input is a tenth less, or more, and where another "
+        "configuration is better; of a swept study nothing is varied besides",
+        default=Varied.EACH_INPUT,
     )
 
     @property

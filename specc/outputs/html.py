@@ -1,4 +1,4 @@
-"""HTML: one page that fetches nothing and runs nothing."""
+"""HTML: one page that fetches nothing, and reads completely where its script does not run."""
 
 from specc.outputs.material import Material
 from specc.report.document import Depth

@@ -6,6 +6,8 @@ from specc.outputs.files import MANIFEST, manifest
 from specc.outputs.material import Material
 from specc.report.document import Chart, Depth
 
+MOST_ROWS = 10  # of a table; the page has all
+
 
 def write(material: Material) -> str:
     """Return the report in Markdown."""
@@ -16,6 +18,7 @@ def write(material: Material) -> str:
         title=material.document.title,
         blocks=list(material.document.down_to(Depth.REPORT)),
         pictures=material.pictures,
+        most_rows=MOST_ROWS,
     )
 
 

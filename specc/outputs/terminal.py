@@ -1,13 +1,24 @@
 """The terminal: the blocks of a document that are a summary."""
 
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from specc.diagnostics import visible
 from specc.outputs.material import Material
-from specc.report.document import Depth, Figures, Heading, Note, ReportBlock, Table, Text
+from specc.report.document import (
+    Depth,
+    Figure,
+    Figures,
+    Heading,
+    Note,
+    Remarks,
+    ReportBlock,
+    Table,
+    Text,
+)
 
 if TYPE_CHECKING:
     import rich.text
@@ -54,13 +65,12 @@ def _parts(block: ReportBlock) -> Iterator[_Paragraph | _Grid]:
     elif isinstance(block, Note):
         yield _Paragraph(visible(block.text), "bold red")
     elif isinstance(block, Figures):
-        title = f"{block.title}, " if block.title else ""
-        yield _Paragraph(
-            visible(title + block.headline), "bold green" if block.good else "bold red"
-        )
-        if block.figures:
-            texts = (f"{f.title} {f.value} {f.unit} ({f.note})" for f in block.figures)
-            yield _Paragraph(visible(" · ".join(texts)))
+        yield _Paragraph(visible(block.headline), "bold green" if block.good else "bold red")
+        yield from _figures(block.figures)
+        for finding in block.findings:
+            yield _Paragraph(visible(f"{finding.title}: {finding.text}"))
+    elif isinstance(block, Remarks):
+        yield _Paragraph(visible(block.title), "bold")
         for remark in block.remarks:
             yield _Paragraph(visible(remark))
     elif isinstance(block, Table) and block.rows:
@@ -70,6 +80,27 @@ def _parts(block: ReportBlock) -> Iterator[_Paragraph | _Grid]:
         more = f"{left_out} more rows are in the report." if left_out > 0 else ""
         if more or block.note:
             yield _Paragraph(visible(f"{more} {block.note}".strip()), "dim")
+
+
+def _figures(figures: Iterable[Figure]) -> Iterator[_Paragraph]:
+    """Yield a line for each figure, their parts below each other."""
+    rows = [
+        (
+            figure.title,
+            " ".join(
+                filter(None, (figure.value, figure.unit, figure.limit and f"of {figure.limit}"))
+            ),
+            figure.probability and f"holds with {figure.probability}",
+            figure.interval and f"8 of 10: {figure.interval}",
+            figure.note,
+        )
+        for figure in figures
+    ]
+    shown = [[visible(text or "") for text in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    for row in shown:
+        cells = [text.ljust(width) for text, width in zip(row, widths, strict=True) if width]
+        yield _Paragraph("  " + "   ".join(cells).rstrip())
 
 
 def _grid(table: Table) -> _Grid:
@@ -138,17 +169,21 @@ def _is_narrow(text: str) -> bool:
 def _styled(parts: list[_Paragraph | _Grid]) -> str:
     from rich.console import Console
 
-    # A row that is too wide for the terminal is better wrapped by it than cut by us.
-    console = Console(highlight=False, soft_wrap=True, width=WIDEST_TABLE)
+    # In a file a row that is too wide is better kept whole; a terminal has a width.
+    wraps = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if wraps else WIDEST_TABLE
+    console = Console(highlight=False, soft_wrap=not wraps, width=width)
     with console.capture() as captured:
         for part in parts:
             console.print(
-                _styled_grid(part) if isinstance(part, _Grid) else _text(part.text, part.style)
+                _styled_grid(part, wraps=wraps)
+                if isinstance(part, _Grid)
+                else _text(part.text, part.style)
             )
     return captured.get()
 
 
-def _styled_grid(grid: _Grid) -> "RenderableType":
+def _styled_grid(grid: _Grid, *, wraps: bool) -> "RenderableType":
     from rich import box
     from rich.table import Table as RichTable
 
@@ -160,7 +195,7 @@ def _styled_grid(grid: _Grid) -> "RenderableType":
         title_style="",
     )
     for head, is_numeric in zip(grid.heads, grid.numeric, strict=True):
-        table.add_column(_text(head), justify="right" if is_numeric else "left", no_wrap=True)
+        table.add_column(_text(head), justify="right" if is_numeric else "left", no_wrap=not wraps)
     for cells, is_best in zip(grid.rows, grid.best, strict=True):
         table.add_row(*map(_text, cells), style="bold" if is_best else "")
     return table

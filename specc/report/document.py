@@ -5,14 +5,14 @@ id of its own, under which an output can link to it.
 """
 
 from collections.abc import Iterator
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import ClassVar
 
 from attrs import field, frozen
 
 from specc.ir.facts import Term
 from specc.records import Record
-from specc.report.charts.shapes import Bar, HeatMap, LineChart
+from specc.report.charts.shapes import BarChart, HeatMap, LineChart, Tornado
 
 
 class Depth(IntEnum):
@@ -39,11 +39,16 @@ class ReportBlock(Record):
 
 @frozen(kw_only=True, eq=False, repr=False)
 class Heading(ReportBlock):
-    """A heading: level 2 for a study or a chapter, level 3 for what belongs to one."""
+    """A heading: level 2 for a study or a chapter, level 3 for what belongs to one.
+
+    Attributes:
+        folded: whether what belongs to it is shown when somebody opens it, where that can be.
+    """
 
     kind = "heading"
     text: str
     level: int = 3
+    folded: bool = False
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -63,15 +68,45 @@ class Note(ReportBlock):
     text: str
 
 
-@frozen(eq=False, repr=False)
+class Odds(Enum):
+    """How surely a limit holds."""
+
+    SURE = "sure"
+    FLIP = "flip"  # as often as not
+    AGAINST = "against"  # less often than not, or not at all
+
+
+@frozen(kw_only=True, eq=False, repr=False)
 class Figure(Record):
-    """A number with its limit; `filled` is how much of the limit it takes, in %."""
+    """A number that a reader decides on, with its limit.
+
+    Attributes:
+        value: with the digits that its interval allows.
+        limit: of it; empty if there is none.
+        interval: in which eight of ten such numbers lie; empty if that is not known.
+        probability: that the limit holds, in words; empty if that is not known.
+        odds: the same, for a colour; None if that is not known.
+        note: what else to know.
+        filled: how much of the limit it takes, in %.
+    """
 
     title: str
     value: str
-    unit: str
-    note: str
+    unit: str = ""
+    limit: str = ""
+    interval: str = ""
+    probability: str = ""
+    odds: Odds | None = None
+    note: str = ""
     filled: float | None = None
+
+
+@frozen(eq=False, repr=False)
+class Finding(Record):
+    """A question that a reviewer has, in a word or two, and what the report says to it."""
+
+    title: str
+    text: str
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -80,15 +115,24 @@ class Figures(ReportBlock):
 
     Attributes:
         good: whether there is a configuration that meets the limits.
-        title: the layout, if the sentence is about one.
+        headline: the sentence.
+        findings: what a reviewer asks next.
     """
 
     kind = "figures"
     good: bool
     headline: str
-    title: str = ""
     figures: tuple[Figure, ...] = ()
-    remarks: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class Remarks(ReportBlock):
+    """Sentences about one thing, each by itself."""
+
+    kind = "remarks"
+    title: str
+    remarks: tuple[str, ...]
 
 
 @frozen(eq=False, repr=False)
@@ -134,7 +178,7 @@ class Table(ReportBlock):
 
 @frozen(kw_only=True, eq=False, repr=False)
 class Chart(ReportBlock):
-    """A picture: line charts, bars, or a heat map.
+    """A picture: line charts, bars, a tornado, or a heat map.
 
     Attributes:
         alt: what it shows, for those who do not see it.
@@ -146,7 +190,8 @@ class Chart(ReportBlock):
     alt: str
     note: str = ""
     lines: tuple[LineChart, ...] = ()
-    bars: tuple[Bar, ...] = ()
+    bars: BarChart | None = None
+    tornado: Tornado | None = None
     heat: HeatMap | None = None
     beside: bool = False
 

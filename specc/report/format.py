@@ -7,18 +7,58 @@ from specc.ir import facts
 from specc.ir.facts import Digits
 from specc.units import BYTES, ENERGY, REQUESTS, TIME, TOKENS
 
+USUAL_DIGITS = 3  # of an estimate; the result file has nine
+MOST_DIGITS = 6
+
 
 def milliseconds(seconds: float) -> str:
-    """Show a time in ms: `49.80`, `15,543`."""
-    value = seconds * 1e3
-    return f"{value:,.2f}" if value < 1000 else f"{value:,.0f}"
+    """Show a time in ms with the digits that an estimate has: `49.8`, `15,500`."""
+    return significant(seconds * 1e3)
 
 
 def duration(seconds: float) -> str:
-    """Show a time with the unit that suits it: `49.8 ms`, `15.5 s`."""
+    """Show a time with the unit that suits it, without zeros at the end: `49.8 ms`, `15 s`."""
     if seconds >= 0.9995:  # which is 1,000 ms in three digits
         return f"{_short(seconds)} s"
     return f"{_short(seconds * 1e3)} ms"
+
+
+def estimate(seconds: float, digits: int) -> str:
+    """Show an estimated time in so many digits: `1.8 s`, `48 ms`."""
+    if seconds >= 1 - 0.5 * 10.0**-digits:
+        return f"{significant(seconds, digits)} s"
+    return f"{significant(seconds * 1e3, digits)} ms"
+
+
+def significant(value: float, digits: int = USUAL_DIGITS) -> str:
+    """Show a number in so many digits: `1,830`, `47.5`, `2,500`; of zeros none are cut off."""
+    if value == 0:
+        return "0"
+    places = digits - 1 - math.floor(math.log10(abs(value)))
+    rounded = round(value, places)
+    if rounded and math.floor(math.log10(abs(rounded))) > math.floor(math.log10(abs(value))):
+        places -= 1  # 9.96 becomes 10.0
+    return f"{rounded:,.{max(0, places)}f}"
+
+
+def digits_of(value: float, ends: tuple[float, float] | None, limit: float | None = None) -> int:
+    """Return the digits that an estimate is worth: the last one is a tenth of its error or less.
+
+    Args:
+        value: the estimate.
+        ends: of its interval; None where that is not known.
+        limit: what it is read beside; the digits tell on which side of it the estimate is.
+    """
+    digits = USUAL_DIGITS
+    if ends is not None and value:
+        half = abs(ends[1] - ends[0]) / 2
+        if half:
+            last = math.floor(math.log10(half / 10))
+            digits = max(2, min(USUAL_DIGITS, math.floor(math.log10(abs(value))) - last + 1))
+    if limit is not None and value and value != limit:
+        while digits < MOST_DIGITS and significant(value, digits) == significant(limit, digits):
+            digits += 1
+    return digits
 
 
 def gibibytes(size: float) -> str:
@@ -32,8 +72,8 @@ def size(number: float) -> str:
 
 
 def rate(number: float) -> str:
-    """Show tokens a second: `3,875`."""
-    return f"{number:,.0f}" if number >= 100 else f"{number:,.1f}"
+    """Show tokens a second with the digits that an estimate has: `3,880`."""
+    return significant(number)
 
 
 def quantity(number: float) -> str:

@@ -68,6 +68,10 @@ class ReportedStudy:
         """Return the id of a block."""
         return f"{self.slug}-{name}"
 
+    def sweep_id(self, name: str) -> str:
+        """Return the id of a block that belongs to all variants of a swept study."""
+        return f"{self.study.name}-{name}"
+
     @property
     def summary(self) -> Depth:
         """The depth of what a terminal shows, which of a variant is nothing."""

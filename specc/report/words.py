@@ -15,6 +15,32 @@ _LIMITED_BY = {
     "peak": "larger serves less",
 }
 
+# What limits a batch, in the middle of a sentence.
+KNOWN_LIMITS = {
+    "ttft": "TTFT",
+    "tpot": "TPOT",
+    "memory": "the memory of a device",
+    "range": "the largest batch in the range",
+    "max_sequences": "the engine's limit on sequences",
+    "chunk_budget": "the chunk budget: each decoding sequence uses part of it in every step",
+    "unknown": "a limit that was not probed",
+}
+# Inputs that are varied, in the middle of a sentence: 10 % more …
+FACTORS = {
+    "ttft_limit": "limit on TTFT",
+    "tpot_limit": "limit on TPOT",
+    "load": "load",
+    "prompt": "prompt length",
+    "output": "output length",
+    "prefix_hit": "prefix hits",
+    "acceptance": "accepted drafts",
+    "memory_bandwidth": "memory bandwidth",
+    "memory": "memory",
+    "compute": "compute",
+    "link_bandwidth": "link bandwidth",
+    "host": "host overhead",
+}
+
 
 def limited_by(stopped_by: str) -> str:
     """Name what limits the batch, in a word or two."""

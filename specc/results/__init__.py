@@ -28,6 +28,8 @@ from specc.results.candidates import (
     MemoryUse,
     Miss,
     Point,
+    StepPart,
+    StepParts,
     Timeline,
     drawn,
     short_label,
@@ -35,6 +37,7 @@ from specc.results.candidates import (
 from specc.results.choosing import ChoiceError, NoneFeasibleError, chosen
 from specc.results.comparisons import Comparison, LoggedMemory, Looks
 from specc.results.files import FORMAT, ResultsError, load_results, rounded
+from specc.results.sensitivity import Factor, Sensitivity, Turn
 from specc.results.simulations import (
     Attainment,
     BinMetrics,
@@ -90,6 +93,7 @@ __all__ = [
     "EngineLimits",
     "EngineSettings",
     "Estimate",
+    "Factor",
     "FrontierPoint",
     "Header",
     "Instance",
@@ -105,14 +109,18 @@ __all__ = [
     "RateSeen",
     "Results",
     "ResultsError",
+    "Sensitivity",
     "Series",
     "Simulated",
     "SimulationPicture",
     "Spread",
     "Statistics",
+    "StepPart",
+    "StepParts",
     "Steps",
     "StudyResult",
     "Timeline",
+    "Turn",
     "Verdict",
     "chosen",
     "drawn",

@@ -82,6 +82,7 @@ class KeptLimit(Record):
         value: what was seen; None where nothing has such a value.
         probability: that it is kept, where it is known, by the error of kernels and software.
         of_kernels: the same by the error of kernels alone.
+        fast, slow: what is seen at the ends of the 80 % interval of that error.
     """
 
     fact: str
@@ -90,6 +91,8 @@ class KeptLimit(Record):
     met: bool
     probability: float | None = None
     of_kernels: float | None = None
+    fast: Seconds | None = None
+    slow: Seconds | None = None
 
     @property
     def of(self) -> str:

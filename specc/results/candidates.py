@@ -140,6 +140,23 @@ class BinRow(Record):
 
 
 @frozen(eq=False, repr=False)
+class StepPart(Record):
+    """What an operator takes of a step, all its runs together; `bound` is what it waits for."""
+
+    name: str
+    time: Seconds
+    bound: str
+
+
+@frozen(eq=False, repr=False)
+class StepParts(Record):
+    """A step of an instance by operator, the longest first; `phase` is prefill or decode."""
+
+    phase: str
+    parts: tuple[StepPart, ...]
+
+
+@frozen(eq=False, repr=False)
 class Timeline(Record):
     """What ran from the arrival of a batch to its last token, in runs of like steps.
 
@@ -335,6 +352,7 @@ class Configuration(Record):
         misses: limits on configurations that it breaks.
         bins: what requests of each shape see, for the best ones.
         timeline: what ran in each step of a step loop, for the best ones.
+        steps: a prefill and a decode step by operator, for the best ones.
     """
 
     deployment: str
@@ -368,6 +386,7 @@ class Configuration(Record):
     misses: tuple[Miss, ...] = ()
     bins: tuple[BinRow, ...] = ()
     timeline: Timeline | None = None
+    steps: tuple[StepParts, ...] = ()
 
     derived: ClassVar[tuple[str, ...]] = ("configuration", "interval")
 

@@ -8,6 +8,7 @@ from attrs import frozen
 from specc.ir import Objective, Study
 from specc.records import Record
 from specc.results.candidates import Candidate, Configuration, FrontierPoint
+from specc.results.sensitivity import Sensitivity
 from specc.results.simulations import Simulated
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class StudyResult(Record):
         verdicts: of the expectations.
         simulations: of the shortlist, or of the servers; the one to choose first.
         frontier: batch sizes that no other beats, where all candidates are of one phase.
+        sensitivity: how the recommendation moves with its inputs; None where that was not asked.
     """
 
     study: Study
@@ -61,6 +63,7 @@ class StudyResult(Record):
     verdicts: tuple[Verdict, ...] = ()
     simulations: tuple[Simulated, ...] = ()
     frontier: tuple[FrontierPoint, ...] = ()
+    sensitivity: Sensitivity | None = None
 
     @property
     def best(self) -> Configuration | None:

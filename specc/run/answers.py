@@ -187,6 +187,8 @@ def _surely(
         kept,
         probability=probability(known, kept.limit),
         of_kernels=probability(known, kept.limit, simulator.share_of_kernels),
+        fast=known[0][1],
+        slow=known[-1][1],
     )
 
 

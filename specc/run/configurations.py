@@ -24,10 +24,12 @@ from specc.results import (
     Load,
     Miss,
     Spread,
+    StepParts,
     objective_of,
 )
 from specc.run.evaluate import Evaluated, point_at, serving_model_of
 from specc.run.fleets import Split, fleet_size, splits
+from specc.run.operators import step_parts
 from specc.search.goals import bound_excess
 from specc.serving import StepLoop
 from specc.serving.transfer import CacheTransfer, link_rate, slower_link
@@ -387,8 +389,10 @@ def detailed(found: Configuration, tasks: Mapping[str, Task]) -> Configuration:
     """Add what each shape of request sees, and what ran in each step."""
     bins: tuple[BinRow, ...] = ()
     timeline = None
+    steps: list[StepParts] = []
     for instance in found.instances:
         model = serving_model_of(tasks[instance.task])
+        steps += step_parts(tasks[instance.task], instance.point)
         own = model.bins(instance.point)
         if instance is found.instances[-1] and len(found.instances) == 2:
             extra = found.transfer / model.server.mixture.mean_steps
@@ -396,7 +400,7 @@ def detailed(found: Configuration, tasks: Mapping[str, Task]) -> Configuration:
         bins = own
         if isinstance(model, StepLoop):
             timeline = model.timeline(instance.point.batch)
-    return evolve(found, bins=bins, timeline=timeline)
+    return evolve(found, bins=bins, timeline=timeline, steps=tuple(steps))
 
 
 def _with_ttft(row: BinRow, first: BinRow, extra: Seconds) -> BinRow:

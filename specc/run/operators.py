@@ -5,9 +5,12 @@ from typing import Any
 
 from specc.cost import CostModel
 from specc.cost.times import StepTimes
-from specc.plan import Plan
-from specc.results import Instance
+from specc.plan import Plan, Task
+from specc.results import Instance, Point, StepPart, StepParts
 from specc.run.evaluate import steps_of
+
+_LEAST_SHARE = 0.02  # of a step, that a part of a picture is worth
+_MOST = 14
 
 
 def operator_table(plan: Plan, instance: Instance) -> list[dict[str, Any]]:
@@ -20,9 +23,30 @@ def operator_table(plan: Plan, instance: Instance) -> list[dict[str, Any]]:
     task = tasks.get(instance.task)
     if task is None:
         raise ValueError(f"the plan has no task '{instance.task}': the instance is of another plan")
+    return tables_of(task, instance.point)
+
+
+def step_parts(task: Task, point: Point) -> tuple[StepParts, ...]:
+    """Return the steps of an instance by operator, those that take little of one together."""
+    found = []
+    for table in tables_of(task, point):
+        rows = table["operators"]
+        large = [row for row in rows if row["share"] >= _LEAST_SHARE or row["share"] < 0]
+        parts = [
+            StepPart(row["operator"], row["total_ms"] / 1e3, row["bound"]) for row in large[:_MOST]
+        ]
+        rest = table["total_ms"] / 1e3 - math.fsum(part.time for part in parts)
+        if rest > 1e-9:
+            parts.append(StepPart("all others", rest, ""))
+        found.append(StepParts(table["phase"], tuple(parts)))
+    return tuple(found)
+
+
+def tables_of(task: Task, point: Point) -> list[dict[str, Any]]:
+    """Return the operators of the decode and the prefill step of an instance."""
     cost = CostModel.of(task.deployment, task.layout, task.drafted)
     tables = []
-    for phase, steps in steps_of(task, instance.point).items():
+    for phase, steps in steps_of(task, point).items():
         listed = [
             (op, time) for op, time in cost.operator_times(steps) if time.total[0] * op.repeat > 0
         ]

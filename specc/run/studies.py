@@ -6,7 +6,7 @@ from itertools import groupby
 
 from attrs import evolve
 
-from specc.ir import Study
+from specc.ir import Study, Varied
 from specc.ir.load import fleet_of, is_simulated, planned_workload
 from specc.plan import Plan, PlannedStudy, PrunedCandidate
 from specc.results import (
@@ -29,6 +29,7 @@ from specc.run.evaluate import Evaluated
 from specc.run.events import Events
 from specc.run.executors import evaluated
 from specc.run.judge import judge
+from specc.run.sensitivity import sensitivity
 
 _ALL = Coverage(alone=False, whole=True)
 _BEST = Coverage(alone=True, whole=True)
@@ -87,6 +88,9 @@ def _run_study(
     evaluations = [e for found_of in own.values() for e in found_of]
     evaluations.sort(key=lambda e: _rank(e.candidate, place))
     best = next((found for found in configured if found.feasible), None)
+    moved = None
+    if study.sensitivity is Varied.EACH_INPUT and not study.settings:
+        moved = sensitivity(study, configured, known, lambda tasks: evaluated(tasks, _unseen))
     result = StudyResult(
         study,
         tuple(configured),
@@ -95,9 +99,14 @@ def _run_study(
         omitted,
         simulations=simulations,
         frontier=_frontier(study, evaluations),
+        sensitivity=moved,
     )
     verdicts = tuple(judge(e, result) for e in study.expectations)
     return evolve(result, verdicts=verdicts)
+
+
+def _unseen() -> None:
+    """Tell nobody: what is varied is not among the candidates that progress is counted in."""
 
 
 def _frontier(study: Study, found: Sequence[Evaluated]) -> tuple[FrontierPoint, ...]:

@@ -280,7 +280,7 @@ class Outcome:
         return bool(waiting[last].mean() > 2 * waiting[middle].mean() + few)
 
     def series(self) -> Series:
-        """Return the state at moments as far apart."""
+        """Return the most of each engine from one moment to the next, all engines together."""
         start = int(self.requests.arrival[0])
         end = max((int(r[-1, START] + r[-1, DURATION]) for r in self.runs if len(r)), default=0)
         moments = np.linspace(start, max(end, start + 1), SAMPLES).astype(np.int64)
@@ -292,9 +292,13 @@ class Outcome:
                 continue
             row = np.searchsorted(runs[:, START], moments, side="right") - 1
             active = (row >= 0) & (moments < (runs[:, START] + runs[:, DURATION])[row])
-            waiting += np.where(active, runs[row, WAITING], 0)
-            running += np.where(active, runs[row, BATCH], 0)
-            used += np.where(active, runs[row, USED], 0)
+            begins = np.diff(row, append=row[-1]) > 0  # runs begin before the next moment
+            first = np.clip(np.where(active, row, row + 1), 0, len(runs) - 1)
+            most = np.maximum.reduceat(runs[:, [WAITING, BATCH, USED]], first, axis=0)
+            most = np.where((active | begins)[:, None], most, 0)
+            waiting += most[:, 0]
+            running += most[:, 1]
+            used += most[:, 2]
         seconds = (moments - start) / PICOSECONDS
         return Series(
             tuple(np.round(seconds, 6).tolist()),

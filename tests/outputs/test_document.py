@@ -16,12 +16,13 @@ from specc.report.document import (
     Figures,
     Heading,
     Note,
+    Remarks,
     ReportBlock,
     Table,
     Terms,
     Text,
 )
-from specc.report.sections import CLOSING, MEASURED, SECTIONS, SIMULATION_SECTIONS
+from specc.report.sections import CLOSING, MEASURED, SECTIONS, SIMULATION_SECTIONS, SWEPT
 from specc.results import load_results
 from specc.session import Session
 from tests.conftest import ROOT
@@ -59,7 +60,8 @@ class _Ids(HTMLParser):
         self.found: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found += [value or "" for name, value in attrs if name == "id"]
+        if tag != "caption":
+            self.found += [value or "" for name, value in attrs if name == "id"]
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.name.partition(".")[0])
@@ -118,7 +120,12 @@ def test_of_a_sweep_a_terminal_shows_one_table() -> None:
     material = _of("coding-agent")
     shown = list(material.document.down_to(Depth.SUMMARY))
     swept = [b.id for b in shown if b.id.startswith("worth_of_the_cache")]
-    assert swept == ["worth_of_the_cache-1-sweep-variants"]
+    assert swept == [
+        "worth_of_the_cache",
+        "worth_of_the_cache-question",
+        "worth_of_the_cache-recommendation",
+        "worth_of_the_cache-sweep-variants",
+    ]
 
 
 def test_an_unmet_expectation_of_a_variant_is_in_the_summary(tmp_path: Path, small_spec) -> None:
@@ -137,7 +144,8 @@ def test_an_unmet_expectation_of_a_variant_is_in_the_summary(tmp_path: Path, sma
 
 def test_a_section_is_a_module_of_its_own_and_listed_once() -> None:
     listed = {
-        section.__module__ for section in (*SECTIONS, *SIMULATION_SECTIONS, *MEASURED, *CLOSING)
+        section.__module__
+        for section in (*SECTIONS, *SIMULATION_SECTIONS, *SWEPT, *MEASURED, *CLOSING)
     }
     folder = ROOT / "specc" / "report" / "sections"
     modules = {f"specc.report.sections.{path.stem}" for path in folder.glob("*.py")}
@@ -165,7 +173,7 @@ def test_templates_know_every_kind_of_block_and_its_documentation_all_fields() -
     page = (ROOT / "templates" / "report.html.j2").read_text()
     note = (ROOT / "templates" / "report.md.j2").read_text()
     blocks = ReportBlock.__subclasses__()
-    assert set(blocks) == {Heading, Text, Figures, Table, Chart, Note, Terms}
+    assert set(blocks) == {Heading, Text, Figures, Remarks, Table, Chart, Note, Terms}
     for block in blocks:
         assert f'"{block.kind}"' in page
         assert f'"{block.kind}"' in note

@@ -7,7 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from specc.outputs import terminal
-from specc.report.document import Column, Depth, Figure, Figures, Heading, Note, Row, Table, Text
+from specc.report.document import (
+    Column,
+    Depth,
+    Figure,
+    Figures,
+    Finding,
+    Heading,
+    Note,
+    Row,
+    Table,
+    Text,
+)
 
 PLAIN = st.text("ab 7.,|[]\\*·×≤…→", max_size=12)
 TEXTS = st.one_of(PLAIN, PLAIN, PLAIN, st.text("aé漢\u0301\t\n\x1b", max_size=2), st.just("x" * 70))
@@ -39,9 +50,8 @@ BLOCKS = (
         lambda text, good: Figures(
             good=good,
             headline=text,
-            title=text,
-            figures=(Figure(text, "1", "s", text),),
-            remarks=(text,),
+            figures=(Figure(title=text, value="1", unit="s", limit=text, probability=text),),
+            findings=(Finding("Cost", text),),
             **SUMMARY,
         ),
         TEXTS,

@@ -295,6 +295,7 @@ def test_the_contract_of_the_file(tmp_path: Path) -> None:
     (kept,) = found["slo"]
     assert 0.5 < kept.pop("probability") < kept.pop("of_kernels") < 1
     seen = found["metrics"]["ttft"]["p99"]
+    assert kept.pop("fast") < seen < kept.pop("slow")
     assert kept == {"fact": "ttft.p99", "limit": 9.0, "value": seen, "met": True}
     assert set(found["closed_form"]) >= {"ttft", "tpot", "throughput"}
     (tmp_path / "a.json").write_text(text)

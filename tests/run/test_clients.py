@@ -158,7 +158,7 @@ def test_the_steady_state_is_what_the_closed_loop_does(tmp_path: Path) -> None:
     for closed in simulated.closed:
         wanted = pytest.approx(closed.simulated, rel=within[closed.metric])
         assert closed.planned == wanted, closed.metric
-    text = session.report.files["plan.report.md"]
+    text = session.report.files["plan.report.html"]
     assert "steady state" in text
     assert "has as many clients as places" in text
     assert "at once, and no request comes later" not in text

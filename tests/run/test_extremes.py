@@ -52,11 +52,11 @@ def test_a_priced_device_beside_one_without_a_price(run) -> None:
         """
     )
     assert code == 0
-    text = (folder / "plan.report.md").read_text()
-    frontier = text[text.index("Pareto frontier") :]
+    text = (folder / "plan.report.html").read_text()
+    frontier = text[text.index(">Pareto frontier</caption>") :]
     assert "free memory at once" in frontier
     assert "CNY/Mtok" in frontier
-    assert "| – |" in frontier
+    assert ">–</td>" in frontier
 
 
 @pytest.mark.parametrize(("prompt", "hit"), [(2, 0.999999999), (1, 0.5), (10, 0.9), (4100, 0.6)])
@@ -229,4 +229,4 @@ def test_a_fleet_that_decodes_next_to_nothing(run) -> None:
     )
     code, folder = run(text)
     assert code == 0
-    assert "Next best" in (folder / "plan.report.md").read_text()
+    assert "Runner-up" in (folder / "plan.report.md").read_text()

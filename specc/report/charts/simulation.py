@@ -2,81 +2,17 @@
 
 from collections.abc import Sequence
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from specc.ir import Slo
-from specc.records import Record
 from specc.report import format as show
-from specc.report.charts.scales import axis, place
-from specc.report.charts.shapes import (
-    BOTTOM,
-    COLORS,
-    HEIGHT,
-    LEFT,
-    RIGHT,
-    TOP,
-    WIDTH,
-    LineChart,
-    PlottedSeries,
-    Tick,
-)
+from specc.report.charts.plot import AxisEnds, Line, Mark, plotted
+from specc.report.charts.shapes import LineChart
 from specc.results import CapacityFound, Simulated, short_label
 
-_HEADROOM = 1.06
 _LEAST_SHOWN = 1e-3  # percent of a cache; one without a limit is never as full
 _BEYOND = 3.0  # how far beyond a limit latencies are drawn, relative to it
 _NAMES = {"ttft": "TTFT", "tpot": "TPOT", "itl": "ITL", "latency": "Latency", "queue": "Queue"}
-
-
-@frozen(eq=False, repr=False)
-class Line(Record):
-    """A named curve."""
-
-    label: str
-    x: Sequence[float]
-    y: Sequence[float]
-
-
-@frozen(eq=False, repr=False)
-class Mark(Record):
-    """A line across a chart, with its text."""
-
-    value: float
-    text: str
-
-
-def line_chart(
-    titles: tuple[str, str, str],
-    curves: Sequence[Line],
-    x_limit: Mark | None = None,
-    y_limit: Mark | None = None,
-    top: float | None = None,
-) -> LineChart:
-    """Draw curves; `titles` are those of the chart, of the x axis and of the y axis."""
-    limits = [limit.value for limit in (x_limit,) if limit is not None]
-    right = max([x for curve in curves for x in curve.x] + limits, default=1.0) or 1.0
-    highest = max([y for curve in curves for y in curve.y], default=1.0)
-    if y_limit is not None:
-        highest = max(highest, y_limit.value)
-    highest = min(highest, top) if top else highest
-    x_ticks, x_scale = axis(right, LEFT, WIDTH - RIGHT)
-    y_ticks, y_scale = axis((highest or 1.0) * _HEADROOM, HEIGHT - BOTTOM, TOP)
-    drawn = []
-    for number, curve in enumerate(curves):
-        points = [
-            (place(x, x_scale), place(min(y, highest), y_scale))
-            for x, y in zip(curve.x, curve.y, strict=True)
-        ]
-        text = " ".join(f"{x:g},{y:g}" for x, y in dict.fromkeys(points))
-        drawn.append(PlottedSeries(curve.label, number % COLORS, "", text, None, ""))
-    return LineChart(
-        *titles,
-        x_ticks,
-        y_ticks,
-        None if x_limit is None else Tick(place(x_limit.value, x_scale), x_limit.text),
-        tuple(drawn),
-        y_limit=None if y_limit is None else Tick(place(y_limit.value, y_scale), y_limit.text),
-    )
 
 
 def distribution_charts(shown: Sequence[Simulated], slo: Slo) -> list[LineChart]:
@@ -96,7 +32,7 @@ def distribution_charts(shown: Sequence[Simulated], slo: Slo) -> list[LineChart]
             if limit is not None and limit * 1e3 < 4 * max(c.x[-1] for c in curves):
                 mark = Mark(limit * 1e3, f"limit {show.duration(limit)}")
             titles = (f"{_NAMES[metric]} of requests", f"{_NAMES[metric]} (ms)", "Requests (%)")
-            charts.append(line_chart(titles, curves, x_limit=mark))
+            charts.append(plotted(titles, curves, x_limit=mark))
     return charts
 
 
@@ -118,7 +54,7 @@ def state_charts(simulated: Simulated) -> list[LineChart]:
         ("KV cache in use", "Share (%)", [100 * share for share in series.cache]),
     )
     return [
-        line_chart((title, "Time (s)", unit), [Line("", series.time, list(values))])
+        plotted((title, "Time (s)", unit), [Line("", series.time, list(values))])
         for title, unit, values in drawn
         if unit != "Share (%)" or max(values, default=0) > _LEAST_SHOWN
     ]
@@ -142,7 +78,7 @@ def step_charts(simulated: Simulated) -> list[LineChart]:
             x += [(start - begin) * 1e3, (end - begin) * 1e3]
             y += [float(value)] * 2
         titles = (title, f"Time from {show.duration(begin) if begin else '0 s'} (ms)", unit)
-        charts.append(line_chart(titles, [Line("", x, y)]))
+        charts.append(plotted(titles, [Line("", x, y)]))
     return charts
 
 
@@ -164,7 +100,16 @@ def capacity_charts(shown: Sequence[Simulated], slo: Slo) -> list[LineChart]:
         mark = None if limit is None else Mark(limit * 1e3, f"limit {show.duration(limit)}")
         top = None if limit is None else limit * 1e3 * _BEYOND
         titles = (f"{_NAMES[metric]} over the rate", "Rate (req/s)", f"{_NAMES[metric]} (ms)")
-        charts.append(line_chart(titles, curves, _capacity_mark(searched), mark, top))
+        charts.append(
+            plotted(
+                titles,
+                curves,
+                x_limit=_capacity_mark(searched),
+                y_limit=mark,
+                x=AxisEnds(None),
+                y=AxisEnds(end=top),
+            )
+        )
     curves = []
     for simulated in searched:
         assert simulated.capacity is not None
@@ -175,7 +120,16 @@ def capacity_charts(shown: Sequence[Simulated], slo: Slo) -> list[LineChart]:
     assert target is not None
     wanted = Mark(100 * target.target, f"target {show.percent(target.target)}")
     titles = ("Requests that meet all objectives", "Rate (req/s)", "Requests (%)")
-    charts.append(line_chart(titles, curves, _capacity_mark(searched), wanted))
+    charts.append(
+        plotted(
+            titles,
+            curves,
+            x_limit=_capacity_mark(searched),
+            y_limit=wanted,
+            x=AxisEnds(None),
+            y=AxisEnds(None),
+        )
+    )
     return charts
 
 

@@ -3,20 +3,8 @@
 from collections.abc import Sequence
 
 from specc.report import format as show
-from specc.report.charts.scales import axis, place
-from specc.report.charts.shapes import (
-    BOTTOM,
-    COLORS,
-    HEIGHT,
-    LEFT,
-    RIGHT,
-    TOP,
-    WIDTH,
-    HeatCell,
-    HeatMap,
-    LineChart,
-    PlottedSeries,
-)
+from specc.report.charts.plot import Line, plotted
+from specc.report.charts.shapes import HeatCell, HeatMap, LineChart
 from specc.report.words import NOTHING_FITS
 from specc.results import StudyResult
 from specc.units import UNITS, NumberError, Quantity, UnknownUnitError, parse_quantity
@@ -39,22 +27,12 @@ def sweep_chart(results: Sequence[StudyResult]) -> LineChart | None:
     if not points:
         return None
     unit = _unit_of(results[0].study.settings[0][1])
-    high = max(known)
-    top = max(y for own in points.values() for _, y in own)
-    x_ticks, x_scale = axis(high, LEFT, WIDTH - RIGHT)
-    y_ticks, y_scale = axis(top * 1.06, HEIGHT - BOTTOM, TOP)
-    series = []
-    for index, (name, own) in enumerate(points.items()):
+    lines = []
+    for name, own in points.items():
         own.sort()
-        pixels = [(place(x, x_scale), place(y, y_scale)) for x, y in own]
-        text = " ".join(f"{x:g},{y:g}" for x, y in pixels)
-        best_text = f"{name}: {show.rate(own[-1][1])} tok/s"
-        series.append(PlottedSeries(name, index % COLORS, "", text, pixels[-1], best_text))
+        lines.append(Line(name, [x for x, _ in own], [y for _, y in own]))
     title = f"{path} ({unit})" if unit else path
-    return LineChart(
-        "Throughput of the best configuration", title, "Throughput (tok/s)", x_ticks, y_ticks, None,
-        tuple(series),
-    )  # fmt: skip
+    return plotted(("", title, "Throughput (tok/s)"), lines)
 
 
 def heat_map(results: Sequence[StudyResult]) -> HeatMap:

@@ -3,17 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from specc.report.charts.scales import axis, place
-from specc.report.charts.shapes import (
-    BOTTOM,
-    HEIGHT,
-    LEFT,
-    RIGHT,
-    TOP,
-    WIDTH,
-    LineChart,
-    PlottedSeries,
-)
+from specc.report.charts.plot import Line, plotted
+from specc.report.charts.shapes import LineChart
 from specc.results import Timeline
 
 MOST_RUNS = 300  # runs of steps in a timeline
@@ -26,19 +17,14 @@ def timeline_charts(timeline: Timeline) -> list[LineChart]:
         ("Sequences that decode", "Sequences", timeline.decoding),
         ("Tokens in the KV cache", "Tokens", timeline.cached),
     )
-    x_ticks, x_scale = axis(timeline.end[-1], LEFT, WIDTH - RIGHT)
     charts = []
     for title, unit, values in drawn:
-        y_ticks, y_scale = axis(max(1, *values) * 1.06, HEIGHT - BOTTOM, TOP)
-        pixels = []
+        x: list[float] = []
+        y: list[float] = []
         for start, end, value in _thinned(timeline, values):
-            y = place(value, y_scale)
-            pixels += [(place(start, x_scale), y), (place(end, x_scale), y)]
-        points = " ".join(f"{x:g},{y:g}" for x, y in dict.fromkeys(pixels))
-        series = (PlottedSeries("", 0, "", points, None, ""),)
-        charts.append(
-            LineChart(title, "Time since arrival (s)", unit, x_ticks, y_ticks, None, series)
-        )
+            x += [start, end]
+            y += [value, value]
+        charts.append(plotted((title, "Time since arrival (s)", unit), [Line("", x, y)]))
     return charts
 
 

@@ -16,6 +16,7 @@ from specc.report.sections import (
     configurations,
     curves,
     definitions,
+    details,
     engines,
     evaluation,
     expectations,
@@ -32,8 +33,10 @@ from specc.report.sections import (
     recommendation,
     relaxed,
     requests,
+    sensitivity,
     shortlist,
     simulation,
+    steps,
     sweep,
     timeline,
 )
@@ -46,9 +49,16 @@ Section = Callable[[ReportedStudy], Iterator[ReportBlock]]
 SECTIONS: tuple[Section, ...] = (
     question.blocks,
     recommendation.blocks,
-    sweep.blocks,
     expectations.blocks,
     comparison.blocks,
+    configurations.blocks,
+    details.blocks,
+    relaxed.blocks,
+    sensitivity.blocks,
+    pareto.blocks,
+    curves.blocks,
+    steps.blocks,
+    memory.blocks,
     # as simulated
     simulation.blocks,
     capacity.blocks,
@@ -58,14 +68,9 @@ SECTIONS: tuple[Section, ...] = (
     engines.blocks,
     # as planned
     plan.blocks,
-    configurations.blocks,
-    relaxed.blocks,
     lengths.blocks,
     timeline.blocks,
     candidates.blocks,
-    curves.blocks,
-    pareto.blocks,
-    memory.blocks,
     bounds.blocks,
     evaluation.blocks,
     infeasible.blocks,
@@ -84,6 +89,10 @@ SIMULATION_SECTIONS: tuple[Section, ...] = (
     engines.blocks,
     expectations.blocks,
 )
+
+# Of a swept study as a whole; then come its variants, without what all of them share.
+SWEPT: tuple[Section, ...] = (question.swept, sweep.blocks)
+OF_ALL: tuple[Section, ...] = (question.blocks, inputs.blocks)
 
 # Of load tests that were compared with it, before all studies.
 MEASURED: tuple[Callable[[Sequence[Comparison]], Iterator[ReportBlock]], ...] = (measured.blocks,)

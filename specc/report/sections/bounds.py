@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from specc.report import format as show
-from specc.report.charts.bars import BOUNDS, share_bar
+from specc.report.charts.bars import BOUNDS, share_bars
 from specc.report.columns import number, table, text
 from specc.report.document import Chart, Depth, ReportBlock
 from specc.report.study import ReportedStudy
@@ -22,7 +22,7 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
                 depth=Depth.PAGE,
                 title=f"What bounds {phase}",
                 alt=f"What bounds {phase}",
-                bars=tuple(share_bar(c, phase, study.label(c)) for c in own),
+                bars=share_bars([(study.label(c), c) for c in own], phase),
                 beside=True,
             )
     phases = [p for p in _PHASES if any(getattr(c.point, p) for c in study.feasible)]
@@ -35,6 +35,7 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
                 *(number(name, phase, _share(phase, name)) for phase in phases for name in BOUNDS),
             ],
             study.feasible,
+            depth=Depth.PAGE,
             note="Shares of a step's time by what bounds its operators: arithmetic, memory "
             "traffic, links, or the fixed time to launch them.",
         )

@@ -36,7 +36,7 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
             id=study.id("capacity"),
             title="Latency and attainment over the rate",
             alt="Latency and attainment over the rate",
-            note="Latencies far beyond a limit are cut off at the top.",
+            note="A curve ends where it is far beyond a limit.",
             lines=tuple(lines),
         )
     found = shown[0].capacity if shown else None

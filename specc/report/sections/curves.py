@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from specc.ir.load import planned_workload
-from specc.report.charts.latencies import latency_charts
+from specc.report.charts.latencies import concurrency_charts, latency_charts
 from specc.report.charts.shapes import LineChart
-from specc.report.document import Chart, ReportBlock
+from specc.report.document import Chart, Depth, ReportBlock
 from specc.report.study import ReportedStudy
 
 
@@ -17,10 +17,28 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     yield Chart(
         id=study.id("curves"),
         title="Throughput over latency",
-        alt="Throughput over latency of every layout; the dot is the best batch size",
-        note="Along a curve the batch grows. The dot is the best batch size; dotted parts miss a "
+        alt="Throughput over latency of every layout; the star is the best batch size",
+        note="Along a curve the batch grows. The star is the best batch size; faint parts miss a "
         "limit.",
         lines=lines,
+    )
+    yield from _over_flight(study)
+
+
+def _over_flight(study: ReportedStudy) -> Iterator[ReportBlock]:
+    """Yield the picture over the requests in flight, of the layouts of what is recommended."""
+    best = study.best
+    if best is None or len(study.phases) != 1:
+        return
+    own = [c for c in study.drawn if c.deployment == best.deployment]
+    slo = planned_workload(study.study, study.study.deployment(best.deployment)).slo
+    yield Chart(
+        id=study.id("concurrency"),
+        depth=Depth.PAGE,
+        title="Throughput and latencies over requests in flight",
+        alt="Throughput and latencies over requests in flight, with the limits",
+        note="By closed form, of one instance. Faint parts miss a limit.",
+        lines=tuple(concurrency_charts(own, (("ttft", slo.ttft), ("tpot", slo.tpot)))),
     )
 
 

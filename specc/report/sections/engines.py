@@ -6,7 +6,7 @@ from specc.engines import rules_of, state_rules
 from specc.ir import Admission, Engine, Queue, SoftwareSettings, Study
 from specc.report import format as show
 from specc.report.charts.simulation import state_charts, step_charts
-from specc.report.document import Chart, Column, ReportBlock, Row, Table
+from specc.report.document import Chart, Column, Depth, ReportBlock, Row, Table
 from specc.report.study import ReportedStudy
 from specc.results import EngineLimits, Simulated
 
@@ -35,22 +35,31 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
         return
     best = study.simulations[0]
     yield _table(study, best)
-    for name, title, note, lines in (
+    for name, depth, title, note, lines in (
         (
             "state",
+            Depth.REPORT,
             "Queue, batch and KV cache over time",
-            "All engines together, sampled at equal intervals.",
+            "All engines together: the most of each one in each of equal intervals.",
             state_charts(best),
         ),
         (
             "steps",
+            Depth.PAGE,
             "Steps around the longest queue",
             "Of the engine with the longest queue.",
             step_charts(best),
         ),
     ):
         if lines:
-            yield Chart(id=study.id(name), title=title, alt=title, note=note, lines=tuple(lines))
+            yield Chart(
+                id=study.id(name),
+                depth=depth,
+                title=title,
+                alt=title,
+                note=note,
+                lines=tuple(lines),
+            )
 
 
 def _table(study: ReportedStudy, best: Simulated) -> Table:
@@ -60,9 +69,9 @@ def _table(study: ReportedStudy, best: Simulated) -> Table:
     columns = [_cells(count, limits, fixed and phase != "Decode") for phase, count, limits in own]
     return Table(
         id=study.id("engines"),
-        depth=study.summary,
+        depth=Depth.PAGE,
         title="Simulated engines",
-        columns=(Column("", numeric=False), *(Column(phase) for phase in phases)),
+        columns=(Column("Setting", numeric=False), *(Column(phase) for phase in phases)),
         rows=tuple(Row(cells) for cells in zip(_ROWS, *columns, strict=True)),
         note="A simulated engine runs one batch; an instance has one for each data-parallel rank "
         f"and pipeline stage. {_in_step(study)}{_rules(study, best)}{_states(study, best)}",

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from specc.report import format as show
 from specc.report.columns import columns, number, of_candidate, table, text
-from specc.report.document import ReportBlock
+from specc.report.document import Depth, ReportBlock
 from specc.report.sections.candidates import devices_of
 from specc.report.study import ReportedStudy
 
@@ -25,4 +25,6 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
         text("Method", lambda c: c.method),
         number("Batches probed", "", lambda c: show.integer(c.probes)),
     ]
-    yield table(study.id("evaluation"), "How each was evaluated", cells, study.feasible)
+    yield table(
+        study.id("evaluation"), "How each was evaluated", cells, study.feasible, depth=Depth.PAGE
+    )

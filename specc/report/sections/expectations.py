@@ -7,13 +7,10 @@ from specc.report.study import ReportedStudy
 
 
 def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
-    """Yield the table of expectations; a terminal shows that of a variant if one is not met.
-
-    So does a report with that of a variant which it does not show whole.
-    """
+    """Yield the table of expectations; a terminal shows that of a variant if one is not met."""
     verdicts = study.result.verdicts
     met = all(v.met for v in verdicts)
-    if not verdicts or (met and not study.is_whole):
+    if not verdicts:
         return
     columns = ("Expectation", "Met", "Value", "Reason")
     settings = ", ".join(f"{path} = {value}" for path, value in study.study.settings)

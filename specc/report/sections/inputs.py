@@ -26,7 +26,7 @@ from specc.ir.vocabulary import Node, entries
 from specc.ir.written import Row as Written
 from specc.ir.written import defaults, is_of_library, text_of, written
 from specc.report import format as show
-from specc.report.document import Column, Heading, ReportBlock, Row, Table
+from specc.report.document import Column, Depth, Heading, Note, ReportBlock, Row, Table
 from specc.report.study import ReportedStudy
 
 _COLUMNS = (Column("Input", numeric=False), Column("Value", numeric=False))
@@ -35,8 +35,27 @@ _COLUMNS = (Column("Input", numeric=False), Column("Value", numeric=False))
 def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the tables of the inputs of a study."""
     yield Heading(id=study.id("inputs"), text="Inputs")
-    for table in inputs(study.study):
+    for table in _tables(study):
         yield evolve(table, id=study.id(f"input-{table.id}"))
+
+
+def _tables(study: ReportedStudy) -> Iterator[Table]:
+    """Yield the tables; those of deployments that are not recommended stand in the page alone."""
+    best = study.best
+    others = {d.name for d in study.study.deployments if best and d.name != best.deployment}
+    for table in inputs(study.study):
+        kind, _, name = table.id.partition("-")
+        is_other = kind == "deployment" and name in others
+        yield evolve(table, depth=Depth.PAGE) if is_other else table
+
+
+def swept(study: ReportedStudy) -> Iterator[ReportBlock]:
+    """Yield the inputs that the variants of a swept study share, with those of one of them."""
+    yield Heading(id=study.sweep_id("inputs"), text="Inputs")
+    settings = ", ".join(f"{path} = {value}" for path, value in study.study.settings)
+    yield Note(id=study.sweep_id("inputs-note"), text=f"Those of the variant with {settings}.")
+    for table in _tables(study):
+        yield evolve(table, id=study.sweep_id(f"input-{table.id}"))
 
 
 def inputs(study: Study) -> Iterator[Table]:
@@ -70,12 +89,16 @@ def _table(kind: str, node: Node, more: Iterable[Written] = ()) -> Table:
     left = "; ".join(f"{path} = {text}" for path, text in defaults(node) if _counts(node, path))
     return Table(
         id=f"{kind.lower()}-{node.name}",
+        depth=Depth.REPORT if kind in _OWN else Depth.PAGE,
         title=f"{kind} {node.name}",
         columns=_COLUMNS,
         rows=tuple(Row(row) for row in rows),
         note=f"By default: {left}." if left else "",
         beside=True,
     )
+
+
+_OWN = ("Workload", "Deployment", "Server", "Study")  # what a spec is about; others are data
 
 
 def _counts(node: Node, path: str) -> bool:

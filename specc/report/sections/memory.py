@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from specc.engines import reserve_of
 from specc.report import format as show
-from specc.report.charts.bars import memory_bar
+from specc.report.charts.bars import memory_bars
 from specc.report.columns import columns, number, of_candidate, table, text
-from specc.report.document import Chart, ReportBlock, Table
+from specc.report.document import Chart, Depth, ReportBlock, Table
 from specc.report.study import ReportedStudy
 from specc.results import Configuration
 
@@ -21,6 +21,8 @@ _FACTS = (
     "longest_request",
 )
 
+_MOST_DRAWN = 8
+
 
 def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the picture and the table of memory."""
@@ -30,9 +32,10 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
             id=study.id("memory"),
             title="Memory of a device",
             alt="Memory of a device, by candidate",
-            bars=tuple(
-                memory_bar(c, sizes[c.instance.device], study.label(c)) for c in study.drawn
+            bars=memory_bars(
+                [(study.label(c), c, sizes[c.instance.device]) for c in study.drawn[:_MOST_DRAWN]]
             ),
+            beside=True,
         )
     if study.feasible:
         mixed = len(study.study.workload.shapes()) > 1
@@ -43,6 +46,7 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
             study.feasible,
             note="In the tightest step, with the KV cache at the mean context of the batch"
             + (" and the longest request among them." if mixed else "."),
+            depth=Depth.PAGE,
         )
     if study.best is not None and study.best.instances:
         yield _reserve(study, study.best)
@@ -66,4 +70,5 @@ def _reserve(study: ReportedStudy, best: Configuration) -> Table:
             text("Source", lambda row: row[1].source),
         ],
         rows,
+        depth=Depth.PAGE,
     )

@@ -5,8 +5,10 @@ from typing import Any
 
 from specc.ir.facts import Fact
 from specc.report import format as show
+from specc.report.charts.latencies import frontier_chart
+from specc.report.charts.shapes import LineChart
 from specc.report.columns import Cells, metrics, number, table, text
-from specc.report.document import ReportBlock
+from specc.report.document import Chart, Depth, ReportBlock
 from specc.report.study import ReportedStudy
 from specc.results import MOST_POINTS, FrontierPoint
 from specc.results.curves import CurveRows, frontier
@@ -28,6 +30,16 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     criteria = "throughput per device, TTFT, TPOT and free memory"
     if all(p.cost is not None for p in points):
         criteria = "throughput per device, TTFT, TPOT, free memory and cost"
+    drawn = _chart(study, points)
+    if drawn is not None:
+        yield Chart(
+            id=study.id("frontier"),
+            title="Pareto frontier and the pick",
+            alt="Throughput per device over latency: the frontier, other batch sizes, and the pick",
+            note="The star is what is recommended, by closed form.",
+            lines=(drawn,),
+            beside=True,
+        )
     yield table(
         study.id("pareto"),
         "Pareto frontier",
@@ -35,7 +47,24 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
         points,
         note=f"Feasible batch sizes that no other beats in {criteria} at once; at most "
         f"{MOST_POINTS} are shown.",
+        depth=Depth.PAGE,
     )
+
+
+def _chart(study: ReportedStudy, points: Sequence[FrontierPoint]) -> LineChart | None:
+    """Draw the frontier over the latency that the study limits, or over TPOT."""
+    slo = study.study.workload.common_slo
+    metric = "tpot" if any(p.tpot is not None for p in points) else "ttft"
+    limit = slo.tpot if metric == "tpot" else slo.ttft
+    pick = next((c for c in study.feasible if study.is_recommended(c)), None)
+    best = None
+    if pick is not None and getattr(pick.point, metric) is not None:
+        value, each = getattr(pick.point, metric), pick.point.throughput_per_device
+        text_ = f"{study.label(pick)}: {show.rate(each)} tok/s a device, {show.duration(value)}"
+        best = (value * 1e3, each, text_)
+    if not any(getattr(p, metric) is not None for p in points):
+        return None
+    return frontier_chart(points, study.drawn, metric, limit, best)
 
 
 def _of_curves(study: ReportedStudy) -> Sequence[FrontierPoint]:

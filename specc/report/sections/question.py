@@ -8,7 +8,7 @@ from attrs import evolve
 from specc.ir import Phase, Study, Workload
 from specc.ir.load import LoadKind, fleet_rate, load_kind
 from specc.report import format as show
-from specc.report.document import Heading, ReportBlock, Text
+from specc.report.document import Depth, Heading, ReportBlock, Text
 from specc.report.study import ReportedStudy
 from specc.report.words import objectives
 from specc.units import counted
@@ -22,14 +22,40 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     yield Text(id=study.id("question"), text=_question(study.study), depth=study.summary)
 
 
+def swept(study: ReportedStudy) -> Iterator[ReportBlock]:
+    """Yield the heading of a swept study, and over what it is swept."""
+    first = study.study
+    yield Heading(id=first.name, text=first.name, level=2, depth=Depth.SUMMARY)
+    if first.doc:
+        yield Text(id=study.sweep_id("about"), text=first.doc, lead=True)
+    values: dict[str, dict[str, None]] = {}
+    for variant in study.variants:
+        for path, value in variant.study.settings:
+            values.setdefault(path, {})[value] = None
+    over = "; ".join(f"{path} in {', '.join(own)}" for path, own in values.items())
+    text = f"Swept: {over}. {_judged(first)}. {_load(first)}".strip()
+    yield Text(id=study.sweep_id("question"), text=text, depth=Depth.SUMMARY)
+
+
+def variant(study: ReportedStudy) -> Iterator[ReportBlock]:
+    """Yield the heading of one variant of a swept study."""
+    settings = ", ".join(f"{path} = {value}" for path, value in study.study.settings)
+    yield Heading(
+        id=study.slug,
+        text=f"{study.study.name} with {settings}",
+        level=2,
+        folded=True,
+        depth=Depth.PAGE,
+    )
+    yield Text(id=study.id("question"), text=_question(study.study), depth=Depth.PAGE)
+
+
 def _question(study: Study) -> str:
     workload = study.workload
-    settings = ", ".join(f"{path} = {value}" for path, value in study.settings)
-    settings += ": " if settings else ""
     counts = [part.images.count for part in workload.parts if part.images is not None]
     some = " in some of them" if len(counts) < len(workload.parts) else ""
     images = f", {counted(max(counts), 'image')}{some}" if counts else ""
-    return f"{settings}{_lengths(study)}{images}; {_judged(study)}. {_load(study)}".strip()
+    return f"{_lengths(study)}{images}; {_judged(study)}. {_load(study)}".strip()
 
 
 def _load(study: Study) -> str:

@@ -127,7 +127,7 @@ def _closed(study: ReportedStudy) -> Table:
             rows.append(Row((named(s), name, *values)))
     return Table(
         id=study.id("plan-and-simulation"),
-        depth=study.summary,
+        depth=Depth.PAGE,
         title="Closed form and simulation",
         columns=(
             Column("Configuration", numeric=False),
@@ -167,7 +167,7 @@ def _lengths(study: ReportedStudy, best: Simulated) -> Table:
     of_class = (Column("Class", numeric=False),) if classes else ()
     return Table(
         id=study.id("simulated-lengths"),
-        depth=study.summary,
+        depth=Depth.PAGE,
         title="Simulated requests by length",
         columns=(
             *of_class,

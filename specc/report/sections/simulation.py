@@ -7,10 +7,20 @@ from specc.ir.load import LoadKind, why_unsimulated
 from specc.ir.simulation import StepKind
 from specc.report import format as show
 from specc.report.charts.simulation import named
-from specc.report.document import Figures, Heading, Note, ReportBlock, Text
+from specc.report.document import (
+    Figure,
+    Figures,
+    Finding,
+    Heading,
+    Note,
+    Odds,
+    Remarks,
+    ReportBlock,
+    Text,
+)
 from specc.report.study import ReportedStudy
 from specc.report.words import NOTHING_FITS
-from specc.results import CHECKED_SEEDS, CapacityFound, Configuration, Simulated
+from specc.results import CHECKED_SEEDS, Attainment, CapacityFound, Configuration, Simulated
 from specc.units import counted
 
 _ROUTERS = {Routing.ENGINE: "requests to data-parallel ranks by the balancer of vLLM 0.33"}
@@ -32,21 +42,78 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
         return
     if given:
         yield Text(id=study.id("load"), text=f"{load(study.study)}.", depth=study.summary)
-        yield card(study)
+        yield Remarks(
+            id=study.id("simulated"),
+            depth=study.summary,
+            title=_capital(headline(study)),
+            remarks=tuple(_remarks(study)),
+        )
     else:
         # What it decides stands at the head of the report.
         yield Text(id=study.id("load"), text=" ".join(_remarks(study)), depth=study.summary)
 
 
-def card(study: ReportedStudy) -> Figures:
-    """Return what the simulation decides."""
+def server_card(study: ReportedStudy) -> Figures:
+    """Return the first screen of a study of measured servers."""
+    first, *others = study.simulations
+    metrics = first.metrics
+    served = f"{show.quantity(metrics.served)} requests a second served"
+    tails = [t for name in ("ttft", "tpot") if (t := _tail(first, name)) is not None]
+    seen = " and ".join(f"{f.title} {f.value} {f.unit}" for f in tails)
+    chosen = f"Choose {first.name}" if others else first.name.capitalize()
+    findings = [Finding("Runner-up", _beside(first, other)) for other in others[:1]]
+    load_text = f"{load(study.study)}, with step times as they were measured."
+    rate = Figure(
+        title="Throughput", value=show.significant(metrics.throughput), unit="tok/s", note=served
+    )
     return Figures(
         id=study.id("simulated"),
-        depth=study.summary,
         good=study.result.feasible,
-        headline=headline(study),
-        remarks=tuple(_remarks(study)),
+        headline=f"{chosen}: {served}{' with ' if seen else ''}{seen}.",
+        figures=(rate, *tails, *map(_judged, metrics.objectives)),
+        findings=(*findings, Finding("Rests on", load_text)),
     )
+
+
+def _tail(simulated: Simulated, metric: str) -> Figure | None:
+    value = simulated.metrics.statistic(f"{metric}.p99")
+    if value is None:
+        return None
+    number, unit = show.duration(value).split(" ")
+    return Figure(title=f"{metric.upper()} p99", value=number, unit=unit)
+
+
+def _judged(one: Attainment) -> Figure:
+    """Return the figure of an objective of a measured server."""
+    return Figure(
+        title=one.objective,
+        value="–" if one.seen is None else show.duration(one.seen),
+        limit=show.duration(one.limit),
+        odds=None if one.met else Odds.AGAINST,
+        note="" if one.met else "misses its limit",
+    )
+
+
+def _beside(first: Simulated, other: Simulated) -> str:
+    """Say what another server does beside the first one."""
+    parts = []
+    for fact in ("ttft.p99", "tpot.p99"):
+        mine, theirs = (s.metrics.statistic(fact) for s in (first, other))
+        if mine and theirs:
+            name = f"{fact[:4].upper()} p99"
+            parts.append(f"{name} {show.duration(theirs)} instead of {show.duration(mine)}")
+    rate = f"{show.quantity(other.metrics.served)} requests a second"
+    return f"{other.name}: {rate}{', ' if parts else ''}{', '.join(parts)}."
+
+
+def intervals(best: Configuration) -> str:
+    """Say what the intervals of the first screen are of."""
+    if best.load is not None and best.load.rate is not None:
+        return (
+            "80 % intervals are from errors of the cost model: all steps of the simulation faster, "
+            "or slower, at the same load; see Accuracy."
+        )
+    return "80 % intervals are from errors of the cost model; see Accuracy."
 
 
 def answered(study: ReportedStudy, best: Configuration) -> str:
@@ -57,7 +124,7 @@ def answered(study: ReportedStudy, best: Configuration) -> str:
         return f"Closed form, no queueing{': ' if why else ''}{why}."
     count = show.integer(found.requests or 0)
     if found.kind == LoadKind.GIVEN.value:
-        return f"As simulated: {headline(study)}."
+        return f"Simulated under the load that the study gives: {headline(study)}."
     if found.clients is not None:
         clients = counted(found.clients, "client")
         all_places = found.clients == best.instances[-1].places
@@ -108,7 +175,9 @@ def load(study: Study) -> str:
         if sessions.system_prompt:
             requests += f", {show.integer(sessions.system_prompt)} tokens of system prompt"
     router = _ROUTERS.get(simulate.router, simulate.router.value.replace("_", " "))
-    return f"{requests}; {counted(simulate.instances, 'instance')}, {router}"
+    apart = any(len(deployment.mode.phases) > 1 for deployment in study.deployments)
+    groups = counted(simulate.instances, "fleet" if apart else "instance")
+    return f"{requests}; {groups}, {router}"
 
 
 def _process(simulate: Simulate) -> str:
@@ -149,11 +218,16 @@ def headline(study: ReportedStudy) -> str:
         return name + missed + _capacity_sentence(found, each, what, sure)
     if not metrics.objectives:
         return f"{name}{show.quantity(metrics.served)} requests a second served"
-    verdict = "meets all objectives" if best.meets else "does not meet all objectives"
+    # Limits on means can hold where many requests are beyond them.
+    verdict = "all limits hold" if best.meets else "not all limits hold"
     return (
-        f"{name}{verdict}: {show.attainment(metrics.attainment)} of the requests meet all of "
-        f"them, goodput {show.quantity(metrics.goodput)} req/s"
+        f"{name}{verdict}; {show.attainment(metrics.attainment)} of single requests are within "
+        f"every limit, {show.quantity(metrics.goodput)} of them a second"
     )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _capacity_sentence(found: CapacityFound, devices: int, what: str, sure: str) -> str:

@@ -1,4 +1,4 @@
-"""The variants of a swept study beside each other; stands before the first of them."""
+"""A swept study as one section: where the winner changes, how far figures move, all variants."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,44 +7,166 @@ from attrs import evolve
 from specc.report import format as show
 from specc.report.charts.sweep import heat_map, sweep_chart
 from specc.report.columns import METRICS, MONEY, columns, of_configuration
-from specc.report.document import Chart, Column, Depth, ReportBlock, Row, Table
+from specc.report.document import (
+    Chart,
+    Column,
+    Depth,
+    Figure,
+    Figures,
+    Finding,
+    ReportBlock,
+    Row,
+    Table,
+)
+from specc.report.figures import in_words, odds
+from specc.report.findings import basis, costs, objective_name
+from specc.report.headline import layout, margin, throughput_digits, title_of
 from specc.report.study import ReportedStudy
 from specc.report.words import NOTHING_FITS, sized
-from specc.results import StudyResult
+from specc.results import Configuration, StudyResult, objective_of
+
+_MOST_NAMED = 3  # variants of a winner that a sentence names
 
 
 def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
-    """Yield the table and the picture of a sweep."""
-    if not study.is_variant or not study.is_first:
-        return
-    table = _table(study.id("sweep-variants"), study.variants)
-    yield evolve(table, note=_whole(study)) if len(study.whole) < len(study.variants) else table
+    """Yield what a reader decides on, the table and the picture of a sweep."""
+    yield _card(study)
+    table = _table(study.sweep_id("sweep-variants"), study.variants)
+    yield evolve(table, note=_whole(study))
     swept = len(study.study.settings)
     drawn = sweep_chart(study.variants) if swept == 1 else None
     if drawn is not None:
         yield Chart(
-            id=study.id("sweep"),
+            id=study.sweep_id("sweep"),
             title="Throughput over the swept field",
-            alt="Throughput over the swept field",
+            alt="Throughput of the best configuration over the swept field",
             lines=(drawn,),
         )
     if swept == 2:
         heat = heat_map(study.variants)
         yield Chart(
-            id=study.id("sweep"),
+            id=study.sweep_id("sweep"),
             title=heat.title,
-            alt="Throughput over the swept fields",
+            alt="Throughput of the best configuration over the swept fields",
             heat=heat,
         )
 
 
+def settings_of(result: StudyResult) -> str:
+    """Name a variant by what the sweep set."""
+    return ", ".join(f"{path} = {value}" for path, value in result.study.settings)
+
+
+def _card(study: ReportedStudy) -> Figures:
+    found = [(result, result.best) for result in study.variants]
+    known = [(result, best) for result, best in found if best is not None]
+    without = [result for result, best in found if best is None]
+    findings = [Finding("Winner changes", _winners(study, known, without))]
+    if known:
+        findings += _of_variants(study, known)
+    id_ = study.sweep_id("recommendation")
+    return Figures(
+        id=id_,
+        depth=Depth.SUMMARY,
+        good=not without,
+        headline=_headline(study, known, without),
+        figures=tuple(_figures(study, known)),
+        findings=tuple(findings),
+    )
+
+
+Known = Sequence[tuple[StudyResult, Configuration]]
+
+
+def _name(study: ReportedStudy, found: Configuration) -> str:
+    groups = " + ".join(
+        f"{'' if g.phase == 'whole' else g.phase + ' '}{layout(g)}" for g in found.instances
+    )
+    return f"{found.deployment}, {groups}" if study.several else groups
+
+
+def _headline(study: ReportedStudy, known: Known, without: Sequence[StudyResult]) -> str:
+    if study.study.servers:
+        return f"{len(study.variants)} variants of measured servers; the table compares them."
+    if not known:
+        return f"{NOTHING_FITS[0].upper()}{NOTHING_FITS[1:]} in any of {len(without)} variants."
+    winners = _grouped(study, known)
+    first, own = max(winners.items(), key=lambda pair: len(pair[1]))
+    total = len(study.variants)
+    devices = {best.devices for _, best in known}
+    low, high = min(devices), max(devices)
+    size = f"{low} devices" if low == high else f"{low} to {high} devices"
+    if len(own) == total:
+        return f"{first} is the best of all {total} variants, on {size}."
+    return f"{first} is the best in {len(own)} of {total} variants, on {size}."
+
+
+def _grouped(study: ReportedStudy, known: Known) -> dict[str, list[StudyResult]]:
+    winners: dict[str, list[StudyResult]] = {}
+    for result, best in known:
+        winners.setdefault(_name(study, best), []).append(result)
+    return winners
+
+
+def _winners(study: ReportedStudy, known: Known, without: Sequence[StudyResult]) -> str:
+    """Say where another configuration is the best, and where none keeps the limits."""
+    winners = _grouped(study, known)
+    usual = max(winners, key=lambda name: len(winners[name]), default="")
+    said = [f"{name} with {_named(own)}" for name, own in winners.items() if name != usual]
+    text = f"{'; '.join(said)}." if said else "Nowhere."
+    if without:
+        text += f" {NOTHING_FITS[0].upper()}{NOTHING_FITS[1:]} with {_named(without)}."
+    return text
+
+
+def _named(results: Sequence[StudyResult]) -> str:
+    named = [f"({settings_of(result)})" for result in results[:_MOST_NAMED]]
+    more = len(results) - len(named)
+    return " and ".join(named) + (f" and {more} more" if more else "")
+
+
+def _figures(study: ReportedStudy, known: Known) -> Iterator[Figure]:
+    if not known:
+        return
+    objective = study.study.objective
+    order = sorted(known, key=lambda pair: objective_of(pair[1], objective))
+    for title, (result, best) in (("Lowest", order[0]), ("Highest", order[-1])):
+        rates = show.significant(best.throughput, throughput_digits(best))
+        name = objective_name(objective)
+        yield Figure(title=f"{title} {name}", value=rates, unit="tok/s", note=settings_of(result))
+    limits = [(margin(kept), n, kept) for n, (_, best) in enumerate(known) for kept in best.slo]
+    if limits:
+        _, place, kept = min(limits, key=lambda entry: entry[:2])
+        if kept.probability is not None:
+            yield Figure(
+                title=f"Least sure: {title_of(kept.fact)}",
+                value=show.probability(kept.probability),
+                probability=in_words(kept.probability),
+                odds=odds(kept.probability),
+                note=settings_of(known[place][0]),
+            )
+
+
+def _of_variants(study: ReportedStudy, known: Known) -> Iterator[Finding]:
+    own = next((r for r, _ in known if r is study.result), known[0][0])
+    first = ReportedStudy(own, study.variants, study.whole)
+    best = own.best
+    assert best is not None
+    sizes = {found.devices for _, found in known}
+    if len(sizes) == 1:
+        yield Finding("Cost", " ".join(costs(first, best)))
+    yield Finding("Rests on", " ".join(basis(first, best)))
+
+
 def _whole(study: ReportedStudy) -> str:
-    """Say which of many variants the report shows whole."""
-    settings = ", ".join(f"{path} = {value}" for path, value in study.study.settings)
-    best = "the best of them" if study.best is not None else "the first of them"
+    """Say where variants are shown whole."""
+    if len(study.whole) == len(study.variants):
+        return "The page has each variant whole, and the result file has the data."
+    best = "the best one" if study.best is not None else "the first one"
     return (
-        f"Of these {len(study.variants)} variants the report shows {best} whole: {settings}. The "
-        "result file has all of them; to see another one whole, leave it alone in the sweep."
+        f"Of these {len(study.variants)} variants the page shows {best} whole: "
+        f"{settings_of(study.result)}. The result file has all of them; to see another one whole, "
+        "leave it alone in the sweep."
     )
 
 

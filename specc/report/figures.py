@@ -1,0 +1,215 @@
+"""The four figures of the first screen: the objective, TTFT, TPOT, and what breaks first."""
+
+from collections.abc import Iterator
+
+from specc.ir import Objective
+from specc.ir.load import LoadKind
+from specc.report import format as show
+from specc.report.document import Figure, Odds
+from specc.report.headline import (
+    interval,
+    known,
+    margin,
+    nearest,
+    simulated,
+    title_of,
+)
+from specc.report.packages import packages
+from specc.report.study import ReportedStudy
+from specc.results import CapacityFound, Configuration, KeptLimit
+
+COIN_FLIP = 0.6  # below it a limit holds as often as not, below one half less often than not
+
+
+def figures(study: ReportedStudy, best: Configuration) -> tuple[Figure, ...]:
+    """Return the figures of a recommended configuration."""
+    shown = [_objective(study, best)]
+    used = []
+    for metric in ("ttft", "tpot"):
+        kept = nearest(best, metric)
+        if kept is not None:
+            used.append(kept)
+            shown.append(of_limit(kept))
+        else:
+            shown += _mean(study, best, metric)
+    others = [kept for kept in best.slo if not any(kept is one for one in used)]
+    shown.append(_closest(study, best, others))
+    return tuple(shown)
+
+
+def odds(probability: float | None) -> Odds | None:
+    """Say what a probability is to a reviewer."""
+    if probability is None:
+        return None
+    if probability >= COIN_FLIP:
+        return Odds.SURE
+    return Odds.FLIP if probability >= 1 / 2 else Odds.AGAINST
+
+
+def in_words(probability: float) -> str:
+    """Show a probability, and say so where it is as good as a coin flip, or worse."""
+    said = {Odds.FLIP: ", a coin flip", Odds.AGAINST: ", less often than not"}
+    found = odds(probability)
+    return show.probability(probability) + (said.get(found, "") if found else "")
+
+
+def of_limit(kept: KeptLimit) -> Figure:
+    """Return the figure of a statistic that has a limit."""
+    title, limit = title_of(kept.fact), show.duration(kept.limit)
+    title = title[0].upper() + title[1:]
+    if kept.value is None:
+        return Figure(title=title, value="–", limit=limit)
+    ends = interval(kept)
+    digits = show.digits_of(kept.value, ends, kept.limit)
+    value, unit = show.estimate(kept.value, digits).split(" ")
+    return Figure(
+        title=title,
+        value=value,
+        unit=unit,
+        limit=limit,
+        interval="" if ends is None else times(ends, digits),
+        probability="" if kept.probability is None else in_words(kept.probability),
+        odds=odds(kept.probability) if kept.met else Odds.AGAINST,
+        note="" if kept.met else "misses its limit",
+        filled=filled(kept.value, kept.limit),
+    )
+
+
+def filled(value: float, limit: float) -> float:
+    """Return how much of a limit is taken, in percent of at most all of it."""
+    return round(min(100.0, 100 * value / limit), 1)
+
+
+def times(ends: tuple[float, float], digits: int = 2) -> str:
+    """Show an interval of times: `27 to 86 ms`."""
+    low, high = (show.estimate(end, digits) for end in ends)
+    number, unit = low.split(" ")
+    return f"{number} to {high}" if unit == high.split(" ")[1] else f"{low} to {high}"
+
+
+def rates(ends: tuple[float, float], unit: str, digits: int = 2) -> str:
+    """Show an interval of rates in as many digits as what lies in it: `1,400 to 4,400 tok/s`."""
+    low, high = (show.significant(end, digits) for end in ends)
+    return f"{low} to {high} {unit}"
+
+
+def _objective(study: ReportedStudy, best: Configuration) -> Figure:
+    found = simulated(study, best)
+    capacity = found.capacity if found is not None else None
+    given = best.load is not None and best.load.kind == LoadKind.GIVEN.value
+    if given and capacity is not None and capacity.rate is not None:
+        return _capacity(capacity, study.study.workload.slo.confidence)
+    match study.study.objective:
+        case Objective.FEWEST_DEVICES:
+            return _size(study, best)
+        case Objective.THROUGHPUT_PER_COST if best.cost_per_million_tokens is not None:
+            return _cost(best, best.cost_per_million_tokens)
+        case Objective.THROUGHPUT_PER_DEVICE:
+            return _throughput(best, 1 / best.devices, "per device", "tok/s a device")
+        case _:
+            what = " of prompts" if best.mode == "prefill_only" else ""
+            return _throughput(best, 1.0, what.strip(), "tok/s")
+
+
+def _capacity(capacity: CapacityFound, confidence: float | None) -> Figure:
+    assert capacity.rate is not None
+    ends = known((capacity.slow, capacity.fast))
+    digits = show.digits_of(capacity.rate, ends)
+    sure = f", with {show.percent(confidence)} confidence" if confidence else ""
+    return Figure(
+        title="Capacity",
+        value=show.significant(capacity.rate, digits),
+        unit="req/s",
+        interval="" if ends is None or confidence else rates(ends, "req/s"),
+        note=f"at which {show.percent(capacity.target)} of the requests keep all limits{sure}",
+    )
+
+
+def _size(study: ReportedStudy, best: Configuration) -> Figure:
+    packed = packages(study.result, best)
+    said = "; ".join(p.text for p in packed)
+    return Figure(title="Devices", value=show.integer(best.devices), note=said)
+
+
+def _cost(best: Configuration, cost: float) -> Figure:
+    # What a token costs falls as throughput rises.
+    low, high = known((best.bands.throughput_p10, best.bands.throughput_p90)) or (0.0, 0.0)
+    ends = None
+    if low > 0:
+        ends = (cost * best.throughput / high, cost * best.throughput / low)
+    return Figure(
+        title="Cost",
+        value=show.significant(cost, show.digits_of(cost, ends)),
+        unit=f"{best.currency}/Mtok",
+        interval="" if ends is None else rates(ends, f"{best.currency}/Mtok"),
+    )
+
+
+def _throughput(best: Configuration, share: float, note: str, unit: str) -> Figure:
+    value = best.throughput * share
+    ends = (best.bands.throughput_p10 * share, best.bands.throughput_p90 * share)
+    known_ends = ends if ends[0] < ends[1] else None
+    digits = show.digits_of(value, known_ends)
+    return Figure(
+        title="Throughput",
+        value=show.significant(value, digits),
+        unit=unit,
+        interval="" if known_ends is None else rates(known_ends, "tok/s", digits),
+        note=note,
+    )
+
+
+def _mean(study: ReportedStudy, best: Configuration, metric: str) -> Iterator[Figure]:
+    """Yield the mean of a metric without a limit, or with one that nothing simulated judged."""
+    value = best.ttft if metric == "ttft" else best.tpot
+    if value is None:
+        return
+    bands = best.bands
+    ends = known(
+        (bands.ttft_p10, bands.ttft_p90) if metric == "ttft" else (bands.tpot_p10, bands.tpot_p90)
+    )
+    slo = study.study.workload.common_slo
+    limit = (slo.ttft if metric == "ttft" else slo.tpot) if not best.simulated else None
+    digits = show.digits_of(value, ends, limit)
+    number, unit = show.estimate(value, digits).split(" ")
+    no_limit = "mean of all classes" if study.study.workload.classes else "no limit set"
+    yield Figure(
+        title=f"Mean {metric.upper()}",
+        value=number,
+        unit=unit,
+        limit="" if limit is None else show.duration(limit),
+        interval="" if ends is None else times(ends, digits),
+        note=no_limit if limit is None else "",
+        filled=None if limit is None else filled(value, limit),
+    )
+
+
+def _closest(study: ReportedStudy, best: Configuration, others: list[KeptLimit]) -> Figure:
+    """Return what is nearest to breaking beside TTFT and TPOT: another limit, or the memory."""
+    memory = _memory(study, best)
+    if not others:
+        return memory
+    kept = min(others, key=margin)
+    full = 0.0 if kept.value is None else 100 * kept.value / kept.limit
+    unsure = kept.probability is not None and kept.probability < _SURE
+    return of_limit(kept) if unsure or full >= (memory.filled or 0.0) else memory
+
+
+_SURE = 0.9  # less is nearer to breaking than memory, which is counted
+
+
+def _memory(study: ReportedStudy, best: Configuration) -> Figure:
+    """Return the memory of the fullest device."""
+    sizes = {instance.device.name: instance.memory for instance in study.study.instances}
+    group = min(best.instances, key=lambda g: g.memory.available)
+    total = sizes[group.device]
+    used = total - group.memory.available
+    whose = f" of {group.phase}" if len(best.instances) > 1 else ""
+    return Figure(
+        title=f"Memory of a device{whose}",
+        value=show.significant(used / 2**30),
+        unit="GiB",
+        limit=show.size(total),
+        note=f"{show.size(group.memory.available)} free",
+        filled=filled(used, total),
+    )

@@ -1,0 +1,180 @@
+"""The recommendation in one sentence: what to deploy, what it carries, how far from its limits."""
+
+from collections.abc import Iterator
+
+from specc.ir import Slo
+from specc.ir.load import LoadKind
+from specc.report import format as show
+from specc.report.packages import Packages, packages
+from specc.report.study import ReportedStudy
+from specc.results import Configuration, Instance, KeptLimit, Simulated
+from specc.units import counted
+
+
+def sentence(study: ReportedStudy, best: Configuration) -> str:
+    """Return the sentence on a recommended configuration."""
+    deploy = f"Deploy {what(study, best)}{_carries(best)}{_latencies(study, best)}."
+    return f"{deploy}{_wanted(study, best)}"
+
+
+def _wanted(study: ReportedStudy, best: Configuration) -> str:
+    """Say how many instances carry a rate that the study asks about beside its load."""
+    found = simulated(study, best)
+    capacity = found.capacity if found is not None else None
+    if capacity is None or capacity.wanted is None:
+        return ""
+    wanted = f"{show.quantity(capacity.wanted)} req/s"
+    if capacity.instances is None:
+        return f" No number of instances carries {wanted}."
+    given = study.study.simulate.instances if study.study.simulate is not None else 1
+    each = best.devices // given
+    several = best.instance_count > given
+    size = counted(capacity.instances * each, "device")
+    what_ = counted(capacity.instances, "such fleet" if several else "such instance")
+    return f" {what_} ({size}) {'carries' if capacity.instances == 1 else 'carry'} {wanted}."
+
+
+def what(study: ReportedStudy, found: Configuration) -> str:
+    """Say what a configuration consists of: its instances, layouts, dies, cards and servers."""
+    packed = {p.device: p for p in packages(study.result, found)}
+    groups = " and ".join(_group(g, packed[g.device].unit) for g in found.instances)
+    sizes = "; ".join(_size(p, found) for p in packed.values())
+    of = f"'{found.deployment}': " if study.several else ""
+    return f"{of}{groups} ({sizes})"
+
+
+def _size(packed: Packages, found: Configuration) -> str:
+    alone = found.instance_count == 1 and packed.packed
+    return f"{packed.device}: {packed.packed if alone else packed.text}"
+
+
+def _group(group: Instance, unit: str) -> str:
+    phase = "" if group.phase == "whole" else f"{group.phase} "
+    size = counted(group.devices, unit)
+    return f"{counted(group.count, f'{phase}instance')} of {size} with {layout(group)}"
+
+
+def layout(group: Instance) -> str:
+    """Return a layout in words, without what is 1: `TP 4, DP 2`."""
+    sizes = [part.strip().replace("=", " ") for part in group.parallel.split("|")]
+    kept = [size for size in sizes if size not in ("PP 1", "DP 1")]
+    return ", ".join(kept)
+
+
+def _carries(best: Configuration) -> str:
+    """Say which load the figures are for, and what is served of it."""
+    served = f"{show.significant(best.throughput, throughput_digits(best))} tok/s"
+    load = best.load
+    if not best.simulated or load is None:
+        return f"; by closed form, without queueing, {_it(best)} {_verb(best)} {served}"
+    they = _it(best)
+    if load.clients is not None:
+        return f"; {counted(load.clients, 'client')} at a time get {served}"
+    if load.rate is not None and load.kind == LoadKind.GIVEN.value:
+        return f"; under {show.quantity(load.rate)} req/s"
+    if load.rate is not None:
+        verb = "carry" if they == "they" else "carries"
+        return f"; {they} {verb} {show.quantity(load.rate)} req/s"
+    return f"; {they} {_verb(best)} {served}"
+
+
+def _it(best: Configuration) -> str:
+    return "it" if best.instance_count == 1 else "they"
+
+
+def _verb(best: Configuration) -> str:
+    return "serves" if best.instance_count == 1 else "serve"
+
+
+def throughput_digits(best: Configuration) -> int:
+    """Return the digits that the throughput of a configuration is worth."""
+    bands = best.bands
+    return show.digits_of(best.throughput, (bands.throughput_p10, bands.throughput_p90))
+
+
+def _latencies(study: ReportedStudy, best: Configuration) -> str:
+    """Say how far the latencies are from their limits, those of TTFT and TPOT first."""
+    parts = list(_kept(best)) or list(_means(study.study.workload.common_slo, best))
+    verb = "with" if best.feasible else "but"
+    return f" {verb} {' and '.join(parts)}" if parts else ""
+
+
+def _kept(best: Configuration) -> Iterator[str]:
+    for metric in ("ttft", "tpot"):
+        kept = nearest(best, metric)
+        if kept is not None and kept.value is not None:
+            yield of_limit(kept)
+    others = [k for k in best.slo if metric_of(k) not in ("ttft", "tpot") and k.value is not None]
+    if others and not any(nearest(best, metric) for metric in ("ttft", "tpot")):
+        yield of_limit(min(others, key=margin))
+
+
+def _means(slo: Slo, best: Configuration) -> Iterator[str]:
+    bands = best.bands
+    for name, value, limit, ends in (
+        ("TTFT", best.ttft, slo.ttft, (bands.ttft_p10, bands.ttft_p90)),
+        ("TPOT", best.tpot, slo.tpot, (bands.tpot_p10, bands.tpot_p90)),
+    ):
+        if value is not None:
+            digits = show.digits_of(value, known(ends), limit)
+            if limit is None:
+                yield f"mean {name} {show.estimate(value, digits)}"
+            else:
+                yield f"mean {name} {beside(value, digits, limit)}"
+
+
+def of_limit(kept: KeptLimit) -> str:
+    """Say how far a statistic is from its limit: `TTFT p99 0.7 s of 2 s`."""
+    assert kept.value is not None
+    digits = show.digits_of(kept.value, interval(kept), kept.limit)
+    missed = "" if kept.met else ", which is missed"
+    return f"{title_of(kept.fact)} {beside(kept.value, digits, kept.limit)}{missed}"
+
+
+def beside(value: float, digits: int, limit: float) -> str:
+    """Show a time beside its limit: `48 of 50 ms`, `620 ms of 5 s`."""
+    own, unit = show.estimate(value, digits).split(" ")
+    whole = show.duration(limit)
+    return f"{own} of {whole}" if whole.endswith(f" {unit}") else f"{own} {unit} of {whole}"
+
+
+def title_of(fact: str) -> str:
+    """Name a statistic: `mean TPOT`, `TTFT p99`, `TTFT p99 of chat`."""
+    *of, metric, statistic = fact.split(".")
+    name = show.limit_name(metric)
+    name = f"mean {name}" if statistic == "mean" else f"{name} {statistic}"
+    return " of ".join([name, *of])
+
+
+def metric_of(kept: KeptLimit) -> str:
+    """Return the metric of a limit, without class and statistic."""
+    return kept.fact.split(".")[-2]
+
+
+def nearest(best: Configuration, metric: str) -> KeptLimit | None:
+    """Return the limit on a metric that holds least surely, or that is nearest."""
+    own = [kept for kept in best.slo if metric_of(kept) == metric]
+    return min(own, key=margin, default=None)
+
+
+def margin(kept: KeptLimit) -> tuple[float, float]:
+    """Order limits: those that hold least surely first, then those nearest to their values."""
+    filled = 0.0 if kept.value is None else kept.value / kept.limit
+    unknown = 0.5 if filled <= 1 else 0.0
+    return (unknown if kept.probability is None else kept.probability, -filled)
+
+
+def known(ends: tuple[float | None, float | None]) -> tuple[float, float] | None:
+    """Return an interval; None if one of its ends is not known."""
+    low, high = ends
+    return None if low is None or high is None else (low, high)
+
+
+def interval(kept: KeptLimit) -> tuple[float, float] | None:
+    """Return the 80 % interval of the statistic of a limit; None where it is not known."""
+    return known((kept.fast, kept.slow))
+
+
+def simulated(study: ReportedStudy, best: Configuration) -> Simulated | None:
+    """Return the simulation of the recommendation."""
+    return study.simulations[0] if best.simulated and study.simulations else None
