@@ -1,14 +1,15 @@
-"""Asks git whether it ignores a spec: the usual Python ignore list hides *.spec."""
+"""Asks git whether it ignores a spec, and for the files of a revision."""
 
 import os
 from pathlib import Path
 
-from specc.diagnostics import Diagnostic
+from specc.diagnostics import Diagnostic, ExplainedError
 from specc.fence import root_of
 from specc.reading import read_bytes
 
 LARGEST_IGNORE_FILE_BYTES = 2**20
 _PATIENCE_S = 5
+_ARCHIVE_PATIENCE_S = 120
 _HARMLESS = ("-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit")
 
 
@@ -64,3 +65,72 @@ def _text_of(path: Path) -> str:
         return read_bytes(path, LARGEST_IGNORE_FILE_BYTES).decode(errors="replace")
     except OSError:
         return ""
+
+
+class RevisionError(ExplainedError):
+    """A file of a git revision that cannot be had."""
+
+
+def revision_of(name: str) -> tuple[str, str] | None:
+    """Return the revision and the file of `main:plan.spec`; None if it does not name one."""
+    revision, colon, path = name.partition(":")
+    if not colon or not revision or not path or revision.startswith("-"):
+        return None
+    return revision, path
+
+
+def extracted(revision: str, path: str, folder: Path) -> Path:
+    """Write the files of a revision into a folder, and return where one of them is.
+
+    Args:
+        revision: what git knows it by.
+        path: of the file, from the root of the repository, or else from the current folder.
+        folder: an empty one.
+
+    Raises:
+        RevisionError: there is no repository, no such revision, or no such file in it.
+    """
+    import io
+    import tarfile
+
+    root = root_of(Path(os.path.realpath(".")))
+    if root is None:
+        raise RevisionError(
+            f"'{revision}:{path}' is no file, and the current folder is in no git repository",
+            help="name a spec or a result file, or change into the repository",
+        )
+    names = [path, os.path.normpath(os.path.join(os.path.relpath(".", root), path))]
+    found = [n for n in names if _git(root, "cat-file", "-e", f"{revision}:{n}") is not None]
+    if not found:
+        commit = f"{revision}^{{commit}}"
+        if _git(root, "rev-parse", "--verify", "--quiet", commit) is None:
+            raise RevisionError(
+                f"git knows no revision '{revision}'", help="see: git log --oneline"
+            )
+        raise RevisionError(
+            f"there is no '{path}' in {revision}",
+            help=f"see: git ls-tree -r --name-only {revision}",
+        )
+    data = _git(root, "archive", "--format=tar", revision)
+    if data is None:
+        raise RevisionError(f"git cannot read the files of {revision}", help="see: git fsck")
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / found[0]
+
+
+def _git(root: Path, *arguments: str) -> bytes | None:
+    """Return what git prints; None if it fails."""
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            ["git", *_HARMLESS, *arguments],
+            cwd=root,
+            capture_output=True,
+            check=False,
+            timeout=_ARCHIVE_PATIENCE_S,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None

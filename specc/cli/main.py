@@ -15,6 +15,7 @@ from specc.cli.codes import Exit
 COMMANDS = {
     "run": "check and evaluate a spec, and write its report",
     "check": "check specs and print what is wrong with them",
+    "diff": "show what changed between two plans, and what caused it",
     "explain": "explain a diagnostic or a field of the language",
     "list": "list the models, devices, calibrations and architectures that are known",
     "docs": "print the reference of the language",

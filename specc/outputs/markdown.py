@@ -4,20 +4,25 @@ from pathlib import PurePath
 
 from specc.outputs.files import MANIFEST, manifest
 from specc.outputs.material import Material
-from specc.report.document import Chart, Depth
+from specc.report.document import Chart, Depth, ReportDocument
 
-MOST_ROWS = 10  # of a table; the page has all
+MOST_ROWS = 8  # of a table; the page has all
 
 
 def write(material: Material) -> str:
     """Return the report in Markdown."""
+    return of_document(material.document, material.pictures)
+
+
+def of_document(document: ReportDocument, pictures: str = "") -> str:
+    """Return a document in Markdown; its pictures lie in a folder of that name."""
     from specc.outputs.templates import filled
 
     return filled(
         "report.md.j2",
-        title=material.document.title,
-        blocks=list(material.document.down_to(Depth.REPORT)),
-        pictures=material.pictures,
+        title=document.title,
+        blocks=list(document.down_to(Depth.REPORT)),
+        pictures=pictures,
         most_rows=MOST_ROWS,
     )
 

@@ -166,6 +166,7 @@ class Table(ReportBlock):
 
     Attributes:
         beside: whether it is small and may stand beside its neighbours.
+        whole: whether all its rows are shown where others are cut off.
     """
 
     kind = "table"
@@ -174,6 +175,7 @@ class Table(ReportBlock):
     rows: tuple[Row, ...]
     note: str = ""
     beside: bool = False
+    whole: bool = False
 
 
 @frozen(kw_only=True, eq=False, repr=False)

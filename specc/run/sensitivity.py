@@ -28,8 +28,8 @@ from specc.run.configurations import configurations
 from specc.run.evaluate import Evaluated
 
 LESS, MORE = 0.9, 1.1  # what a report draws
-MULTIPLES = (0.8, LESS, MORE, 1.25)
-MOST_COMPARED = 6  # configurations that may turn out to be better
+FAR = (0.8, 1.25)  # up to where another configuration may turn out to be better
+MOST_COMPARED = 4  # configurations that may turn out to be better
 _LARGEST_SHARE = 0.999
 _UNMOVED = 1e-4  # of the objective: nothing to see in a report
 
@@ -198,28 +198,24 @@ def sensitivity(
         return None
     tasks = {i.task: known[i.task].task for c in compared for i in c.instances}
     base = _Case("", 1.0, study, tuple(tasks.values()))
-    cases = [base, *_cases(study, base.tasks)]
+    cases = [base, *_cases(study, base.tasks, FAR if len(compared) > 1 else ())]
     results = evaluated([task for case in cases for task in case.tasks])
     values = {(case.name, case.times): _values(case, results) for case in cases}
     return _summed(study, compared, values)
 
 
-def _cases(study: Study, tasks: Sequence[Task]) -> Iterator[_Case]:
+def _cases(study: Study, tasks: Sequence[Task], far: Sequence[float]) -> Iterator[_Case]:
     for what in INPUTS:
-        if not _moves(study, what):
+        near = [varied(study, what, times) for times in (LESS, MORE)]
+        if _inputs(near[0]) == _inputs(near[1]):  # such as hits of 0 %, which have no tenth
             continue
-        for times in MULTIPLES:
-            changed = varied(study, what, times)
+        further = [varied(study, what, times) for times in far]
+        for times, changed in zip((LESS, MORE, *far), (*near, *further), strict=True):
             yield _Case(what.name, times, changed, tuple(_moved(changed, study, tasks)))
 
 
-def _moves(study: Study, what: Input) -> bool:
-    """Say whether a study has an input at all: hits of 0 % have no tenth."""
-    from specc.ir.json import to_json
-
-    both = [varied(study, what, times) for times in (LESS, MORE)]
-    first, second = (to_json((s.workload, s.deployments, s.capacity)) for s in both)
-    return bool(first != second)
+def _inputs(study: Study) -> tuple[object, ...]:
+    return study.workload, study.deployments, study.capacity
 
 
 def _moved(changed: Study, study: Study, tasks: Sequence[Task]) -> Iterator[Task]:
@@ -284,10 +280,8 @@ def _summed(study: Study, compared: Sequence[Configuration], values: Values) -> 
     for what in INPUTS:
         if (what.name, LESS) not in values:
             continue
-        rows = {
-            times: values[what.name, times] if times != 1.0 else at_base
-            for times in sorted((*MULTIPLES, 1.0))
-        }
+        rows = {times: values.get((what.name, times), {}) for times in (LESS, MORE, *FAR)}
+        rows[1.0] = at_base
         scores = {
             times: {
                 who: _moved_by(objective_of(found, objective), offsets[who], objective)
@@ -302,7 +296,7 @@ def _summed(study: Study, compared: Sequence[Configuration], values: Values) -> 
                 low=_positive(scores[LESS].get(mine)),
                 high=_positive(scores[MORE].get(mine)),
                 devices=(_devices(rows[LESS].get(mine)), _devices(rows[MORE].get(mine))),
-                turns=tuple(_turns(scores, mine, compared)),
+                turns=tuple(_turns(scores, mine, compared)) if len(compared) > 1 else (),
             )
         )
     base = abs(stands[mine])
@@ -355,11 +349,7 @@ def _turns(
 ) -> Iterator[Turn]:
     """Yield the nearest points on both sides at which another configuration is better."""
     labels = {identity(c): name_of(c, compared) for c in compared}
-    grid = sorted(scores)
-    for side in (
-        [t for t in reversed(grid) if t <= 1.0],
-        [t for t in grid if t >= 1.0],
-    ):
+    for side in ((1.0, LESS, FAR[0]), (1.0, MORE, FAR[1])):
         for near, far in pairwise(side):
             own = scores[far].get(mine, -math.inf)
             better = {who: s for who, s in scores[far].items() if s > own}

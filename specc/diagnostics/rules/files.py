@@ -163,4 +163,13 @@ RULES = (
         "filled in; flags whose values come from elsewhere are listed as not carried over.",
         session='specc import "python server.py"',
     ),
+    Rule(
+        "E0019",
+        "a file of a git revision cannot be had",
+        "`specc diff main:plan.spec plan.spec` compares a file with what it was in a revision, "
+        "together with all other files of that revision. git knows no such revision, there is no "
+        "such file in it, or the current folder is in no repository. The file is named from the "
+        "root of the repository, or from the current folder.",
+        session="specc diff no-such-branch:plan.spec plan.spec",
+    ),
 )

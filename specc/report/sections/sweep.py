@@ -189,6 +189,7 @@ def _table(id_: str, results: Sequence[StudyResult]) -> Table:
     return Table(
         id=id_,
         depth=Depth.SUMMARY,
+        whole=True,
         title="Sweep",
         columns=(
             *(Column(name, numeric=False) for name in names),
