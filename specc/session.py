@@ -46,6 +46,8 @@ class Session:
         workspace: what reads it and the files it uses.
         events: told of progress while results are found; None tells nobody.
         unlimited: whether a run may take longer than ten minutes, and more than 4 GiB.
+
+    `text` is what the spec says where its path is that of no file, such as standard input.
     """
 
     def __init__(
@@ -56,11 +58,13 @@ class Session:
         allow_paths: Sequence[str | Path] = (),
         *,
         unlimited: bool = False,
+        text: str | None = None,
     ) -> None:
         self.path = Path(path)
         self.overrides = tuple(overrides)
         self.allow_paths = tuple(allow_paths)
-        self.workspace = Workspace.of_spec(self.path, self.allow_paths)
+        unsaved = None if text is None else {self.path.absolute(): text}
+        self.workspace = Workspace.of_spec(self.path, self.allow_paths, unsaved)
         self.events = events
         self.unlimited = unlimited
         self._plan: Plan | None = None

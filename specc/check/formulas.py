@@ -1,6 +1,6 @@
 """Conditions: the syntax of `assert` and `expect` → formulas, checked with sample values."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 
 from attrs import frozen
@@ -76,7 +76,8 @@ def to_expectation(
         return "" if dimension is None else Quantity(1, dimension)
 
     _evaluated(formula, sample, spans, node.condition.span)
-    return ExpectedCondition(condition=formula, reason=node.reason.value if node.reason else "")
+    reason = node.reason.value if node.reason else ""
+    return ExpectedCondition(condition=formula, reason=reason, spans={"": node.span})
 
 
 def check_assertion(
@@ -229,7 +230,7 @@ def _result_fact(path: Path, known: ResultNames) -> Formula:
             path.span,
             "E0203",
             f"a candidate has no '{names[1]}'",
-            help=did_you_mean(names[1], (*there, *known.classes), "fact", at=at),
+            help=_turned(names) or did_you_mean(names[1], (*there, *known.classes), "fact", at=at),
         )
     if len(names) > 2:
         raise problem(
@@ -318,3 +319,12 @@ def _fact_of(value: object, type_: object, path: Path) -> Fact:
         return value
     what = "is not set" if value is None else "cannot be compared"
     raise problem(path.span, "E0301", f"'{path.text}' {what}")
+
+
+def _turned(names: Sequence[str]) -> str:
+    """Return the remedy for a statistic that stands before its metric; empty if none does."""
+    from specc.ir.facts import METRICS, STATISTICS
+
+    if len(names) == 3 and names[1] in STATISTICS and names[2] in METRICS:
+        return f"did you mean '{names[2]}.{names[1]}'?"
+    return ""

@@ -8,6 +8,7 @@ from attrs import define
 from specc.check.bounds import is_tail
 from specc.check.merge import MergedBlock, Written, is_without
 from specc.check.problems import Problems, planned
+from specc.check.strangers import meant_by
 from specc.diagnostics import Diagnostic, Help, Span, did_you_mean
 from specc.ir import KINDS
 from specc.ir.vocabulary import (
@@ -113,6 +114,7 @@ class Misplaced:
                 "E0202",
                 f"{_a(merged.kind)} has no field '{name}'",
                 help=_where_it_stands(cls, name)
+                or meant_by(name, merged.kind)
                 or did_you_mean(name, known, "field", more=cls.planned, at=span),
             )
         return True
@@ -157,7 +159,8 @@ class Misplaced:
                 written.node.span,
                 "E0202",
                 f"{_a(merged.kind)} has no constraints",
-                help="constraints stand in the block 'slo' of a workload; values have '='",
+                help=meant_by(metric, merged.kind)
+                or "constraints stand in the block 'slo' of a workload; values have '='",
             )
         return True
 
@@ -197,6 +200,7 @@ class Misplaced:
                 if kind in known
                 else f"{_a(merged.kind)} has no block '{kind}'",
                 help=_other_block(kind)
+                or meant_by(kind, merged.kind)
                 or did_you_mean(kind, [*blocks, *repeated], "block", at=child.span),
             )
         return True

@@ -19,7 +19,8 @@ COMMANDS = {
     "explain": "explain a diagnostic or a field of the language",
     "list": "list the models, devices, calibrations and architectures that are known",
     "docs": "print the reference of the language",
-    "init": "write a first spec to edit",
+    "init": "write a first spec to edit, or what CI needs",
+    "completion": "print what makes a shell complete the command line",
     "lsp": "serve editors, over standard input and output",
     "fmt": "format specs",
     "plan": "show what a run would evaluate, without running it",
@@ -91,6 +92,25 @@ def _exit_codes() -> str:
     return "".join(f"  {code.value:<4} {code.text}\n" for code in Exit)
 
 
+# What other tools call what a command does.
+MEANT = {
+    "serve": "launch", "deploy": "launch", "bench": "compare", "benchmark": "compare",
+    "estimate": "run", "evaluate": "run", "eval": "run", "optimize": "run", "search": "run",
+    "report": "run", "render": "run", "verify": "check", "lint": "check", "format": "fmt",
+    "new": "init", "create": "init", "models": "list", "devices": "list", "help": "explain",
+    "info": "show", "sim": "simulate", "fit": "calibrate", "reference": "docs",
+}  # fmt: skip
+
+
+def _no_command(word: str) -> str:
+    """Say that there is no such command, and which one may be meant."""
+    from specc.diagnostics import did_you_mean, visible_line
+
+    meant = MEANT.get(word.lower())
+    close = f"did you mean '{meant}'?" if meant else did_you_mean(word, COMMANDS, "command").text
+    return f"there is no command '{visible_line(word)}': {close}"
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser whose messages repeat a command line as it may be shown."""
 
@@ -134,5 +154,11 @@ def _run(arguments: list[str], options: argparse.Namespace) -> int:
     if chosen in COMMANDS:
         command = importlib.import_module(f"specc.cli.commands.{chosen}")
         command.configure(parsers[chosen])
+    if not arguments:
+        parser.print_help()
+        return Exit.OK
+    if chosen is not None and chosen not in COMMANDS and chosen == arguments[0]:
+        print(f"specc: {_no_command(chosen)}", file=sys.stderr)
+        return Exit.WRONG_INPUT
     parser.parse_args(arguments, options)
     return int(command.run(options))

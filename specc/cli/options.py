@@ -31,7 +31,13 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def session_of(options: argparse.Namespace) -> Session:
     """Return a session of the spec that a command line with these options names."""
-    return Session(options.spec, options.set, allow_paths=options.allow_path, unlimited=options.yes)
+    return Session(
+        options.spec,
+        options.set,
+        allow_paths=options.allow_path,
+        unlimited=options.yes,
+        text=getattr(options, "text", None),
+    )
 
 
 def add_allow_path_option(parser: argparse.ArgumentParser) -> None:

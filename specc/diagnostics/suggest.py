@@ -1,5 +1,6 @@
 """Did you mean …? Near misses among known names."""
 
+import re
 from collections.abc import Iterable
 
 from specc.diagnostics.fix import Fix, Help
@@ -7,14 +8,29 @@ from specc.diagnostics.span import Span
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name closest to `name`, ignoring case, or None if none is close."""
+    """Return the known name closest to `name`, ignoring case, or None if none is close.
+
+    A name with other numbers is another thing: a generation or a size is never changed.
+    """
     import difflib
 
     by_folded: dict[str, str] = {}
     for candidate in sorted(known):
+        if _numbers(candidate)[: len(_numbers(name))] != _numbers(name):
+            continue
         by_folded.setdefault(candidate.casefold(), candidate)
     matches = difflib.get_close_matches(name.casefold(), list(by_folded), n=1, cutoff=0.6)
     return by_folded[matches[0]] if matches else None
+
+
+def _numbers(name: str) -> list[str]:
+    return re.findall(r"\d+", name)
+
+
+def beginning_with(name: str, known: Iterable[str]) -> list[str]:
+    """Return the known names that begin with a name which is long enough to tell something."""
+    begin = name.casefold()
+    return sorted(n for n in known if len(begin) > 2 and n.casefold().startswith(begin))
 
 
 def did_you_mean(
@@ -34,7 +50,10 @@ def did_you_mean(
     otherwise.
     """
     names = sorted(set(known))
-    close = nearest(name, [*names, *more])
+    longer = beginning_with(name, names)
+    if len(longer) > 1:
+        return Help(f"these begin so: {', '.join(map(repr, longer[:12]))}")
+    close = longer[0] if longer else nearest(name, [*names, *more])
     if not close:
         return Help(list_known(names, what))
     same = {n for n in (*names, *more) if n.casefold() == name.casefold()}

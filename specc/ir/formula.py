@@ -66,8 +66,11 @@ class Operation(Formula):
 class ExpectedCondition(Record):
     """A condition that the result must meet; `reason` says who wants it."""
 
+    unwritten: ClassVar[tuple[str, ...]] = ("spans",)
+
     condition: Formula
     reason: str = ""
+    spans: Mapping[str, Span] = field(factory=dict, eq=False)
 
 
 @frozen(kw_only=True, eq=False, repr=False)

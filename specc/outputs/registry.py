@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from specc.outputs import csv, html, json, markdown, perfetto, terminal
+from specc.outputs import csv, html, json, junit, markdown, perfetto, terminal
 from specc.outputs.files import Report
 from specc.outputs.material import Material
 from specc.records import Record
@@ -46,6 +46,12 @@ OUTPUTS = (
         "csv",
         "a table: a row for each candidate, or for each configuration if one has several instances",
         csv.write,
+        option_of="run",
+    ),
+    Output(
+        "junit",
+        "the expectations as JUnit XML, for what shows tests in CI",
+        junit.write,
         option_of="run",
     ),
     Output(

@@ -32,12 +32,19 @@ class Dropped(Record):
 
 @frozen(eq=False, repr=False)
 class Verdict(Record):
-    """Whether an expectation is met; `seen` tells the values it was judged on."""
+    """Whether an expectation is met.
+
+    Attributes:
+        seen: the values it was judged on.
+        margin: of a comparison, by how much its left side may get worse until the expectation is
+            missed, relative to the right side; below 0 it is missed by so much. None of others.
+    """
 
     expectation: str
     met: bool
     seen: str
     reason: str
+    margin: float | None = None
 
 
 @frozen(eq=False, repr=False)

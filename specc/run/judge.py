@@ -1,8 +1,18 @@
 """Expectations: what a study demands of its result, judged on configurations."""
 
+from collections.abc import Mapping
+
 from specc.ir import facts
 from specc.ir.facts import MONEY, dimension_of, is_simulated, is_statistic
-from specc.ir.formula import ExpectedCondition, Fact, FormulaError, evaluate, references
+from specc.ir.formula import (
+    ExpectedCondition,
+    Fact,
+    Formula,
+    FormulaError,
+    Operation,
+    evaluate,
+    references,
+)
 from specc.results import Configuration, StudyResult, Verdict
 from specc.units import BYTES, TIME, Dimension, Quantity
 
@@ -27,7 +37,24 @@ def judge(expectation: ExpectedCondition, result: StudyResult) -> Verdict:
         met = evaluate(condition, facts.__getitem__) is True
     except FormulaError as error:
         met, seen = False, f"{seen}: {error}"
-    return Verdict(condition.text, met, seen, expectation.reason)
+    return Verdict(condition.text, met, seen, expectation.reason, _margin(condition, facts))
+
+
+_BETTER = {"<": -1, "<=": -1, ">": 1, ">=": 1}  # the side on which the left one is better
+
+
+def _margin(condition: Formula, known: Mapping[str, Fact]) -> float | None:
+    """Return how far a comparison of two numbers is from its limit, relative to the limit."""
+    if not isinstance(condition, Operation) or condition.operator not in _BETTER:
+        return None
+    try:
+        left, right = (evaluate(side, known.__getitem__) for side in condition.operands)
+    except FormulaError:
+        return None
+    if not isinstance(left, Quantity) or not isinstance(right, Quantity) or not right.value:
+        return None
+    sign = _BETTER[condition.operator]
+    return float(sign * (left.value - right.value) / abs(right.value))
 
 
 def _fact(path: str, result: StudyResult) -> Fact:

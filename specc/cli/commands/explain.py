@@ -1,7 +1,10 @@
 """`specc explain`: a diagnostic or a field of the language."""
 
 import argparse
+import shutil
 import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -12,13 +15,16 @@ from specc.diagnostics.rule import Rule
 from specc.diagnostics.rules import RULES
 from specc.diagnostics.visible import message
 
+if TYPE_CHECKING:
+    from specc.ir.documentation import FieldPage
+
 _WIDTH = 88
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = "Explain the code of a diagnostic, or a field of the language."
-    parser.epilog = "example: specc explain E0302; specc explain workload.prefix_hit"
+    parser.epilog = "examples: specc explain E0302; specc explain deployment; specc explain tp"
     parser.add_argument("what", metavar="CODE|FIELD", help="a code, a kind of block, or a field")
     add_format_option(parser)
 
@@ -31,6 +37,15 @@ def run(options: argparse.Namespace) -> int:
     from specc.ir.documentation import page, pages
 
     found = page(what)
+    matches = [] if found is not None else [p for p in pages() if p.path.endswith(f".{what}")]
+    if len(matches) == 1:
+        found = matches[0]
+    elif matches and options.format == "text":
+        print(f"'{what}' is a field of several blocks:")
+        return _list(matches)
+    elif matches:
+        print_json([attrs.asdict(one) for one in matches])
+        return Exit.OK
     if found is None:
         from sys import stderr
 
@@ -38,8 +53,10 @@ def run(options: argparse.Namespace) -> int:
         close = did_you_mean(what, known, "page")
         print(message(f"there is nothing called '{what}': {close.text}"), file=stderr)
         return Exit.WRONG_INPUT
+    inside = [p for p in pages() if _is_in(p.path, found.path)]
     if options.format == "json":
-        print_json(attrs.asdict(found))
+        fields = {"fields": [attrs.asdict(one) for one in inside]} if inside else {}
+        print_json(attrs.asdict(found) | fields)
         return Exit.OK
     print(f"{found.path}: {found.doc}\n\n  type     {found.type}")
     if found.default:
@@ -47,8 +64,33 @@ def run(options: argparse.Namespace) -> int:
     if found.example:
         print(f"  example  {found.example}")
     for name, doc in found.choices:
-        print(f"\n  {name}\n{textwrap.indent(textwrap.fill(doc, _WIDTH - 4), '    ')}")
+        print(f"\n  {name}\n{textwrap.indent(textwrap.fill(doc, _width() - 4), '    ')}")
+    if inside:
+        print("\nfields:")
+        return _list(inside)
     return Exit.OK
+
+
+def _is_in(path: str, block: str) -> bool:
+    """Say whether a field stands in a block itself, and not in one further in."""
+    return path.startswith(f"{block}.") and "." not in path.removeprefix(f"{block}.")
+
+
+def _list(pages_: "Sequence[FieldPage]") -> int:
+    """Print a line or more for each field."""
+    longest = max(len(one.path) for one in pages_)
+    for one in pages_:
+        text = f"{one.doc} [{one.type}]" if one.type != "block" else one.doc
+        lines = textwrap.wrap(text, max(30, _width() - longest - 6)) or [""]
+        print(f"  {one.path:<{longest}}  {lines[0]}")
+        for line in lines[1:]:
+            print(f"  {'':<{longest}}  {line}")
+    return Exit.OK
+
+
+def _width() -> int:
+    """Return the columns of the terminal, or as many as a page has."""
+    return min(_WIDTH, shutil.get_terminal_size((_WIDTH, 24)).columns)
 
 
 def _explain_code(rule: Rule, format_: str) -> int:
@@ -57,7 +99,7 @@ def _explain_code(rule: Rule, format_: str) -> int:
         print_json(data)
         return Exit.OK
     state = "retired" if rule.is_retired else rule.severity.value
-    print(f"{rule.code}, {state}: {rule.title}\n\n{textwrap.fill(rule.text, _WIDTH)}")
+    print(f"{rule.code}, {state}: {rule.title}\n\n{textwrap.fill(rule.text, _width())}")
     for title, text in (("Wrong", rule.wrong), ("Right", rule.right), ("Seen with", rule.session)):
         if text:
             shown = text.replace("\0", "␀").strip()

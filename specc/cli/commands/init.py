@@ -1,7 +1,8 @@
-"""`specc init`: a first spec to edit, and what git must know about specs."""
+"""`specc init`: a first spec to edit, what git must know about specs, and what CI needs."""
 
 import argparse
 import os
+import re
 from pathlib import Path
 
 from specc.cli.codes import Exit
@@ -43,6 +44,17 @@ study layouts {{
     deployments = [server]          # several are compared
 }}
 """
+# Examples that a plan can begin with; they are in the package.
+EXAMPLES = {
+    "chat": "qwen3-32b-chat",
+    "pd": "deepseek-v3-pd-ratio",
+    "trace": "conversation-trace",
+    "compare": "code-completion",
+}
+_TRACE, _SAMPLE = "traces/splitwise_conv.csv", "requests.csv"
+_SAMPLED, _SEED = 300, 1  # requests of a sample, and of their random numbers
+
+CI = {"github": ".github/workflows/plans.yml", "gitlab": ".gitlab-ci.yml"}
 _IGNORE = "!*.spec"
 _ATTRIBUTES = "*.spec text eol=lf linguist-language=HCL"
 
@@ -53,7 +65,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "Write a first spec, and lines for .gitignore and .gitattributes beside it: the usual "
         "Python ignore list hides *.spec, and code hosts take it for RPM."
     )
-    parser.epilog = "example: specc init plan.spec"
+    parser.epilog = "examples: specc init plan.spec; specc init --from pd; specc init --ci github"
+    parser.add_argument(
+        "--from",
+        dest="example",
+        choices=sorted(EXAMPLES),
+        help="begin with an example: chat, prefill and decode apart (pd), the replay of a trace, "
+        "or a comparison of devices by cost",
+    )
+    parser.add_argument(
+        "--ci",
+        choices=sorted(CI),
+        help="also write a workflow that checks the plans, and posts what a change does to them",
+    )
     parser.add_argument(
         "spec", nargs="?", type=Path, default=Path("plan.spec"), metavar="SPEC", help="plan.spec"
     )
@@ -69,11 +93,13 @@ def run(options: argparse.Namespace) -> int:
     from specc.diagnostics import Source
     from specc.syntax.formatter import format_source
 
-    spec = format_source(Source(path.name, _SPEC.format(name=path.name)))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        spec, beside = _first(options.example, path)
         texts = {
-            path: spec,
+            path: format_source(Source(path.name, spec)),
+            **beside,
+            **_workflow(options.ci, path.parent),
             **_with_line(path.parent / ".gitignore", _IGNORE),
             **_with_line(path.parent / ".gitattributes", _ATTRIBUTES),
         }
@@ -88,6 +114,56 @@ def run(options: argparse.Namespace) -> int:
         say(f"wrote {written}")
     say(f"now run: specc run {path}", error=True)
     return Exit.OK
+
+
+def _first(example: str | None, path: Path) -> tuple[str, dict[Path, str]]:
+    """Return the text of a first spec, and the files that it reads."""
+    if example is None:
+        return _SPEC.format(name=path.name), {}
+    from specc import resources
+
+    name = f"{EXAMPLES[example]}.spec"
+    folder = resources.folder("specs/std").parent
+    text = Workspace(folder).read(folder / name).text.replace(name, path.name)
+    if _TRACE not in text:
+        return text, {}
+    sample = path.parent / _SAMPLE
+    if os.path.lexists(sample):
+        raise WriteError(sample, "it already exists", "choose another folder")
+    head = f"# {_SAMPLE} holds {_SAMPLED} made-up requests: put yours there, in the same columns.\n"
+    about = re.compile(r"^# The requests are those of .*?\n(?=use )", re.S | re.M)
+    text = about.sub("", text.replace(_TRACE, _SAMPLE))
+    return head + re.sub(r"^## Conversations as .*", "## Conversations", text, flags=re.M), {
+        sample: _sample()
+    }
+
+
+def _sample() -> str:
+    """Return made-up requests of conversations, the same every time."""
+    import random
+
+    numbers = random.Random(_SEED)
+    rows, now = ["arrived_at,num_prefill_tokens,num_decode_tokens"], 0.0
+    for _ in range(_SAMPLED):
+        now += numbers.expovariate(5.5)
+        prompt = min(8000, 1 + round(numbers.lognormvariate(6.4, 1.1)))
+        output = min(1500, 1 + round(numbers.lognormvariate(4.9, 0.8)))
+        rows.append(f"{now:.3f},{prompt},{output}")
+    return "\n".join(rows) + "\n"
+
+
+def _workflow(ci: str | None, folder: Path) -> dict[Path, str]:
+    """Return the workflow of a CI, by its path in the repository."""
+    if ci is None:
+        return {}
+    from specc import resources
+
+    source = resources.folder("templates") / "ci" / f"{ci}.yml"
+    target = folder / CI[ci]
+    if os.path.lexists(target):
+        raise WriteError(target, "it already exists", "move it away, or merge by hand")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return {target: Workspace(source.parent).read(source).text}
 
 
 def _with_line(path: Path, line: str) -> dict[Path, str]:

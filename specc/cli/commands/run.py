@@ -2,6 +2,8 @@
 
 import argparse
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -17,7 +19,7 @@ from specc.cli.terminal import (
     print_text,
     say,
 )
-from specc.diagnostics import Diagnostic
+from specc.diagnostics import Diagnostic, Label
 from specc.outputs import terminal
 from specc.outputs.files import MANIFEST, Report, stale_files, write_files
 from specc.session import Session
@@ -26,11 +28,20 @@ from specc.writing import check_folder, check_named
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.description = "Check and evaluate a spec, and write its report beside it."
+    parser.description = "Check and evaluate specs, and write a report beside each."
     parser.epilog = "example: specc run specs/qwen3-32b-chat.spec --out reports"
-    parser.add_argument("spec", type=Path, metavar="SPEC", help="the spec")
+    parser.add_argument(
+        "spec",
+        type=Path,
+        nargs="+",
+        metavar="SPEC",
+        help="a spec; - is standard input, of which files are written with --out alone",
+    )
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="where to write (default: beside the spec)"
+    )
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", help="print what is wrong, and nothing else"
     )
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument(
@@ -44,8 +55,35 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the spec; exit code 3 if a study has no feasible candidate, 1 if it fails an `expect`."""
-    return told(options, asked(options, "run"), _run)
+    """Run the specs; exit code 3 if a study has no feasible candidate, 1 if it fails an `expect`.
+
+    Of several specs the gravest code counts: one that is wrong, then one without an answer.
+    """
+    specs: list[Path] = options.spec
+    several = len(specs) > 1
+    names = [path.name for path in specs]
+    if several and (asked(options, "run") or (options.out and len(set(names)) < len(names))):
+        problem = Diagnostic(
+            "E0006",
+            "several specs would write the same file",
+            help="run them one by one, or without --out and options that name a file",
+        )
+        print_diagnostics([problem], "text")
+        return Exit.WRONG_INPUT
+    codes = [_run_one(options, path) for path in specs]
+    return max(codes, key=_GRAVEST.index)
+
+
+_GRAVEST = [Exit.OK, Exit.FAILED, Exit.INFEASIBLE, Exit.WRONG_INPUT]
+
+
+def _run_one(options: argparse.Namespace, path: Path) -> Exit:
+    """Run one of the specs of a command line."""
+    own = {**vars(options), "spec": path, "text": None}
+    if path == Path("-"):
+        # As if it were a file in the current folder: what it uses is looked for from there.
+        own |= {"spec": Path("stdin.spec"), "text": sys.stdin.read()}
+    return told(argparse.Namespace(**own), asked(options, "run"), _run)
 
 
 def _run(options: argparse.Namespace, stream: TextIO) -> Exit:
@@ -68,8 +106,12 @@ def _run(options: argparse.Namespace, stream: TextIO) -> Exit:
     else:
         texts = {path: output.write(session.material) for path, output in wanted.items()}
         others = {path: texts[path] for path in files_among(texts)}
+        if options.text is not None and options.out is None:
+            report = Report({})
         written = write_files(report, folder, others, session.workspace.files)
-        _print(session, report, written, options.format)
+        if not options.quiet:
+            _print(session, written, options.format)
+        print_diagnostics(list(_unmet(session)), "text")
         for path in filter(is_stream, texts):
             write_stream(stream, texts[path])
     if not session.results.feasible:
@@ -92,10 +134,26 @@ def _check(report: Report, folder: Path, format_: str) -> Exit:
     return Exit.FAILED if stale else Exit.OK
 
 
-def _print(session: Session, report: Report, written: list[Path], format_: str) -> None:
+def _unmet(session: Session) -> Iterator[Diagnostic]:
+    """Yield what is told of expectations that are not met, each under its text in the spec."""
+    for study in session.results.studies:
+        for expected, verdict in zip(study.study.expectations, study.verdicts, strict=True):
+            if not verdict.met:
+                span = expected.spans.get("")
+                settings = ", ".join(f"{path} = {value}" for path, value in study.study.settings)
+                where = f" with {settings}" if settings else ""
+                yield Diagnostic(
+                    "E0602",
+                    f"an expectation of '{study.study.name}' is not met{where}",
+                    (Label(span, verdict.seen),) if span is not None else (),
+                    why=verdict.reason,
+                    help="change the plan, or what is expected of it",
+                )
+
+
+def _print(session: Session, written: list[Path], format_: str) -> None:
     if format_ == "json":
-        name = next(name for name in report.files if name.endswith(".result.json"))
-        print_data(report.files[name])
+        print_data(session.results.to_json())
         return
     print_text(terminal.write(session.material))
     for path in written:

@@ -13,4 +13,12 @@ RULES = (
         "is accurate to about a factor of three.",
         session="specc run plan.spec --set study.mine.simulate.requests=10000000",
     ),
+    Rule(
+        "E0602",
+        "an expectation is not met",
+        "A study says what it expects of its result: expect best.devices <= 16. The run was done and "
+        "its files are written; what it found is not what was expected. The exit code is 1. The "
+        "report has all expectations with their margins, and --junit FILE writes them for CI.",
+        session="specc run plan.spec",
+    ),
 )

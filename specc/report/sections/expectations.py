@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+from specc.report import format as show
 from specc.report.document import Column, Depth, ReportBlock, Row, Table
 from specc.report.study import ReportedStudy
+from specc.results import Verdict
 
 
 def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
@@ -12,7 +14,7 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     met = all(v.met for v in verdicts)
     if not verdicts:
         return
-    columns = ("Expectation", "Met", "Value", "Reason")
+    columns = ("Expectation", "Met", "Margin", "Value", "Reason")
     settings = ", ".join(f"{path} = {value}" for path, value in study.study.settings)
     yield Table(
         id=study.id("expectations"),
@@ -20,6 +22,14 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
         title=f"Expectations, {settings}" if settings else "Expectations",
         columns=tuple(Column(title, numeric=False) for title in columns),
         rows=tuple(
-            Row((v.expectation, "yes" if v.met else "NO", v.seen, v.reason)) for v in verdicts
+            Row((v.expectation, "yes" if v.met else "NO", _margin(v), v.seen, v.reason))
+            for v in verdicts
         ),
     )
+
+
+def _margin(verdict: Verdict) -> str:
+    if verdict.margin is None:
+        return "–"
+    side = "room" if verdict.margin >= 0 else "beyond"
+    return f"{show.percent(abs(verdict.margin))} {side}"
