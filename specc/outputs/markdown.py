@@ -6,7 +6,7 @@ from specc.outputs.files import MANIFEST, manifest
 from specc.outputs.material import Material
 from specc.report.document import Chart, Depth, ReportDocument
 
-MOST_ROWS = 8  # of a table; the page has all
+MOST_ROWS = 6  # of a table; the page has all
 
 
 def write(material: Material) -> str:

@@ -35,7 +35,7 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
             cells,
             own,
             study.is_recommended,
-            depth=study.summary if study.result.is_plain else Depth.REPORT,
+            depth=study.summary if study.result.is_plain else Depth.PAGE,
         )
 
 

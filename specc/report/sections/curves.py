@@ -22,10 +22,9 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
         "limit.",
         lines=lines,
     )
-    yield from _over_flight(study)
 
 
-def _over_flight(study: ReportedStudy) -> Iterator[ReportBlock]:
+def over_flight(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the picture over the requests in flight, of the layouts of what is recommended."""
     best = study.best
     if best is None or len(study.phases) != 1:

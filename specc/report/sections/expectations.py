@@ -20,6 +20,7 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
         id=study.id("expectations"),
         depth=study.summary if met else Depth.SUMMARY,
         title=f"Expectations, {settings}" if settings else "Expectations",
+        whole=True,
         columns=tuple(Column(title, numeric=False) for title in columns),
         rows=tuple(
             Row((v.expectation, "yes" if v.met else "NO", _margin(v), v.seen, v.reason))

@@ -95,6 +95,7 @@ def _table(kind: str, node: Node, more: Iterable[Written] = ()) -> Table:
         rows=tuple(Row(row) for row in rows),
         note=f"By default: {left}." if left else "",
         beside=True,
+        whole=True,
     )
 
 

@@ -25,7 +25,7 @@ _MOST_DRAWN = 8
 
 
 def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
-    """Yield the picture and the table of memory."""
+    """Yield the picture of memory."""
     sizes = {instance.device.name: instance.memory for instance in study.study.instances}
     if study.drawn:
         yield Chart(
@@ -37,6 +37,10 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
             ),
             beside=True,
         )
+
+
+def parts(study: ReportedStudy) -> Iterator[ReportBlock]:
+    """Yield the tables of memory by part."""
     if study.feasible:
         mixed = len(study.study.workload.shapes()) > 1
         yield table(

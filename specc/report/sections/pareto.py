@@ -15,7 +15,24 @@ from specc.results.curves import CurveRows, frontier
 
 
 def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
-    """Yield the table of the frontier, if there is more than one point on it."""
+    """Yield the picture of the frontier, if there is more than one point on it."""
+    points = study.result.frontier or _of_curves(study)
+    if len(points) < 2:
+        return
+    drawn = _chart(study, points)
+    if drawn is not None:
+        yield Chart(
+            id=study.id("frontier"),
+            title="Pareto frontier and the pick",
+            alt="Throughput per device over latency: the frontier, other batch sizes, and the pick",
+            note="The star is what is recommended, by closed form.",
+            lines=(drawn,),
+            beside=True,
+        )
+
+
+def points_of(study: ReportedStudy) -> Iterator[ReportBlock]:
+    """Yield the table of the frontier."""
     points = study.result.frontier or _of_curves(study)
     if len(points) < 2:
         return
@@ -30,16 +47,6 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     criteria = "throughput per device, TTFT, TPOT and free memory"
     if all(p.cost is not None for p in points):
         criteria = "throughput per device, TTFT, TPOT, free memory and cost"
-    drawn = _chart(study, points)
-    if drawn is not None:
-        yield Chart(
-            id=study.id("frontier"),
-            title="Pareto frontier and the pick",
-            alt="Throughput per device over latency: the frontier, other batch sizes, and the pick",
-            note="The star is what is recommended, by closed form.",
-            lines=(drawn,),
-            beside=True,
-        )
     yield table(
         study.id("pareto"),
         "Pareto frontier",

@@ -15,12 +15,14 @@ def blocks(results: Results) -> Iterator[ReportBlock]:
         yield Table(
             id="report-overrides",
             title="Set on the command line",
+            whole=True,
             columns=(Column("Option", numeric=False, code=True),),
             rows=tuple(Row((f"--set {override}",)) for override in header.overrides),
         )
     yield Table(
         id="report-inputs",
         title="Files read",
+        whole=True,
         columns=(Column("File", numeric=False), Column("SHA-256", numeric=False, code=True)),
         rows=tuple(Row(pair) for pair in header.inputs.items()),
     )
