@@ -16,7 +16,7 @@ class Exit(IntEnum):
         return member
 
     OK = 0, "fine"
-    FAILED = 1, "an expect fails, or --check or --diff found what would change"
+    FAILED = 1, "an expect fails, --check or --diff found what would change, or --fail-on holds"
     WRONG_INPUT = 2, "the spec, a file or the command line is wrong, or a file cannot be written"
     INFEASIBLE = 3, "no layout of a study meets its limits, or its objectives are missed"
     FAULT = 70, "a bug in specc; the message names the file of its report"

@@ -76,7 +76,7 @@ def _parts(block: ReportBlock) -> Iterator[_Paragraph | _Grid]:
     elif isinstance(block, Table) and block.rows:
         yield _Paragraph()
         yield _grid(block)
-        left_out = len(block.rows) - MOST_ROWS
+        left_out = 0 if block.whole else len(block.rows) - MOST_ROWS
         more = f"{left_out} more rows are in the report." if left_out > 0 else ""
         if more or block.note:
             yield _Paragraph(visible(f"{more} {block.note}".strip()), "dim")
@@ -106,10 +106,14 @@ def _figures(figures: Iterable[Figure]) -> Iterator[_Paragraph]:
 def _grid(table: Table) -> _Grid:
     places = [place for place, column in enumerate(table.columns) if not column.detail]
     columns = [table.columns[place] for place in places]
-    rows = table.rows[:MOST_ROWS]
+    rows = table.rows if table.whole else table.rows[:MOST_ROWS]
+    has_units = any(column.unit for column in columns)
     return _Grid(
         visible(table.title),
-        [visible(f"{column.title}\n{column.unit}") for column in columns],
+        [
+            visible(f"{column.title}\n{column.unit}" if has_units else column.title)
+            for column in columns
+        ],
         [column.numeric for column in columns],
         [[visible(row.cells[place]) for place in places] for row in rows],
         [row.best for row in rows],
@@ -141,7 +145,8 @@ def _plain(parts: list[_Paragraph | _Grid]) -> str | None:
 def _plain_grid(grid: _Grid) -> list[str] | None:
     heads = [head.split("\n") for head in grid.heads]
     texts = [grid.title, *(text for cells in (*heads, *grid.rows) for text in cells)]
-    if any(len(head) != 2 for head in heads) or not all(map(_is_narrow, texts)):
+    of_head = max(map(len, heads), default=0)
+    if any(len(head) != of_head for head in heads) or not all(map(_is_narrow, texts)):
         return None
     rows = [*zip(*heads, strict=True), *grid.rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -156,7 +161,7 @@ def _plain_grid(grid: _Grid) -> list[str] | None:
         )
         for row in rows
     ]
-    lines = ["", *lines[:2], "─" * inner, *lines[2:], ""]
+    lines = ["", *lines[:of_head], "─" * inner, *lines[of_head:], ""]
     return [grid.title, *(f" {line.ljust(inner)} " for line in lines)]
 
 
