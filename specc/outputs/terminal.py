@@ -90,7 +90,7 @@ def _figures(figures: Iterable[Figure]) -> Iterator[_Paragraph]:
             " ".join(
                 filter(None, (figure.value, figure.unit, figure.limit and f"of {figure.limit}"))
             ),
-            figure.probability and f"holds with {figure.probability}",
+            figure.probability and f"likely to hold: {figure.probability}",
             figure.interval and f"8 of 10: {figure.interval}",
             figure.note,
         )

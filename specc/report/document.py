@@ -72,6 +72,7 @@ class Odds(Enum):
     """How surely a limit holds."""
 
     SURE = "sure"
+    LIKELY = "likely"  # more often than not
     FLIP = "flip"  # as often as not
     AGAINST = "against"  # less often than not, or not at all
 

@@ -18,6 +18,7 @@ from specc.report.packages import packages
 from specc.report.study import ReportedStudy
 from specc.results import CapacityFound, Configuration, KeptLimit
 
+SURE = 0.8  # from it on a limit holds surely enough
 COIN_FLIP = 0.6  # below it a limit holds as often as not, below one half less often than not
 
 
@@ -41,8 +42,10 @@ def odds(probability: float | None) -> Odds | None:
     """Say what a probability is to a reviewer."""
     if probability is None:
         return None
-    if probability >= COIN_FLIP:
+    if probability >= SURE:
         return Odds.SURE
+    if probability >= COIN_FLIP:
+        return Odds.LIKELY
     return Odds.FLIP if probability >= 1 / 2 else Odds.AGAINST
 
 
@@ -107,8 +110,7 @@ def _objective(study: ReportedStudy, best: Configuration) -> Figure:
         case Objective.THROUGHPUT_PER_DEVICE:
             return _throughput(best, 1 / best.devices, "per device", "tok/s a device")
         case _:
-            what = " of prompts" if best.mode == "prefill_only" else ""
-            return _throughput(best, 1.0, what.strip(), "tok/s")
+            return _throughput(best, 1.0, _served(best), "tok/s")
 
 
 def _capacity(capacity: CapacityFound, confidence: float | None) -> Figure:
@@ -145,13 +147,20 @@ def _cost(best: Configuration, cost: float) -> Figure:
     )
 
 
+def _served(best: Configuration) -> str:
+    """Say how many of the requests that come are served where a load is given."""
+    if best.load is None or best.load.kind != LoadKind.GIVEN.value or not best.rate:
+        return ""
+    return f"{show.quantity(best.rate)} req/s served in the middle of the run"
+
+
 def _throughput(best: Configuration, share: float, note: str, unit: str) -> Figure:
     value = best.throughput * share
     ends = (best.bands.throughput_p10 * share, best.bands.throughput_p90 * share)
     known_ends = ends if ends[0] < ends[1] else None
     digits = show.digits_of(value, known_ends)
     return Figure(
-        title="Throughput",
+        title="Prompt throughput" if best.mode == "prefill_only" else "Output throughput",
         value=show.significant(value, digits),
         unit=unit,
         interval="" if known_ends is None else rates(known_ends, "tok/s", digits),
@@ -191,11 +200,11 @@ def _closest(study: ReportedStudy, best: Configuration, others: list[KeptLimit])
         return memory
     kept = min(others, key=margin)
     full = 0.0 if kept.value is None else 100 * kept.value / kept.limit
-    unsure = kept.probability is not None and kept.probability < _SURE
+    unsure = kept.probability is not None and kept.probability < _UNSURE
     return of_limit(kept) if unsure or full >= (memory.filled or 0.0) else memory
 
 
-_SURE = 0.9  # less is nearer to breaking than memory, which is counted
+_UNSURE = 0.9  # less is nearer to breaking than memory, which is counted
 
 
 def _memory(study: ReportedStudy, best: Configuration) -> Figure:

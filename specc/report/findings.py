@@ -7,9 +7,19 @@ from specc.cost.models import assumed_kernels
 from specc.ir import Deployment, Objective, Study
 from specc.ir.load import LoadKind
 from specc.report import format as show
+from specc.report.charts.bars import BOUNDS
 from specc.report.document import Finding, Odds
-from specc.report.figures import in_words, odds, rates
-from specc.report.headline import layout, margin, of_limit, simulated, title_of
+from specc.report.figures import SURE, odds, rates
+from specc.report.headline import (
+    fleet_of,
+    layout,
+    likely,
+    margin,
+    metric_of,
+    of_limit,
+    simulated,
+    title_of,
+)
 from specc.report.packages import packages
 from specc.report.sections import classes
 from specc.report.study import ReportedStudy
@@ -35,6 +45,7 @@ def findings(study: ReportedStudy, best: Configuration) -> tuple[Finding, ...]:
         for title, text in (
             ("How sure", " ".join(_sureness(study, best))),
             ("Breaks first", " ".join(_breaks(study, best))),
+            ("Requests", " ".join(_beyond(best))),
             ("Cost", " ".join(costs(study, best))),
             ("Runner-up", " ".join(_others(study, best))),
             ("What would change it", " ".join(_changes(study, best))),
@@ -51,14 +62,19 @@ def _sureness(study: ReportedStudy, best: Configuration) -> Iterator[str]:
         assert first.probability is not None
         kernels = ""
         if first.of_kernels is not None and first.of_kernels - first.probability > WORTH_A_WORD:
-            kernels = f" ({show.probability(first.of_kernels)} if only kernels err)"
-        yield f"{_capital(title_of(first.fact))} holds with {in_words(first.probability)}{kernels}."
+            kernels = (
+                f" ({show.probability(first.of_kernels)} if the software adds what it did in the "
+                "median, and kernels alone err)"
+            )
+        yield f"{_capital(title_of(first.fact))} is {likely(first.probability)}{kernels}."
         others = [k for k in known[1:] if k.probability is not None]
         if others:
             said = ", ".join(
-                f"{title_of(k.fact)} with {in_words(k.probability or 0.0)}" for k in others
+                f"{title_of(k.fact)} {show.probability(k.probability or 0.0)}" for k in others
             )
             yield f"{_capital(said)}."
+        if first.probability < SURE and study.study.workload.slo.confidence is None:
+            yield "To plan for more: slo { confidence = 90% }."
         short = [k for k in known if not k.met and k.value is not None and k.value <= k.limit]
         if short:
             names = " and ".join(title_of(kept.fact) for kept in short)
@@ -92,22 +108,26 @@ def _breaks(study: ReportedStudy, best: Configuration) -> Iterator[str]:
         yield from of_classes
     elif capacity is not None and capacity.rate is not None and capacity.limiting:
         yield (
-            f"{capacity.limiting}, above {show.quantity(capacity.rate)} req/s"
+            f"{_limit_text(capacity.limiting)}, above {show.quantity(capacity.rate)} req/s"
             f"{_beside_load(best, capacity.rate)}."
         )
     elif best.slo and any(k.value is not None for k in best.slo):
         first = min((k for k in best.slo if k.value is not None), key=margin)
-        yield f"{_capital(of_limit(first))}."
+        yield f"{_capital(of_limit(first))}{_cause(best, metric_of(first))}."
     if not best.simulated:
         yield " ".join(_limiter(group, len(best.instances) > 1) for group in best.instances)
     elif best.capacity is not None and _kind(best) == LoadKind.RATE.value:
         most = show.quantity(best.capacity)
         yield f"Its limits hold up to {most} req/s{_beside_load(best, best.capacity)}."
+
+
+def _beyond(best: Configuration) -> Iterator[str]:
+    """Say how many single requests are beyond a limit, though the limits hold."""
     attained = best.metrics.attainment if best.metrics is not None else None
     if best.simulated and attained is not None and attained < _NEARLY_ALL and best.slo:
         on_means = all(kept.fact.endswith(".mean") for kept in best.slo)
         why = ": the limits are on means" if on_means else ""
-        yield f"Of single requests {show.attainment(attained)} are within every limit{why}."
+        yield f"{show.percent(1 - attained)} of single requests are beyond a limit{why}."
 
 
 def _kind(best: Configuration) -> str:
@@ -115,6 +135,25 @@ def _kind(best: Configuration) -> str:
 
 
 _NEARLY_ALL = 0.995  # of the requests: fewer are worth a word
+
+
+def _limit_text(text: str) -> str:
+    """Show a limit as a spec has it in words: `TPOT p99 ≤ 50 ms`."""
+    fact, operator, value = text.partition("<=")
+    return f"{title_of(fact.strip())} ≤ {value.strip()}" if operator else text
+
+
+def _cause(best: Configuration, metric: str) -> str:
+    """Say what bounds the steps that a metric is made of."""
+    group = best.instances[0] if metric == "ttft" else best.instances[-1]
+    phase = "prefill" if metric == "ttft" else "decode"
+    shares = getattr(group.point, phase, None)
+    if shares is None or metric not in ("ttft", "tpot"):
+        return ""
+    parts = {name: getattr(shares, name) for name in BOUNDS}
+    name = max(parts, key=lambda one: parts[one])
+    words = {"memory": "memory bandwidth", "launch": "the host"}.get(name, name)
+    return f"; {show.percent(parts[name])} of a {phase} step is {words}"
 
 
 def _beside_load(best: Configuration, rate: float) -> str:
@@ -139,16 +178,39 @@ def _limiter(group: Instance, several: bool) -> str:
 def costs(study: ReportedStudy, best: Configuration) -> Iterator[str]:
     """Yield what a configuration costs, as far as that is known, and what of it does nothing."""
     packed = packages(study.result, best)
-    yield f"{' and '.join(p.text for p in packed)}."
+    wanted = _wanted_fleet(study, best)
+    if wanted is not None:
+        sizes = " and ".join(p.text for p in packages(study.result, wanted))
+        simulated_ = " and ".join(p.text for p in packed)
+        yield f"{sizes}; what was simulated has {simulated_}."
+    else:
+        yield f"{' and '.join(p.text for p in packed)}."
     money = money_of(best)
     unknown = [p.device for p in packed if not _has_price(study.study, p.device)]
-    yield f"{money}." if money else f"No price of {' and '.join(unknown)} is given."
+    yield (
+        f"{money}."
+        if money
+        else (
+            f"In money not known: the spec gives no price of {' and '.join(unknown)} "
+            "(device mine extends … { price = 14 CNY/h })."
+        )
+    )
     if best.energy_per_thousand_tokens is not None:
         yield (
             f"{show.watt_hours(best.energy_per_thousand_tokens)} Wh a thousand tokens at the power "
             "of the devices under load."
         )
-    yield from _idle(study, best)
+    yield from _idle(study, best if wanted is None else wanted)
+
+
+def _wanted_fleet(study: ReportedStudy, best: Configuration) -> Configuration | None:
+    """Return the instances that carry the rate which a study asks about; None if it asks none."""
+    found = simulated(study, best)
+    capacity = found.capacity if found is not None else None
+    if capacity is None or capacity.wanted is None or capacity.instances is None:
+        return None
+    given = study.study.simulate.instances if study.study.simulate is not None else 1
+    return fleet_of(best, capacity.instances, given)
 
 
 def money_of(found: Configuration) -> str:
@@ -170,7 +232,7 @@ def _idle(study: ReportedStudy, best: Configuration) -> Iterator[str]:
     deployment = study.study.deployment(best.deployment)
     most = deployment.fleet.devices if deployment.fleet is not None else None
     if most is not None and most > best.devices:
-        yield f"{most - best.devices} of the {show.integer(most)} devices stay idle."
+        yield f"{most - best.devices} of the {show.integer(most)} devices of the fleet stay idle."
     for packed in packages(study.result, best):
         if packed.free and packed.servers is not None:
             several = "its server" if packed.servers == 1 else f"{packed.servers} servers"
@@ -194,12 +256,19 @@ def _others(study: ReportedStudy, best: Configuration) -> Iterator[str]:
         return
     second = others[0]
     within = _is_within(study.study, best, second)
-    hedge = " That is within the error of the cost model: measure both." if within else ""
-    yield f"{_named(study, second)}: {_compared(study.study, best, second)}.{hedge}"
+    hedge = (
+        " That is within the prediction error: measure both before you decide." if within else ""
+    )
+    fewest = ""
+    if _kind(best) == LoadKind.GIVEN.value and second.devices > best.devices:
+        fewest = (
+            " Of those that keep the limits under this load the one with fewest is recommended."
+        )
+    yield f"{_named(study, second)}: {_compared(study.study, best, second)}.{hedge}{fewest}"
     cheapest = _cheapest(study.study, best, others)
     if cheapest is not None and cheapest is not second:
         yield (
-            f"Cheaper and within the error: {_named(study, cheapest)}, "
+            f"Cheaper and within the prediction error: {_named(study, cheapest)}, "
             f"{_compared(study.study, best, cheapest)}."
         )
 
@@ -220,11 +289,12 @@ def _compared(study: Study, best: Configuration, other: Configuration) -> str:
         said.append(_change_of("capacity", _gain(study, best, other)))
     elif _kind(best) == LoadKind.GIVEN.value:
         said += _attained(best, other)
-    elif study.objective is not Objective.FEWEST_DEVICES:
+    elif study.objective not in (Objective.FEWEST_DEVICES, Objective.THROUGHPUT_PER_COST):
         said.append(_change_of(objective_name(study.objective), _gain(study, best, other)))
     more = other.devices - best.devices
     if more:
-        said.append(f"{counted(abs(more), 'device')} {'more' if more > 0 else 'fewer'}")
+        unit = _unit(study, best)
+        said.append(f"{counted(abs(more), unit)} {'more' if more > 0 else 'fewer'}")
     elif study.objective is Objective.FEWEST_DEVICES:
         said.append("as many devices")
     cost = _cost_of(best, other)
@@ -232,6 +302,12 @@ def _compared(study: Study, best: Configuration, other: Configuration) -> str:
         what, ratio = cost
         said.append(_change_of(what, ratio - 1))
     return ", ".join(said) or "as good"
+
+
+def _unit(study: Study, best: Configuration) -> str:
+    """Return what one device of a configuration is called."""
+    known = {i.device.name: i.device for i in study.instances}
+    return "die" if known[best.instances[0].device].dies_per_card > 1 else "device"
 
 
 def _by_capacity(best: Configuration, other: Configuration) -> bool:
@@ -321,7 +397,7 @@ def _changes(study: ReportedStudy, best: Configuration) -> Iterator[str]:
     if turns:
         yield f"{_capital(_turned(*turns[0]))}."
     elif len([c for c in study.result.configurations if c.feasible]) > 1:
-        yield "No input that is 20 % less or 25 % more makes another configuration better."
+        yield "From 20 % less to 25 % more of any input no other layout gets ahead."
 
 
 def _helps(study: Study, best: Configuration, found: Sensitivity, factor: Factor) -> str:

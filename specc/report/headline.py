@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from attrs import evolve
+
 from specc.ir import Slo
 from specc.ir.load import LoadKind
 from specc.report import format as show
@@ -13,25 +15,62 @@ from specc.units import counted
 
 def sentence(study: ReportedStudy, best: Configuration) -> str:
     """Return the sentence on a recommended configuration."""
-    deploy = f"Deploy {what(study, best)}{_carries(best)}{_latencies(study, best)}."
-    return f"{deploy}{_wanted(study, best)}"
+    wanted = _wanted(study, best)
+    if wanted:
+        return wanted
+    deploy = f"Deploy {best.model} as {what(study, best)}{_carries(best)}{_latencies(study, best)}."
+    return f"{deploy}{_odds(best)}"
+
+
+def _odds(best: Configuration) -> str:
+    """Say how likely it is that all limits hold: all steps err together, so the least sure says."""
+    known_ = [k.probability for k in best.slo if k.probability is not None]
+    if not known_:
+        return ""
+    return f" The limits are {likely(min(known_))}."
+
+
+def likely(probability: float) -> str:
+    """Say how likely it is that a limit holds: `54 % likely to hold, a coin flip`."""
+    text = f"{show.probability(probability)} likely to hold"
+    if probability < EVEN:
+        return f"{text}: less often than not"
+    return f"{text}: a coin flip" if probability < FLIP else text
 
 
 def _wanted(study: ReportedStudy, best: Configuration) -> str:
-    """Say how many instances carry a rate that the study asks about beside its load."""
+    """Return the sentence where the study asks how many instances carry a rate; empty if not."""
     found = simulated(study, best)
     capacity = found.capacity if found is not None else None
     if capacity is None or capacity.wanted is None:
         return ""
     wanted = f"{show.quantity(capacity.wanted)} req/s"
     if capacity.instances is None:
-        return f" No number of instances carries {wanted}."
+        return f"No number of instances of {best.model} carries {wanted} within the limits."
     given = study.study.simulate.instances if study.study.simulate is not None else 1
-    each = best.devices // given
-    several = best.instance_count > given
-    size = counted(capacity.instances * each, "device")
-    what_ = counted(capacity.instances, "such fleet" if several else "such instance")
-    return f" {what_} ({size}) {'carries' if capacity.instances == 1 else 'carry'} {wanted}."
+    fleet = fleet_of(best, capacity.instances, given)
+    share = capacity.attainment_at_wanted
+    seen = (
+        ""
+        if share is None
+        else (f" with {show.attainment(share)} of the requests within every limit")
+    )
+    own = counted(best.instance_count, "instance")
+    verb = "carries" if fleet.instance_count == 1 else "carry"
+    return (
+        f"Deploy {best.model} as {what(study, fleet)}; {_it(fleet)} {verb} {wanted}{seen}. "
+        f"As simulated, {own}{_carries(best).replace(';', '', 1)}{_latencies(study, best)}."
+        f"{_odds(best)}"
+    )
+
+
+def fleet_of(best: Configuration, copies: int, of: int) -> Configuration:
+    """Return what so many copies of the `of` simulated ones are."""
+    groups = tuple(evolve(g, count=g.count * copies // of) for g in best.instances)
+    return evolve(best, instances=groups, devices=sum(g.all_devices for g in groups))
+
+
+EVEN, FLIP = 0.5, 0.6  # probabilities below which a limit is less than even, or a coin flip
 
 
 def what(study: ReportedStudy, found: Configuration) -> str:
@@ -39,12 +78,12 @@ def what(study: ReportedStudy, found: Configuration) -> str:
     packed = {p.device: p for p in packages(study.result, found)}
     groups = " and ".join(_group(g, packed[g.device].unit) for g in found.instances)
     sizes = "; ".join(_size(p, found) for p in packed.values())
-    of = f"'{found.deployment}': " if study.several else ""
-    return f"{of}{groups} ({sizes})"
+    of = f"deployment {found.deployment}; " if study.several else ""
+    return f"{groups} ({of}{sizes})"
 
 
 def _size(packed: Packages, found: Configuration) -> str:
-    alone = found.instance_count == 1 and packed.packed
+    alone = found.instance_count == 1 and packed.cards is not None
     return f"{packed.device}: {packed.packed if alone else packed.text}"
 
 
@@ -69,12 +108,14 @@ def _carries(best: Configuration) -> str:
         return f"; by closed form, without queueing, {_it(best)} {_verb(best)} {served}"
     they = _it(best)
     if load.clients is not None:
-        return f"; {counted(load.clients, 'client')} at a time get {served}"
+        return f"; {counted(load.clients, 'client')} at a time get {served} of output"
     if load.rate is not None and load.kind == LoadKind.GIVEN.value:
-        return f"; under {show.quantity(load.rate)} req/s"
+        return f"; at {show.quantity(load.rate)} req/s"
     if load.rate is not None:
         verb = "carry" if they == "they" else "carries"
-        return f"; {they} {verb} {show.quantity(load.rate)} req/s"
+        spare = sum(group.spare for group in best.instances)
+        to_spare = f", {spare} of them to spare" if spare else ""
+        return f"; {they} {verb} {show.quantity(load.rate)} req/s{to_spare},"
     return f"; {they} {_verb(best)} {served}"
 
 

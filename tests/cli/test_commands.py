@@ -40,7 +40,7 @@ def _piped(text: str, *arguments: str, folder: Path) -> subprocess.CompletedProc
 def test_alone_it_prints_help(specc) -> None:
     said = specc().stdout
     assert said.startswith("usage: specc")
-    assert all(re.search(rf"^ +{name} ", said, re.M) for name in COMMANDS)
+    assert all(re.search(rf"^ +{name}\b", said, re.M) for name in COMMANDS)
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def _headline(study: ReportedStudy, known: Known, without: Sequence[StudyResult]
     low, high = min(devices), max(devices)
     size = f"{low} devices" if low == high else f"{low} to {high} devices"
     if len(own) == total:
-        return f"{first} is the best of all {total} variants, on {size}."
+        return f"{first} is the best in all {total} variants, on {size}."
     return f"{first} is the best in {len(own)} of {total} variants, on {size}."
 
 
