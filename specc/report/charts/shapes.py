@@ -6,7 +6,7 @@ from specc.records import Record
 
 # As wide as a telephone shows it, so that 12 pixels of text are never less.
 WIDTH, HEIGHT = 344, 250
-LEFT, RIGHT, TOP, BOTTOM = 56, 34, 30, 44
+LEFT, RIGHT, TOP, BOTTOM = 66, 34, 30, 44
 STYLES = 6  # colours, dashes and markers of the templates
 BAR = 32  # pixels from one bar to the next: a line of text, and the bar
 
