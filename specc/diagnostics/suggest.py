@@ -8,19 +8,18 @@ from specc.diagnostics.span import Span
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name closest to `name`, ignoring case, or None if none is close.
-
-    A name with other numbers is another thing: a generation or a size is never changed.
-    """
+    """Return the known name closest to `name`, ignoring case, or None if none is close."""
     import difflib
 
     by_folded: dict[str, str] = {}
     for candidate in sorted(known):
-        if _numbers(candidate)[: len(_numbers(name))] != _numbers(name):
-            continue
         by_folded.setdefault(candidate.casefold(), candidate)
     matches = difflib.get_close_matches(name.casefold(), list(by_folded), n=1, cutoff=0.6)
     return by_folded[matches[0]] if matches else None
+
+
+# A name with other numbers is another thing there: a generation or a size is never changed.
+_OF_GENERATIONS = ("model", "device")
 
 
 def _numbers(name: str) -> list[str]:
@@ -50,10 +49,15 @@ def did_you_mean(
     otherwise.
     """
     names = sorted(set(known))
-    longer = beginning_with(name, names)
-    if len(longer) > 1:
-        return Help(f"these begin so: {', '.join(map(repr, longer[:12]))}")
-    close = longer[0] if longer else nearest(name, [*names, *more])
+    if what in _OF_GENERATIONS:
+        more = ()
+        longer = beginning_with(name, names)
+        if len(longer) > 1:
+            return Help(f"these begin so: {', '.join(map(repr, longer[:12]))}")
+        alike = [n for n in names if _numbers(n)[: len(_numbers(name))] == _numbers(name)]
+        close = longer[0] if longer else nearest(name, alike)
+    else:
+        close = nearest(name, [*names, *more])
     if not close:
         return Help(list_known(names, what))
     same = {n for n in (*names, *more) if n.casefold() == name.casefold()}

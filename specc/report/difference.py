@@ -18,17 +18,17 @@ from specc.report.document import (
     Text,
 )
 from specc.report.headline import title_of
-from specc.results.diff import Cause, Change, Difference, Move, StudyDifference
+from specc.results.diff import Cause, Change, Move, ResultsDifference, StudyDifference
 
 NOTHING = "nothing that keeps the limits"
 
 
-def difference(found: Difference) -> ReportDocument:
+def difference(found: ResultsDifference) -> ReportDocument:
     """Return the document of what two results differ in."""
     return ReportDocument(f"{found.old} → {found.new}", tuple(_blocks(found)))
 
 
-def _blocks(found: Difference) -> Iterator[ReportBlock]:
+def _blocks(found: ResultsDifference) -> Iterator[ReportBlock]:
     old, new = found.versions
     if old != new:
         yield _note("versions", f"specc {old} found the old results, specc {new} the new ones.")

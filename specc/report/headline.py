@@ -22,12 +22,12 @@ def sentence(study: ReportedStudy, best: Configuration) -> str:
     return f"{deploy}{_odds(best)}"
 
 
-def _odds(best: Configuration) -> str:
+def _odds(best: Configuration, whose: str = "The limits") -> str:
     """Say how likely it is that all limits hold: all steps err together, so the least sure says."""
     known_ = [k.probability for k in best.slo if k.probability is not None]
     if not known_:
         return ""
-    return f" The limits are {likely(min(known_))}."
+    return f" {whose} are {likely(min(known_))}."
 
 
 def likely(probability: float) -> str:
@@ -60,7 +60,7 @@ def _wanted(study: ReportedStudy, best: Configuration) -> str:
     return (
         f"Deploy {best.model} as {what(study, fleet)}; {_it(fleet)} {verb} {wanted}{seen}. "
         f"As simulated, {own}{_carries(best).replace(';', '', 1)}{_latencies(study, best)}."
-        f"{_odds(best)}"
+        f"{_odds(best, 'Their limits')}"
     )
 
 

@@ -39,7 +39,7 @@ _SKIPPED = ("aliases", "sensitivity")
 
 
 @frozen
-class Field:
+class InputField:
     """A field of a named block, such as `input` of `workload chat`."""
 
     kind: str
@@ -63,7 +63,7 @@ class Change(Record):
     what: str
     old: str | None
     new: str | None
-    of: tuple[Field, ...] = ()
+    of: tuple[InputField, ...] = ()
 
 
 @frozen(eq=False, repr=False)
@@ -134,7 +134,7 @@ class StudyDifference(Record):
 
 
 @frozen(kw_only=True, eq=False, repr=False)
-class Difference(Record):
+class ResultsDifference(Record):
     """What two results differ in.
 
     Attributes:
@@ -151,7 +151,7 @@ class Difference(Record):
     same: int
 
 
-def difference(old: Results, new: Results, names: tuple[str, str]) -> Difference:
+def difference(old: Results, new: Results, names: tuple[str, str]) -> ResultsDifference:
     """Return what results differ in; studies are the same by name and settings."""
     before, after = _by_name(old), _by_name(new)
     found = [
@@ -160,7 +160,7 @@ def difference(old: Results, new: Results, names: tuple[str, str]) -> Difference
     ]
     differing = tuple(study for study in found if _differs(study))
     versions = (old.header.specc, new.header.specc)
-    return Difference(
+    return ResultsDifference(
         old=names[0],
         new=names[1],
         versions=versions,
@@ -293,7 +293,7 @@ def _alike(changes: Sequence[Change]) -> Iterator[Change]:
         yield Change(f"{kind} {names}.{path}", old, new, of)
 
 
-def _fields(study: Study) -> Iterator[tuple[Field, str]]:
+def _fields(study: Study) -> Iterator[tuple[InputField, str]]:
     """Yield all fields of a study and of what it refers to, with their values as texts."""
     seen: set[tuple[str, str]] = set()
     waiting: list[tuple[str, Node]] = [("study", study)]
@@ -306,7 +306,7 @@ def _fields(study: Study) -> Iterator[tuple[Field, str]]:
             if inner is not None:
                 waiting.append(inner)
             if text is not None:
-                yield Field(kind, node.name, path), text
+                yield InputField(kind, node.name, path), text
 
 
 Inner = tuple[str, Node]

@@ -244,6 +244,19 @@ def test_workflows_keep_to_their_schemas(specc, tmp_path, ci: str) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "already exists" in specc("init", "other.spec", "--ci", ci, code=2).stderr
+    path.unlink()
+    specc("init", "--ci", ci)  # beside a plan that is there
+    assert path.is_file()
+
+
+def test_a_check_writes_junit_too(specc, tmp_path) -> None:
+    (tmp_path / "plan.spec").write_text(_plan("expect best.devices <= 2"))
+    done = specc("run", "plan.spec", "--check", "--junit", "a.xml", "--csv", "b.csv", code=1)
+    assert "out of date" in done.stderr
+    assert not list(tmp_path.glob("*.report.*"))
+    assert "testsuites" in (tmp_path / "a.xml").read_text()
+    specc("run", "plan.spec", "-q")
+    specc("run", "plan.spec", "--check", "--junit", "a.xml")
 
 
 @pytest.mark.skipif(shutil.which("actionlint") is None, reason="actionlint is not on the path")

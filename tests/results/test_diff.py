@@ -195,6 +195,16 @@ def test_revisions_that_are_not_there(repository, specc, name: str, said: str) -
     assert said in done.stderr
 
 
+def test_a_plan_that_had_errors_is_named_as_it_was_asked_for(repository, specc) -> None:
+    repository.write_text("workload {")
+    commit = ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qam", "broken"]
+    subprocess.run(["git", *commit], check=True, cwd=repository.parent)
+    repository.write_text(_text())
+    done = specc("diff", "HEAD:plans/plan.spec", "plans/plan.spec", code=2)
+    assert "'HEAD:plans/plan.spec' cannot be run" in done.stderr
+    assert "specc-" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("conditions", "code"),
     [

@@ -18,7 +18,7 @@ from specc.session import Session, SpecError
 
 if TYPE_CHECKING:
     from specc.results import Results
-    from specc.results.diff import Difference, StudyDifference
+    from specc.results.diff import ResultsDifference, StudyDifference
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -94,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
     return Exit.FAILED if failing else Exit.OK
 
 
-def _found(options: argparse.Namespace) -> "Difference":
+def _found(options: argparse.Namespace) -> "ResultsDifference":
     from specc.results.diff import difference, name_of
 
     with _results(options.old, options) as old, _results(options.new, options) as new:
@@ -129,7 +129,15 @@ def _results(name: str, options: argparse.Namespace) -> "Iterator[Results]":
         yield _of_file(Path(name), options)
         return
     with tempfile.TemporaryDirectory(prefix="specc-") as folder:
-        yield _of_file(extracted(*revision, Path(folder)), options)
+        try:
+            found = _of_file(extracted(*revision, Path(folder)), options)
+        except SpecError as error:
+            first = error.diagnostics[0]
+            raise RevisionError(
+                f"'{name}' cannot be run: {first.message}",
+                help="it is as it was committed: compare with a revision whose plan runs",
+            ) from None
+        yield found
 
 
 def _of_file(path: Path, options: argparse.Namespace) -> "Results":
@@ -149,7 +157,7 @@ def _of_file(path: Path, options: argparse.Namespace) -> "Results":
         return session.results
 
 
-def _print(found: "Difference", format_: str) -> None:
+def _print(found: "ResultsDifference", format_: str) -> None:
     if format_ == "json":
         from specc.ir.json import to_rounded_json
 
@@ -168,7 +176,7 @@ def _print(found: "Difference", format_: str) -> None:
     print_text(terminal.shown(document.blocks))
 
 
-def _fails(found: "Difference", name: str, most: float) -> bool:
+def _fails(found: "ResultsDifference", name: str, most: float) -> bool:
     """Say whether a condition of `--fail-on` holds."""
     match name:
         case "recommendation":

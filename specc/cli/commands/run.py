@@ -43,13 +43,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-q", "--quiet", action="store_true", help="print what is wrong, and nothing else"
     )
-    kind = parser.add_mutually_exclusive_group()
-    kind.add_argument(
+    parser.add_argument(
         "--check",
         action="store_true",
-        help="write nothing; fail if the files on disk are out of date",
+        help="write no report; fail if the files on disk are out of date",
     )
-    add_output_options(kind, "run")
+    add_output_options(parser, "run")
     add_run_options(parser)
     add_format_option(parser)
 
@@ -66,7 +65,8 @@ def run(options: argparse.Namespace) -> int:
         problem = Diagnostic(
             "E0006",
             "several specs would write the same file",
-            help="run them one by one, or without --out and options that name a file",
+            help="run them one by one where an option names a file, such as --csv or --junit; with "
+            "--out their names must differ",
         )
         print_diagnostics([problem], "text")
         return Exit.WRONG_INPUT
@@ -99,27 +99,29 @@ def _run(options: argparse.Namespace, stream: TextIO) -> Exit:
     with progress(session.work) as watcher:
         session.events = watcher
         report = session.report_in(folder)
+    texts = {path: output.write(session.material) for path, output in wanted.items()}
+    others = {path: texts[path] for path in files_among(texts)}
     if options.check:
-        code = _check(report, folder, options.format)
-        if code != Exit.OK:
-            return code
+        write_files(Report({}), folder, others, session.workspace.files)
+        code = _check(report, folder, options.format, quiet=options.quiet)
     else:
-        texts = {path: output.write(session.material) for path, output in wanted.items()}
-        others = {path: texts[path] for path in files_among(texts)}
         if options.text is not None and options.out is None:
             report = Report({})
         written = write_files(report, folder, others, session.workspace.files)
         if not options.quiet:
             _print(session, written, options.format)
-        print_diagnostics(list(_unmet(session)), "text")
-        for path in filter(is_stream, texts):
-            write_stream(stream, texts[path])
+        code = Exit.OK
+    for path in filter(is_stream, texts):
+        write_stream(stream, texts[path])
+    print_diagnostics(list(_unmet(session)), "text")
+    if code != Exit.OK:
+        return code
     if not session.results.feasible:
         return Exit.INFEASIBLE
     return Exit.OK if session.results.as_expected else Exit.FAILED
 
 
-def _check(report: Report, folder: Path, format_: str) -> Exit:
+def _check(report: Report, folder: Path, format_: str, *, quiet: bool) -> Exit:
     stale = stale_files(report, folder)
     if format_ == "json":
         print_json({"stale": [path.as_posix() for path in stale]})
@@ -129,7 +131,7 @@ def _check(report: Report, folder: Path, format_: str) -> Exit:
             "E0007", f"out of date: {names}", help="run the spec again, and commit the files"
         )
         print_diagnostics([problem], "text")
-    else:
+    elif not quiet:
         print(f"{len(report.files)} files are current")
     return Exit.FAILED if stale else Exit.OK
 

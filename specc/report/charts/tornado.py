@@ -11,6 +11,7 @@ from specc.results import Factor, Sensitivity
 MOST_SWINGS = 12
 _HALF = 32.0  # percent of the width on each side: what stands beside bars needs the rest
 UNMOVED = 5e-4  # of the objective: nothing to see
+_MOST_TICKS = 2  # on a side
 _LEAST = 0.02  # of the base, that the axis goes to at least
 
 
@@ -21,6 +22,8 @@ def tornado(found: Sensitivity) -> Tornado:
     reach = max([abs(end / found.base - 1) for end in ends] + [_LEAST])
     step = _step(reach)
     count = math.ceil(reach / step - 1e-9)
+    if count > _MOST_TICKS:
+        step, count = 2 * step, -(-count // 2)
     ticks = tuple(
         Tick(round(50 + _HALF * i / count, 2), signed(i * step)) for i in range(-count, count + 1)
     )

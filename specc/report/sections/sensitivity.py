@@ -11,9 +11,9 @@ from specc.report.words import FACTORS
 from specc.results import Factor
 
 _NOTE = (
-    "By closed form, with the best batch size and the fewest instances at each point, from where "
-    "the simulation stands. One input at a time; another configuration was looked for from 20 % "
-    "less to 25 % more."
+    "By closed form, with the best batch size and the fewest instances at each point; what was "
+    "simulated is moved by as much. One input at a time; another configuration was looked for "
+    "from 20 % less to 25 % more."
 )
 
 
@@ -25,7 +25,7 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     what = objective_name(study.study.objective, study.best)
     shown = moving(found)
     still = [FACTORS[f.name] for f in found.factors if f not in shown]
-    note = f"No effect have {', '.join(still)}. {_NOTE}" if still else _NOTE
+    note = f"Without effect: {', '.join(still)}. {_NOTE}" if still else _NOTE
     yield Heading(id=study.id("sensitivity-heading"), text="Sensitivity")
     if not shown:
         yield Text(id=study.id("sensitivity"), text=note)
