@@ -104,11 +104,12 @@ MEANT = {
 
 def _no_command(word: str) -> str:
     """Say that there is no such command, and which one may be meant."""
-    from specc.diagnostics import did_you_mean, visible_line
+    from specc.diagnostics import did_you_mean
+    from specc.diagnostics.visible import message
 
     meant = MEANT.get(word.lower())
     close = f"did you mean '{meant}'?" if meant else did_you_mean(word, COMMANDS, "command").text
-    return f"there is no command '{visible_line(word)}': {close}"
+    return message(f"there is no command '{word}': {close}")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -18,6 +18,12 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return by_folded[matches[0]] if matches else None
 
 
+def _has_numbers_of(one: str, other: str) -> bool:
+    """Say whether the numbers in one name begin with those in another, or the other way round."""
+    pairs = zip(_numbers(one), _numbers(other), strict=False)
+    return all(a == b for a, b in pairs)
+
+
 # A name with other numbers is another thing there: a generation or a size is never changed.
 _OF_GENERATIONS = ("model", "device")
 
@@ -54,7 +60,7 @@ def did_you_mean(
         longer = beginning_with(name, names)
         if len(longer) > 1:
             return Help(f"these begin so: {', '.join(map(repr, longer[:12]))}")
-        alike = [n for n in names if _numbers(n)[: len(_numbers(name))] == _numbers(name)]
+        alike = [n for n in names if _has_numbers_of(n, name)]
         close = longer[0] if longer else nearest(name, alike)
     else:
         close = nearest(name, [*names, *more])

@@ -147,7 +147,7 @@ def test_quiet_prints_what_is_wrong_and_nothing_else(specc, tmp_path) -> None:
 def test_standard_input(tmp_path) -> None:
     done = _piped(_plan(), folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "Deploy 1 instance" in done.stdout
+    assert "Deploy qwen3_8b as 1 instance" in done.stdout
     assert list(tmp_path.iterdir()) == []
     done = _piped(_plan(), "--out", "reports", folder=tmp_path)
     assert (tmp_path / "reports" / "stdin.report.md").is_file()

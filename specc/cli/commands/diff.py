@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "revision. Of two result files nothing is run."
     )
     parser.epilog = (
-        "examples: specc diff main:plan.spec plan.spec; specc diff old.result.json new.result.json "
+        "example: specc diff main:plan.spec plan.spec; specc diff old.result.json new.result.json "
         "--format markdown; specc diff main:plan.spec plan.spec --fail-on objective:3%"
     )
     parser.add_argument("old", metavar="OLD", help="a spec, a result file, or REVISION:FILE")

@@ -24,7 +24,7 @@ _WIDTH = 88
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = "Explain the code of a diagnostic, or a field of the language."
-    parser.epilog = "examples: specc explain E0302; specc explain deployment; specc explain tp"
+    parser.epilog = "example: specc explain deployment; specc explain tp; specc explain E0302"
     parser.add_argument("what", metavar="CODE|FIELD", help="a code, a kind of block, or a field")
     add_format_option(parser)
 

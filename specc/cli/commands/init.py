@@ -65,7 +65,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "Write a first spec, and lines for .gitignore and .gitattributes beside it: the usual "
         "Python ignore list hides *.spec, and code hosts take it for RPM."
     )
-    parser.epilog = "examples: specc init plan.spec; specc init --from pd; specc init --ci github"
+    parser.epilog = "example: specc init plan.spec; specc init --from pd; specc init --ci github"
     parser.add_argument(
         "--from",
         dest="example",

@@ -102,7 +102,8 @@ def _run(options: argparse.Namespace, stream: TextIO) -> Exit:
     texts = {path: output.write(session.material) for path, output in wanted.items()}
     others = {path: texts[path] for path in files_among(texts)}
     if options.check:
-        write_files(Report({}), folder, others, session.workspace.files)
+        if others:
+            write_files(Report({}), folder, others, session.workspace.files)
         code = _check(report, folder, options.format, quiet=options.quiet)
     else:
         if options.text is not None and options.out is None:
