@@ -148,7 +148,7 @@ def test_sizes_are_whole_numbers(wrong: object) -> None:
 
 def test_an_exception_says_what_to_do() -> None:
     with pytest.raises(specc.LibraryError, match="did you mean 'qwen3_32b'"):
-        specc.step_time("qwen3_33b", DEVICE)
+        specc.step_time("qwen3_32", DEVICE)
 
 
 def test_one_override_is_a_text(tmp_path: Path, small_spec) -> None:

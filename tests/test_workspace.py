@@ -163,6 +163,7 @@ OPENERS = {
     "specc/atomic.py",
     "specc/writing.py",
     "specc/cli/faults.py",
+    "specc/cli/git.py",  # an archive in memory
     "specc/cli/streams.py",
     "specc/editor/server.py",
 }

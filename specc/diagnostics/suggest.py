@@ -56,11 +56,10 @@ def did_you_mean(
     """
     names = sorted(set(known))
     if what in _OF_GENERATIONS:
-        more = ()
         longer = beginning_with(name, names)
         if len(longer) > 1:
             return Help(f"these begin so: {', '.join(map(repr, longer[:12]))}")
-        alike = [n for n in names if _has_numbers_of(n, name)]
+        alike = [n for n in (*names, *more) if _has_numbers_of(n, name)]
         close = longer[0] if longer else nearest(name, alike)
     else:
         close = nearest(name, [*names, *more])
