@@ -151,7 +151,7 @@ _STEADY = (
 )
 
 
-_SAME = 1e-9  # relative: rates that only rounding tells apart
+_SAME = 1e-7  # relative: rates that only rounding tells apart, that of a result file too
 _RATES = {"rate": "Rate (possible, served), req/s", "carried": "Rate that it can carry, req/s"}
 
 
