@@ -17,7 +17,7 @@ from specc._version import __version__
 from specc.check import check
 from specc.check.overrides import digest
 from specc.diagnostics import Diagnostic, Label, did_you_mean
-from specc.ir import Capacity, Deployment, Document, Phase
+from specc.ir import Capacity, Deployment, Document, Phase, Varied
 from specc.ir.layout import size_name
 from specc.ir.load import is_simulated
 from specc.records import Record
@@ -237,6 +237,18 @@ class Session:
 
         return operator_table(self.plan, instance)
 
+    def leave_out_sensitivity(self) -> None:
+        """Do not vary the inputs: for what shows no more than the recommendation.
+
+        Raises:
+            SpecError: as `plan`.
+        """
+        from specc.plan import Plan
+
+        plain = (evolve(p.study, sensitivity=Varied.NONE) for p in self.plan.studies)
+        studies = zip(self.plan.studies, plain, strict=True)
+        self.plan = Plan(tuple(evolve(planned, study=study) for planned, study in studies))
+
     def narrow_to_simulations(self, study: str | None = None, *, search_capacity: bool) -> None:
         """Keep the studies that are simulated, or the one of that name, in the plan.
 
@@ -269,6 +281,7 @@ class Session:
             )
         chosen = [_with_capacity(p) for p in simulated] if search_capacity else simulated
         self.plan = Plan(tuple(chosen))
+        self.leave_out_sensitivity()
 
     @staticmethod
     def _check_layouts(plan: "Plan") -> None:
@@ -337,14 +350,24 @@ def chosen_in_results(path: Path, study: str | None, number: int | None) -> Chos
         SpecError: the file holds no results, or none such.
     """
     from specc.plan import lower
+
+    results = loaded(path)
+    plan = lower(Document(tuple(found.study for found in results.studies)))
+    return _chosen(plan, results, (study, number), (path,), path.parent)
+
+
+def loaded(path: Path) -> "Results":
+    """Return the results in a file.
+
+    Raises:
+        SpecError: it holds none.
+    """
     from specc.results import ResultsError, load_results
 
     try:
-        results = load_results(path)
+        return load_results(path)
     except ResultsError as error:
         raise SpecError([error.diagnostic]) from None
-    plan = lower(Document(tuple(found.study for found in results.studies)))
-    return _chosen(plan, results, (study, number), (path,), path.parent)
 
 
 def _chosen(

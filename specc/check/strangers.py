@@ -66,7 +66,5 @@ WORDS: dict[str, dict[str, str]] = {
 
 def meant_by(word: str, kind: str) -> str:
     """Return how a word of another tool is said in a block of a kind; empty if it is none."""
-    own = WORDS.get(kind, {})
-    return own.get(word.lower().replace("-", "_")) or WORDS[""].get(
-        word.lower().replace("-", "_"), ""
-    )
+    folded = word.lower().replace("-", "_")
+    return WORDS.get(kind, {}).get(folded) or WORDS[""].get(folded, "")

@@ -19,22 +19,10 @@ def ignored(path: Path) -> Diagnostic | None:
     root = root_of(folder)
     if root is None or not _may_be_ignored(folder, root):
         return None
-    import subprocess
-
+    # Asked at the root: a stranger's folder can look like a repository of its own, with settings
+    # that name a program to run.
     name = os.path.relpath(folder / path.name, root)
-    try:
-        done = subprocess.run(
-            # Asked at the root: a stranger's folder can look like a repository of its own, with
-            # settings that name a program to run.
-            ["git", *_HARMLESS, "check-ignore", "-q", "--", name],
-            cwd=root,
-            capture_output=True,
-            check=False,
-            timeout=_PATIENCE_S,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    if done.returncode != 0:
+    if _git(root, "check-ignore", "-q", "--", name, patience=_PATIENCE_S) is None:
         return None
     return Diagnostic(
         "W0005",
@@ -119,7 +107,7 @@ def extracted(revision: str, path: str, folder: Path) -> Path:
     return folder / found[0]
 
 
-def _git(root: Path, *arguments: str) -> bytes | None:
+def _git(root: Path, *arguments: str, patience: float = _ARCHIVE_PATIENCE_S) -> bytes | None:
     """Return what git prints; None if it fails."""
     import subprocess
 
@@ -129,7 +117,7 @@ def _git(root: Path, *arguments: str) -> bytes | None:
             cwd=root,
             capture_output=True,
             check=False,
-            timeout=_ARCHIVE_PATIENCE_S,
+            timeout=patience,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -76,6 +76,8 @@ def chosen_plan(options: argparse.Namespace, path: Path) -> ChosenPlan:
     from specc.cli.progress import progress
 
     session = Session(path, options.set, allow_paths=options.allow_path, unlimited=options.yes)
+    if not getattr(options, "report", False):  # which shows all that a run finds
+        session.leave_out_sensitivity()
     with progress(session.work) as watcher:
         session.events = watcher
         return chosen_of(session, options.study, options.configuration)

@@ -50,6 +50,11 @@ class Study(v.Node):
     )
 
     @property
+    def variant(self) -> str:
+        """What a sweep set in this variant of a study: `a = 1, b = 2`; empty of others."""
+        return ", ".join(f"{path} = {value}" for path, value in self.settings)
+
+    @property
     def instances(self) -> tuple[Deployment, ...]:
         """What the instances of all deployments are, one for each phase and size to try."""
         return tuple(i for deployment in self.deployments for i in deployment.all_instances)

@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ET
 from specc.diagnostics import visible
 from specc.outputs.material import Material
 from specc.results import StudyResult
+from specc.results.diff import name_of
 
 
 def write(material: Material) -> str:
@@ -21,8 +22,7 @@ def write(material: Material) -> str:
 
 
 def _suite(found: StudyResult) -> ET.Element:
-    settings = ", ".join(f"{path} = {value}" for path, value in found.study.settings)
-    name = f"{found.study.name} ({settings})" if settings else found.study.name
+    name = name_of(found)
     suite = ET.Element("testsuite", name=visible(name))
     _case(suite, name, "a configuration keeps the limits", found.feasible, "none does", "")
     for verdict in found.verdicts:

@@ -18,6 +18,7 @@ from specc.report.document import (
     Text,
 )
 from specc.report.headline import title_of
+from specc.report.words import capital
 from specc.results.diff import Cause, Change, Move, ResultsDifference, StudyDifference
 
 NOTHING = "nothing that keeps the limits"
@@ -128,7 +129,7 @@ def _moved(move: Move) -> tuple[str, str, str, str]:
     change = "–"
     if move.old and move.new is not None:
         change = signed(move.new / move.old - 1)
-    return name[:1].upper() + name[1:], texts[0], texts[1], change
+    return capital(name), texts[0], texts[1], change
 
 
 def _objective(study: StudyDifference) -> str:

@@ -14,12 +14,11 @@ from specc.report.headline import (
     simulated,
     title_of,
 )
+from specc.report.odds import in_words, odds
 from specc.report.packages import packages
 from specc.report.study import ReportedStudy
+from specc.report.words import capital
 from specc.results import CapacityFound, Configuration, KeptLimit
-
-SURE = 0.8  # from it on a limit holds surely enough
-COIN_FLIP = 0.6  # below it a limit holds as often as not, below one half less often than not
 
 
 def figures(study: ReportedStudy, best: Configuration) -> tuple[Figure, ...]:
@@ -38,28 +37,9 @@ def figures(study: ReportedStudy, best: Configuration) -> tuple[Figure, ...]:
     return tuple(shown)
 
 
-def odds(probability: float | None) -> Odds | None:
-    """Say what a probability is to a reviewer."""
-    if probability is None:
-        return None
-    if probability >= SURE:
-        return Odds.SURE
-    if probability >= COIN_FLIP:
-        return Odds.LIKELY
-    return Odds.FLIP if probability >= 1 / 2 else Odds.AGAINST
-
-
-def in_words(probability: float) -> str:
-    """Show a probability, and say so where it is as good as a coin flip, or worse."""
-    said = {Odds.FLIP: ", a coin flip", Odds.AGAINST: ", less often than not"}
-    found = odds(probability)
-    return show.probability(probability) + (said.get(found, "") if found else "")
-
-
 def of_limit(kept: KeptLimit) -> Figure:
     """Return the figure of a statistic that has a limit."""
-    title, limit = title_of(kept.fact), show.duration(kept.limit)
-    title = title[0].upper() + title[1:]
+    title, limit = capital(title_of(kept.fact)), show.duration(kept.limit)
     if kept.value is None:
         return Figure(title=title, value="–", limit=limit)
     ends = interval(kept)

@@ -8,22 +8,22 @@ from specc.ir import Deployment, Objective, Study
 from specc.ir.load import LoadKind
 from specc.report import format as show
 from specc.report.charts.bars import BOUNDS
-from specc.report.document import Finding, Odds
-from specc.report.figures import SURE, odds, rates
+from specc.report.document import Finding
+from specc.report.figures import rates
 from specc.report.headline import (
-    fleet_of,
+    asked_fleet,
     layout,
-    likely,
     margin,
     metric_of,
     of_limit,
     simulated,
     title_of,
 )
+from specc.report.odds import SURE, likely
 from specc.report.packages import packages
 from specc.report.sections import classes
 from specc.report.study import ReportedStudy
-from specc.report.words import FACTORS, KNOWN_LIMITS, limited_by
+from specc.report.words import FACTORS, KNOWN_LIMITS, capital, limited_by
 from specc.results import (
     Configuration,
     Factor,
@@ -66,13 +66,13 @@ def _sureness(study: ReportedStudy, best: Configuration) -> Iterator[str]:
                 f" ({show.probability(first.of_kernels)} if the software adds what it did in the "
                 "median, and kernels alone err)"
             )
-        yield f"{_capital(title_of(first.fact))} is {likely(first.probability)}{kernels}."
+        yield f"{capital(title_of(first.fact))} is {likely(first.probability)}{kernels}."
         others = [k for k in known[1:] if k.probability is not None]
         if others:
             said = ", ".join(
                 f"{title_of(k.fact)} {show.probability(k.probability or 0.0)}" for k in others
             )
-            yield f"{_capital(said)}."
+            yield f"{capital(said)}."
         if first.probability < SURE and study.study.workload.slo.confidence is None:
             yield "To plan for more: slo { confidence = 90% }."
         short = [k for k in known if not k.met and k.value is not None and k.value <= k.limit]
@@ -113,7 +113,7 @@ def _breaks(study: ReportedStudy, best: Configuration) -> Iterator[str]:
         )
     elif best.slo and any(k.value is not None for k in best.slo):
         first = min((k for k in best.slo if k.value is not None), key=margin)
-        yield f"{_capital(of_limit(first))}{_cause(best, metric_of(first))}."
+        yield f"{capital(of_limit(first))}{_cause(best, metric_of(first))}."
     if not best.simulated:
         yield " ".join(_limiter(group, len(best.instances) > 1) for group in best.instances)
     elif best.capacity is not None and _kind(best) == LoadKind.RATE.value:
@@ -178,7 +178,7 @@ def _limiter(group: Instance, several: bool) -> str:
 def costs(study: ReportedStudy, best: Configuration) -> Iterator[str]:
     """Yield what a configuration costs, as far as that is known, and what of it does nothing."""
     packed = packages(study.result, best)
-    wanted = _wanted_fleet(study, best)
+    wanted = asked_fleet(study, best)
     if wanted is not None:
         sizes = " and ".join(p.text for p in packages(study.result, wanted))
         simulated_ = " and ".join(p.text for p in packed)
@@ -201,16 +201,6 @@ def costs(study: ReportedStudy, best: Configuration) -> Iterator[str]:
             "of the devices under load."
         )
     yield from _idle(study, best if wanted is None else wanted)
-
-
-def _wanted_fleet(study: ReportedStudy, best: Configuration) -> Configuration | None:
-    """Return the instances that carry the rate which a study asks about; None if it asks none."""
-    found = simulated(study, best)
-    capacity = found.capacity if found is not None else None
-    if capacity is None or capacity.wanted is None or capacity.instances is None:
-        return None
-    given = study.study.simulate.instances if study.study.simulate is not None else 1
-    return fleet_of(best, capacity.instances, given)
 
 
 def money_of(found: Configuration) -> str:
@@ -395,7 +385,7 @@ def _changes(study: ReportedStudy, best: Configuration) -> Iterator[str]:
     turns = [(t, f) for f in found.factors for t in f.turns]
     turns.sort(key=lambda pair: abs(math.log(pair[0].times)))
     if turns:
-        yield f"{_capital(_turned(*turns[0]))}."
+        yield f"{capital(_turned(*turns[0]))}."
     elif len([c for c in study.result.configurations if c.feasible]) > 1:
         yield "From 20 % less to 25 % more of any input no other layout gets ahead."
 
@@ -482,12 +472,3 @@ def _software(deployment: Deployment) -> str:
     )
     met = show.percent(rule.fit.median_error)
     return f"Software: {name}; served runs that the fit did not see are met within {met} (median)."
-
-
-def is_a_flip(best: Configuration) -> bool:
-    """Say whether a limit of a configuration holds as often as not, or less."""
-    return any(odds(kept.probability) in (Odds.FLIP, Odds.AGAINST) for kept in best.slo)
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -7,6 +7,7 @@ from attrs import evolve
 from specc.ir import Slo
 from specc.ir.load import LoadKind
 from specc.report import format as show
+from specc.report.odds import likely
 from specc.report.packages import Packages, packages
 from specc.report.study import ReportedStudy
 from specc.results import Configuration, Instance, KeptLimit, Simulated
@@ -18,7 +19,9 @@ def sentence(study: ReportedStudy, best: Configuration) -> str:
     wanted = _wanted(study, best)
     if wanted:
         return wanted
-    deploy = f"Deploy {best.model} as {what(study, best)}{_carries(best)}{_latencies(study, best)}."
+    deploy = (
+        f"Deploy {best.model} as {what(study, best)}; {_carries(best)}{_latencies(study, best)}."
+    )
     return f"{deploy}{_odds(best)}"
 
 
@@ -30,14 +33,6 @@ def _odds(best: Configuration, whose: str = "The limits") -> str:
     return f" {whose} are {likely(min(known_))}."
 
 
-def likely(probability: float) -> str:
-    """Say how likely it is that a limit holds: `54 % likely to hold, a coin flip`."""
-    text = f"{show.probability(probability)} likely to hold"
-    if probability < EVEN:
-        return f"{text}: less often than not"
-    return f"{text}: a coin flip" if probability < FLIP else text
-
-
 def _wanted(study: ReportedStudy, best: Configuration) -> str:
     """Return the sentence where the study asks how many instances carry a rate; empty if not."""
     found = simulated(study, best)
@@ -45,32 +40,31 @@ def _wanted(study: ReportedStudy, best: Configuration) -> str:
     if capacity is None or capacity.wanted is None:
         return ""
     wanted = f"{show.quantity(capacity.wanted)} req/s"
-    if capacity.instances is None:
+    fleet = asked_fleet(study, best)
+    if fleet is None:
         return f"No number of instances of {best.model} carries {wanted} within the limits."
-    given = study.study.simulate.instances if study.study.simulate is not None else 1
-    fleet = fleet_of(best, capacity.instances, given)
     share = capacity.attainment_at_wanted
-    seen = (
-        ""
-        if share is None
-        else (f" with {show.attainment(share)} of the requests within every limit")
-    )
+    seen = ", which was not checked by simulation"
+    if share is not None:
+        seen = f" with {show.attainment(share)} of the requests within every limit"
     own = counted(best.instance_count, "instance")
     verb = "carries" if fleet.instance_count == 1 else "carry"
     return (
         f"Deploy {best.model} as {what(study, fleet)}; {_it(fleet)} {verb} {wanted}{seen}. "
-        f"As simulated, {own}{_carries(best).replace(';', '', 1)}{_latencies(study, best)}."
+        f"As simulated, {own} {_carries(best)}{_latencies(study, best)}."
         f"{_odds(best, 'Their limits')}"
     )
 
 
-def fleet_of(best: Configuration, copies: int, of: int) -> Configuration:
-    """Return what so many copies of the `of` simulated ones are."""
-    groups = tuple(evolve(g, count=g.count * copies // of) for g in best.instances)
+def asked_fleet(study: ReportedStudy, best: Configuration) -> Configuration | None:
+    """Return the instances that carry the rate which a study asks about; None if there are none."""
+    found = simulated(study, best)
+    capacity = found.capacity if found is not None else None
+    if capacity is None or capacity.wanted is None or capacity.instances is None:
+        return None
+    of = study.study.simulate.instances if study.study.simulate is not None else 1
+    groups = tuple(evolve(g, count=g.count * capacity.instances // of) for g in best.instances)
     return evolve(best, instances=groups, devices=sum(g.all_devices for g in groups))
-
-
-EVEN, FLIP = 0.5, 0.6  # probabilities below which a limit is less than even, or a coin flip
 
 
 def what(study: ReportedStudy, found: Configuration) -> str:
@@ -105,18 +99,18 @@ def _carries(best: Configuration) -> str:
     served = f"{show.significant(best.throughput, throughput_digits(best))} tok/s"
     load = best.load
     if not best.simulated or load is None:
-        return f"; by closed form, without queueing, {_it(best)} {_verb(best)} {served}"
+        return f"by closed form, without queueing, {_it(best)} {_verb(best)} {served}"
     they = _it(best)
     if load.clients is not None:
-        return f"; {counted(load.clients, 'client')} at a time get {served} of output"
+        return f"{counted(load.clients, 'client')} at a time get {served} of output"
     if load.rate is not None and load.kind == LoadKind.GIVEN.value:
-        return f"; at {show.quantity(load.rate)} req/s"
+        return f"at {show.quantity(load.rate)} req/s"
     if load.rate is not None:
         verb = "carry" if they == "they" else "carries"
         spare = sum(group.spare for group in best.instances)
         to_spare = f", {spare} of them to spare" if spare else ""
-        return f"; {they} {verb} {show.quantity(load.rate)} req/s{to_spare},"
-    return f"; {they} {_verb(best)} {served}"
+        return f"{they} {verb} {show.quantity(load.rate)} req/s{to_spare},"
+    return f"{they} {_verb(best)} {served}"
 
 
 def _it(best: Configuration) -> str:

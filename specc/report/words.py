@@ -42,6 +42,11 @@ FACTORS = {
 }
 
 
+def capital(text: str) -> str:
+    """Return a text that begins a sentence."""
+    return text[:1].upper() + text[1:]
+
+
 def limited_by(stopped_by: str) -> str:
     """Name what limits the batch, in a word or two."""
     return _LIMITED_BY.get(stopped_by, stopped_by.replace("_", " "))

@@ -3,12 +3,13 @@
 Nothing is run for that. Which input caused what is for `specc.run.causes`, which does.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from attrs import evolve, fields, frozen
 
 from specc.ir import KINDS, Objective, Study, facts
+from specc.ir.trees import rebuilt
 from specc.ir.vocabulary import (
     BlocksType,
     BlockType,
@@ -175,7 +176,7 @@ def _by_name(results: Results) -> dict[str, StudyResult]:
 
 def name_of(found: StudyResult) -> str:
     """Name a study; a variant of a swept one with its settings."""
-    settings = ", ".join(f"{path} = {value}" for path, value in found.study.settings)
+    settings = found.study.variant
     return f"{found.study.name} ({settings})" if settings else found.study.name
 
 
@@ -340,7 +341,7 @@ def _of_block(node: Node, prefix: str) -> Iterator[tuple[str, str | None, Inner 
 
 
 def _kind(node: Node) -> str:
-    return next(kind for cls, kind in _KIND_OF.items() if isinstance(node, cls))
+    return _KIND_OF[type(node)]
 
 
 def applied(change: Change, onto: Study, of: Study) -> Study:
@@ -349,7 +350,13 @@ def applied(change: Change, onto: Study, of: Study) -> Study:
     for field in change.of:
         wanted.setdefault((field.kind, field.name), []).append(field.path)
     sources: dict[tuple[str, str], Node] = {}
-    _visit(of, lambda node: sources.setdefault((_kind(node), node.name), node))
+
+    def noted(node: Node) -> Node:
+        if type(node) in _KIND_OF:
+            sources.setdefault((_kind(node), node.name), node)
+        return node
+
+    rebuilt(of, noted)
 
     def moved(node: Node) -> Node:
         scope = (_kind(node), node.name)
@@ -357,7 +364,7 @@ def applied(change: Change, onto: Study, of: Study) -> Study:
             node = _with(node, sources[scope], path.split("."))
         return node
 
-    changed = _rebuilt(onto, moved)
+    changed = rebuilt(onto, lambda node: moved(node) if type(node) in _KIND_OF else node)
     assert isinstance(changed, Study)
     return changed
 
@@ -387,30 +394,3 @@ def _holds(node: Node, source: Node, name: str, word: str) -> bool:
     named = {one.name for side in both if isinstance(side, tuple) for one in side
              if isinstance(one, Node)}  # fmt: skip
     return word.partition(" ")[2] in named
-
-
-def _visit(value: Any, tell: Callable[[Any], Any]) -> None:
-    if isinstance(value, tuple):
-        for one in value:
-            _visit(one, tell)
-    elif isinstance(value, Node):
-        if type(value) in _KIND_OF:
-            tell(value)
-        for field in fields(type(value)):
-            if field.name != "spans":
-                _visit(getattr(value, field.name), tell)
-
-
-def _rebuilt(value: Any, change: Callable[[Node], Node]) -> Any:
-    """Return a tree with its named blocks changed, the inner ones first."""
-    if isinstance(value, tuple):
-        parts = tuple(_rebuilt(one, change) for one in value)
-        same = all(a is b for a, b in zip(parts, value, strict=True))
-        return value if same else parts
-    if not isinstance(value, Node):
-        return value
-    own = {f.name: getattr(value, f.name) for f in fields(type(value)) if f.name != "spans"}
-    inner = {name: _rebuilt(one, change) for name, one in own.items()}
-    moved = {name: one for name, one in inner.items() if one is not own[name]}
-    whole = evolve(value, **moved) if moved else value
-    return change(whole) if type(whole) in _KIND_OF else whole

@@ -20,6 +20,7 @@ from specc.ir.device import Level, ReferenceCalibration, VectorUnit
 from specc.ir.engine import Speculative
 from specc.ir.load import fleet_of, planned_workload
 from specc.ir.simulation import Capacity
+from specc.ir.trees import rebuilt
 from specc.ir.vocabulary import Node
 from specc.ir.workload import LengthBin, RequestKind, Slo
 from specc.plan import Setup, Task
@@ -31,7 +32,6 @@ LESS, MORE = 0.9, 1.1  # what a report draws
 FAR = (0.8, 1.25)  # up to where another configuration may turn out to be better
 MOST_COMPARED = 4  # configurations that may turn out to be better
 _LARGEST_SHARE = 0.999
-_UNMOVED = 1e-4  # of the objective: nothing to see in a report
 
 Identity = tuple[str, tuple[tuple[str, int], ...]]
 
@@ -145,28 +145,12 @@ INPUTS = (
 
 def varied(study: Study, what: Input, times: float) -> Study:
     """Return a study with one of its inputs multiplied."""
-    seen: dict[int, Any] = {}
 
-    def visit(value: Any) -> Any:
-        if isinstance(value, tuple):
-            parts = tuple(map(visit, value))
-            same = all(a is b for a, b in zip(parts, value, strict=True))
-            return value if same else parts
-        if not isinstance(value, Node):
-            return value
-        if id(value) not in seen:
-            seen[id(value)] = changed(value)
-        return seen[id(value)]
+    def changed(node: Node) -> Any:
+        return what.change(node, times) if isinstance(node, what.kinds) else node
 
-    def changed(node: Node) -> Node:
-        own = {f.name: getattr(node, f.name) for f in fields(type(node)) if f.name != "spans"}
-        inner = {name: visit(value) for name, value in own.items()}
-        moved = {name: value for name, value in inner.items() if value is not own[name]}
-        whole = evolve(node, **moved) if moved else node
-        return what.change(whole, times) if isinstance(whole, what.kinds) else whole
-
-    parts = {"workload": study.workload, "deployments": study.deployments}
-    return evolve(study, **{n: visit(v) for n, v in parts.items()}, capacity=visit(study.capacity))
+    workload, deployments, capacity = rebuilt(_inputs(study), changed)
+    return evolve(study, workload=workload, deployments=deployments, capacity=capacity)
 
 
 @frozen(eq=False)
@@ -335,11 +319,6 @@ def _reach(factor: Factor, base: float) -> float:
     ends = [base if end is None else end for end in (factor.low, factor.high)]
     lost = None in (factor.low, factor.high)
     return math.inf if lost else max(abs(end / base - 1) for end in ends)
-
-
-def moves(factor: Factor, base: float) -> bool:
-    """Say whether an input moves the objective at all."""
-    return _reach(factor, base) > _UNMOVED
 
 
 def _turns(

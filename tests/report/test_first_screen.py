@@ -9,8 +9,8 @@ from attrs import evolve
 from specc.outputs import terminal
 from specc.outputs.material import Material
 from specc.report.document import Figures, Odds
-from specc.report.figures import COIN_FLIP, in_words, odds
 from specc.report.format import digits_of, significant
+from specc.report.odds import COIN_FLIP, in_words, odds
 from specc.results import load_results
 from specc.session import Session
 from tests.conftest import ROOT

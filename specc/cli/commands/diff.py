@@ -14,7 +14,7 @@ from specc.cli.codes import Exit
 from specc.cli.git import RevisionError, extracted, revision_of
 from specc.cli.options import add_allow_path_option
 from specc.cli.terminal import print_diagnostics, print_json, print_text
-from specc.session import Session, SpecError
+from specc.session import Session, SpecError, loaded
 
 if TYPE_CHECKING:
     from specc.results import Results
@@ -142,16 +142,11 @@ def _results(name: str, options: argparse.Namespace) -> "Iterator[Results]":
 
 def _of_file(path: Path, options: argparse.Namespace) -> "Results":
     if path.suffix == ".json":
-        from specc.results import ResultsError, load_results
-
-        try:
-            return load_results(path)
-        except ResultsError as error:
-            raise SpecError([error.diagnostic]) from None
+        return loaded(path)
     from specc.cli.progress import progress
 
     session = Session(path, allow_paths=options.allow_path, unlimited=options.yes)
-    session.plan  # noqa: B018  (what is wrong is said before the work begins)
+    session.leave_out_sensitivity()
     with progress(session.work) as watcher:
         session.events = watcher
         return session.results

@@ -143,8 +143,7 @@ def _unmet(session: Session) -> Iterator[Diagnostic]:
         for expected, verdict in zip(study.study.expectations, study.verdicts, strict=True):
             if not verdict.met:
                 span = expected.spans.get("")
-                settings = ", ".join(f"{path} = {value}" for path, value in study.study.settings)
-                where = f" with {settings}" if settings else ""
+                where = f" with {study.study.variant}" if study.study.variant else ""
                 yield Diagnostic(
                     "E0602",
                     f"an expectation of '{study.study.name}' is not met{where}",

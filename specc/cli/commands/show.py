@@ -134,6 +134,7 @@ def _model(options: argparse.Namespace) -> int:
 
 def _ops(options: argparse.Namespace) -> int:
     session = session_of(options)
+    session.leave_out_sensitivity()
     results = session.results
     study = next((s for s in results.studies if options.study in (None, s.study.name)), None)
     if study is None:

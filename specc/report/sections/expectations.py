@@ -15,7 +15,7 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
     if not verdicts:
         return
     columns = ("Expectation", "Met", "Margin", "Value", "Reason")
-    settings = ", ".join(f"{path} = {value}" for path, value in study.study.settings)
+    settings = study.study.variant
     yield Table(
         id=study.id("expectations"),
         depth=study.summary if met else Depth.SUMMARY,

@@ -52,7 +52,7 @@ def _tables(study: ReportedStudy) -> Iterator[Table]:
 def swept(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the inputs that the variants of a swept study share, with those of one of them."""
     yield Heading(id=study.sweep_id("inputs"), text="Inputs")
-    settings = ", ".join(f"{path} = {value}" for path, value in study.study.settings)
+    settings = study.study.variant
     yield Note(id=study.sweep_id("inputs-note"), text=f"Those of the variant with {settings}.")
     for table in _tables(study):
         yield evolve(table, id=study.sweep_id(f"input-{table.id}"))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from specc.report.document import Column, Depth, Heading, Note, ReportBlock, Row, Table, Text
+from specc.report.words import capital
 from specc.results import Comparison, Looks
 
 _FIGURES = (
@@ -59,7 +60,7 @@ def _run(found: Comparison, id_: str) -> Iterator[ReportBlock]:
             ),
         )
     for place, note in enumerate(found.notes, 1):
-        yield Note(id=f"{id_}-note-{place}", text=f"{note[:1].upper()}{note[1:]}.")
+        yield Note(id=f"{id_}-note-{place}", text=f"{capital(note)}.")
 
 
 def _sentence(found: Comparison) -> str:

@@ -39,7 +39,7 @@ def swept(study: ReportedStudy) -> Iterator[ReportBlock]:
 
 def variant(study: ReportedStudy) -> Iterator[ReportBlock]:
     """Yield the heading of one variant of a swept study."""
-    settings = ", ".join(f"{path} = {value}" for path, value in study.study.settings)
+    settings = study.study.variant
     yield Heading(
         id=study.slug,
         text=f"{study.study.name} with {settings}",

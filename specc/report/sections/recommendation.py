@@ -12,7 +12,7 @@ from specc.report.headline import sentence
 from specc.report.relaxations import relaxations
 from specc.report.sections import simulation
 from specc.report.study import ReportedStudy
-from specc.report.words import NOTHING_FITS, excess_text, miss_text
+from specc.report.words import NOTHING_FITS, capital, excess_text, miss_text
 from specc.results import StudyResult
 from specc.units import counted
 
@@ -72,8 +72,7 @@ def _nothing(result: StudyResult) -> Figures:
             f"all else unchanged, {first.where} is feasible."
         )
         findings.append(Finding("What would help", help_))
-    headline = NOTHING_FITS[0].upper() + NOTHING_FITS[1:]
-    return Figures(id="", good=False, headline=headline, findings=tuple(findings))
+    return Figures(id="", good=False, headline=capital(NOTHING_FITS), findings=tuple(findings))
 
 
 def _nearest_candidate(result: StudyResult, several: bool) -> str:

@@ -19,7 +19,7 @@ from specc.report.document import (
     Text,
 )
 from specc.report.study import ReportedStudy
-from specc.report.words import NOTHING_FITS
+from specc.report.words import NOTHING_FITS, capital
 from specc.results import CHECKED_SEEDS, Attainment, CapacityFound, Configuration, Simulated
 from specc.units import counted
 
@@ -45,7 +45,7 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
         yield Remarks(
             id=study.id("simulated"),
             depth=study.summary,
-            title=_capital(headline(study)),
+            title=capital(headline(study)),
             remarks=tuple(_remarks(study)),
         )
     else:
@@ -224,10 +224,6 @@ def headline(study: ReportedStudy) -> str:
         f"{name}{verdict}; {show.attainment(metrics.attainment)} of single requests are within "
         f"every limit, {show.quantity(metrics.goodput)} of them a second"
     )
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _capacity_sentence(found: CapacityFound, devices: int, what: str, sure: str) -> str:

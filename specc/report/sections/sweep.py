@@ -18,11 +18,11 @@ from specc.report.document import (
     Row,
     Table,
 )
-from specc.report.figures import in_words, odds
 from specc.report.findings import basis, costs, objective_name
 from specc.report.headline import layout, margin, throughput_digits, title_of
+from specc.report.odds import in_words, odds
 from specc.report.study import ReportedStudy
-from specc.report.words import NOTHING_FITS, sized
+from specc.report.words import NOTHING_FITS, capital, sized
 from specc.results import Configuration, StudyResult, objective_of
 
 _MOST_NAMED = 3  # variants of a winner that a sentence names
@@ -50,11 +50,6 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
             alt="Throughput of the best configuration over the swept fields",
             heat=heat,
         )
-
-
-def settings_of(result: StudyResult) -> str:
-    """Name a variant by what the sweep set."""
-    return ", ".join(f"{path} = {value}" for path, value in result.study.settings)
 
 
 def _card(study: ReportedStudy) -> Figures:
@@ -89,7 +84,7 @@ def _headline(study: ReportedStudy, known: Known, without: Sequence[StudyResult]
     if study.study.servers:
         return f"{len(study.variants)} variants of measured servers; the table compares them."
     if not known:
-        return f"{NOTHING_FITS[0].upper()}{NOTHING_FITS[1:]} in any of {len(without)} variants."
+        return f"{capital(NOTHING_FITS)} in any of {len(without)} variants."
     winners = _grouped(study, known)
     first, own = max(winners.items(), key=lambda pair: len(pair[1]))
     total = len(study.variants)
@@ -115,12 +110,12 @@ def _winners(study: ReportedStudy, known: Known, without: Sequence[StudyResult])
     said = [f"{name} with {_named(own)}" for name, own in winners.items() if name != usual]
     text = f"{'; '.join(said)}." if said else "Nowhere."
     if without:
-        text += f" {NOTHING_FITS[0].upper()}{NOTHING_FITS[1:]} with {_named(without)}."
+        text += f" {capital(NOTHING_FITS)} with {_named(without)}."
     return text
 
 
 def _named(results: Sequence[StudyResult]) -> str:
-    named = [f"({settings_of(result)})" for result in results[:_MOST_NAMED]]
+    named = [f"({result.study.variant})" for result in results[:_MOST_NAMED]]
     more = len(results) - len(named)
     return " and ".join(named) + (f" and {more} more" if more else "")
 
@@ -133,7 +128,7 @@ def _figures(study: ReportedStudy, known: Known) -> Iterator[Figure]:
     for title, (result, best) in (("Lowest", order[0]), ("Highest", order[-1])):
         rates = show.significant(best.throughput, throughput_digits(best))
         name = objective_name(objective)
-        yield Figure(title=f"{title} {name}", value=rates, unit="tok/s", note=settings_of(result))
+        yield Figure(title=f"{title} {name}", value=rates, unit="tok/s", note=result.study.variant)
     limits = [(margin(kept), n, kept) for n, (_, best) in enumerate(known) for kept in best.slo]
     if limits:
         _, place, kept = min(limits, key=lambda entry: entry[:2])
@@ -143,7 +138,7 @@ def _figures(study: ReportedStudy, known: Known) -> Iterator[Figure]:
                 value=show.probability(kept.probability),
                 probability=in_words(kept.probability),
                 odds=odds(kept.probability),
-                note=settings_of(known[place][0]),
+                note=known[place][0].study.variant,
             )
 
 
@@ -165,7 +160,7 @@ def _whole(study: ReportedStudy) -> str:
     best = "the best one" if study.best is not None else "the first one"
     return (
         f"Of these {len(study.variants)} variants the page shows {best} whole: "
-        f"{settings_of(study.result)}. The result file has all of them; to see another one whole, "
+        f"{study.study.variant}. The result file has all of them; to see another one whole, "
         "leave it alone in the sweep."
     )
 
