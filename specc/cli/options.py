@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from specc.cli.given import given_spec
 from specc.cli.numbers import positive
 from specc.session import ChosenPlan, Session, chosen_in_results, chosen_of
 
@@ -30,13 +31,14 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 
 def session_of(options: argparse.Namespace) -> Session:
-    """Return a session of the spec that a command line with these options names."""
+    """Return a session of the spec that a command line with these options names.
+
+    Raises:
+        SpecError: standard input is given, and cannot be read.
+    """
+    path, text = given_spec(options.spec)
     return Session(
-        options.spec,
-        options.set,
-        allow_paths=options.allow_path,
-        unlimited=options.yes,
-        text=getattr(options, "text", None),
+        path, options.set, allow_paths=options.allow_path, unlimited=options.yes, text=text
     )
 
 

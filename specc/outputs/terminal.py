@@ -70,6 +70,7 @@ def _parts(block: ReportBlock) -> Iterator[_Paragraph | _Grid]:
         for finding in block.findings:
             yield _Paragraph(visible(f"{finding.title}: {finding.text}"))
     elif isinstance(block, Remarks):
+        yield _Paragraph()
         yield _Paragraph(visible(block.title), "bold")
         for remark in block.remarks:
             yield _Paragraph(visible(remark))

@@ -1,6 +1,6 @@
 """The document of a difference: what changed, what is recommended now, and what caused it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from specc.ir import Objective, facts
 from specc.report import format as show
@@ -79,10 +79,7 @@ def _study(study: StudyDifference, slug: str) -> Iterator[ReportBlock]:
                 Column("Recommends", numeric=False),
             ),
             rows=tuple(Row(_caused(cause, study)) for cause in study.causes),
-            note="Each change was made alone, on the old inputs, and last, after all others. Where "
-            "the two differ, changes act on each other."
-            if any(cause.interacts for cause in study.causes)
-            else "Each change was made alone, on the old inputs, and last, after all others.",
+            note=_tried(study.causes),
             depth=Depth.SUMMARY,
         )
     judged = [e for e in study.expectations if e.old is not e.new or e.new is False]
@@ -95,6 +92,16 @@ def _study(study: StudyDifference, slug: str) -> Iterator[ReportBlock]:
             ),
             depth=Depth.SUMMARY,
         )
+
+
+def _tried(causes: Sequence[Cause]) -> str:
+    """Say what the two columns of effects are, and what they are shares of."""
+    said = (
+        "Each change was made alone, on the old inputs, and last, after all others; both are "
+        "shares of the old value."
+    )
+    interact = any(cause.interacts for cause in causes)
+    return f"{said} Where the two differ, changes act on each other." if interact else said
 
 
 def _recommended(study: StudyDifference) -> str:
@@ -123,13 +130,16 @@ def _values(change: Change) -> tuple[str, str, str]:
 
 
 def _moved(move: Move) -> tuple[str, str, str, str]:
-    is_statistic = facts.is_statistic(move.fact)
-    name = title_of(move.fact) if is_statistic else facts.fact(move.fact).title
-    texts = tuple("–" if v is None else show.fact(move.fact, v) for v in (move.old, move.new))
+    if facts.is_statistic(move.fact):
+        of, shown, name = "", move.fact, title_of(move.fact)
+    else:
+        of, _, shown = move.fact.rpartition(".")
+        name = facts.fact(shown).title
+    texts = tuple("–" if v is None else show.fact(shown, v) for v in (move.old, move.new))
     change = "–"
     if move.old and move.new is not None:
         change = signed(move.new / move.old - 1)
-    return capital(name), texts[0], texts[1], change
+    return capital(f"{name} of {of}" if of else name), texts[0], texts[1], change
 
 
 def _objective(study: StudyDifference) -> str:

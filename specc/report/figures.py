@@ -3,16 +3,17 @@
 from collections.abc import Iterator
 
 from specc.ir import Objective
-from specc.ir.load import LoadKind
 from specc.report import format as show
 from specc.report.document import Figure, Odds
 from specc.report.headline import (
+    capacity_digits,
     interval,
     known,
     margin,
     nearest,
     simulated,
     title_of,
+    under_given_load,
 )
 from specc.report.odds import in_words, odds
 from specc.report.packages import packages
@@ -79,8 +80,7 @@ def rates(ends: tuple[float, float], unit: str, digits: int = 2) -> str:
 def _objective(study: ReportedStudy, best: Configuration) -> Figure:
     found = simulated(study, best)
     capacity = found.capacity if found is not None else None
-    given = best.load is not None and best.load.kind == LoadKind.GIVEN.value
-    if given and capacity is not None and capacity.rate is not None:
+    if under_given_load(best) and capacity is not None and capacity.rate is not None:
         return _capacity(capacity, study.study.workload.slo.confidence)
     match study.study.objective:
         case Objective.FEWEST_DEVICES:
@@ -96,7 +96,7 @@ def _objective(study: ReportedStudy, best: Configuration) -> Figure:
 def _capacity(capacity: CapacityFound, confidence: float | None) -> Figure:
     assert capacity.rate is not None
     ends = known((capacity.slow, capacity.fast))
-    digits = show.digits_of(capacity.rate, ends)
+    digits = capacity_digits(capacity)
     sure = f", with {show.percent(confidence)} confidence" if confidence else ""
     return Figure(
         title="Capacity",
@@ -129,7 +129,7 @@ def _cost(best: Configuration, cost: float) -> Figure:
 
 def _served(best: Configuration) -> str:
     """Say how many of the requests that come are served where a load is given."""
-    if best.load is None or best.load.kind != LoadKind.GIVEN.value or not best.rate:
+    if not under_given_load(best) or not best.rate:
         return ""
     return f"{show.quantity(best.rate)} req/s served in the middle of the run"
 

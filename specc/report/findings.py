@@ -12,12 +12,15 @@ from specc.report.document import Finding
 from specc.report.figures import rates
 from specc.report.headline import (
     asked_fleet,
+    capacity_text,
     layout,
     margin,
     metric_of,
     of_limit,
     simulated,
+    throughput_digits,
     title_of,
+    under_given_load,
 )
 from specc.report.odds import SURE, likely
 from specc.report.packages import packages
@@ -84,8 +87,9 @@ def _sureness(study: ReportedStudy, best: Configuration) -> Iterator[str]:
     bands = best.bands
     moves = best.load is None or best.load.rate is None
     if moves and bands.throughput_p10 < bands.throughput_p90:
-        ends = rates((bands.throughput_p10, bands.throughput_p90), "tok/s")
-        yield f"In 8 of 10 cases throughput is {ends}."
+        ends = (bands.throughput_p10, bands.throughput_p90)
+        shown = rates(ends, "tok/s", throughput_digits(best))  # as the figure has it
+        yield f"In 8 of 10 cases throughput is {shown}."
 
 
 def _by_bands(study: ReportedStudy, best: Configuration) -> Iterator[str]:
@@ -108,7 +112,7 @@ def _breaks(study: ReportedStudy, best: Configuration) -> Iterator[str]:
         yield from of_classes
     elif capacity is not None and capacity.rate is not None and capacity.limiting:
         yield (
-            f"{_limit_text(capacity.limiting)}, above {show.quantity(capacity.rate)} req/s"
+            f"{_limit_text(capacity.limiting)}, above {capacity_text(capacity)}"
             f"{_beside_load(best, capacity.rate)}."
         )
     elif best.slo and any(k.value is not None for k in best.slo):
@@ -250,7 +254,7 @@ def _others(study: ReportedStudy, best: Configuration) -> Iterator[str]:
         " That is within the prediction error: measure both before you decide." if within else ""
     )
     fewest = ""
-    if _kind(best) == LoadKind.GIVEN.value and second.devices > best.devices:
+    if under_given_load(best) and second.devices > best.devices:
         fewest = (
             " Of those that keep the limits under this load the one with fewest is recommended."
         )
@@ -277,7 +281,7 @@ def _compared(study: Study, best: Configuration, other: Configuration) -> str:
     said = []
     if _by_capacity(best, other):
         said.append(_change_of("capacity", _gain(study, best, other)))
-    elif _kind(best) == LoadKind.GIVEN.value:
+    elif under_given_load(best):
         said += _attained(best, other)
     elif study.objective not in (Objective.FEWEST_DEVICES, Objective.THROUGHPUT_PER_COST):
         said.append(_change_of(objective_name(study.objective), _gain(study, best, other)))
@@ -341,7 +345,7 @@ def _cost_of(best: Configuration, other: Configuration) -> tuple[str, float] | N
 
 def _is_within(study: Study, best: Configuration, other: Configuration) -> bool:
     """Say whether the error of the cost model is larger than what one has over another."""
-    if study.objective is Objective.FEWEST_DEVICES or _kind(best) == LoadKind.GIVEN.value:
+    if study.objective is Objective.FEWEST_DEVICES or under_given_load(best):
         return False
     bands = best.bands
     half = (bands.throughput_p90 - bands.throughput_p10) / 2 / (best.throughput or 1.0)

@@ -10,7 +10,7 @@ from specc.report import format as show
 from specc.report.odds import likely
 from specc.report.packages import Packages, packages
 from specc.report.study import ReportedStudy
-from specc.results import Configuration, Instance, KeptLimit, Simulated
+from specc.results import CapacityFound, Configuration, Instance, KeptLimit, Simulated
 from specc.units import counted
 
 
@@ -125,6 +125,22 @@ def throughput_digits(best: Configuration) -> int:
     """Return the digits that the throughput of a configuration is worth."""
     bands = best.bands
     return show.digits_of(best.throughput, (bands.throughput_p10, bands.throughput_p90))
+
+
+def under_given_load(found: Configuration) -> bool:
+    """Say whether figures are of the load that a study gives, and not of the most that is kept."""
+    return found.load is not None and found.load.kind == LoadKind.GIVEN.value
+
+
+def capacity_text(found: CapacityFound) -> str:
+    """Show the rate that a configuration carries, in the digits that it is worth."""
+    assert found.rate is not None
+    return f"{show.significant(found.rate, capacity_digits(found))} req/s"
+
+
+def capacity_digits(found: CapacityFound) -> int:
+    """Return the digits that the rate which a configuration carries is worth."""
+    return show.digits_of(found.rate or 0.0, known((found.slow, found.fast)))
 
 
 def _latencies(study: ReportedStudy, best: Configuration) -> str:

@@ -34,6 +34,7 @@ COMPARED = (
     "cost_per_million_tokens",
     "energy_per_thousand_tokens",
 )
+OF_INSTANCES = ("batch", "weights", "kv_cache")  # of each phase, or of the whole
 SAME = 1e-6  # relative: figures that are nearer are the same
 _KIND_OF = {cls: kind for kind, cls in KINDS.items()}
 _SKIPPED = ("aliases", "sensitivity")
@@ -227,15 +228,9 @@ def gain(
 
 
 def _moves(old: Configuration | None, new: Configuration | None) -> Iterator[Move]:
-    for name in COMPARED:
-        fact = facts.fact(name)
-        values = [
-            None if found is None else facts.value(fact.configuration, found)
-            for found in (old, new)
-        ]
-        before, after = (None if v is None else float(v) for v in values)
-        if before is None and after is None:
-            continue
+    sides = [_figures(found) for found in (old, new)]
+    for name in dict.fromkeys([*sides[0], *sides[1]]):
+        before, after = (side.get(name) for side in sides)
         if before is None or after is None or abs(after - before) > SAME * abs(before):
             yield Move(name, before, after)
     limits = [{} if found is None else {k.fact: k for k in found.slo} for found in (old, new)]
@@ -246,6 +241,18 @@ def _moves(old: Configuration | None, new: Configuration | None) -> Iterator[Mov
             continue
         if before is None or after is None or abs(after - before) > SAME * abs(before):
             yield Move(name, before, after)
+
+
+def _figures(found: Configuration | None) -> dict[str, float]:
+    """Return the figures of a configuration that are compared, and those of its instances."""
+    if found is None:
+        return {}
+    read = {name: facts.value(facts.fact(name).configuration, found) for name in COMPARED}
+    for group in found.instances:
+        of = "" if group.phase == "whole" else f"{group.phase}."
+        for name in OF_INSTANCES:
+            read[f"{of}{name}"] = facts.value(facts.fact(name).instance, group)
+    return {name: float(value) for name, value in read.items() if value is not None}
 
 
 def _judged(old: StudyResult | None, new: StudyResult | None) -> Iterator[JudgedAgain]:

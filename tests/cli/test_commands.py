@@ -30,8 +30,10 @@ def _plan(more: str = "", device: str = "atlas_800_a3_752t_die") -> str:
     return PLAN.format(more=more, device=device)
 
 
-def _piped(text: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "specc", "run", "-", *arguments]
+def _piped(
+    text: str, *arguments: str, folder: Path, command: tuple[str, ...] = ("run",)
+) -> subprocess.CompletedProcess[str]:
+    command = (sys.executable, "-m", "specc", *command, "-", *arguments)
     return subprocess.run(
         command, input=text, capture_output=True, text=True, check=False, cwd=folder
     )
@@ -157,6 +159,26 @@ def test_standard_input(tmp_path) -> None:
     wrong = _piped("study {", folder=tmp_path)
     assert wrong.returncode == 2
     assert "stdin.spec:1" in wrong.stderr
+
+
+def test_every_command_of_a_spec_reads_standard_input(tmp_path) -> None:
+    for command in ("check", "plan"):
+        done = _piped(_plan(), command=(command,), folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+    (tmp_path / "old.spec").write_text(_plan())
+    new = _plan().replace("tpot <= 50 ms", "tpot <= 40 ms")
+    done = _piped(new, "--no-causes", command=("diff", "old.spec"), folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    wrong = _piped(_plan(), "--fix", command=("check",), folder=tmp_path)
+    assert (wrong.returncode, "standard input" in wrong.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("command", ["run", "check", "fmt"])
+def test_standard_input_that_is_no_text(tmp_path, command) -> None:
+    line = [sys.executable, "-m", "specc", command, "-"]
+    done = subprocess.run(line, check=False, input=b"\xff\n", capture_output=True, cwd=tmp_path)
+    assert done.returncode == 2
+    assert b"'standard input' is not UTF-8 text" in done.stderr
 
 
 def test_an_unmet_expectation_is_underlined(specc, tmp_path) -> None:

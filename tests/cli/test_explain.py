@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from specc.cli import main
 from specc.diagnostics.rules import RULES
 
@@ -26,3 +28,19 @@ def test_codes_as_data(capsys) -> None:
         assert (data["code"], data["title"]) == (code, rule.title)
         assert data["severity"] == ("error" if code[0] == "E" else "warning")
         assert tuple(data["replaced_by"]) == rule.replaced_by
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("gpus", "write devices = 8"),
+        ("max_num_seqs", "max_sequences"),
+        ("tpt", "did you mean 'workload.slo.tpot'?"),
+        ("outptu", "did you mean 'workload.output' or"),
+        ("E0399", "did you mean 'E0"),
+        ("zzzz", "blocks: workload, model"),
+    ],
+)
+def test_a_word_without_a_page(capsys, what, said) -> None:
+    assert main(["explain", what]) == 2
+    assert said in capsys.readouterr().err

@@ -90,6 +90,15 @@ def test_what_an_extending_block_takes_over_is_one_change(results) -> None:
     assert _whats(results(), results(devices=4)) == ["deployment d, e.devices"]
 
 
+def test_batch_and_memory_are_among_the_figures(results) -> None:
+    old, new = results(), results(tpot=30)
+    (study,) = difference(old, new, ("a", "b")).studies
+    moves = {move.fact: (move.old, move.new) for move in study.moves}
+    groups = [side.studies[0].best.instances[0] for side in (old, new)]
+    assert moves["batch"] == tuple(group.point.batch for group in groups)
+    assert moves["kv_cache"] == tuple(group.point.memory.kv_cache for group in groups)
+
+
 def test_another_device_is_one_change(results) -> None:
     assert _whats(results(), results(device="atlas_800_a2_376t")) == ["deployment d, e.device"]
 

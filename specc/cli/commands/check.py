@@ -6,6 +6,7 @@ from pathlib import Path
 
 from specc.cli.codes import Exit
 from specc.cli.git import ignored
+from specc.cli.given import STANDARD_INPUT, given_spec
 from specc.cli.options import add_allow_path_option, add_set_option
 from specc.cli.terminal import add_format_option, print_diagnostics, print_json, say, spec_files
 from specc.diagnostics import Diagnostic
@@ -17,7 +18,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = "Check specs and print what is wrong with them."
     parser.epilog = "example: specc check specs/*.spec; specc check --fix plan.spec"
     parser.add_argument(
-        "specs", nargs="+", type=Path, metavar="SPEC", help="a spec, or a folder of specs"
+        "specs",
+        nargs="+",
+        type=Path,
+        metavar="SPEC",
+        help="a spec, a folder of specs, or - for standard input",
     )
     parser.add_argument(
         "--fix",
@@ -43,12 +48,20 @@ def run(options: argparse.Namespace) -> int:
         print("--emit prints one spec, as JSON: give one file and no --format", file=sys.stderr)
         return Exit.WRONG_INPUT
     if options.fix:
-        if options.set or options.emit:
-            print("--fix changes specs as they stand: leave out --set and --emit", file=sys.stderr)
+        if options.set or options.emit or STANDARD_INPUT in paths:
+            print(
+                "--fix changes files as they stand: leave out --set, --emit and standard input",
+                file=sys.stderr,
+            )
             return Exit.WRONG_INPUT
         found += _fix(paths, options)
     for path in paths:
-        session = Session(path, options.set, allow_paths=options.allow_path)
+        try:
+            own, text = given_spec(path)
+        except SpecError as error:
+            found += error.diagnostics
+            continue
+        session = Session(own, options.set, allow_paths=options.allow_path, text=text)
         found += [d for d in session.diagnostics if d not in found]
         warning = ignored(path)
         if warning is not None:

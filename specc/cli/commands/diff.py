@@ -12,6 +12,7 @@ from attrs import evolve
 
 from specc.cli.codes import Exit
 from specc.cli.git import RevisionError, extracted, revision_of
+from specc.cli.given import given_spec
 from specc.cli.options import add_allow_path_option
 from specc.cli.terminal import print_diagnostics, print_json, print_text
 from specc.session import Session, SpecError, loaded
@@ -26,13 +27,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Show what differs between two plans: inputs, recommendations, figures, expectations, and "
         "which input caused what. Each of them is a spec, a result file, or a file of a git "
-        "revision. Of two result files nothing is run."
+        "revision; - is a spec on standard input. Of two result files nothing is run."
     )
     parser.epilog = (
         "example: specc diff main:plan.spec plan.spec; specc diff old.result.json new.result.json "
         "--format markdown; specc diff main:plan.spec plan.spec --fail-on objective:3%"
     )
-    parser.add_argument("old", metavar="OLD", help="a spec, a result file, or REVISION:FILE")
+    parser.add_argument("old", metavar="OLD", help="a spec, a result file, REVISION:FILE, or -")
     parser.add_argument("new", metavar="NEW", help="the same, of what it is compared with")
     parser.add_argument(
         "--format",
@@ -47,7 +48,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=_condition,
         metavar="CONDITION",
         help="exit with 1 if the 'recommendation' is another, the 'objective:3%%' is worse by more "
-        "than that, or one of the 'expectations' is not met that was (repeatable)",
+        "than that ('objective': by anything), or one of the 'expectations' is not met that was "
+        "(repeatable)",
     )
     parser.add_argument(
         "--no-causes", action="store_true", help="do not run changes one by one to find causes"
@@ -145,7 +147,8 @@ def _of_file(path: Path, options: argparse.Namespace) -> "Results":
         return loaded(path)
     from specc.cli.progress import progress
 
-    session = Session(path, allow_paths=options.allow_path, unlimited=options.yes)
+    spec, text = given_spec(path)
+    session = Session(spec, allow_paths=options.allow_path, unlimited=options.yes, text=text)
     session.leave_out_sensitivity()
     with progress(session.work) as watcher:
         session.events = watcher

@@ -1,6 +1,7 @@
 """`specc explain`: a diagnostic or a field of the language."""
 
 import argparse
+import re
 import shutil
 import textwrap
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from specc.cli.terminal import add_format_option, print_json
 from specc.diagnostics import did_you_mean
 from specc.diagnostics.rule import Rule
 from specc.diagnostics.rules import RULES
+from specc.diagnostics.suggest import nearest
 from specc.diagnostics.visible import message
 
 if TYPE_CHECKING:
@@ -49,9 +51,7 @@ def run(options: argparse.Namespace) -> int:
     if found is None:
         from sys import stderr
 
-        known = [*RULES, *(p.path for p in pages())]
-        close = did_you_mean(what, known, "page")
-        print(message(f"there is nothing called '{what}': {close.text}"), file=stderr)
+        print(message(f"there is nothing called '{what}': {_meant(what)}"), file=stderr)
         return Exit.WRONG_INPUT
     inside = [p for p in pages() if _is_in(p.path, found.path)]
     if options.format == "json":
@@ -69,6 +69,28 @@ def run(options: argparse.Namespace) -> int:
         print("\nfields:")
         return _list(inside)
     return Exit.OK
+
+
+def _meant(what: str) -> str:
+    """Say how a word that has no page is called here, or which fields are called nearly so."""
+    from specc.check.strangers import meant_by
+    from specc.ir.documentation import pages
+
+    said = meant_by(what, "")
+    if said:
+        return said
+    if re.fullmatch(r"[EW]\d+", what, re.IGNORECASE):
+        return did_you_mean(what, RULES, "code").text
+    paths = [page.path for page in pages()]
+    close = nearest(what, [*paths, *(path.rpartition(".")[2] for path in paths)])
+    if close is None:
+        kinds = [path for path in paths if "." not in path]
+        return f"'specc explain workload' lists the fields of a block; blocks: {', '.join(kinds)}"
+    whole = [path for path in paths if close in (path, path.rpartition(".")[2])]
+    return f"did you mean {' or '.join(map(repr, whole[:_MOST_MEANT]))}?"
+
+
+_MOST_MEANT = 4  # fields that a remedy names
 
 
 def _is_in(path: str, block: str) -> bool:

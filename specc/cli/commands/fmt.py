@@ -6,13 +6,14 @@ import sys
 from pathlib import Path
 
 from specc.cli.codes import Exit
+from specc.cli.given import standard_input
 from specc.cli.options import add_allow_path_option
 from specc.cli.terminal import print_diagnostics, say, spec_files
 from specc.diagnostics import Diagnostic, Source, visible
 from specc.reading import read_bytes
 from specc.syntax import parse
 from specc.syntax.formatter import FormatError, format_source
-from specc.workspace import LARGEST_FILE_BYTES, UnreadableError, Workspace, decoded
+from specc.workspace import LARGEST_FILE_BYTES, UnreadableError, Workspace
 from specc.writing import WriteError, replace_spec
 
 
@@ -47,7 +48,7 @@ def _format(name: str, options: argparse.Namespace) -> int:
     path = Path(name)
     try:
         workspace = Workspace.of_spec(path, options.allow_path)
-        source = _standard_input() if name == "-" else workspace.read(path)
+        source = standard_input() if name == "-" else workspace.read(path)
     except UnreadableError as error:
         print_diagnostics([error.diagnostic], "text")
         return Exit.WRONG_INPUT
@@ -65,19 +66,6 @@ def _format(name: str, options: argparse.Namespace) -> int:
         print_diagnostics([problem], "text")
         return Exit.WRONG_INPUT
     return _deliver(source, path, text, options)
-
-
-def _standard_input() -> Source:
-    name = "standard input"
-    try:
-        data = sys.stdin.buffer.read(LARGEST_FILE_BYTES + 1)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UnreadableError(Diagnostic("E0001", f"cannot read {name}: {reason}")) from None
-    if len(data) > LARGEST_FILE_BYTES:
-        size = LARGEST_FILE_BYTES // 2**20
-        raise UnreadableError(Diagnostic("E0003", f"{name} is larger than {size} MiB"))
-    return Source("-", decoded(data, name, None))
 
 
 def _deliver(source: Source, path: Path, text: str, options: argparse.Namespace) -> int:

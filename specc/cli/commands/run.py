@@ -2,13 +2,13 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
 from specc.cli.asked import add_output_options, asked
 from specc.cli.codes import Exit
+from specc.cli.given import STANDARD_INPUT
 from specc.cli.options import add_run_options, session_of
 from specc.cli.redirect import files_among, is_stream, told, write_stream
 from specc.cli.terminal import (
@@ -79,10 +79,7 @@ _GRAVEST = [Exit.OK, Exit.FAILED, Exit.INFEASIBLE, Exit.WRONG_INPUT]
 
 def _run_one(options: argparse.Namespace, path: Path) -> Exit:
     """Run one of the specs of a command line."""
-    own = {**vars(options), "spec": path, "text": None}
-    if path == Path("-"):
-        # As if it were a file in the current folder: what it uses is looked for from there.
-        own |= {"spec": Path("stdin.spec"), "text": sys.stdin.read()}
+    own = {**vars(options), "spec": path}
     return told(argparse.Namespace(**own), asked(options, "run"), _run)
 
 
@@ -106,7 +103,7 @@ def _run(options: argparse.Namespace, stream: TextIO) -> Exit:
             write_files(Report({}), folder, others, session.workspace.files)
         code = _check(report, folder, options.format, quiet=options.quiet)
     else:
-        if options.text is not None and options.out is None:
+        if options.spec == STANDARD_INPUT and options.out is None:
             report = Report({})
         written = write_files(report, folder, others, session.workspace.files)
         if not options.quiet:

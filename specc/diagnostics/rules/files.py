@@ -168,8 +168,8 @@ RULES = (
         "a file of a git revision cannot be had",
         "`specc diff main:plan.spec plan.spec` compares a file with what it was in a revision, "
         "together with all other files of that revision. git knows no such revision, there is no "
-        "such file in it, it has errors there, or the current folder is in no repository. The file is named from the "
-        "root of the repository, or from the current folder.",
+        "such file in it, it has errors there, or the current folder is in no repository. The file "
+        "is named from the root of the repository, or from the current folder.",
         session="specc diff no-such-branch:plan.spec plan.spec",
     ),
 )

@@ -6,6 +6,7 @@ from specc.ir import Queue, Workload
 from specc.report import format as show
 from specc.report.columns import statistic
 from specc.report.document import Column, ReportBlock, Row, Table
+from specc.report.headline import capacity_text
 from specc.report.study import ReportedStudy
 from specc.results import ClassMetrics, Configuration, KeptLimit, Simulated
 
@@ -68,8 +69,8 @@ def breaks_first(study: ReportedStudy, best: Configuration) -> list[str]:
         return []
     capacity = study.simulations[0].capacity if study.simulations else None
     if capacity is not None and capacity.rate is not None and capacity.limiting_share is not None:
-        rate, share = show.quantity(capacity.rate), show.attainment(capacity.limiting_share)
-        what = f"Above {rate} req/s the first to break is {capacity.limiting}"
+        rate, share = capacity_text(capacity), show.attainment(capacity.limiting_share)
+        what = f"Above {rate} the first to break is {capacity.limiting}"
         return [f"{what}: at 10 % more {share} of its requests keep it."]
     of_classes = sorted((kept for kept in best.slo if kept.of and kept.value), key=_margin)
     if not of_classes:

@@ -1,11 +1,12 @@
 """The configurations of a study whose candidates do not stand alone: fleets, pairs of phases."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from specc.report import format as show
 from specc.report.columns import MONEY, columns, metrics, number, of_configuration, table, text
 from specc.report.document import ReportBlock
 from specc.report.format import limit_name
+from specc.report.headline import under_given_load
 from specc.report.study import ReportedStudy
 from specc.report.words import limited_by, misses_text
 from specc.results import Configuration
@@ -24,7 +25,7 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
         number("Devices", "", lambda c: show.integer(c.devices)),
         *metrics(of_configuration, found),
         *columns(of_configuration, MONEY, found),
-        text("Limited by", _limited_by),
+        text(_limit_title(found), _limited_by),
     ]
     yield table(
         study.id("configurations"),
@@ -36,6 +37,11 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
         most=MOST_CONFIGURATIONS,
         depth=study.summary,
     )
+
+
+def _limit_title(found: Sequence[Configuration]) -> str:
+    """Title what limits: of figures under a given load, what would at full load."""
+    return "At full load limited by" if any(map(under_given_load, found)) else "Limited by"
 
 
 def _limited_by(found: Configuration) -> str:

@@ -7,6 +7,7 @@ from specc.ir import Deployment, Fleet, Phase, Software
 from specc.ir.load import LoadKind
 from specc.report import format as show
 from specc.report.document import Remarks, ReportBlock
+from specc.report.headline import under_given_load
 from specc.report.sections import simulation
 from specc.report.study import ReportedStudy
 from specc.results import Configuration, Instance, StudyResult
@@ -81,7 +82,7 @@ def _counted_over_all(software: Software, group: Instance) -> list[str]:
 def _beside(best: Configuration) -> list[str]:
     """Set the closed form beside what was simulated, where both are about the same load."""
     planned, load = best.closed_form, best.load
-    if not best.simulated or planned is None or load is None or _is_given(best):
+    if not best.simulated or planned is None or load is None or under_given_load(best):
         return []
     pairs: list[tuple[str, float, float, Callable[[float], str]]]
     pairs = [("throughput", planned.throughput, best.throughput, _tokens_a_second)]
@@ -284,7 +285,3 @@ def _overflow(best: Configuration) -> list[str]:
         f"If all requests reach the end of their output at the same time, they need "
         f"{show.size(-short)} more memory than a device has; an engine would preempt some."
     ]
-
-
-def _is_given(best: Configuration) -> bool:
-    return best.load is not None and best.load.kind == LoadKind.GIVEN.value

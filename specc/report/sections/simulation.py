@@ -18,6 +18,8 @@ from specc.report.document import (
     ReportBlock,
     Text,
 )
+from specc.report.figures import rates
+from specc.report.headline import capacity_digits, capacity_text
 from specc.report.study import ReportedStudy
 from specc.report.words import NOTHING_FITS, capital
 from specc.results import CHECKED_SEEDS, Attainment, CapacityFound, Configuration, Simulated
@@ -241,8 +243,7 @@ def _capacity_sentence(found: CapacityFound, devices: int, what: str, sure: str)
             f" ({show.quantity(found.low)} to {show.quantity(found.high)} over {found.seeds} seeds)"
         )
     text = (
-        f"{target} of the requests meet all objectives up to "
-        f"{show.quantity(found.rate)} req/s{interval}{sure}"
+        f"{target} of the requests meet all objectives up to {capacity_text(found)}{interval}{sure}"
     )
     if found.wanted is not None:
         wanted = f"{show.quantity(found.wanted)} req/s"
@@ -377,10 +378,8 @@ def _capacity_remarks(study: Study, best: Simulated, found: CapacityFound) -> It
         yield f"What breaks first above it: {found.limiting}."
     if found.slow is not None and found.fast is not None:
         without = " without that confidence" if study.workload.slo.confidence else ""
-        yield (
-            f"80 % interval of the capacity{without}, from errors of the cost model: "
-            f"{show.quantity(found.slow)} to {show.quantity(found.fast)} req/s."
-        )
+        ends = rates((found.slow, found.fast), "req/s", capacity_digits(found))
+        yield f"80 % interval of the capacity{without}, from errors of the cost model: {ends}."
     steep = found.steepness
     if steep is not None and steep > _STEEP:
         yield (
