@@ -20,6 +20,7 @@ from specc.report.packages import packages
 from specc.report.study import ReportedStudy
 from specc.report.words import capital
 from specc.results import CapacityFound, Configuration, KeptLimit
+from specc.units import counted
 
 
 def figures(study: ReportedStudy, best: Configuration) -> tuple[Figure, ...]:
@@ -81,7 +82,7 @@ def _objective(study: ReportedStudy, best: Configuration) -> Figure:
     found = simulated(study, best)
     capacity = found.capacity if found is not None else None
     if under_given_load(best) and capacity is not None and capacity.rate is not None:
-        return _capacity(capacity, study.study.workload.slo.confidence)
+        return _capacity(capacity, best, study.study.workload.slo.confidence)
     match study.study.objective:
         case Objective.FEWEST_DEVICES:
             return _size(study, best)
@@ -93,17 +94,18 @@ def _objective(study: ReportedStudy, best: Configuration) -> Figure:
             return _throughput(best, 1.0, _served(best), "tok/s")
 
 
-def _capacity(capacity: CapacityFound, confidence: float | None) -> Figure:
+def _capacity(capacity: CapacityFound, best: Configuration, confidence: float | None) -> Figure:
     assert capacity.rate is not None
     ends = known((capacity.slow, capacity.fast))
     digits = capacity_digits(capacity)
+    own = f"of {counted(best.instance_count, 'instance')}, " if best.instance_count > 1 else ""
     sure = f", with {show.percent(confidence)} confidence" if confidence else ""
     return Figure(
         title="Capacity",
         value=show.significant(capacity.rate, digits),
         unit="req/s",
         interval="" if ends is None or confidence else rates(ends, "req/s"),
-        note=f"at which {show.percent(capacity.target)} of the requests keep all limits{sure}",
+        note=f"{own}at which {show.percent(capacity.target)} of the requests keep all limits{sure}",
     )
 
 

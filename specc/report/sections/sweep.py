@@ -19,11 +19,12 @@ from specc.report.document import (
     Table,
 )
 from specc.report.findings import basis, costs, objective_name
-from specc.report.headline import layout, margin, throughput_digits, title_of
-from specc.report.odds import in_words, odds
+from specc.report.headline import layout, margin, throughput_digits, title_of, what
+from specc.report.odds import in_words, likely, odds
 from specc.report.study import ReportedStudy
 from specc.report.words import NOTHING_FITS, capital, sized
 from specc.results import Configuration, StudyResult, objective_of
+from specc.units import counted
 
 _MOST_NAMED = 3  # variants of a winner that a sentence names
 
@@ -88,12 +89,28 @@ def _headline(study: ReportedStudy, known: Known, without: Sequence[StudyResult]
     winners = _grouped(study, known)
     first, own = max(winners.items(), key=lambda pair: len(pair[1]))
     total = len(study.variants)
-    devices = {best.devices for _, best in known}
+    many = f"all {total}" if len(own) == total else f"{len(own)} of {total}"
+    return f"Deploy {_what(study, first, own)}: the best in {many} variants.{_odds(known)}"
+
+
+def _what(study: ReportedStudy, name: str, won: Sequence[StudyResult]) -> str:
+    """Say what wins in some variants: whole where it is the same in all, else by its layout."""
+    best = [(ReportedStudy(result, study.variants, study.whole), result.best) for result in won]
+    texts = {f"{found.model} as {what(of, found)}" for of, found in best if found is not None}
+    if len(texts) == 1:
+        return texts.pop()
+    found = [each for _, each in best if each is not None]
+    devices = {each.devices for each in found}
     low, high = min(devices), max(devices)
     size = f"{low} devices" if low == high else f"{low} to {high} devices"
-    if len(own) == total:
-        return f"{first} is the best in all {total} variants, on {size}."
-    return f"{first} is the best in {len(own)} of {total} variants, on {size}."
+    models = " or ".join(dict.fromkeys(each.model for each in found))
+    return f"{models} with {name} on {size}"
+
+
+def _odds(known: Known) -> str:
+    """Say how likely the limits are to hold in the variant where that is least sure."""
+    sure = [k.probability for _, best in known for k in best.slo if k.probability is not None]
+    return f" Where it is least sure the limits are {likely(min(sure))}." if sure else ""
 
 
 def _grouped(study: ReportedStudy, known: Known) -> dict[str, list[StudyResult]]:
@@ -147,10 +164,28 @@ def _of_variants(study: ReportedStudy, known: Known) -> Iterator[Finding]:
     first = ReportedStudy(own, study.variants, study.whole)
     best = own.best
     assert best is not None
+    near = _breaks(known)
+    if near:
+        yield Finding("Breaks first", near)
     sizes = {found.devices for _, found in known}
     if len(sizes) == 1:
         yield Finding("Cost", " ".join(costs(first, best)))
     yield Finding("Rests on", " ".join(basis(first, best)))
+
+
+def _breaks(known: Known) -> str:
+    """Say which limit is the nearest, and in how many variants."""
+    nearest = [
+        title_of(min(seen, key=margin).fact)
+        for _, best in known
+        if (seen := [kept for kept in best.slo if kept.value is not None])
+    ]
+    if not nearest:
+        return ""
+    counts = {title: nearest.count(title) for title in dict.fromkeys(nearest)}
+    if len(counts) == 1:
+        return f"{capital(nearest[0])} in every variant."
+    return capital("; ".join(f"{t} in {counted(n, 'variant')}" for t, n in counts.items())) + "."
 
 
 def _whole(study: ReportedStudy) -> str:
