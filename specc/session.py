@@ -6,7 +6,8 @@
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from specc.plan import Plan, PlannedStudy
     from specc.results import Configuration, Instance, Results, StudyResult
     from specc.run.events import Events
+    from specc.run.runner import Runner
 
 
 MOST_COMBINATIONS = 5_000_000  # of sizes: a minute or two, and a gigabyte
@@ -45,6 +47,7 @@ class Session:
         allow_paths: folders outside of the spec's git repository that it may read from.
         workspace: what reads it and the files it uses.
         events: told of progress while results are found; None tells nobody.
+        runner: what a run works with; by default it has a process for each core where that pays.
         unlimited: whether a run may take longer than ten minutes, and more than 4 GiB.
 
     `text` is what the spec says where its path is that of no file, such as standard input.
@@ -67,6 +70,7 @@ class Session:
         self.workspace = Workspace.of_spec(self.path, self.allow_paths, unsaved)
         self.events = events
         self.unlimited = unlimited
+        self.runner: Runner | None = None
         self._plan: Plan | None = None
 
     @cached_property
@@ -150,7 +154,8 @@ class Session:
 
         self._check_work()
         try:
-            studies = run(self.plan, self.events)
+            with self._running() as runner:
+                studies = run(self.plan, runner)
         except RunError as error:
             raise SpecError([error.diagnostic]) from None
         simulated = any(study.simulations for study in studies)
@@ -163,6 +168,19 @@ class Session:
             units=UNITS,
         )
         return Results(header, studies)
+
+    @contextmanager
+    def _running(self) -> "Iterator[Runner]":
+        """Yield what a run works with: the runner of this session, or one of processes here."""
+        if self.runner is not None:
+            yield self.runner
+            return
+        from specc.run.runner import local_runner
+
+        with local_runner() as runner:
+            if self.events is not None:
+                runner.events = self.events
+            yield runner
 
     def _check_combinations(self, count: int) -> None:
         """Refuse to look at very many combinations of sizes."""

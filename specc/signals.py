@@ -10,6 +10,7 @@ keeps its own.
 import os
 import select
 import signal
+import threading
 from collections.abc import Callable
 from types import FrameType, TracebackType
 
@@ -33,6 +34,7 @@ class _State:
 
     undo: dict[object, Callable[[], None]] = {}  # noqa: RUF012 - one of a process
     held = 0
+    counting = threading.Lock()  # of `held`: workers are started in a thread of their own
     waiting: int | None = None
     raises = False
 
@@ -58,7 +60,8 @@ class held:  # noqa: N801 - used as a function
     """Within it no signal ends the run; one that comes waits. Children begin with them blocked."""
 
     def __enter__(self) -> None:
-        _State.held += 1
+        with _State.counting:
+            _State.held += 1
         if hasattr(signal, "pthread_sigmask"):
             self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
 
@@ -67,10 +70,14 @@ class held:  # noqa: N801 - used as a function
     ) -> None:
         if hasattr(signal, "pthread_sigmask"):
             signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
-        _State.held -= 1
+        with _State.counting:
+            _State.held -= 1
         if _State.waiting is not None and not _State.held:
             number, _State.waiting = _State.waiting, None
-            _handle(number, None)
+            if threading.current_thread() is threading.main_thread():
+                _handle(number, None)
+            else:  # it is the main thread's to end
+                os.kill(os.getpid(), number)
 
 
 class raised:  # noqa: N801 - used as a function

@@ -6,6 +6,7 @@ from specc.ir import Objective
 from specc.report import format as show
 from specc.report.document import Figure, Odds
 from specc.report.headline import (
+    asked_capacity,
     capacity_digits,
     interval,
     known,
@@ -25,18 +26,40 @@ from specc.units import counted
 
 def figures(study: ReportedStudy, best: Configuration) -> tuple[Figure, ...]:
     """Return the figures of a recommended configuration."""
-    shown = [_objective(study, best)]
+    asked = asked_capacity(study, best)
+    shown = [_objective(study, best) if asked is None else _carried(asked)]
+    limits = best.slo if asked is None else _at_wanted(asked)
     used = []
     for metric in ("ttft", "tpot"):
-        kept = nearest(best, metric)
+        kept = nearest(limits, metric)
         if kept is not None:
             used.append(kept)
             shown.append(of_limit(kept))
         else:
             shown += _mean(study, best, metric)
-    others = [kept for kept in best.slo if not any(kept is one for one in used)]
+    others = [kept for kept in limits if not any(kept is one for one in used)]
     shown.append(_closest(study, best, others))
     return tuple(shown)
+
+
+def _at_wanted(asked: CapacityFound) -> tuple[KeptLimit, ...]:
+    """Return the limits as the instances that are asked about keep them, at the rate asked for."""
+    return tuple(KeptLimit(a.fact, a.limit, a.seen, a.met) for a in asked.at_wanted)
+
+
+def _carried(asked: CapacityFound) -> Figure:
+    """Return the figure of a rate that was asked for, and of the instances that carry it."""
+    assert asked.wanted is not None
+    sure = asked.probability_at_wanted
+    share = show.attainment(asked.attainment_at_wanted or 0.0)
+    return Figure(
+        title=f"Carried by {counted(asked.instances or 0, 'instance')}",
+        value=show.quantity(asked.wanted),
+        unit="req/s",
+        probability="" if sure is None else in_words(sure),
+        odds=odds(sure),
+        note=f"with {share} of the requests within every limit, of {show.percent(asked.target)}",
+    )
 
 
 def of_limit(kept: KeptLimit) -> Figure:

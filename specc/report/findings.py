@@ -11,6 +11,7 @@ from specc.report.charts.bars import BOUNDS
 from specc.report.document import Finding
 from specc.report.figures import rates
 from specc.report.headline import (
+    asked_capacity,
     asked_fleet,
     capacity_text,
     layout,
@@ -28,6 +29,7 @@ from specc.report.sections import classes
 from specc.report.study import ReportedStudy
 from specc.report.words import FACTORS, KNOWN_LIMITS, capital, limited_by
 from specc.results import (
+    CapacityFound,
     Configuration,
     Factor,
     Instance,
@@ -47,6 +49,7 @@ def findings(study: ReportedStudy, best: Configuration) -> tuple[Finding, ...]:
         Finding(title, text)
         for title, text in (
             ("How sure", " ".join(_sureness(study, best))),
+            ("Load as given", _as_given(study, best)),
             ("Breaks first", " ".join(_breaks(study, best))),
             ("Requests", " ".join(_beyond(best))),
             ("Cost", " ".join(costs(study, best))),
@@ -58,7 +61,22 @@ def findings(study: ReportedStudy, best: Configuration) -> tuple[Finding, ...]:
     )
 
 
+def _as_given(study: ReportedStudy, best: Configuration) -> str:
+    """Say what was simulated where the figures are of the rate that a study asks about."""
+    if asked_capacity(study, best) is None or best.load is None or not best.load.rate:
+        return ""
+    limits = " and ".join(of_limit(kept) for kept in best.slo if kept.value is not None)
+    own = counted(best.instance_count, "instance")
+    known = [k.probability for k in best.slo if k.probability is not None]
+    odds = f", {likely(min(known))}" if known else ""
+    return f"{own} at {show.quantity(best.load.rate)} req/s with {limits}{odds}."
+
+
 def _sureness(study: ReportedStudy, best: Configuration) -> Iterator[str]:
+    asked = asked_capacity(study, best)
+    if asked is not None:
+        yield from _sure_at_wanted(study, asked)
+        return
     known = sorted((k for k in best.slo if k.probability is not None), key=margin)
     if known:
         first = known[0]
@@ -66,8 +84,8 @@ def _sureness(study: ReportedStudy, best: Configuration) -> Iterator[str]:
         kernels = ""
         if first.of_kernels is not None and first.of_kernels - first.probability > WORTH_A_WORD:
             kernels = (
-                f" ({show.probability(first.of_kernels)} if the software adds what it did in the "
-                "median, and kernels alone err)"
+                f" ({show.probability(first.of_kernels)} if the serving software adds what it "
+                "usually does)"
             )
         yield f"{capital(title_of(first.fact))} is {likely(first.probability)}{kernels}."
         others = [k for k in known[1:] if k.probability is not None]
@@ -77,7 +95,7 @@ def _sureness(study: ReportedStudy, best: Configuration) -> Iterator[str]:
             )
             yield f"{capital(said)}."
         if first.probability < SURE and study.study.workload.slo.confidence is None:
-            yield "To plan for more: slo { confidence = 90% }."
+            yield "To plan for 90 %: slo { confidence = 90% }."
         short = [k for k in known if not k.met and k.value is not None and k.value <= k.limit]
         if short:
             names = " and ".join(title_of(kept.fact) for kept in short)
@@ -90,6 +108,18 @@ def _sureness(study: ReportedStudy, best: Configuration) -> Iterator[str]:
         ends = (bands.throughput_p10, bands.throughput_p90)
         shown = rates(ends, "tok/s", throughput_digits(best))  # as the figure has it
         yield f"In 8 of 10 cases throughput is {shown}."
+
+
+def _sure_at_wanted(study: ReportedStudy, asked: CapacityFound) -> Iterator[str]:
+    """Say how surely instances carry the rate that a study asks about."""
+    sure = asked.probability_at_wanted
+    instances, wanted = counted(asked.instances or 0, "instance"), show.quantity(asked.wanted or 0)
+    if sure is None:
+        yield f"Not known for {instances} at {wanted} req/s."
+        return
+    yield f"That {instances} carry {wanted} req/s is {likely(sure)}."
+    if sure < SURE and study.study.workload.slo.confidence is None:
+        yield "They are the fewest. To plan for 90 %: slo { confidence = 90% }."
 
 
 def _by_bands(study: ReportedStudy, best: Configuration) -> Iterator[str]:
@@ -111,8 +141,9 @@ def _breaks(study: ReportedStudy, best: Configuration) -> Iterator[str]:
     if of_classes:
         yield from of_classes
     elif capacity is not None and capacity.rate is not None and capacity.limiting:
+        of = f" of {counted(best.instance_count, 'instance')}" if best.instance_count > 1 else ""
         yield (
-            f"{_limit_text(capacity.limiting)}, above {capacity_text(capacity)}"
+            f"{_limit_text(capacity.limiting)}, above {capacity_text(capacity)}{of}"
             f"{_beside_load(best, capacity.rate)}."
         )
     elif best.slo and any(k.value is not None for k in best.slo):
@@ -164,7 +195,7 @@ def _beside_load(best: Configuration, rate: float) -> str:
     offered = best.load.rate if best.load is not None else None
     if offered is None:
         return ""
-    more = rate / offered - 1
+    more = float(show.significant(rate).replace(",", "")) / offered - 1  # of what is shown
     side = "more" if more >= 0 else "less"
     return f", {show.percent(abs(more))} {side} than the load of {show.quantity(offered)} req/s"
 
@@ -196,7 +227,7 @@ def costs(study: ReportedStudy, best: Configuration) -> Iterator[str]:
         if money
         else (
             f"In money not known: the spec gives no price of {' and '.join(unknown)} "
-            "(device mine extends … { price = 14 CNY/h })."
+            "('price' in the block of a device)."
         )
     )
     if best.energy_per_thousand_tokens is not None:
@@ -259,12 +290,28 @@ def _others(study: ReportedStudy, best: Configuration) -> Iterator[str]:
             " Of those that keep the limits under this load the one with fewest is recommended."
         )
     yield f"{_named(study, second)}: {_compared(study.study, best, second)}.{hedge}{fewest}"
+    yield from _of_other_deployments(study, best, second, others)
     cheapest = _cheapest(study.study, best, others)
     if cheapest is not None and cheapest is not second:
         yield (
             f"Cheaper and within the prediction error: {_named(study, cheapest)}, "
             f"{_compared(study.study, best, cheapest)}."
         )
+
+
+def _of_other_deployments(
+    study: ReportedStudy, best: Configuration, second: Configuration, others: list[Configuration]
+) -> Iterator[str]:
+    """Name the best of each other deployment: a study asks which of them to take."""
+    named = {best.deployment, second.deployment}
+    firsts = [c for n, c in enumerate(others) if c.deployment not in
+              named | {o.deployment for o in others[:n]}]  # fmt: skip
+    for found in firsts[:_SHOWN]:
+        yield f"{_named(study, found)}: {_compared(study.study, best, found)}."
+    known_ = {c.deployment for c in others} | named
+    without = [d.name for d in study.study.deployments if d.name not in known_]
+    if without:
+        yield f"{' and '.join(without)}: nothing that keeps the limits."
 
 
 def _named(study: ReportedStudy, found: Configuration) -> str:
@@ -391,7 +438,9 @@ def _changes(study: ReportedStudy, best: Configuration) -> Iterator[str]:
     if turns:
         yield f"{capital(_turned(*turns[0]))}."
     elif len([c for c in study.result.configurations if c.feasible]) > 1:
-        yield "From 20 % less to 25 % more of any input no other layout gets ahead."
+        yield (
+            "By closed form no other layout gets ahead from 20 % less to 25 % more of any input."
+        )
 
 
 def _helps(study: Study, best: Configuration, found: Sensitivity, factor: Factor) -> str:
@@ -475,4 +524,4 @@ def _software(deployment: Deployment) -> str:
         engine.software.value if engine.software else "", engine.execution.value
     )
     met = show.percent(rule.fit.median_error)
-    return f"Software: {name}; served runs that the fit did not see are met within {met} (median)."
+    return f"Software: {name}; half of served runs that the fit did not see are off by over {met}."

@@ -1,6 +1,6 @@
 """The recommendation in one sentence: what to deploy, what it carries, how far from its limits."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from attrs import evolve
 
@@ -25,12 +25,12 @@ def sentence(study: ReportedStudy, best: Configuration) -> str:
     return f"{deploy}{_odds(best)}"
 
 
-def _odds(best: Configuration, whose: str = "The limits") -> str:
+def _odds(best: Configuration) -> str:
     """Say how likely it is that all limits hold: all steps err together, so the least sure says."""
     known_ = [k.probability for k in best.slo if k.probability is not None]
     if not known_:
         return ""
-    return f" {whose} are {likely(min(known_))}."
+    return f" The limits are {likely(min(known_))}."
 
 
 def _wanted(study: ReportedStudy, best: Configuration) -> str:
@@ -47,13 +47,10 @@ def _wanted(study: ReportedStudy, best: Configuration) -> str:
     seen = ", which was not checked by simulation"
     if share is not None:
         seen = f" with {show.attainment(share)} of the requests within every limit"
-    own = counted(best.instance_count, "instance")
     verb = "carries" if fleet.instance_count == 1 else "carry"
-    return (
-        f"Deploy {best.model} as {what(study, fleet)}; {_it(fleet)} {verb} {wanted}{seen}. "
-        f"As simulated, {own} {_carries(best)}{_latencies(study, best)}."
-        f"{_odds(best, 'Their limits')}"
-    )
+    sure = capacity.probability_at_wanted
+    odds = "" if sure is None else f" That is {likely(sure)}."
+    return f"Deploy {best.model} as {what(study, fleet)}; {_it(fleet)} {verb} {wanted}{seen}.{odds}"
 
 
 def asked_fleet(study: ReportedStudy, best: Configuration) -> Configuration | None:
@@ -65,6 +62,13 @@ def asked_fleet(study: ReportedStudy, best: Configuration) -> Configuration | No
     of = study.study.simulate.instances if study.study.simulate is not None else 1
     groups = tuple(evolve(g, count=g.count * capacity.instances // of) for g in best.instances)
     return evolve(best, instances=groups, devices=sum(g.all_devices for g in groups))
+
+
+def asked_capacity(study: ReportedStudy, best: Configuration) -> CapacityFound | None:
+    """Return the capacity where a rate is asked about, and what requests see at it is known."""
+    found = simulated(study, best)
+    capacity = found.capacity if found is not None else None
+    return capacity if capacity is not None and capacity.at_wanted else None
 
 
 def what(study: ReportedStudy, found: Configuration) -> str:
@@ -106,10 +110,15 @@ def _carries(best: Configuration) -> str:
     if load.rate is not None and load.kind == LoadKind.GIVEN.value:
         return f"at {show.quantity(load.rate)} req/s"
     if load.rate is not None:
-        verb = "carry" if they == "they" else "carries"
         spare = sum(group.spare for group in best.instances)
-        to_spare = f", {spare} of them to spare" if spare else ""
-        return f"{they} {verb} {show.quantity(load.rate)} req/s{to_spare},"
+        if spare:
+            working = best.instance_count - spare
+            verb = "carries" if working == 1 else "carry"
+            are = "is" if spare == 1 else "are"
+            rate = show.quantity(load.rate)
+            return f"{working} of them {verb} {rate} req/s, {spare} {are} spare,"
+        verb = "carry" if they == "they" else "carries"
+        return f"{they} {verb} {show.quantity(load.rate)} req/s"
     return f"{they} {_verb(best)} {served}"
 
 
@@ -152,11 +161,11 @@ def _latencies(study: ReportedStudy, best: Configuration) -> str:
 
 def _kept(best: Configuration) -> Iterator[str]:
     for metric in ("ttft", "tpot"):
-        kept = nearest(best, metric)
+        kept = nearest(best.slo, metric)
         if kept is not None and kept.value is not None:
             yield of_limit(kept)
     others = [k for k in best.slo if metric_of(k) not in ("ttft", "tpot") and k.value is not None]
-    if others and not any(nearest(best, metric) for metric in ("ttft", "tpot")):
+    if others and not any(nearest(best.slo, metric) for metric in ("ttft", "tpot")):
         yield of_limit(min(others, key=margin))
 
 
@@ -202,9 +211,9 @@ def metric_of(kept: KeptLimit) -> str:
     return kept.fact.split(".")[-2]
 
 
-def nearest(best: Configuration, metric: str) -> KeptLimit | None:
+def nearest(limits: Sequence[KeptLimit], metric: str) -> KeptLimit | None:
     """Return the limit on a metric that holds least surely, or that is nearest."""
-    own = [kept for kept in best.slo if metric_of(kept) == metric]
+    own = [kept for kept in limits if metric_of(kept) == metric]
     return min(own, key=margin, default=None)
 
 

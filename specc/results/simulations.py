@@ -207,6 +207,8 @@ class CapacityFound(Record):
             `limiting_share` of those that it is for keep there.
         short: whether the simulation is too short to tell of higher rates.
         wanted: a rate that was asked for, and `instances` that carry it, checked by simulation.
+        at_wanted: how the objectives fare with these at that rate.
+        probability_at_wanted: that they carry it, by the error of the cost model.
     """
 
     target: float
@@ -224,6 +226,8 @@ class CapacityFound(Record):
     wanted: float | None = None
     instances: int | None = None
     attainment_at_wanted: float | None = None
+    at_wanted: tuple[Attainment, ...] = ()
+    probability_at_wanted: float | None = None
 
     @property
     def steepness(self) -> float | None:

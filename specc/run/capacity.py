@@ -3,10 +3,15 @@
 import math
 from functools import cache
 
+from attrs import evolve
+
 from specc.cost.times import P10, P90
 from specc.ir import Capacity, Process
 from specc.results import CapacityFound, Metrics
-from specc.run.loads import MOST_INSTANCES, Seen
+from specc.run.confidence import probability
+from specc.run.loads import MOST_INSTANCES, Seen, metrics_at
+from specc.run.probes import simulation
+from specc.run.runner import Runner
 from specc.run.subjects import Conditions, Simulator
 from specc.simulation.capacity import (
     CURVE,
@@ -20,6 +25,7 @@ from specc.simulation.capacity import (
 )
 from specc.simulation.requests import TooLongError
 
+FURTHER = 5  # simulations of a search whose way is known, about
 ABOVE = 1.1  # times the capacity: where to look for what breaks first
 
 
@@ -59,58 +65,60 @@ def first_scale(simulator: Simulator, wanted: Capacity, seen: Seen, near: float 
     return highest_scale(probe, wanted.attainment, seed, start, step) or 0.0
 
 
-def found_capacity(simulator: Simulator, wanted: Capacity, seen: Seen, own: float) -> CapacityFound:
-    """Search the capacity with each seed, then with a cost model that errs.
+def found_capacity(
+    simulator: Simulator, wanted: Capacity, seen: Seen, own: float, runner: Runner
+) -> CapacityFound:
+    """Search the capacity with each seed, and with a cost model that errs; see what is around it.
 
     Args:
         simulator: of the configuration, or of the server.
         wanted: what is searched.
         seen: what the simulation at the rate of the spec says, with the first seed.
         own: the capacity with the first seed, as a factor on the rate.
+        runner: of the searches and simulations, each of which is a job.
     """
     subject, target = simulator.subject, wanted.attainment
     base = simulator.source.rate
     assert base is not None
-    first = subject.simulate.seed
+    first, doubt, counts = subject.simulate.seed, simulator.doubt, seen.at.counts
     random = subject.simulate.arrival.process is not Process.TRACE
     count = wanted.seeds if random else 1
     if not own:
         return CapacityFound(target, None, seeds=count)
-    nominal, found = _probe(simulator, target, seen, simulator.doubt), [own]
-    for seed in range(first + 1, first + count):
-        scale = highest_scale(nominal, target, seed, found[-1], NEAR)
-        if scale is None:
-            return CapacityFound(target, None, seeds=count)
-        found.append(scale)
-    mean = math.fsum(found) / len(found)
-    slow = fast = None
-    if subject.configuration is not None:
-        fast, slow = (
-            highest_scale(
-                _probe(simulator, target, seen, d), target, first, own / simulator.slowness(d), NEAR
-            )
-            for d in (P10, P90)
-        )
-
-    @cache
-    def whole(scale: float) -> Metrics:
-        if scale == 1.0:
-            return seen.judged
-        at = Conditions(scale, first, simulator.doubt, counts=seen.at.counts)
-        return simulator.metrics(at)
-
-    curve = [seen_at(share * own * base, whole(share * own)) for share in CURVE]
-    above = whole(ABOVE * own)
+    seeds = [Conditions(own, n, doubt, counts, target=target)
+             for n in range(first + 1, first + count)]  # fmt: skip
+    bands = [Conditions(own / simulator.slowness(d), first, d, counts, target=target)
+             for d in (P10, P90) if subject.configuration is not None]  # fmt: skip
+    rates = [share * own for share in (*CURVE, ABOVE)]
+    around = [Conditions(rate, first, doubt, counts) for rate in rates if rate != 1.0]
+    jobs = [simulation(simulator, float, FURTHER, searched, at) for at in (*seeds, *bands)]
+    jobs += [simulation(simulator, Metrics, 1, metrics_at, at) for at in around]
+    done = runner.all(jobs)
+    of_seeds = [own, *done[: len(seeds)]]
+    fast, slow = done[len(seeds) :][:2] if bands else (None, None)
+    if None in of_seeds:
+        return CapacityFound(target, None, seeds=count)
+    mean = math.fsum(of_seeds) / len(of_seeds)
+    whole = {1.0: seen.judged} | dict(
+        zip((at.scale for at in around), done[len(jobs) - len(around) :], strict=True)
+    )
+    curve = [seen_at(rate * base, whole[rate]) for rate in rates[:-1]]
+    above = whole[rates[-1]]
     limiting = min(above.objectives, key=lambda objective: objective.share)
-    instances = share = None
+    instances, at_wanted = None, None
     if wanted.rate is not None:
         each = mean * base / subject.simulate.instances
-        instances, share = _instances_for(simulator, wanted, each, base, seen.at.counts)
+        instances, at_wanted = _instances_for(simulator, wanted, each, base, counts)
+    sure = None
+    if at_wanted is not None and instances and fast and slow:
+        needed = (wanted.rate or 0.0) * subject.simulate.instances / instances / base
+        seen_of = ((P10, needed / fast), (0.0, needed / mean), (P90, needed / slow))
+        sure = probability(seen_of, 1.0)
     return CapacityFound(
         target=wanted.attainment,
         rate=mean * base,
-        low=min(found) * base,
-        high=max(found) * base,
+        low=min(of_seeds) * base,
+        high=max(of_seeds) * base,
         slow=None if slow is None else slow * base,
         fast=None if fast is None else fast * base,
         seeds=count,
@@ -121,8 +129,26 @@ def found_capacity(simulator: Simulator, wanted: Capacity, seen: Seen, own: floa
         short=is_short(above),
         wanted=wanted.rate,
         instances=instances,
-        attainment_at_wanted=share,
+        attainment_at_wanted=None if at_wanted is None else at_wanted.attainment,
+        probability_at_wanted=sure,
+        at_wanted=() if at_wanted is None else at_wanted.objectives,
     )
+
+
+def searched(simulator: Simulator, at: Conditions) -> float | None:
+    """Return the highest factor on the rate that is carried under some conditions: a job.
+
+    Args:
+        simulator: of what carries it.
+        at: the conditions, with the factor to begin at, and the target.
+    """
+
+    @cache
+    def run(scale: float, seed: int) -> Metrics:
+        return simulator.metrics(evolve(at, scale=scale, seed=seed))
+
+    assert at.seed is not None
+    return highest_scale(run, at.target, at.seed, at.scale, NEAR)
 
 
 def _instances_for(
@@ -131,8 +157,8 @@ def _instances_for(
     each: float,
     base: float,
     counts: tuple[int, ...] | None,
-) -> tuple[int | None, float | None]:
-    """Return the fewest instances that carry the wanted rate, and the attainment they reach at it.
+) -> tuple[int | None, Metrics | None]:
+    """Return the fewest instances that carry the wanted rate, and what requests see of them.
 
     The latter is None where the simulation cannot tell at this rate. Begins at what the capacity
     of one says; a router may need fewer of many, or more.
@@ -144,15 +170,13 @@ def _instances_for(
         own = counts or tuple(part.count for part in simulator.subject.parts) or (1,)
         return tuple(each * count for each in own)
 
-    def share_in(metrics: Metrics) -> float | None:
-        return metrics.attainment if carried(metrics, wanted.attainment) else None
-
     def metrics_of(count: int) -> Metrics:
         at = Conditions(scale, deviations=simulator.doubt, counts=copies(count))
         return simulator.metrics(at)
 
-    def share_of(count: int) -> float | None:
-        return share_in(metrics_of(count))
+    def carrying(count: int) -> Metrics | None:
+        metrics = metrics_of(count)
+        return metrics if carried(metrics, wanted.attainment) else None
 
     count = max(1, math.ceil(wanted.rate / each - 1e-9))
     if count > MOST_INSTANCES:
@@ -163,13 +187,12 @@ def _instances_for(
         return count, None
     if is_short(metrics):
         return count, None
-    share = share_in(metrics)
-    if share is not None:
-        while count > 1 and (fewer := share_of(count - 1)) is not None:
-            count, share = count - 1, fewer
-        return count, share
+    if carried(metrics, wanted.attainment):
+        while count > 1 and (fewer := carrying(count - 1)) is not None:
+            count, metrics = count - 1, fewer
+        return count, metrics
     for more in range(count + 1, count + 2 + count // 2):
-        share = share_of(more)
-        if share is not None:
-            return more, share
+        found = carrying(more)
+        if found is not None:
+            return more, found
     return None, None

@@ -174,6 +174,11 @@ def _of_pairs(planned: PlannedStudy) -> Iterator[WorkPart]:
         yield WorkPart(what, planned.study, count * _PAIR, count * _PAIR_BYTES)
 
 
+def simulation_seconds(study: Study) -> Seconds:
+    """Return the seconds that the simulations of a study take."""
+    return math.fsum(part.seconds for part in _of_simulations(study))
+
+
 def _of_simulations(study: Study) -> Iterator[WorkPart]:
     if not is_simulated(study):
         return

@@ -1,11 +1,13 @@
 """Finding the conditions under which a configuration keeps its limits: instances, or clients."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import ceil
 
 from attrs import evolve, frozen
 
 from specc.results import Metrics, meets
+from specc.run.probes import simulation
+from specc.run.runner import Runner
 from specc.run.subjects import Conditions, Simulator
 from specc.simulation.capacity import carried
 from specc.simulation.metrics import Outcome
@@ -62,13 +64,20 @@ def nominal(simulator: Simulator, found: Seen) -> Seen:
     return evolve(seen, holds=found.holds, doubted=found.metrics)
 
 
-def erring(simulator: Simulator, seen: Seen, deviations: float) -> Metrics:
+def erring(
+    simulator: Simulator, seen: Seen, deviations: Sequence[float], runner: Runner
+) -> tuple[Metrics, ...]:
     """Return what is seen if the cost model errs by so many deviations, at the same load."""
-    at = evolve(seen.at, deviations=deviations)
-    if not simulator.is_timeless(at):
-        return simulator.metrics(at)
-    slowed = seen.outcome.slowed(simulator.slowness(deviations))
-    return simulator.judged(slowed, at)
+    each = [evolve(seen.at, deviations=z) for z in deviations]
+    if not simulator.is_timeless(seen.at):
+        return tuple(runner.all([simulation(simulator, Metrics, 1, metrics_at, at) for at in each]))
+    slowed = [seen.outcome.slowed(simulator.slowness(z)) for z in deviations]
+    return tuple(simulator.judged(o, at) for o, at in zip(slowed, each, strict=True))
+
+
+def metrics_at(simulator: Simulator, at: Conditions) -> Metrics:
+    """Return what a simulation under some conditions says: a job."""
+    return simulator.metrics(at)
 
 
 def excess(metrics: Metrics) -> float:

@@ -21,14 +21,16 @@ from specc.results import (
     meets,
 )
 from specc.run.answers import answered, carried_rate
-from specc.run.capacity import carried_by, first_scale, found_capacity
+from specc.run.capacity import FURTHER, carried_by, first_scale, found_capacity
 from specc.run.confidence import QUANTILES
 from specc.run.configurations import rank_of
 from specc.run.coverage import Coverage
+from specc.run.estimate import simulation_seconds
 from specc.run.evaluate import Evaluated
 from specc.run.events import Events
 from specc.run.failure import RunError
 from specc.run.loads import Seen, erring, fewest_instances, most_clients, nominal, seen_under
+from specc.run.runner import Runner
 from specc.run.shortlist import FEWEST, load_at, load_of, shortlisted, usual_load
 from specc.run.subjects import (
     Conditions,
@@ -41,11 +43,13 @@ from specc.simulation.arrivals import RequestSource
 from specc.simulation.capacity import CURVE
 from specc.simulation.cluster import AT_ONCE
 from specc.simulation.requests import TooLongError
+from specc.units import Seconds
 
 ESTIMATED = ("ttft.p50", "ttft.p99", "tpot.p50", "tpot.p99", "latency.p99")
 PROBES = 11  # simulations of a bisection, about
-FURTHER = 5  # and of that with another seed
 LOOKS = 4  # simulations of a configuration of a shortlist, about
+# Simulations that take fewer seconds are neither given to workers nor stored one by one.
+WORTH_JOBS: Seconds = 4.0
 
 
 @frozen(eq=False)
@@ -99,7 +103,7 @@ def answers(
     study: Study,
     order: Sequence[Configuration],
     known: Mapping[str, Evaluated],
-    events: Events,
+    runner: Runner,
     coverage: Coverage,
 ) -> Answers:
     """Simulate the shortlist of a study, or its servers.
@@ -108,20 +112,22 @@ def answers(
         study: what is asked.
         order: its configurations, the best by closed form first.
         known: what was found for their tasks.
-        events: told of progress.
+        runner: of jobs.
         coverage: how much is simulated.
 
     Raises:
         SimulationInterruptedError: stopped by the keyboard.
         RunError: a simulation lasts longer than it can tell.
     """
+    if simulation_seconds(study) < WORTH_JOBS:
+        runner = Runner(runner.events)
     try:
         if study.servers:
-            looks = [_server(Simulator(s, events)) for s in server_subjects(study)]
+            looks = [_server(Simulator(s, runner.events), runner) for s in server_subjects(study)]
             looks.sort(key=lambda look: _order(look, 1.0))
-            found = [_told(look, events) for look in looks]
+            found = [_told(look, runner.events) for look in looks]
             return Answers(list(order), tuple(found))
-        return _answers(study, order, known, events, coverage)
+        return _answers(study, order, known, runner, coverage)
     except TooLongError:
         raise RunError(_too_long(study)) from None
 
@@ -130,9 +136,10 @@ def _answers(
     study: Study,
     order: Sequence[Configuration],
     known: Mapping[str, Evaluated],
-    events: Events,
+    runner: Runner,
     coverage: Coverage,
 ) -> Answers:
+    events = runner.events
     chosen = shortlisted(study, order)
     if coverage.alone:
         chosen = chosen[:1]
@@ -146,7 +153,7 @@ def _answers(
         looks.sort(key=lambda look: _place_of(look, study))
         if looks[0].is_whole or not coverage.whole:
             break
-        looks[0] = _completed(looks[0])  # which may need more instances, and so fall behind
+        looks[0] = _completed(looks[0], runner)  # which may need more instances, and so fall behind
     simulations = tuple(_told(look, events) for look in looks)
     others = [c for c in order if not any(c is one for one in chosen)]
     return Answers([look.configuration for look in looks] + others, simulations)
@@ -205,18 +212,18 @@ def _seen_as_given(simulator: Simulator, study: Study, deployment: Deployment) -
     return nominal(simulator, seen_under(simulator, at))
 
 
-def _completed(look: _Look) -> _Look:
+def _completed(look: _Look, runner: Runner) -> _Look:
     """Add what a recommendation gets: further seeds, the error of the cost model, the capacity."""
     simulator, wanted = look.simulator, look.simulator.subject.study.capacity
     seen, capacity = look.seen, look.capacity
     if look.kind is LoadKind.RATE:
         seen = _checked_with_seeds(simulator, seen)
     try:
-        further = tuple(erring(simulator, seen, z) for z in QUANTILES)
+        further = erring(simulator, seen, QUANTILES, runner)
         if look.kind is LoadKind.RATE:
             capacity = carried_by(simulator, seen)
         elif wanted is not None:
-            capacity = found_capacity(simulator, wanted, seen, look.scale)
+            capacity = found_capacity(simulator, wanted, seen, look.scale, runner)
     except SimulationInterruptedError:
         # What is known of other rates tells nothing: the simulation itself is what is worth.
         raise SimulationInterruptedError(simulator.subject.name, seen.metrics) from None
@@ -308,7 +315,7 @@ def _told(look: _Look, events: Events) -> Simulated:
     return found
 
 
-def _server(simulator: Simulator) -> _Look:
+def _server(simulator: Simulator, runner: Runner) -> _Look:
     """Simulate a measured server, whose costs have no error band."""
     subject, wanted = simulator.subject, simulator.subject.study.capacity
     seen = seen_under(simulator, Conditions())
@@ -316,7 +323,7 @@ def _server(simulator: Simulator) -> _Look:
         return _Look(simulator, LoadKind.GIVEN, seen)
     try:
         scale = first_scale(simulator, wanted, seen, None)
-        capacity = found_capacity(simulator, wanted, seen, scale)
+        capacity = found_capacity(simulator, wanted, seen, scale, runner)
     except SimulationInterruptedError:
         raise SimulationInterruptedError(subject.name, seen.metrics) from None
     return _Look(simulator, LoadKind.GIVEN, seen, capacity)

@@ -1,14 +1,14 @@
 """Running a plan: each task is evaluated on its own, then configurations are made of them."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from specc.ir import Study, Varied
 from specc.ir.load import fleet_of, is_simulated, planned_workload
-from specc.plan import Plan, PlannedStudy, PrunedCandidate
+from specc.plan import Plan, PlannedStudy, PrunedCandidate, Task
 from specc.results import (
     MOST_WHOLE,
     BinRow,
@@ -25,49 +25,145 @@ from specc.results import (
 from specc.results.curves import frontier
 from specc.run.configurations import configurations, detailed, ranked, unanswered
 from specc.run.coverage import Coverage
+from specc.run.estimate import estimate
 from specc.run.evaluate import Evaluated
-from specc.run.events import Events
-from specc.run.executors import evaluated
+from specc.run.executors import WORTH_PROCESSES, evaluated
 from specc.run.judge import judge
+from specc.run.keys import key_of
+from specc.run.runner import Job, Runner
 from specc.run.sensitivity import sensitivity
 
 _ALL = Coverage(alone=False, whole=True)
 _BEST = Coverage(alone=True, whole=True)
 _ONCE = Coverage(alone=True, whole=False)
 
-
-def run(plan: Plan, events: Events | None = None) -> tuple[StudyResult, ...]:
-    """Evaluate all tasks of a plan and judge its studies; `events` is told of progress."""
-    watcher = events or Events()
-    tasks = [task for study in plan.studies for task in study.tasks]
-    known = evaluated(tasks, watcher.advanced)
-    results: list[StudyResult] = []
-    for _, of_name in groupby(plan.studies, lambda planned: planned.study.name):
-        results += _run_variants(list(of_name), known, watcher)
-    return tuple(results)
+# Studies with so many tasks in all are evaluated together: those with the same cost of a step
+# share it, and what was found for tasks is kept until their studies are done.
+TASKS_TOGETHER = 2_000
+CHUNKS = 8  # of the studies of a worker
 
 
-def _run_variants(
-    planned: Sequence[PlannedStudy], known: Mapping[str, Evaluated], events: Events
-) -> list[StudyResult]:
-    """Run a study, or all variants of a swept one.
+def run(plan: Plan, runner: Runner | None = None) -> tuple[StudyResult, ...]:
+    """Evaluate all tasks of a plan and judge its studies.
 
-    Of many variants the recommendation of each is simulated once, and those that a report shows
-    whole get the rest.
+    Of many variants of a swept study the recommendation of each is simulated once, and those that
+    a report shows whole get the rest.
     """
-    if len(planned) == 1:
-        return [_run_study(planned[0], known, events, _ALL)]
-    few = len(planned) <= MOST_WHOLE
-    results = [_run_study(each, known, events, _BEST if few else _ONCE) for each in planned]
-    whole = () if few else shown_whole(results)
-    return [
-        _run_study(each, known, events, _ALL) if any(found is one for one in whole) else found
-        for each, found in zip(planned, results, strict=True)
-    ]
+    runner = runner or Runner()
+    variants = [list(of) for _, of in groupby(plan.studies, lambda planned: planned.study.name)]
+    parts = [Part(planned, _coverage(own)) for own in variants for planned in own]
+    found = _found(parts, runner)
+    again: list[int] = []
+    first = 0
+    for own in variants:
+        if len(own) > MOST_WHOLE:
+            results = found[first : first + len(own)]
+            whole = shown_whole(results)
+            again += [first + n for n, r in enumerate(results) if any(r is one for one in whole)]
+        first += len(own)
+    wholes = _found([Part(parts[place].planned, _ALL) for place in again], runner)
+    for place, result in zip(again, wholes, strict=True):
+        found[place] = result
+    return tuple(found)
+
+
+def _coverage(variants: Sequence[PlannedStudy]) -> Coverage:
+    """Return how much is simulated of each variant of a study."""
+    if len(variants) == 1:
+        return _ALL
+    return _BEST if len(variants) <= MOST_WHOLE else _ONCE
+
+
+@frozen(eq=False)
+class Part:
+    """A study to run, or a variant of a swept one. Data alone."""
+
+    planned: PlannedStudy
+    coverage: Coverage
+
+    @property
+    def key(self) -> str:
+        """A hash of all that the result depends on, but for how it is judged."""
+        return key_of(self.planned, self.coverage)
+
+    def judged(self, result: StudyResult) -> StudyResult:
+        """Return a result that came from elsewhere, with the study itself and its verdicts."""
+        whole = evolve(result, study=self.planned.study)
+        verdicts = tuple(judge(e, whole) for e in self.planned.study.expectations)
+        return evolve(whole, verdicts=verdicts)
+
+
+def _found(parts: Sequence[Part], runner: Runner) -> list[StudyResult]:
+    """Return the results of studies: from the store, or run here or by workers."""
+    found: dict[int, StudyResult] = {}
+    keys = [part.key for part in parts] if runner.store is not None else [""] * len(parts)
+    for place, (part, key) in enumerate(zip(parts, keys, strict=True)):
+        known, plain = runner.stored(key, StudyResult)
+        if known:
+            found[place] = part.judged(plain.of(part.planned.study))
+    missing = [place for place in range(len(parts)) if place not in found]
+    for place, result in _run([parts[place] for place in missing], runner):
+        runner.keep(keys[missing[place]], result)
+        found[missing[place]] = result
+    return [found[place] for place in range(len(parts))]
+
+
+def _run(parts: Sequence[Part], runner: Runner) -> Iterator[tuple[int, StudyResult]]:
+    """Yield the places and the results of studies."""
+    if not _is_worth_workers(parts, runner):
+        for together in _together(parts):
+            for place, result in zip(together, _run_parts([parts[n] for n in together], runner),
+                                     strict=True):  # fmt: skip
+                yield place, result
+        return
+    size = max(1, len(parts) // (runner.workers * CHUNKS))
+    chunks = [range(n, min(n + size, len(parts))) for n in range(0, len(parts), size)]
+    jobs = [_job([parts[n] for n in chunk]) for chunk in chunks]
+    for place, results in runner.each(jobs):
+        for n, result in zip(chunks[place], results, strict=True):
+            yield n, parts[n].judged(result)
+
+
+def _is_worth_workers(parts: Sequence[Part], runner: Runner) -> bool:
+    """Say whether workers run studies beside each other; else they do parts of one at a time."""
+    if not runner.is_parallel or len(parts) < 2 * runner.workers:
+        return False
+    return estimate(Plan(tuple(part.planned for part in parts))).seconds >= WORTH_PROCESSES
+
+
+def _job(parts: Sequence[Part]) -> Job:
+    named = [f"'{part.planned.study.name}'" for part in parts]
+    work = sum(len(part.planned.tasks) for part in parts)
+    return Job(run_parts, (tuple(parts),), ", ".join(dict.fromkeys(named)), work=work)
+
+
+def run_parts(parts: Sequence[Part]) -> list[StudyResult]:
+    """Run studies in a worker."""
+    return list(_run_parts(parts, Runner()))
+
+
+def _together(parts: Sequence[Part]) -> Iterator[list[int]]:
+    """Yield the places of studies that are evaluated together."""
+    places: list[int] = []
+    count = 0
+    for place, part in enumerate(parts):
+        places.append(place)
+        count += len(part.planned.tasks)
+        if count >= TASKS_TOGETHER:
+            yield places
+            places, count = [], 0
+    if places:
+        yield places
+
+
+def _run_parts(parts: Sequence[Part], runner: Runner) -> Iterator[StudyResult]:
+    known = evaluated([task for part in parts for task in part.planned.tasks], runner)
+    for part in parts:
+        yield _run_study(part.planned, known, runner, part.coverage)
 
 
 def _run_study(
-    planned: PlannedStudy, known: Mapping[str, Evaluated], events: Events, coverage: Coverage
+    planned: PlannedStudy, known: Mapping[str, Evaluated], runner: Runner, coverage: Coverage
 ) -> StudyResult:
     study = planned.study
     own: dict[str, list[Evaluated]] = {d.name: [] for d in study.deployments}
@@ -82,7 +178,7 @@ def _run_study(
         found += of_deployment
         omitted += more
     order = ranked(found, study.objective)
-    configured, simulations = _simulated(study, order, known, events, coverage)
+    configured, simulations = _simulated(study, order, known, runner, coverage)
     configured = _with_details(configured, known, simulations)
     place = {c.instances[-1].task: number for number, c in reversed(list(enumerate(configured)))}
     evaluations = [e for found_of in own.values() for e in found_of]
@@ -90,7 +186,7 @@ def _run_study(
     best = next((found for found in configured if found.feasible), None)
     moved = None
     if study.sensitivity is Varied.EACH_INPUT and not study.settings:
-        moved = sensitivity(study, configured, known, lambda tasks: evaluated(tasks, _unseen))
+        moved = sensitivity(study, configured, known, lambda tasks: _varied(tasks, runner))
     result = StudyResult(
         study,
         tuple(configured),
@@ -105,8 +201,9 @@ def _run_study(
     return evolve(result, verdicts=verdicts)
 
 
-def _unseen() -> None:
-    """Tell nobody: what is varied is not among the candidates that progress is counted in."""
+def _varied(tasks: Sequence[Task], runner: Runner) -> dict[str, Evaluated]:
+    """Evaluate tasks of which progress is not told: they are not among the candidates."""
+    return evaluated(tasks, Runner(executor=runner.executor, workers=runner.workers))
 
 
 def _frontier(study: Study, found: Sequence[Evaluated]) -> tuple[FrontierPoint, ...]:
@@ -138,7 +235,7 @@ def _simulated(
     study: Study,
     order: Sequence[Configuration],
     known: Mapping[str, Evaluated],
-    events: Events,
+    runner: Runner,
     coverage: Coverage,
 ) -> tuple[list[Configuration], tuple[Simulated, ...]]:
     """Simulate the shortlist of a study; return its configurations in the order that results.
@@ -149,7 +246,7 @@ def _simulated(
         return [unanswered(found) for found in order], ()
     from specc.run.simulate import answers
 
-    found = answers(study, order, known, events, coverage)
+    found = answers(study, order, known, runner, coverage)
     return [c if c.simulated else unanswered(c) for c in found.configurations], found.simulations
 
 

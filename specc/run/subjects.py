@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from specc.run.confidence import quantile_of
 from specc.run.configurations import cache_transfer
 from specc.run.evaluate import Evaluated, server_of
 from specc.run.events import Events
+from specc.run.keys import key_of_subject
 from specc.serving.transfer import CacheTransfer
 from specc.simulation.arrivals import RequestSource
 from specc.simulation.closed import Clients, serve_clients
@@ -60,7 +62,7 @@ class Part(Record):
         )
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, slots=False)
 class Subject(Record):
     """What is simulated: a configuration of a deployment, or a measured server. Data alone.
 
@@ -83,6 +85,11 @@ class Subject(Record):
     server: MeasuredServer | None = None
     transfer: CacheTransfer | None = None
     configuration: Configuration | None = None
+
+    @cached_property
+    def key(self) -> str:
+        """A hash of all that a simulation of it depends on."""
+        return key_of_subject(self)
 
     @property
     def drafts(self) -> bool:

@@ -1,7 +1,7 @@
-"""Worker processes: each gets a chunk of work at a time, and is killed, never waited for.
+"""Worker processes: each gets a piece of work at a time, and is killed, never waited for.
 
 A worker may die of something that is no fault of its work: the system kills it where memory is
-short. Its chunk is given to another one, once. Workers share nothing with each other, so none can
+short. Its work is given to another one, once. Workers share nothing with each other, so none can
 wait for what another one left locked.
 """
 
@@ -12,57 +12,75 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from attrs import define
 
 from specc import signals
 
-Work = TypeVar("Work")
+Asked = ParamSpec("Asked")
 Result = TypeVar("Result")
 
-TRIES = 2  # for a chunk whose worker dies
+TRIES = 2  # for work whose worker dies
 
 
 class WorkerLostError(Exception):
-    """Workers died of the same chunk, as often as it was tried; `place` says of which."""
+    """Workers died of the same work, as often as it was tried; `exitcode` is that of the last."""
 
-    def __init__(self, place: int, exitcode: int | None) -> None:
-        super().__init__(f"a worker process ended with {exitcode}")
-        self.place = place
+    def __init__(self, exitcode: int | None) -> None:
+        super().__init__(exitcode)
         self.exitcode = exitcode
 
 
 @define(eq=False)
+class _Order:
+    """Work that was handed in, and how often it was given to a worker."""
+
+    future: "Future[Any]"
+    call: "partial[Any]"
+    tried: int = 0
+
+
+@define(eq=False)
 class _Worker:
-    """A process, the pipe to it, and the place of the chunk it has."""
+    """A process, the pipe to it, and the work it has."""
 
     process: BaseProcess
     pipe: "Connection[Any, Any]"
-    place: int | None = None
+    order: _Order | None = None
 
-    def give(self, place: int, order: object) -> None:
+    def give(self, order: _Order) -> None:
         """Hand it work; one that is dead already is noticed by whoever waits for it."""
-        self.place = place
-        with contextlib.suppress(OSError):
-            self.pipe.send(order)
-
-    def result(self) -> list[Any] | None:
-        """Return what it made of its chunk, or None if it died; raise what its function raised."""
         try:
-            found: list[Any] | Exception = ForkingPickler.loads(self.pipe.recv_bytes())
+            text = ForkingPickler.dumps(order.call)
+        except Exception as error:  # the work cannot be sent: that is its own fault
+            order.future.set_exception(error)
+            return
+        self.order = order
+        order.tried += 1
+        with contextlib.suppress(OSError):
+            self.pipe.send_bytes(text)
+
+    def received(self) -> bool:
+        """Take what it made of its work; say whether it lives."""
+        try:
+            found = ForkingPickler.loads(self.pipe.recv_bytes())
         except (EOFError, OSError):
-            return None
-        self.place = None
-        if isinstance(found, Exception):
-            raise found
-        return found
+            return False
+        order, self.order = self.order, None
+        assert order is not None
+        if isinstance(found, _Raised):
+            order.future.set_exception(found.error)
+        else:
+            order.future.set_result(found)
+        return True
 
     def kill(self) -> None:
         """End it, whatever it does."""
@@ -73,59 +91,120 @@ class _Worker:
         self.process.join(1.0)
 
 
-def worked(
-    function: Callable[[Work], Result], chunks: Sequence[Sequence[Work]], processes: int
-) -> Iterator[tuple[int, list[Result]]]:
-    """Yield the place of each chunk and what `function` makes of its parts, as they are done.
+class Processes(Executor):
+    """An executor of so many worker processes, each of which starts with the first work for it.
 
-    An exception of the function is raised here.
-
-    Raises:
-        WorkerLostError: workers died of the same chunk twice.
+    An exception of a function is that of its future. A future has a `WorkerLostError` where
+    workers died of its work twice. Where the system starts no process, work is done in this one.
     """
-    waiting = deque(range(len(chunks)))
-    tried = [0] * len(chunks)
-    workers: list[_Worker] = []
-    try:
-        _start(workers, min(processes, len(chunks)))
-        while waiting or any(worker.place is not None for worker in workers):
-            if not workers:
-                # One that died is not replaced while others live: they may have its memory.
-                _start(workers, 1)
-            if not workers:
-                here = waiting.popleft()
-                yield here, [function(part) for part in chunks[here]]
-                continue
-            for worker in workers:
-                if worker.place is None and waiting:
-                    tried[waiting[0]] += 1
-                    worker.give(waiting[0], (function, chunks[waiting.popleft()]))
-            for worker in _with_news(workers):
-                place, results = worker.place, worker.result()
-                if results is not None and place is not None:
-                    yield place, results
-                    continue
-                workers.remove(worker)
+
+    def __init__(self, processes: int) -> None:
+        self.most = processes
+        self._waiting: deque[_Order] = deque()
+        self._workers: list[_Worker] = []
+        self._news, self._bell = multiprocessing.Pipe(duplex=False)
+        self._lock = threading.Lock()
+        self._closing = self._dropping = False
+        self._manager: threading.Thread | None = None
+
+    def submit(
+        self, fn: Callable[Asked, Result], /, *args: Asked.args, **kwargs: Asked.kwargs
+    ) -> "Future[Result]":
+        """Hand in work, and return its future."""
+        future: Future[Result] = Future()
+        with self._lock:
+            if self._closing:
+                raise RuntimeError("the executor was shut down")
+            self._waiting.append(_Order(future, partial(fn, *args, **kwargs)))
+            if self._manager is None:
+                self._manager = threading.Thread(target=self._manage, daemon=True)
+                self._manager.start()
+        self._bell.send(None)
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the workers: when all work is done, or at once where what waits is cancelled."""
+        with self._lock:
+            self._closing, self._dropping = True, self._dropping or cancel_futures
+        if self._manager is None:
+            return
+        with contextlib.suppress(OSError):
+            self._bell.send(None)
+        if wait:
+            self._manager.join()
+
+    def _manage(self) -> None:
+        """Hand out work until there is none, and nobody will hand in more."""
+        try:
+            while not self._is_done():
+                self._hand_out()
+                ready = wait([self._news, *(worker.pipe for worker in self._workers)])
+                if self._news in ready:
+                    self._news.recv()
+                for worker in [w for w in self._workers if w.pipe in ready]:
+                    if not worker.received():
+                        self._bury(worker)
+        finally:
+            for worker in self._workers:
                 worker.kill()
-                if place is not None and tried[place] >= TRIES:
-                    raise WorkerLostError(place, worker.process.exitcode)
-                if place is not None:
-                    waiting.appendleft(place)
-    finally:
-        for worker in workers:
-            worker.kill()
+                if worker.order is not None:
+                    worker.order.future.set_exception(WorkerLostError(None))
+            for order in self._waiting:
+                order.future.cancel()
+
+    def _is_done(self) -> bool:
+        with self._lock:
+            busy = bool(self._waiting) or any(w.order is not None for w in self._workers)
+            return self._closing and (self._dropping or not busy)
+
+    def _hand_out(self) -> None:
+        """Give work to all that have none; start workers as long as there is work for them."""
+        while self._waiting:
+            idle = next((worker for worker in self._workers if worker.order is None), None)
+            if idle is None and len(self._workers) < self.most:
+                idle = _started()
+                if idle is None:
+                    self.most = len(self._workers)  # more than that the system does not start
+                else:
+                    self._workers.append(idle)
+            if idle is None and self._workers:
+                return
+            with self._lock:
+                order = self._waiting.popleft()
+            if not order.future.running() and not order.future.set_running_or_notify_cancel():
+                continue
+            if idle is None:
+                _do_here(order)
+            else:
+                idle.give(order)
+
+    def _bury(self, worker: _Worker) -> None:
+        """Remove a worker that died; its work is tried again, once."""
+        self._workers.remove(worker)
+        worker.kill()
+        # It is not replaced while others live: they may have its memory.
+        self.most = max(1, self.most - 1)
+        order = worker.order
+        if order is None:
+            return
+        if order.tried >= TRIES:
+            order.future.set_exception(WorkerLostError(worker.process.exitcode))
+            return
+        with self._lock:
+            self._waiting.appendleft(order)
 
 
-def _with_news(workers: list[_Worker]) -> list[_Worker]:
-    """Wait for workers that are done, or dead."""
-    ready = wait([worker.pipe for worker in workers])
-    return [worker for worker in workers if worker.pipe in ready]
+def _do_here(order: _Order) -> None:
+    try:
+        order.future.set_result(order.call())
+    except Exception as error:
+        order.future.set_exception(error)
 
 
-def _start(workers: list[_Worker], count: int) -> None:
-    """Add so many workers, or as many as the system starts.
+def _started() -> _Worker | None:
+    """Return a new worker, or None if the system starts none.
 
-    They are started anew, not forked: the display of progress runs in a thread of its own.
+    It is started anew, not forked: other threads run here, the display of progress among them.
     """
     context = multiprocessing.get_context("spawn")
     if os.name == "posix":
@@ -133,18 +212,17 @@ def _start(workers: list[_Worker], count: int) -> None:
         from multiprocessing import resource_tracker
 
         resource_tracker.ensure_running()
-    for _ in range(count):
-        ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        with signals.held(), _without_main(), theirs:
-            try:
-                process.start()
-            except OSError:
-                ours.close()
-                return
-            assert process.pid is not None
-            signals.undone(process, partial(_kill, process.pid))
-            workers.append(_Worker(process, ours))
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs,), daemon=True)
+    with signals.held(), _without_main(), theirs:
+        try:
+            process.start()
+        except OSError:
+            ours.close()
+            return None
+        assert process.pid is not None
+        signals.undone(process, partial(_kill, process.pid))
+    return _Worker(process, ours)
 
 
 @contextlib.contextmanager
@@ -179,10 +257,16 @@ def _serve(pipe: "Connection[Any, Any]") -> None:
 
 def _done(order: bytes) -> "memoryview[int]":
     try:
-        function, chunk = ForkingPickler.loads(order)
-        return ForkingPickler.dumps([function(part) for part in chunk])
+        return ForkingPickler.dumps(ForkingPickler.loads(order)())
     except Exception as error:
-        return ForkingPickler.dumps(_portable(error))
+        return ForkingPickler.dumps(_Raised(_portable(error)))
+
+
+@define(eq=False)
+class _Raised:
+    """An exception of a function, which is no result of it."""
+
+    error: Exception
 
 
 def _portable(error: Exception) -> Exception:

@@ -22,6 +22,7 @@ from specc.results import Configuration
 from specc.run.events import Events
 from specc.run.executors import evaluated
 from specc.run.loads import seen_under
+from specc.run.runner import Runner
 from specc.run.subjects import Conditions, Simulator, subject_of
 from specc.session import Session
 
@@ -95,7 +96,7 @@ def judged(seed: int, folder: Path) -> Verdict | None:
 
 def _simulator(session: Session, best: Configuration) -> Simulator:
     (planned,) = session.plan.studies
-    known = evaluated(planned.tasks, lambda: None)
+    known = evaluated(planned.tasks, Runner())
     load = best.load
     assert load is not None
     simulate = Simulate(arrival=Arrival(Process.POISSON, load.rate), requests=load.requests)

@@ -158,7 +158,7 @@ def test_what_it_does_not_go_with(other: tuple[str, str], fix) -> None:
     text = GOOD.replace("tpot", "TPOT")
     code, after, _, err = fix(text, *other)
     assert (code, after) == (2, text)
-    assert "leave out --set and --emit" in err
+    assert "leave out --set, --emit" in err
 
 
 def test_a_missing_file(fix, capsys) -> None:

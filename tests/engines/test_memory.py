@@ -110,7 +110,7 @@ def test_a_logged_start(tmp_path: Path) -> None:
 
 def test_the_report_has_the_parts_with_their_sources(tmp_path: Path) -> None:
     found = session(tmp_path, "software = vllm_ascend", devices=2)
-    text = found.report.files["plan.report.md"]
+    text = found.report.files["plan.report.html"]
     assert "Reserved memory of the recommendation" in text
     assert "buffers of 1 communicator" in text
     assert "HCCL" in text

@@ -192,7 +192,7 @@ def test_of_many_variants_the_best_is_shown_whole(render, values: int, whole: in
     assert len(result["studies"]) == values
     assert ("variants the page shows the best one whole" in text) is (whole == 1)
     if whole == 1:
-        assert f"**{significant(best, 2)} tok/s**" in text.partition("### ")[0]
+        assert f"**{significant(best, 3)} tok/s**" in text.partition("### ")[0]
 
 
 def test_an_expectation_that_a_variant_misses_is_always_shown(render) -> None:

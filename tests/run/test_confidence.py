@@ -11,6 +11,7 @@ from specc.run.confidence import QUANTILES, SURE, probability, quantile_of
 from specc.run.events import Events
 from specc.run.executors import evaluated
 from specc.run.loads import erring, seen_under
+from specc.run.runner import Runner
 from specc.run.subjects import Conditions, Simulator, subject_of
 from specc.session import Session, SpecError
 
@@ -131,12 +132,12 @@ def test_a_closed_loop_without_pauses_errs_as_its_steps_do(tmp_path: Path, clien
     path.write_text(text)
     session = Session(path)
     (planned,) = session.plan.studies
-    known, best = evaluated(planned.tasks, lambda: None), session.results.studies[0].best
+    known, best = evaluated(planned.tasks, Runner()), session.results.studies[0].best
     subject = subject_of(planned.study, planned.study.simulate, best, 1, known)
     simulator = Simulator(subject, Events())
     seen = seen_under(simulator, Conditions(clients=clients))
     for z in QUANTILES:
-        scaled = erring(simulator, seen, z)
+        (scaled,) = erring(simulator, seen, [z], Runner())
         plain = seen_under(simulator, Conditions(clients=clients, deviations=z)).metrics
         for metric in ("ttft", "tpot", "itl", "latency"):
             ours, theirs = getattr(scaled, metric), getattr(plain, metric)

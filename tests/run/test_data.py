@@ -16,6 +16,7 @@ from specc.plan import PlannedStudy, Task, lower
 from specc.results import BatchCurve, Candidate
 from specc.run.evaluate import Tradeoff, evaluate, point_at
 from specc.run.executors import evaluated, outcomes
+from specc.run.runner import Runner
 from specc.run.subjects import Simulator, Subject, subject_of
 from specc.serving.transfer import CacheSize
 from specc.session import Session
@@ -63,7 +64,7 @@ def test_what_comes_back_from_a_process_is_data(planned: PlannedStudy) -> None:
 def test_what_is_simulated_is_data_and_is_the_same_when_it_comes_back(
     planned: PlannedStudy, tmp_path: Path
 ) -> None:
-    known = evaluated(planned.tasks, lambda: None)
+    known = evaluated(planned.tasks, Runner())
     result = Session(tmp_path / "plan.spec").results.studies[0]
     study = planned.study
     assert study.simulate is not None

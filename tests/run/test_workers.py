@@ -4,14 +4,15 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import as_completed
 from pathlib import Path
 
 import pytest
 
 from specc.plan import Task
-from specc.run import executors
-from specc.run.executors import EvaluationError
-from specc.run.workers import WorkerLostError, worked
+from specc.run import executors, runner
+from specc.run.failure import EvaluationError
+from specc.run.workers import Processes, WorkerLostError
 from specc.session import Session
 from tests.conftest import ROOT
 
@@ -61,37 +62,43 @@ def waiting(_: int) -> None:
     signal.pause()
 
 
-def _of(found) -> list[object]:
-    return [part for _, parts in sorted(found) for part in parts]
+def done(function, parts, processes: int) -> list[object]:
+    with Processes(processes) as executor:
+        return [future.result() for future in [executor.submit(function, n) for n in parts]]
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3])
 def test_every_part_comes_back(processes: int) -> None:
-    chunks = [[n, n + 1] for n in range(0, 20, 2)]
-    assert _of(worked(squared, chunks, processes)) == [n * n for n in range(20)]
+    assert done(squared, range(20), processes) == [n * n for n in range(20)]
 
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_worker_that_dies_once_changes_nothing(processes: int, tmp_path: Path) -> None:
     marks = {2: str(tmp_path / "a"), 5: str(tmp_path / "b")}
-    chunks = [[(n, marks.get(n, ""))] for n in range(8)]
-    assert _of(worked(dying_once, chunks, processes)) == list(range(8))
+    assert done(dying_once, [(n, marks.get(n, "")) for n in range(8)], processes) == [*range(8)]
 
 
 def test_workers_that_die_of_the_same_work_twice() -> None:
+    """All other work is done nevertheless."""
+    with Processes(2) as executor:
+        futures = {executor.submit(dying, n): n for n in range(1, 6)}
+        ended = {futures[future]: future for future in as_completed(futures)}
+    assert [ended[n].result() for n in (1, 2, 4, 5)] == [1, 2, 4, 5]
     with pytest.raises(WorkerLostError) as caught:
-        list(worked(dying, [[1, 2], [3, 4], [5]], 2))
-    assert (caught.value.place, caught.value.exitcode) == (1, -signal.SIGKILL)
+        ended[3].result()
+    assert caught.value.exitcode == -signal.SIGKILL
 
 
 def test_an_exception_is_no_killed_worker() -> None:
     with pytest.raises(RecursionError, match="too deep at 7") as caught:
-        list(worked(failing, [[7]], 1))
+        done(failing, [7], 1)
     assert "in failing" in "\n".join(caught.value.__notes__)
     with pytest.raises(RuntimeError, match="LocalError: 7"):
-        list(worked(not_portable, [[7]], 1))
+        done(not_portable, [7], 1)
     with pytest.raises((RuntimeError, AttributeError), match=r"unfit\.<locals>"):
-        list(worked(unfit, [[7]], 1))
+        done(unfit, [7], 1)
+    with pytest.raises((TypeError, AttributeError), match=r"lambda|local object"):
+        done(lambda n: n, [7], 1)
 
 
 def test_a_system_that_starts_no_process(monkeypatch) -> None:
@@ -101,13 +108,26 @@ def test_a_system_that_starts_no_process(monkeypatch) -> None:
         raise BlockingIOError(11, "no more processes")
 
     monkeypatch.setattr("multiprocessing.process.BaseProcess.start", refuse)
-    assert _of(worked(squared, [[1, 2], [3]], 2)) == [1, 4, 9]
+    assert done(squared, [1, 2, 3], 2) == [1, 4, 9]
+
+
+def test_what_waits_is_cancelled_at_an_end_in_the_middle() -> None:
+    executor = Processes(1)
+    futures = [executor.submit(signal.pause), *(executor.submit(squared, n) for n in range(9))]
+    while not futures[0].running():
+        pass
+    executor.shutdown(cancel_futures=True)
+    assert all(future.cancelled() for future in futures[1:])
+    with pytest.raises(WorkerLostError):
+        futures[0].result()
+    with pytest.raises(RuntimeError, match="shut down"):
+        executor.submit(squared, 1)
 
 
 def test_what_the_user_is_told(tmp_path: Path, small_spec, monkeypatch) -> None:
     (tmp_path / "plan.spec").write_text(small_spec())
     monkeypatch.setattr(executors, "WORTH_PROCESSES", 0.0)
-    monkeypatch.setattr(executors, "usable_cores", lambda: 2)
+    monkeypatch.setattr(runner, "usable_cores", lambda: 2)
     monkeypatch.setattr(executors, "outcomes", dying_task)
     with pytest.raises(EvaluationError) as caught:
         _ = Session(tmp_path / "plan.spec").results
@@ -123,7 +143,7 @@ def test_results_do_not_depend_on_the_number_of_processes(
     (tmp_path / "plan.spec").write_text(small_spec())
     alone = Session(tmp_path / "plan.spec").results.to_json()
     monkeypatch.setattr(executors, "WORTH_PROCESSES", 0.0)
-    monkeypatch.setattr(executors, "usable_cores", lambda: 2)
+    monkeypatch.setattr(runner, "usable_cores", lambda: 2)
     monkeypatch.setattr(executors, "CHUNKS", 1000)
     assert Session(tmp_path / "plan.spec").results.to_json() == alone
 
@@ -131,9 +151,9 @@ def test_results_do_not_depend_on_the_number_of_processes(
 def test_a_worker_ends_with_its_parent() -> None:
     """Also in the middle of its work, which it would never end."""
     code = (
-        "from specc.run.workers import worked\n"
+        "from specc.run.workers import Processes\n"
         "from tests.run.test_workers import waiting\n"
-        "if __name__ == '__main__': list(worked(waiting, [[1]], 1))"
+        "if __name__ == '__main__': Processes(1).submit(waiting, 1).result()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True

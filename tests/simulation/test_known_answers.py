@@ -181,7 +181,7 @@ def test_a_queue_grows_if_the_last_wait_far_longer_than_those_in_the_middle() ->
     assert not growing(1.5, 99)  # too few to tell
 
 
-def test_a_series_shows_the_state_at_its_moments() -> None:
+def test_a_series_shows_the_most_from_one_moment_to_the_next() -> None:
     """Against the runs of steps of each engine, looked through one by one."""
     generator = np.random.default_rng(3)
     requests = _requests(
@@ -197,17 +197,27 @@ def test_a_series_shows_the_state_at_its_moments() -> None:
     assert series.time[-1] == pytest.approx((max(ends) - begin) / PICOSECONDS)
     assert np.ptp(np.diff(series.time)) < 1e-5  # as far apart
     moments = np.linspace(begin, max(ends), len(series.time)).astype(np.int64)
-    for place in range(0, len(moments), 7):
-        waiting = running = used = 0
+    shown = np.array([series.waiting, series.running, np.array(series.cache) * 120]).T
+    for place in range(0, len(moments) - 1, 7):
+        # No less than what is at the moment, and no more than the most until the next one.
+        least, most = np.zeros(3), np.zeros(3)
         for runs in outcome.runs:
-            for start, took, _, waits, batch, held in _started(runs):
+            own = np.zeros((1, 3))
+            for start, took, _, *state in _started(runs):
                 if start <= moments[place] < start + took:
-                    waiting, running, used = waiting + waits, running + batch, used + held
-        assert series.waiting[place] == waiting
-        assert series.running[place] == running
-        assert series.cache[place] == pytest.approx(used / 120, abs=1e-6)
+                    least += state
+                if start < moments[place + 1] and start + took > moments[place]:
+                    own = np.vstack([own, state])
+            most += own.max(axis=0)
+        assert (shown[place] >= least - 1e-3).all()
+        assert (shown[place] <= most + 1e-3).all()
+    # No peak is between two moments, which all runs of steps are many more than.
+    alone = Pool(_engine(capacity=60), COSTS).serve(requests)
+    states = np.array([state for _, _, _, *state in _started(alone.runs[0])])
+    seen = alone.series()
+    assert [max(seen.waiting), max(seen.running)] == states[:, :2].max(axis=0).tolist()
+    assert max(seen.cache) * 60 == pytest.approx(states[:, 2].max(), abs=1e-3)
     assert max(series.waiting) > 10
-    assert max(series.cache) > 0.5
 
 
 def _started(runs):

@@ -30,6 +30,7 @@ from specc.records import Record
 from specc.results import Configuration
 from specc.run.configurations import cache_transfer
 from specc.run.executors import evaluated
+from specc.run.runner import Runner
 from specc.run.subjects import Part, Subject
 from specc.search.space import layout_problem
 from specc.serving import Server, choose_budget
@@ -91,7 +92,7 @@ def planned_subject(
     workload = workload_of(test, hit, Slo())
     tasks = {task.key: task for planned in plan.studies for task in planned.tasks}
     own = {instance.task: _under(tasks[instance.task], workload) for instance in chosen.instances}
-    found = evaluated(list(own.values()), lambda: None)
+    found = evaluated(list(own.values()), Runner())
     sides = [found[own[instance.task].key] for instance in chosen.instances]
     deployment = study.deployment(chosen.deployment)
     return Subject(

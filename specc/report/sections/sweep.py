@@ -19,7 +19,7 @@ from specc.report.document import (
     Table,
 )
 from specc.report.findings import basis, costs, objective_name
-from specc.report.headline import layout, margin, throughput_digits, title_of, what
+from specc.report.headline import layout, margin, title_of, what
 from specc.report.odds import in_words, likely, odds
 from specc.report.study import ReportedStudy
 from specc.report.words import NOTHING_FITS, capital, sized
@@ -108,9 +108,15 @@ def _what(study: ReportedStudy, name: str, won: Sequence[StudyResult]) -> str:
 
 
 def _odds(known: Known) -> str:
-    """Say how likely the limits are to hold in the variant where that is least sure."""
-    sure = [k.probability for _, best in known for k in best.slo if k.probability is not None]
-    return f" Where it is least sure the limits are {likely(min(sure))}." if sure else ""
+    """Say how likely the limits are to hold, from the variant where that is least sure."""
+    each = [[k.probability for k in best.slo if k.probability is not None] for _, best in known]
+    sure = [min(own) for own in each if own]
+    if not sure:
+        return ""
+    low, high = show.probability(min(sure)), show.probability(max(sure))
+    if low == high:
+        return f" The limits are {likely(min(sure))}."
+    return f" The limits are {low} to {high} likely to hold."
 
 
 def _grouped(study: ReportedStudy, known: Known) -> dict[str, list[StudyResult]]:
@@ -143,9 +149,9 @@ def _figures(study: ReportedStudy, known: Known) -> Iterator[Figure]:
     objective = study.study.objective
     order = sorted(known, key=lambda pair: objective_of(pair[1], objective))
     for title, (result, best) in (("Lowest", order[0]), ("Highest", order[-1])):
-        rates = show.significant(best.throughput, throughput_digits(best))
         name = objective_name(objective)
-        yield Figure(title=f"{title} {name}", value=rates, unit="tok/s", note=result.study.variant)
+        rate = show.rate(best.throughput)  # as the table below has it
+        yield Figure(title=f"{title} {name}", value=rate, unit="tok/s", note=result.study.variant)
     limits = [(margin(kept), n, kept) for n, (_, best) in enumerate(known) for kept in best.slo]
     if limits:
         _, place, kept = min(limits, key=lambda entry: entry[:2])

@@ -95,10 +95,10 @@ def test_a_report_with_what_was_measured(specc, tmp_path) -> None:
     said = specc("compare", "plan.spec", "result.json", "--report", code=1)
     assert "wrote plan.measured.report.md" in said.stdout
     text = (tmp_path / "plan.measured.report.md").read_text()
-    assert "## Measured" in text
+    assert '## <a id="measured"></a>Measured' in text
     assert "| TTFT mean | ms | 100 |" in text
     assert (tmp_path / "plan.report.md").read_bytes() == before
-    assert "## Measured" not in before.decode()
+    assert 'id="measured"' not in before.decode()
     assert not (tmp_path / "plan.measured.result.json").exists()
     specc("run", "plan.spec", "--check")
 

@@ -1,0 +1,242 @@
+"""Running jobs: functions on data, here or on an executor; what a store has is not run again.
+
+A job is a function of a module on data alone, so it may run in any process of any machine that has
+this version of specc. Its result depends on nothing else: neither on where it runs, nor on when.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, Executor, Future, as_completed
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from attrs import Factory, define, field, frozen
+
+from specc._version import __version__
+from specc.diagnostics import Diagnostic
+from specc.run.events import Events
+from specc.run.failure import EvaluationError
+
+if TYPE_CHECKING:
+    from specc.run.store import Store
+
+
+@frozen(eq=False)
+class Job:
+    """A piece of work.
+
+    Attributes:
+        function: of a module.
+        arguments: data.
+        name: what messages call its input.
+        here: the same where it runs in this process, which may have prepared it; it may tell of
+            progress.
+        key: a hash of all that the result depends on; what has none is not stored.
+        form: the class of the result in a store.
+        work: how often it would tell of progress, about.
+    """
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    name: str
+    here: Callable[[], Any] | None = None
+    key: str = ""
+    form: Any = None
+    work: int = 1
+
+    def run_here(self) -> Any:
+        """Run it in this process."""
+        return self.function(*self.arguments) if self.here is None else self.here()
+
+
+@define(eq=False)
+class Runner:
+    """What a run works with.
+
+    Attributes:
+        events: told of progress.
+        executor: runs jobs; without one they run here, one after another.
+        workers: how many of them run at a time.
+        store: of results.
+        reused, made: results that the store had, and that were found anew.
+    """
+
+    events: Events = Factory(Events)
+    executor: Executor | None = None
+    workers: int = 1
+    store: "Store | None" = None
+    reused: int = field(default=0, init=False)
+    made: int = field(default=0, init=False)
+
+    def all(self, jobs: Sequence[Job]) -> list[Any]:
+        """Return the results of jobs, in their order; see `each`."""
+        found = dict(self.each(jobs))
+        return [found[place] for place in range(len(jobs))]
+
+    def each(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Any]]:
+        """Yield the place and the result of each job, as they are known.
+
+        Raises:
+            EvaluationError: workers died of the same job twice, or are of another version. All
+                other jobs are done and stored before.
+        """
+        waiting = []
+        for place, job in enumerate(jobs):
+            known, found = self.stored(job.key, job.form)
+            if known:
+                self._advanced(job)
+                yield place, found
+            else:
+                waiting.append(place)
+        if self.executor is None or len(waiting) < 2:  # a single one has nothing beside it
+            for place in waiting:
+                found = jobs[place].run_here()
+                self.keep(jobs[place].key, found)
+                yield place, found
+            return
+        yield from self._executed(self.executor, jobs, waiting)
+
+    def _executed(
+        self, executor: Executor, jobs: Sequence[Job], waiting: Sequence[int]
+    ) -> Iterator[tuple[int, Any]]:
+        futures: dict[Future[Any], int] = {}
+        failed: list[tuple[Job, BaseException]] = []
+        try:
+            for place in waiting:
+                job = jobs[place]
+                order = (__version__, job.function, job.arguments)
+                futures[executor.submit(performed, *order)] = place
+            for future in as_completed(list(futures)):
+                place = futures.pop(future)
+                try:
+                    found = future.result()
+                except (Exception, CancelledError) as error:
+                    failed.append((jobs[place], error))
+                    continue
+                self.keep(jobs[place].key, found)
+                self._advanced(jobs[place])
+                yield place, found
+        finally:
+            for future in futures:
+                future.cancel()
+        if failed:
+            raise _failure(failed)
+
+    def stored(self, key: str, form: Any) -> tuple[bool, Any]:
+        """Return whether the store has the result of a key, and the result."""
+        if self.store is None or not key:
+            return False, None
+        known, found = self.store.get(key, form)
+        self.reused += known
+        return known, found
+
+    def keep(self, key: str, found: Any) -> None:
+        """Store a result that was found."""
+        if self.store is not None and key:
+            self.made += 1
+            self.store.put(key, found)
+
+    def _advanced(self, job: Job) -> None:
+        for _ in range(job.work):
+            self.events.advanced()
+
+    @property
+    def is_parallel(self) -> bool:
+        """Whether jobs run beside each other."""
+        return self.executor is not None and self.workers > 1
+
+
+@contextmanager
+def local_runner(jobs: int | None = None) -> Iterator[Runner]:
+    """Yield a runner with so many processes of this machine, by default one for each core.
+
+    They are started when there is work that is worth it; one alone is this process.
+    """
+    count = jobs or usable_cores()
+    if count < 2:
+        yield Runner()
+        return
+    from specc.run.workers import Processes
+
+    executor = Processes(count)
+    try:
+        yield Runner(executor=executor, workers=count)
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+class OtherVersionError(Exception):
+    """A worker has another version of specc than the process that gives it work."""
+
+    def __init__(self, own: str, wanted: str) -> None:
+        super().__init__(own, wanted)
+        self.own, self.wanted = own, wanted
+
+
+def performed(version: str, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Run a job in a worker, if that has the version of the process that gives it.
+
+    Raises:
+        OtherVersionError: it has another one.
+    """
+    if version != __version__:
+        raise OtherVersionError(__version__, version)
+    return function(*arguments)
+
+
+def _failure(failed: Sequence[tuple[Job, BaseException]]) -> BaseException:
+    """Return what to raise of jobs that failed: what ended workers, before what is wrong itself."""
+    for job, error in failed:
+        if isinstance(error, OtherVersionError):
+            return EvaluationError(_other_version(error))
+        lost, exitcode = _lost_worker(error)
+        if lost:
+            names = dict.fromkeys(j.name for j, e in failed if _lost_worker(e)[0])
+            return EvaluationError(_lost(exitcode, list(names) or [job.name]))
+    return failed[0][1]
+
+
+def _lost_worker(error: BaseException) -> tuple[bool, int | None]:
+    """Return whether an executor lost its workers at a job, and how the last of them ended."""
+    kinds = {cls.__name__ for cls in type(error).__mro__}
+    return bool(kinds & LOST), getattr(error, "exitcode", None)
+
+
+# By name: those of Dask, and of the standard library, are known only to whoever imports them.
+LOST = {"WorkerLostError", "KilledWorker", "BrokenExecutor", "CancelledError"}
+
+
+def _other_version(error: OtherVersionError) -> Diagnostic:
+    return Diagnostic(
+        "E0021",
+        f"a worker has specc {error.own}, and this is specc {error.wanted}",
+        why="results of different versions would be mixed",
+        help=f"install the same version where the workers run: pip install specc=={error.wanted}",
+    )
+
+
+_MOST_NAMED = 5
+
+
+def _lost(exitcode: int | None, names: Sequence[str]) -> Diagnostic:
+    """Say that the system ended workers, and at what they were."""
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    why = "the worker is gone; usually its machine is out of memory"
+    if exitcode is not None:
+        why = f"it ended by itself, with code {exitcode}"
+    if exitcode is not None and exitcode < 0:
+        why = f"by signal {-exitcode}; usually the machine is out of memory"
+    return Diagnostic(
+        "E0020",
+        f"a worker process ended twice while it evaluated {', '.join(names[:_MOST_NAMED])}{more}",
+        why=f"{why}; all else is done",
+        help="free memory, or make the search smaller: fewer layouts (parallel) or batch sizes "
+        "(engine.decode_batch), or fewer values in a sweep",
+    )
+
+
+def usable_cores() -> int:
+    """Return the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
