@@ -125,14 +125,14 @@ class Session:
         return plan
 
     @property
-    def work(self) -> int:
-        """How often `events` are told of an advance while results are found, about.
+    def work(self) -> float:
+        """What `events` are told of progress in all while results are found, about.
 
         Raises:
             SpecError: as `plan`.
         """
         simulated = [s.study for s in self.plan.studies if is_simulated(s.study)]
-        work = sum(len(s.tasks) for s in self.plan.studies)
+        work = float(sum(len(s.tasks) for s in self.plan.studies))
         if simulated:  # else the simulation is not imported
             from specc.run.simulate import simulation_work
 

@@ -6,12 +6,21 @@ if TYPE_CHECKING:
     from specc.results import Simulated
     from specc.simulation.metrics import Outcome
 
+# How long the simulation of some requests takes, beside the evaluation of a candidate.
+SIMULATED = 50.0
+
 
 class Events:
-    """Told what happens during a run; does nothing. A watcher overrides what it wants to know."""
+    """Told what happens during a run; does nothing. A watcher overrides what it wants to know.
 
-    def advanced(self) -> None:
-        """A piece of work is done: a candidate evaluated, or some requests simulated."""
+    Attributes:
+        sees_steps: whether it wants the steps of simulations, which do not come from workers.
+    """
+
+    sees_steps = False
+
+    def advanced(self, work: float = 1.0) -> None:
+        """A piece of work is done: a candidate is evaluated, or as much as so many of them."""
 
     def simulated(self, found: "Simulated", outcome: "Outcome") -> None:
         """A subject was simulated at the rate of the spec; every step of it is in `outcome`."""

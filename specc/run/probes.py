@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import frozen
 
-from specc.run.events import Events
+from specc.run.events import SIMULATED, Events
 from specc.run.keys import key_of_simulation
 from specc.run.runner import Job
 from specc.run.subjects import Simulator, Subject
@@ -54,7 +54,7 @@ def simulation(
         here=partial(function, simulator, *arguments),
         key=key_of_simulation(key, function.__qualname__, arguments),
         form=form,
-        work=runs * -(-requests // AT_ONCE),
+        work=SIMULATED * runs * -(-requests // AT_ONCE),
     )
 
 

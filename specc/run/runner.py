@@ -33,7 +33,7 @@ class Job:
             progress.
         key: a hash of all that the result depends on; what has none is not stored.
         form: the class of the result in a store.
-        work: how often it would tell of progress, about.
+        work: what it tells of progress in all, about; see `Events.advanced`.
     """
 
     function: Callable[..., Any]
@@ -42,7 +42,7 @@ class Job:
     here: Callable[[], Any] | None = None
     key: str = ""
     form: Any = None
-    work: int = 1
+    work: float = 1.0
 
     def run_here(self) -> Any:
         """Run it in this process."""
@@ -102,7 +102,8 @@ class Runner:
         futures: dict[Future[Any], int] = {}
         failed: list[tuple[Job, BaseException]] = []
         try:
-            for place in waiting:
+            # The longest first: what is begun last keeps nobody waiting for long.
+            for place in sorted(waiting, key=lambda n: -jobs[n].work):
                 job = jobs[place]
                 order = (__version__, job.function, job.arguments)
                 futures[executor.submit(performed, *order)] = place
@@ -137,8 +138,7 @@ class Runner:
             self.store.put(key, found)
 
     def _advanced(self, job: Job) -> None:
-        for _ in range(job.work):
-            self.events.advanced()
+        self.events.advanced(job.work)
 
     @property
     def is_parallel(self) -> bool:

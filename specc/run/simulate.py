@@ -27,7 +27,7 @@ from specc.run.configurations import rank_of
 from specc.run.coverage import Coverage
 from specc.run.estimate import simulation_seconds
 from specc.run.evaluate import Evaluated
-from specc.run.events import Events
+from specc.run.events import SIMULATED, Events
 from specc.run.failure import RunError
 from specc.run.loads import Seen, erring, fewest_instances, most_clients, nominal, seen_under
 from specc.run.runner import Runner
@@ -224,7 +224,7 @@ def _completed(look: _Look, runner: Runner) -> _Look:
             capacity = carried_by(simulator, seen)
         elif wanted is not None:
             capacity = found_capacity(simulator, wanted, seen, look.scale, runner)
-    except SimulationInterruptedError:
+    except KeyboardInterrupt:
         # What is known of other rates tells nothing: the simulation itself is what is worth.
         raise SimulationInterruptedError(simulator.subject.name, seen.metrics) from None
     return evolve(look, seen=seen, capacity=capacity, further=further, is_whole=True)
@@ -282,12 +282,12 @@ def _too_long(study: Study) -> Diagnostic:
     )
 
 
-def simulation_work(study: Study) -> int:
-    """Estimate how often the simulations of a study call for progress."""
+def simulation_work(study: Study) -> float:
+    """Estimate what the simulations of a study tell of progress in all."""
     if not is_simulated(study):
-        return 0
+        return 0.0
     count = RequestSource(usual_load(study), study.workload).count
-    return simulations_of(study) * -(-count // AT_ONCE)
+    return SIMULATED * simulations_of(study) * -(-count // AT_ONCE)
 
 
 def simulations_of(study: Study) -> int:
@@ -324,7 +324,7 @@ def _server(simulator: Simulator, runner: Runner) -> _Look:
     try:
         scale = first_scale(simulator, wanted, seen, None)
         capacity = found_capacity(simulator, wanted, seen, scale, runner)
-    except SimulationInterruptedError:
+    except KeyboardInterrupt:
         raise SimulationInterruptedError(subject.name, seen.metrics) from None
     return _Look(simulator, LoadKind.GIVEN, seen, capacity)
 

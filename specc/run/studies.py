@@ -101,6 +101,7 @@ def _found(parts: Sequence[Part], runner: Runner) -> list[StudyResult]:
         known, plain = runner.stored(key, StudyResult)
         if known:
             found[place] = part.judged(plain.of(part.planned.study))
+            runner.events.advanced(_work(part))
     missing = [place for place in range(len(parts)) if place not in found]
     for place, result in _run([parts[place] for place in missing], runner):
         runner.keep(keys[missing[place]], result)
@@ -126,15 +127,25 @@ def _run(parts: Sequence[Part], runner: Runner) -> Iterator[tuple[int, StudyResu
 
 def _is_worth_workers(parts: Sequence[Part], runner: Runner) -> bool:
     """Say whether workers run studies beside each other; else they do parts of one at a time."""
-    if not runner.is_parallel or len(parts) < 2 * runner.workers:
+    if not runner.is_parallel or runner.events.sees_steps or len(parts) < 2 * runner.workers:
         return False
     return estimate(Plan(tuple(part.planned for part in parts))).seconds >= WORTH_PROCESSES
 
 
 def _job(parts: Sequence[Part]) -> Job:
     named = [f"'{part.planned.study.name}'" for part in parts]
-    work = sum(len(part.planned.tasks) for part in parts)
+    work = sum(_work(part) for part in parts)
     return Job(run_parts, (tuple(parts),), ", ".join(dict.fromkeys(named)), work=work)
+
+
+def _work(part: Part) -> float:
+    """Return what a study tells of progress in all, about."""
+    study, work = part.planned.study, float(len(part.planned.tasks))
+    if not is_simulated(study):
+        return work
+    from specc.run.simulate import simulation_work
+
+    return work + simulation_work(study)
 
 
 def run_parts(parts: Sequence[Part]) -> list[StudyResult]:

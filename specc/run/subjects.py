@@ -16,7 +16,7 @@ from specc.results import Configuration, EngineLimits, Instance, Metrics
 from specc.run.confidence import quantile_of
 from specc.run.configurations import cache_transfer
 from specc.run.evaluate import Evaluated, server_of
-from specc.run.events import Events
+from specc.run.events import SIMULATED, Events
 from specc.run.keys import key_of_subject
 from specc.serving.transfer import CacheTransfer
 from specc.simulation.arrivals import RequestSource
@@ -264,7 +264,7 @@ class Simulator:
 
     def _served(self, cluster: Cluster, at: Conditions) -> Outcome:
         def progress(_: int) -> None:
-            self.events.advanced()
+            self.events.advanced(SIMULATED)
 
         arrival = self.subject.simulate.arrival
         clients = self.clients(at)

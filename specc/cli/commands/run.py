@@ -19,6 +19,7 @@ from specc.cli.terminal import (
     print_text,
     say,
 )
+from specc.cli.working import add_work_options, say_reused, working
 from specc.diagnostics import Diagnostic, Label
 from specc.outputs import terminal
 from specc.outputs.files import MANIFEST, Report, stale_files, write_files
@@ -50,6 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_output_options(parser, "run")
     add_run_options(parser)
+    add_work_options(parser)
     add_format_option(parser)
 
 
@@ -84,8 +86,6 @@ def _run_one(options: argparse.Namespace, path: Path) -> Exit:
 
 
 def _run(options: argparse.Namespace, stream: TextIO) -> Exit:
-    from specc.cli.progress import progress
-
     wanted = asked(options, "run")
     session = session_of(options)
     session.plan  # noqa: B018  (what is wrong is said before the work begins)
@@ -93,8 +93,7 @@ def _run(options: argparse.Namespace, stream: TextIO) -> Exit:
     print_diagnostics(session.diagnostics, "text")
     folder = options.out or options.spec.parent
     check_folder(folder)
-    with progress(session.work) as watcher:
-        session.events = watcher
+    with working(options, session) as runner:
         report = session.report_in(folder)
     texts = {path: output.write(session.material) for path, output in wanted.items()}
     others = {path: texts[path] for path in files_among(texts)}
@@ -108,6 +107,7 @@ def _run(options: argparse.Namespace, stream: TextIO) -> Exit:
         written = write_files(report, folder, others, session.workspace.files)
         if not options.quiet:
             _print(session, written, options.format)
+            say_reused(runner, error=options.format == "json")
         code = Exit.OK
     for path in filter(is_stream, texts):
         write_stream(stream, texts[path])

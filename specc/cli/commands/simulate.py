@@ -14,6 +14,7 @@ from specc.cli.codes import Exit
 from specc.cli.options import add_run_options, session_of
 from specc.cli.redirect import files_among, is_stream, told, write_stream
 from specc.cli.terminal import add_format_option, print_diagnostics, print_json, print_text
+from specc.cli.working import add_work_options, working
 from specc.diagnostics import Diagnostic
 from specc.run.events import Events
 from specc.session import SpecError
@@ -43,6 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_output_options(parser, "simulate")
     add_run_options(parser)
+    add_work_options(parser)
     add_format_option(parser)
 
 
@@ -52,7 +54,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace, stream: TextIO) -> Exit:
-    from specc.cli.progress import progress
     from specc.run.subjects import SimulationInterruptedError
 
     wanted = asked(options, "simulate")
@@ -62,8 +63,9 @@ def _run(options: argparse.Namespace, stream: TextIO) -> Exit:
     print_diagnostics(session.diagnostics, "text")
     try:
         # What was simulated until an interrupt is worth telling.
-        with progress(session.work, "simulating requests") as watcher, signals.raised():
-            session.events = recorder = _Recorder(watcher)
+        with working(options, session, "simulating requests") as runner, signals.raised():
+            runner.events = recorder = _Recorder(runner.events)
+            runner.store = None  # the steps, which are asked for here, are not stored
             results = session.results
     except SimulationInterruptedError as stopped:
         with contextlib.redirect_stdout(sys.stderr if options.format == "json" else sys.stdout):
@@ -81,12 +83,14 @@ def _run(options: argparse.Namespace, stream: TextIO) -> Exit:
 class _Recorder(Events):
     """Keeps every step of what is simulated, for a trace of it."""
 
+    sees_steps = True
+
     def __init__(self, watcher: Events) -> None:
         self._watcher = watcher
         self._outcomes: list[tuple[Simulated, Outcome]] = []
 
-    def advanced(self) -> None:
-        self._watcher.advanced()
+    def advanced(self, work: float = 1.0) -> None:
+        self._watcher.advanced(work)
 
     def simulated(self, found: "Simulated", outcome: "Outcome") -> None:
         self._outcomes.append((found, outcome))

@@ -1,0 +1,115 @@
+"""Running jobs on a Dask cluster: workers of other machines, or some of this one.
+
+Dask gives the work of a worker that dies to another one, and tells which work ended several.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from specc._version import __version__
+from specc.diagnostics import Diagnostic
+from specc.run.failure import EvaluationError
+from specc.run.runner import Runner
+from specc.run.workers import TRIES
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+LOCAL = "local:"
+PATIENCE_S = 30  # for a scheduler that does not answer, and for a first worker
+
+
+@contextmanager
+def cluster_runner(address: str) -> Iterator[Runner]:
+    """Yield a runner on a cluster.
+
+    Args:
+        address: of its scheduler, such as `tcp://host:8786`, or `local:2` for two workers here.
+
+    Raises:
+        EvaluationError: Dask is not installed, nobody answers, or a worker has another version.
+    """
+    try:
+        import dask
+        import distributed
+    except ImportError:
+        raise _error(
+            "--cluster needs Dask, which is not installed", "pip install 'specc[cluster]'"
+        ) from None
+    quiet = {
+        "distributed.scheduler.allowed-failures": TRIES - 1,
+        "distributed.comm.timeouts.connect": f"{PATIENCE_S}s",
+        "distributed.admin.large-graph-warning-threshold": "1GB",
+        "logging.distributed": "critical",
+    }
+    with dask.config.set(quiet), _client(distributed, address) as client:
+        count = _checked(client)
+        executor = client.get_executor(pure=False)
+        try:
+            yield Runner(executor=executor, workers=count)
+        finally:
+            executor.shutdown(wait=False)
+
+
+@contextmanager
+def _client(distributed: "ModuleType", address: str) -> Iterator["Client"]:
+    """Yield a client of a cluster, which ends with it where it is of this machine."""
+    if not address.startswith(LOCAL):
+        try:
+            client = distributed.Client(address, timeout=PATIENCE_S, set_as_default=False)
+        except (OSError, ValueError, TypeError) as error:
+            raise _error(
+                f"no scheduler answers at {address}",
+                "start one with 'dask scheduler', and workers with 'dask worker ADDRESS'; "
+                "local:2 starts two workers here",
+                str(error).partition("\n")[0],
+            ) from None
+        with client:
+            yield client
+        return
+    number = address.removeprefix(LOCAL)
+    if not number.isdigit() or not int(number):
+        raise _error(f"'{address}' names no number of workers", "write local:2 for two of them")
+    with (
+        distributed.LocalCluster(
+            n_workers=int(number),
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            memory_limit=0,
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def _checked(client: "Client") -> int:
+    """Return the threads of all workers, each of which has the version of this process."""
+    try:
+        client.wait_for_workers(1, timeout=PATIENCE_S)
+    except TimeoutError:
+        raise _error("the cluster has no worker", "start some with 'dask worker ADDRESS'") from None
+    found = client.run(own_version, on_error="return")
+    for worker, version in found.items():
+        if version != __version__:
+            has = f"specc {version}" if isinstance(version, str) else "no specc"
+            raise EvaluationError(
+                Diagnostic(
+                    "E0021",
+                    f"the worker at {worker} has {has}, and this is specc {__version__}",
+                    why="results of different versions would be mixed",
+                    help=f"install the same version there: pip install specc=={__version__}",
+                )
+            )
+    return sum(client.nthreads().values())
+
+
+def own_version() -> str:
+    """Return the version of specc that a worker has."""
+    return __version__
+
+
+def _error(message: str, help_: str, why: str = "") -> EvaluationError:
+    return EvaluationError(Diagnostic("E0022", message, why=why, help=help_))
