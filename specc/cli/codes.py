@@ -20,7 +20,7 @@ class Exit(IntEnum):
     WRONG_INPUT = 2, "the spec, a file or the command line is wrong, or a file cannot be written"
     INFEASIBLE = 3, "no layout of a study meets its limits, or its objectives are missed"
     FAULT = 70, "a bug in specc; the message names the file of its report"
-    WORKER_LOST = 71, "the system killed a process of specc, usually because memory ran out"
+    WORKER_LOST = 71, "workers were killed, have another version, or cannot be reached"
     HUNG_UP = 129, "the terminal was closed (SIGHUP)"
     INTERRUPTED = 130, "interrupted (Ctrl-C, SIGINT)"
     READER_GONE = 141, "the reader of the output has ended (specc … | head)"

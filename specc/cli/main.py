@@ -31,6 +31,7 @@ COMMANDS = {
     "launch": "write the files that run a plan",
     "import": "write the deployment that a launch command means",
     "compare": "compare results of load tests with a plan",
+    "cache": "show, check or empty the store of results",
 }
 
 _EXAMPLE = """\

@@ -115,13 +115,19 @@ def opened(folder: Path | None, *, is_asked: bool) -> "Store | None":
     except StoreError as error:
         if not is_asked:
             return None
-        problem = Diagnostic(
-            "E0023",
-            f"the store in '{folder}' cannot be used: {error}",
-            help="name another folder with --cache, or leave it out with --no-cache; a damaged "
-            "store is a file that can be deleted",
-        )
-        raise SpecError([problem]) from None
+        raise SpecError([unusable(folder, str(error))]) from None
+
+
+def unusable(folder: Path | None, why: str) -> Diagnostic:
+    """Return what to say of a store that cannot be used."""
+    where = "your cache folder" if folder is None else f"'{folder}'"
+    return Diagnostic(
+        "E0023",
+        f"the store in {where} cannot be used",
+        why=why,
+        help="name another folder with --cache, or leave it out with --no-cache; a damaged store "
+        "is a file (results.sqlite) that can be deleted",
+    )
 
 
 def say_reused(runner: "Runner", *, error: bool = False) -> None:

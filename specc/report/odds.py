@@ -13,6 +13,7 @@ def odds(probability: float | None) -> Odds | None:
     """Say what a probability is to a reviewer."""
     if probability is None:
         return None
+    probability = round(probability, 2)  # as it is shown
     if probability >= SURE:
         return Odds.SURE
     if probability >= COIN_FLIP:

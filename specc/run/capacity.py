@@ -113,7 +113,8 @@ def found_capacity(
     if at_wanted is not None and instances and fast and slow:
         needed = (wanted.rate or 0.0) * subject.simulate.instances / instances / base
         seen_of = ((P10, needed / fast), (0.0, needed / mean), (P90, needed / slow))
-        sure = probability(seen_of, 1.0)
+        # If the cost model does not err they carry it: that was simulated.
+        sure = max(0.5, probability(seen_of, 1.0))
     return CapacityFound(
         target=wanted.attainment,
         rate=mean * base,

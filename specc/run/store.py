@@ -76,6 +76,7 @@ class Store:
     largest: Bytes = LARGEST
     _connection: sqlite3.Connection | None = field(default=None, init=False)
     _process: int = field(default=0, init=False)
+    _claimed: int = field(default=0, init=False)
     _beat: threading.Thread | None = field(default=None, init=False)
 
     @classmethod
@@ -196,12 +197,14 @@ class Store:
                     taken.append(mine)
             finally:
                 connection.execute("commit")
+            self._claimed += sum(taken)
             self._keep_claims()
             return taken
         return [True] * len(keys)
 
     def release(self, keys: Sequence[str]) -> None:
         """Give up claims: their results are stored, or will not be found."""
+        self._claimed = max(0, self._claimed - len(keys))
         with contextlib.suppress(sqlite3.Error):
             self.open().executemany(
                 "delete from claims where key = ? and owner = ?",
@@ -219,7 +222,7 @@ class Store:
             self._beat.start()
 
     def _renew(self) -> None:
-        while True:
+        while self._claimed:
             time.sleep(BEAT_S)
             with contextlib.suppress(sqlite3.Error):
                 own = sqlite3.connect(self.path, timeout=_PATIENCE_S, isolation_level=None)

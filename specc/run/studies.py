@@ -1,7 +1,8 @@
 """Running a plan: each task is evaluated on its own, then configurations are made of them."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from attrs import evolve, frozen
@@ -41,6 +42,7 @@ _ONCE = Coverage(alone=True, whole=False)
 # share it, and what was found for tasks is kept until their studies are done.
 TASKS_TOGETHER = 2_000
 CHUNKS = 8  # of the studies of a worker
+WAIT_S = 0.2  # for what another run finds, between two looks at the store
 
 
 def run(plan: Plan, runner: Runner | None = None) -> tuple[StudyResult, ...]:
@@ -95,18 +97,50 @@ class Part:
 
 def _found(parts: Sequence[Part], runner: Runner) -> list[StudyResult]:
     """Return the results of studies: from the store, or run here or by workers."""
-    found: dict[int, StudyResult] = {}
-    keys = [part.key for part in parts] if runner.store is not None else [""] * len(parts)
-    for place, (part, key) in enumerate(zip(parts, keys, strict=True)):
-        known, plain = runner.stored(key, StudyResult)
-        if known:
-            found[place] = part.judged(plain.of(part.planned.study))
-            runner.events.advanced(_work(part))
-    missing = [place for place in range(len(parts)) if place not in found]
-    for place, result in _run([parts[place] for place in missing], runner):
-        runner.keep(keys[missing[place]], result)
-        found[missing[place]] = result
-    return [found[place] for place in range(len(parts))]
+    store = runner.store
+    if store is None:
+        found = dict(_run(parts, runner))
+        return [found[place] for place in range(len(parts))]
+    known: dict[int, StudyResult] = {}
+    keys = [part.key for part in parts]
+    missing = _looked_up(range(len(parts)), parts, keys, runner, known)
+    while missing:
+        claimed = store.claim([keys[place] for place in missing])
+        taken = [place for place, is_own in zip(missing, claimed, strict=True) if is_own]
+        try:
+            # Another run may have stored it between the look and the claim.
+            own = _looked_up(taken, parts, keys, runner, known)
+            for place, result in _run([parts[place] for place in own], runner):
+                runner.keep(keys[own[place]], result)
+                known[own[place]] = result
+        finally:
+            store.release([keys[place] for place in taken])
+        # The rest is what other runs are at, who may come to an end before it is stored.
+        others = [place for place in missing if place not in known]
+        missing = _looked_up(others, parts, keys, runner, known)
+        if missing and not taken:
+            time.sleep(WAIT_S)
+    return [known[place] for place in range(len(parts))]
+
+
+def _looked_up(
+    places: Iterable[int],
+    parts: Sequence[Part],
+    keys: Sequence[str],
+    runner: Runner,
+    known: dict[int, StudyResult],
+) -> list[int]:
+    """Add to what is known what the store has; return the places of the rest."""
+    missing = []
+    for place in places:
+        is_stored, plain = runner.stored(keys[place], StudyResult)
+        if not is_stored:
+            missing.append(place)
+            continue
+        part = parts[place]
+        known[place] = part.judged(plain.of(part.planned.study))
+        runner.events.advanced(_work(part))
+    return missing
 
 
 def _run(parts: Sequence[Part], runner: Runner) -> Iterator[tuple[int, StudyResult]]:
