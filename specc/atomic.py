@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 from specc.signals import held, kept, undone
 
@@ -32,6 +33,33 @@ def staged(target: Path, text: str) -> Iterator[Path]:
             os.fsync(file.fileno())
         os.chmod(name, _mode(target))
         yield Path(name)
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        kept(name)
+
+
+@contextlib.contextmanager
+def growing(target: Path) -> Iterator[BinaryIO]:
+    """Yield a file that is written bit by bit; it has its name only when all of it is there.
+
+    What was not finished is removed, also where a signal ends the program.
+
+    Raises:
+        OSError: it cannot be written; nothing is left.
+    """
+    import tempfile
+
+    with held():
+        handle, name = tempfile.mkstemp(prefix=PREFIX, dir=target.parent)
+        undone(name, partial(os.unlink, name))
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, _mode(target))
+        os.replace(name, target)
     finally:
         with contextlib.suppress(OSError):
             os.unlink(name)

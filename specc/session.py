@@ -150,7 +150,7 @@ class Session:
         from specc.ir.facts import glossary
         from specc.results import UNITS, Header, Results
         from specc.run.failure import RunError
-        from specc.run.studies import run
+        from specc.run.plans import run
 
         self._check_work()
         try:

@@ -47,7 +47,7 @@ def test_run_needs_what_the_spec_asks_for(tmp_path: Path) -> None:
     code = f"from specc.cli import main; main({arguments})"
     _modules_of(code)
     loaded = _modules_of(code)
-    assert "specc.run.studies" in loaded
+    assert "specc.run.plans" in loaded
     assert not loaded & {"lark", "pandas", "rich", "specc.simulation", "specc.calibration"}
     alone = _modules_of("import numpy")  # before 2.0 it loads more than it needs
     assert not loaded & ({"numpy.random", "numpy.ma"} - alone)

@@ -69,7 +69,11 @@ def _as_given(study: ReportedStudy, best: Configuration) -> str:
     own = counted(best.instance_count, "instance")
     known = [k.probability for k in best.slo if k.probability is not None]
     odds = f", {likely(min(known))}" if known else ""
-    return f"{own} at {show.quantity(best.load.rate)} req/s with {limits}{odds}."
+    found = asked_capacity(study, best)
+    most = ""
+    if found is not None and found.rate is not None:
+        most = f" They carry {capacity_text(found)}{_beside_load(best, found.rate)}."
+    return f"{own} at {show.quantity(best.load.rate)} req/s with {limits}{odds}.{most}"
 
 
 def _sureness(study: ReportedStudy, best: Configuration) -> Iterator[str]:
@@ -84,8 +88,8 @@ def _sureness(study: ReportedStudy, best: Configuration) -> Iterator[str]:
         kernels = ""
         if first.of_kernels is not None and first.of_kernels - first.probability > WORTH_A_WORD:
             kernels = (
-                f" ({show.probability(first.of_kernels)} if the serving software adds what it "
-                "usually does)"
+                f" ({show.probability(first.of_kernels)} if kernels alone erred, and the software "
+                "did not)"
             )
         yield f"{capital(title_of(first.fact))} is {likely(first.probability)}{kernels}."
         others = [k for k in known[1:] if k.probability is not None]
@@ -141,19 +145,26 @@ def _breaks(study: ReportedStudy, best: Configuration) -> Iterator[str]:
     if of_classes:
         yield from of_classes
     elif capacity is not None and capacity.rate is not None and capacity.limiting:
-        of = f" of {counted(best.instance_count, 'instance')}" if best.instance_count > 1 else ""
-        yield (
-            f"{_limit_text(capacity.limiting)}, above {capacity_text(capacity)}{of}"
-            f"{_beside_load(best, capacity.rate)}."
-        )
+        yield f"{_limit_text(capacity.limiting)}{_above(study, best, capacity)}."
     elif best.slo and any(k.value is not None for k in best.slo):
         first = min((k for k in best.slo if k.value is not None), key=margin)
         yield f"{capital(of_limit(first))}{_cause(best, metric_of(first))}."
     if not best.simulated:
         yield " ".join(_limiter(group, len(best.instances) > 1) for group in best.instances)
     elif best.capacity is not None and _kind(best) == LoadKind.RATE.value:
-        most = show.quantity(best.capacity)
-        yield f"Its limits hold up to {most} req/s{_beside_load(best, best.capacity)}."
+        most = f"{show.quantity(best.capacity)} req/s{_beside_load(best, best.capacity)}"
+        yield f"In the median its limits hold up to {most}."
+
+
+def _above(study: ReportedStudy, best: Configuration, capacity: CapacityFound) -> str:
+    """Say above which rate a limit breaks, or that fewer instances break it."""
+    assert capacity.rate is not None
+    if asked_capacity(study, best) is None:
+        return f", above {capacity_text(capacity)}{_beside_load(best, capacity.rate)}"
+    instances = counted(capacity.instances or 0, "instance")
+    return (
+        f": {instances} are the fewest that keep it at {show.quantity(capacity.wanted or 0)} req/s"
+    )
 
 
 def _beyond(best: Configuration) -> Iterator[str]:
@@ -215,11 +226,8 @@ def costs(study: ReportedStudy, best: Configuration) -> Iterator[str]:
     packed = packages(study.result, best)
     wanted = asked_fleet(study, best)
     if wanted is not None:
-        sizes = " and ".join(p.text for p in packages(study.result, wanted))
-        simulated_ = " and ".join(p.text for p in packed)
-        yield f"{sizes}; what was simulated has {simulated_}."
-    else:
-        yield f"{' and '.join(p.text for p in packed)}."
+        packed = packages(study.result, wanted)
+    yield f"{' and '.join(p.text for p in packed)}."
     money = money_of(best)
     unknown = [p.device for p in packed if not _has_price(study.study, p.device)]
     yield (
@@ -315,8 +323,9 @@ def _of_other_deployments(
 
 
 def _named(study: ReportedStudy, found: Configuration) -> str:
+    asked = study.best is not None and asked_capacity(study, study.best) is not None
     groups = " + ".join(
-        f"{'' if found.instance_count == 1 else f'{g.count} × '}"
+        f"{'' if found.instance_count == 1 or asked else f'{g.count} × '}"
         f"{'' if g.phase == 'whole' else g.phase + ' '}{layout(g)}"
         for g in found.instances
     )

@@ -65,6 +65,7 @@ from specc.results.studies import (
     Verdict,
     objective_of,
     shown_whole,
+    without_streamed,
 )
 
 __all__ = [
@@ -130,4 +131,5 @@ __all__ = [
     "rounded",
     "short_label",
     "shown_whole",
+    "without_streamed",
 ]

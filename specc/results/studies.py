@@ -1,9 +1,9 @@
 """What studies found, and the results of a spec: what reports and files are made of."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from specc.ir import Objective, Study
 from specc.records import Record
@@ -60,6 +60,7 @@ class StudyResult(Record):
         simulations: of the shortlist, or of the servers; the one to choose first.
         frontier: batch sizes that no other beats, where all candidates are of one phase.
         sensitivity: how the recommendation moves with its inputs; None where that was not asked.
+        streamed: candidates that went to a table of all (`specc run --table`), and stay out here.
     """
 
     study: Study
@@ -71,6 +72,7 @@ class StudyResult(Record):
     simulations: tuple[Simulated, ...] = ()
     frontier: tuple[FrontierPoint, ...] = ()
     sensitivity: Sensitivity | None = None
+    streamed: int = 0
 
     @property
     def best(self) -> Configuration | None:
@@ -159,6 +161,48 @@ class Results(Record):
         from specc.results.frame import candidates
 
         return candidates(self)
+
+
+def without_streamed(result: StudyResult, most: int, *, curves: bool) -> StudyResult:
+    """Return a result with its best configurations and candidates, and the nearest others.
+
+    All candidates are in a table elsewhere.
+
+    Args:
+        result: of a study.
+        most: configurations, and candidates of each phase, that keep the limits, and that do not.
+        curves: whether candidates keep their curves.
+    """
+    configurations = _first(result.configurations, lambda c: (c.feasible,), most)
+    frontier = result.frontier if curves else ()
+    needed = {instance.task for c in configurations for instance in c.instances}
+    needed |= {point.task for point in frontier}
+    first = _first(result.candidates, lambda c: (c.phase, c.feasible), most)
+    listed = {id(candidate) for candidate in first}
+    shown = tuple(c for c in result.candidates if c.instance.task in needed or id(c) in listed)
+    kept = shown if curves else tuple(evolve(c, curve=None) for c in shown)
+    return evolve(
+        result,
+        configurations=configurations,
+        omitted=result.omitted + len(result.configurations) - len(configurations),
+        candidates=kept,
+        frontier=frontier,
+        streamed=len(result.candidates) - len(kept),
+    )
+
+
+Item = TypeVar("Item")
+
+
+def _first(items: Sequence[Item], kind: Callable[[Item], object], most: int) -> tuple[Item, ...]:
+    """Return the first items of each kind."""
+    counts: dict[object, int] = {}
+    kept = []
+    for item in items:
+        counts[kind(item)] = counts.get(kind(item), 0) + 1
+        if counts[kind(item)] <= most:
+            kept.append(item)
+    return tuple(kept)
 
 
 class Ranked(Protocol):

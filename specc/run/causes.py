@@ -8,7 +8,7 @@ from specc.ir import Document, Study, Varied
 from specc.plan import lower
 from specc.results import StudyResult
 from specc.results.diff import Cause, Change, StudyDifference, applied, gain, recommendation
-from specc.run.studies import run
+from specc.run.plans import run
 
 MOST_CAUSES = 8  # changes of a study that are tried one by one
 

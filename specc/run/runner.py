@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future, as_completed
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import Factory, define, field, frozen
 
@@ -18,6 +18,7 @@ from specc.run.events import Events
 from specc.run.failure import EvaluationError
 
 if TYPE_CHECKING:
+    from specc.results import StudyResult
     from specc.run.store import Store
 
 
@@ -49,6 +50,16 @@ class Job:
         return self.function(*self.arguments) if self.here is None else self.here()
 
 
+class Table(Protocol):
+    """Where all candidates go as they are found."""
+
+    def encoded(self, result: "StudyResult") -> Any:
+        """Return the rows of a study."""
+
+    def write(self, rows: Any) -> None:
+        """Add rows."""
+
+
 @define(eq=False)
 class Runner:
     """What a run works with.
@@ -58,6 +69,7 @@ class Runner:
         executor: runs jobs; without one they run here, one after another.
         workers: how many of them run at a time.
         store: of results.
+        table: of all candidates, which results then do not keep.
         reused, made: results that the store had, and that were found anew.
     """
 
@@ -65,6 +77,7 @@ class Runner:
     executor: Executor | None = None
     workers: int = 1
     store: "Store | None" = None
+    table: "Table | None" = None
     reused: int = field(default=0, init=False)
     made: int = field(default=0, init=False)
 

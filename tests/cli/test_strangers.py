@@ -118,7 +118,7 @@ def test_a_table_without_a_folder_is_said_before_the_run(
     monkeypatch.chdir(tmp_path)
     example = (ROOT / "specs" / "qwen3-32b-test-device.spec").read_text()
     (tmp_path / "plan.spec").write_text(example)
-    monkeypatch.setattr("specc.run.studies.run", lambda *_: pytest.fail("the run has begun"))
+    monkeypatch.setattr("specc.run.plans.run", lambda *_: pytest.fail("the run has begun"))
     for options in (["--csv", "none/x.csv"], ["--out", "plan.spec/x"]):
         assert main(["run", "plan.spec", *options]) == 2
         assert "cannot write" in capsys.readouterr().err

@@ -43,7 +43,7 @@ study u extends t { capacity { seeds = 1 } }
 @pytest.fixture(autouse=True)
 def worth_it(monkeypatch) -> None:
     """So small a plan is worth no workers."""
-    for place in ("executors.WORTH_PROCESSES", "studies.WORTH_PROCESSES", "simulate.WORTH_JOBS"):
+    for place in ("executors.WORTH_PROCESSES", "plans.WORTH_PROCESSES", "simulate.WORTH_JOBS"):
         monkeypatch.setattr(f"specc.run.{place}", 0.0)
 
 
@@ -64,7 +64,7 @@ def test_processes_change_nothing(tmp_path: Path, monkeypatch, many: bool) -> No
     path = _plan(tmp_path)
     session = Session(path)
     if not many:
-        monkeypatch.setattr("specc.run.studies._is_worth_workers", lambda parts, runner: False)
+        monkeypatch.setattr("specc.run.plans._is_worth_workers", lambda parts, runner: False)
     with local_runner(2) as runner:
         session.runner = runner
         assert session.results.to_json() == _alone(path)
@@ -86,7 +86,7 @@ class Reversed(ThreadPoolExecutor):
 
 
 def test_any_executor_will_do(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("specc.run.studies._is_worth_workers", lambda parts, runner: False)
+    monkeypatch.setattr("specc.run.plans._is_worth_workers", lambda parts, runner: False)
     path = _plan(tmp_path)
     session = Session(path)
     with Reversed() as executor:
@@ -98,15 +98,15 @@ def test_any_executor_will_do(tmp_path: Path, monkeypatch) -> None:
 CLUSTER = """
 import os, signal, sys
 from pathlib import Path
-from specc.run import executors, simulate, studies
+from specc.run import executors, plans, simulate
 from specc.run.cluster import cluster_runner
 from specc.run.events import Events
 from specc.session import Session
 
-executors.WORTH_PROCESSES = studies.WORTH_PROCESSES = simulate.WORTH_JOBS = 0.0
+executors.WORTH_PROCESSES = plans.WORTH_PROCESSES = simulate.WORTH_JOBS = 0.0
 workers, kills, whole = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 if not whole:
-    studies._is_worth_workers = lambda parts, runner: False
+    plans._is_worth_workers = lambda parts, runner: False
 session = Session("plan.spec")
 
 

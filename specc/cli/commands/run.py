@@ -3,8 +3,9 @@
 import argparse
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from specc.cli.asked import add_output_options, asked
 from specc.cli.codes import Exit
@@ -25,6 +26,9 @@ from specc.outputs import terminal
 from specc.outputs.files import MANIFEST, Report, stale_files, write_files
 from specc.session import Session
 from specc.writing import check_folder, check_named
+
+if TYPE_CHECKING:
+    from specc.outputs.table import CandidateTable
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +56,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_output_options(parser, "run")
     add_run_options(parser)
     add_work_options(parser)
+    parser.add_argument(
+        "--table",
+        type=Path,
+        metavar="FILE",
+        help="write all candidates into a .parquet (needs specc[table]) or .csv as they are found; "
+        "the result file then keeps the best of them, and the memory stays small",
+    )
     add_format_option(parser)
 
 
@@ -63,7 +74,9 @@ def run(options: argparse.Namespace) -> int:
     specs: list[Path] = options.spec
     several = len(specs) > 1
     names = [path.name for path in specs]
-    if several and (asked(options, "run") or (options.out and len(set(names)) < len(names))):
+    if several and (
+        asked(options, "run") or options.table or (options.out and len(set(names)) < len(names))
+    ):
         problem = Diagnostic(
             "E0006",
             "several specs would write the same file",
@@ -93,7 +106,7 @@ def _run(options: argparse.Namespace, stream: TextIO) -> Exit:
     print_diagnostics(session.diagnostics, "text")
     folder = options.out or options.spec.parent
     check_folder(folder)
-    with working(options, session) as runner:
+    with working(options, session) as runner, _table(options.table, session) as runner.table:
         report = session.report_in(folder)
     texts = {path: output.write(session.material) for path, output in wanted.items()}
     others = {path: texts[path] for path in files_among(texts)}
@@ -117,6 +130,21 @@ def _run(options: argparse.Namespace, stream: TextIO) -> Exit:
     if not session.results.feasible:
         return Exit.INFEASIBLE
     return Exit.OK if session.results.as_expected else Exit.FAILED
+
+
+@contextmanager
+def _table(path: Path | None, session: Session) -> "Iterator[CandidateTable | None]":
+    """Yield the table of all candidates, if one is asked for."""
+    if path is None:
+        yield None
+        return
+    from specc.outputs.table import candidate_table
+
+    check_named([path], session.workspace.files)
+    studies = (planned.study for planned in session.plan.studies)
+    swept = dict.fromkeys(name for study in studies for name, _ in study.settings)
+    with candidate_table(path, tuple(swept)) as table:
+        yield table
 
 
 def _check(report: Report, folder: Path, format_: str, *, quiet: bool) -> Exit:

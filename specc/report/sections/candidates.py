@@ -35,8 +35,15 @@ def blocks(study: ReportedStudy) -> Iterator[ReportBlock]:
             cells,
             own,
             study.is_recommended,
+            note=_elsewhere(study),
             depth=study.summary if study.result.is_plain else Depth.PAGE,
         )
+
+
+def _elsewhere(study: ReportedStudy) -> str:
+    """Say how many candidates went to a table of all, and are not in the result file."""
+    streamed = study.result.streamed
+    return f"{streamed:,} more are in the table of all candidates (--table)." if streamed else ""
 
 
 def deployment_or_devices(study: ReportedStudy) -> Cells:
