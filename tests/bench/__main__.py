@@ -97,7 +97,7 @@ def _beside_peer() -> float:
 
 def _two_processes() -> float:
     """Return how many times as fast two processes are as one, by the clock."""
-    if bench_plans.executors.usable_cores() < 2:
+    if bench_plans.runner.usable_cores() < 2:
         raise AbsentError("this machine has one core")
     alone, both = (
         bench_plans.elsewhere(f"very long step loops, {name}", ROOT)["wall"]
@@ -127,7 +127,7 @@ ROWS = (
 def machine() -> dict[str, str]:
     """Return what the figures were measured on."""
     packages = {name: importlib.metadata.version(name) for name in PACKAGES}
-    cores = f"{bench_plans.executors.usable_cores()} cores"
+    cores = f"{bench_plans.runner.usable_cores()} cores"
     names = {"machine": f"{_processor()}, {cores}", "python": platform.python_version()}
     return {**names, "specc": __version__, **packages}
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from specc.outputs.files import write_files
-from specc.run import executors
+from specc.run import runner
 from specc.session import Session
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -175,7 +175,7 @@ def results_alone(spec: str) -> dict[str, Any]:
 
 def in_one_process(spec: str) -> dict[str, Any]:
     """Find the results of a spec in this process alone."""
-    executors.usable_cores = lambda: 1
+    runner.usable_cores = lambda: 1
     return results_alone(spec)
 
 
