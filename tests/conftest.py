@@ -25,6 +25,7 @@ def _cache_of_this_run(tmp_path_factory: pytest.TempPathFactory) -> None:
     import os
 
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ["SPECC_JOBS"] = "1"  # tests themselves run beside each other
     os.environ["SPECC_CACHE"] = "off"  # what is run is run, and not looked up
 
 

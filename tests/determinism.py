@@ -37,6 +37,7 @@ class Way:
     def digest(self, spec: Path, folder: Path, options: Sequence[str] = ()) -> str:
         """Return a hash of what a run prints and writes."""
         env = {**os.environ, **self.variables, "PYTHONHASHSEED": self.hash_seed}
+        env["SPECC_JOBS"] = str(self.cores)
         done = subprocess.run(
             [sys.executable, "-c", _STARTER, str(self.cores), "run", str(spec), "--out", "out",
              "--csv", "table.csv", *options],

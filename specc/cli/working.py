@@ -24,13 +24,13 @@ NO_STORE = "off"
 
 
 def add_work_options(parser: argparse._ActionsContainer) -> None:
-    """Add what chooses where a plan runs and what of it is kept; see `working`."""
+    """Add what chooses where a plan runs and how that is told; see `working`."""
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--jobs",
         type=positive,
         metavar="N",
-        help="processes of this machine (default: one for each core, where that pays)",
+        help="processes of this machine (default: SPECC_JOBS, or one a core where that pays)",
     )
     where.add_argument(
         "--cluster",
@@ -38,14 +38,6 @@ def add_work_options(parser: argparse._ActionsContainer) -> None:
         help="a Dask cluster: the address of its scheduler (tcp://host:8786), or local:N for N "
         "workers here; needs specc[cluster]",
     )
-    kept = parser.add_mutually_exclusive_group()
-    kept.add_argument(
-        "--cache",
-        type=Path,
-        metavar="DIR",
-        help="the folder of the store of results (default: your cache folder, or SPECC_CACHE)",
-    )
-    kept.add_argument("--no-cache", action="store_true", help="find all anew, and store nothing")
     parser.add_argument(
         "--progress",
         choices=PROGRESS,
@@ -54,16 +46,31 @@ def add_work_options(parser: argparse._ActionsContainer) -> None:
     )
 
 
+def add_store_options(parser: argparse._ActionsContainer) -> None:
+    """Add what chooses the store of results; see `store_of`."""
+    kept = parser.add_mutually_exclusive_group()
+    kept.add_argument(
+        "--cache",
+        type=Path,
+        metavar="DIR",
+        help="the folder of the store of results (default: your cache folder, or SPECC_CACHE)",
+    )
+    kept.add_argument("--no-cache", action="store_true", help="find all anew, and store nothing")
+
+
 @contextmanager
 def working(
-    options: argparse.Namespace, session: Session, text: str = "evaluating candidates"
+    options: argparse.Namespace,
+    session: Session,
+    text: str = "evaluating candidates",
+    store: "Store | None" = None,
 ) -> "Iterator[Runner]":
     """Give a session what it works with, and yield that.
 
     Raises:
-        SpecError: there is no such store or cluster.
+        SpecError: as the plan of the session.
+        specc.run.failure.EvaluationError: there is no such cluster.
     """
-    store = _store(options, session)
     with (
         progress(session.work, text, options.progress) as watcher,
         _runner(options) as runner,
@@ -88,8 +95,12 @@ def _runner(options: argparse.Namespace) -> "Iterator[Runner]":
         yield runner
 
 
-def _store(options: argparse.Namespace, session: Session) -> "Store | None":
-    """Return the store to use: that which is asked for, or the user's for what takes long."""
+def store_of(options: argparse.Namespace, session: Session) -> "Store | None":
+    """Return the store to use: that which is asked for, or the user's for what takes long.
+
+    Raises:
+        SpecError: the one that is asked for cannot be used.
+    """
     asked: Path | None = options.cache
     named = os.environ.get(STORE_FOLDER, "")
     if options.no_cache or (asked is None and named == NO_STORE):

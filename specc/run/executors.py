@@ -34,7 +34,8 @@ def evaluated(tasks: Sequence[Task], runner: Runner) -> dict[str, Evaluated]:
     found = {}
     for result in _results([task for group in groups.values() for task in group], runner):
         found[result.task.key] = result
-    runner.events.advanced(len(tasks) - len(unique))
+    if len(tasks) > len(unique):
+        runner.events.advanced(len(tasks) - len(unique))
     return {key: found[key] for key in unique}
 
 

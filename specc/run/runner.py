@@ -159,13 +159,18 @@ class Runner:
         return self.executor is not None and self.workers > 1
 
 
+JOBS = "SPECC_JOBS"
+
+
 @contextmanager
 def local_runner(jobs: int | None = None) -> Iterator[Runner]:
-    """Yield a runner with so many processes of this machine, by default one for each core.
+    """Yield a runner with so many processes of this machine.
 
-    They are started when there is work that is worth it; one alone is this process.
+    By default as many as SPECC_JOBS says, or one for each core. They are started when there is
+    work that is worth it; one alone is this process.
     """
-    count = jobs or usable_cores()
+    named = os.environ.get(JOBS, "")
+    count = jobs or (int(named) if named.isdigit() else 0) or usable_cores()
     if count < 2:
         yield Runner()
         return

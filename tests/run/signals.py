@@ -114,7 +114,7 @@ def _started(folder: Path) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", "specc", "run", "large.spec"],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "SPECC_JOBS": "2"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

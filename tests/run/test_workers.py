@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from specc.plan import Task
-from specc.run import executors, runner
+from specc.run import executors
 from specc.run.failure import EvaluationError
 from specc.run.workers import Processes, WorkerLostError
 from specc.session import Session
@@ -127,7 +127,7 @@ def test_what_waits_is_cancelled_at_an_end_in_the_middle() -> None:
 def test_what_the_user_is_told(tmp_path: Path, small_spec, monkeypatch) -> None:
     (tmp_path / "plan.spec").write_text(small_spec())
     monkeypatch.setattr(executors, "WORTH_PROCESSES", 0.0)
-    monkeypatch.setattr(runner, "usable_cores", lambda: 2)
+    monkeypatch.setenv("SPECC_JOBS", "2")
     monkeypatch.setattr(executors, "outcomes", dying_task)
     with pytest.raises(EvaluationError) as caught:
         _ = Session(tmp_path / "plan.spec").results
@@ -143,7 +143,7 @@ def test_results_do_not_depend_on_the_number_of_processes(
     (tmp_path / "plan.spec").write_text(small_spec())
     alone = Session(tmp_path / "plan.spec").results.to_json()
     monkeypatch.setattr(executors, "WORTH_PROCESSES", 0.0)
-    monkeypatch.setattr(runner, "usable_cores", lambda: 2)
+    monkeypatch.setenv("SPECC_JOBS", "2")
     monkeypatch.setattr(executors, "CHUNKS", 1000)
     assert Session(tmp_path / "plan.spec").results.to_json() == alone
 
@@ -181,8 +181,9 @@ def test_a_script_needs_no_guard(tmp_path: Path) -> None:
         "Path('large.spec').write_text(PLAN)\n"
         "print(len(specc.compile('large.spec').results.studies))\n"
     )
+    own = {**os.environ, "PYTHONPATH": str(ROOT), "SPECC_JOBS": "2"}
     done = subprocess.run(
-        [sys.executable, str(script)], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        [sys.executable, str(script)], cwd=tmp_path, env=own,
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")

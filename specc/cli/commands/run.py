@@ -20,7 +20,13 @@ from specc.cli.terminal import (
     print_text,
     say,
 )
-from specc.cli.working import add_work_options, say_reused, working
+from specc.cli.working import (
+    add_store_options,
+    add_work_options,
+    say_reused,
+    store_of,
+    working,
+)
 from specc.diagnostics import Diagnostic, Label
 from specc.outputs import terminal
 from specc.outputs.files import MANIFEST, Report, stale_files, write_files
@@ -56,6 +62,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_output_options(parser, "run")
     add_run_options(parser)
     add_work_options(parser)
+    add_store_options(parser)
     parser.add_argument(
         "--table",
         type=Path,
@@ -106,7 +113,11 @@ def _run(options: argparse.Namespace, stream: TextIO) -> Exit:
     print_diagnostics(session.diagnostics, "text")
     folder = options.out or options.spec.parent
     check_folder(folder)
-    with working(options, session) as runner, _table(options.table, session) as runner.table:
+    store = store_of(options, session)
+    with (
+        working(options, session, store=store) as runner,
+        _table(options.table, session) as runner.table,
+    ):
         report = session.report_in(folder)
     texts = {path: output.write(session.material) for path, output in wanted.items()}
     others = {path: texts[path] for path in files_among(texts)}

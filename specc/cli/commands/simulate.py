@@ -65,7 +65,6 @@ def _run(options: argparse.Namespace, stream: TextIO) -> Exit:
         # What was simulated until an interrupt is worth telling.
         with working(options, session, "simulating requests") as runner, signals.raised():
             runner.events = recorder = _Recorder(runner.events)
-            runner.store = None  # the steps, which are asked for here, are not stored
             results = session.results
     except SimulationInterruptedError as stopped:
         with contextlib.redirect_stdout(sys.stderr if options.format == "json" else sys.stdout):
