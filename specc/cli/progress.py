@@ -24,6 +24,9 @@ class Watcher(Events):
 
     runner: "Runner | None" = None
 
+    def finish(self) -> None:
+        """All of the work is done."""
+
     def close(self) -> None:
         """The work is done, or ends."""
 
@@ -40,6 +43,7 @@ def progress(
         watcher = _LateBar(total, text)
     try:
         yield watcher
+        watcher.finish()
     finally:
         watcher.close()
 
@@ -50,8 +54,15 @@ class _Timed(Watcher):
     def __init__(self, total: float, text: str) -> None:
         self.total = total
         self.text = text
-        self.done = 0.0
+        self.done = self.known = 0.0
         self.started = time.monotonic()
+
+    def finish(self) -> None:
+        self.done = self.total
+
+    def skipped(self, work: float) -> None:
+        self.known += work
+        self.advanced(work)
 
     @property
     def seconds(self) -> float:
@@ -77,7 +88,9 @@ class _Lines(_Timed):
     def _tell(self) -> None:
         self.told = self.seconds
         share = min(1.0, self.done / self.total) if self.total else 1.0
-        left = None if not share else round(self.told * (1 - share) / share, 1)
+        made = self.done - self.known  # what was known took no time
+        rest = max(0.0, self.total - self.done)
+        left = round(self.told * rest / made, 1) if made > 0 else None if rest else 0.0
         line = {
             "what": self.text,
             "done": round(share, 4),

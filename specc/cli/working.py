@@ -110,7 +110,8 @@ def store_of(options: argparse.Namespace, session: Session) -> "Store | None":
 
         if estimate(session.plan).seconds < WORTH_STORING_S:
             return None
-    return opened(asked or (Path(named) if named else None), is_asked=asked is not None)
+    folder = asked or (Path(named) if named else None)
+    return opened(folder, is_asked=folder is not None)
 
 
 def opened(folder: Path | None, *, is_asked: bool) -> "Store | None":

@@ -8,7 +8,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
@@ -46,11 +46,37 @@ def candidate_table(path: Path, swept: Sequence[str]) -> Iterator[CandidateTable
     """
     if path.suffix not in _KINDS:
         raise WriteError(path, "a table is .csv or .parquet", "name it so")
+    with ExitStack() as stack:
+        with _of_file(path):
+            file = stack.enter_context(growing(path))
+            kind = _KINDS[path.suffix]
+            table = stack.enter_context(kind(path, file, columns_of(swept)))
+        yield _Told(path, table)
+        with _of_file(path):
+            stack.pop_all().close()
+
+
+@contextmanager
+def _of_file(path: Path) -> Iterator[None]:
+    """Say of what the system refuses which file it is about."""
     try:
-        with growing(path) as file, _KINDS[path.suffix](path, file, columns_of(swept)) as table:
-            yield table
+        yield
     except OSError as error:
         raise WriteError.because(path, error) from None
+
+
+class _Told:
+    """A table whose errors name its file."""
+
+    def __init__(self, path: Path, table: CandidateTable) -> None:
+        self.path, self.table = path, table
+
+    def encoded(self, result: StudyResult) -> Any:
+        return self.table.encoded(result)
+
+    def write(self, rows: Any) -> None:
+        with _of_file(self.path):
+            self.table.write(rows)
 
 
 def _rows(result: StudyResult, columns: Sequence[TableColumn]) -> Iterator[list[Any]]:

@@ -3,21 +3,25 @@
 Dask gives the work of a worker that dies to another one, and tells which work ended several.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from specc._version import __version__
+from specc import signals
 from specc.diagnostics import Diagnostic
 from specc.run.failure import EvaluationError
-from specc.run.runner import Runner
-from specc.run.workers import TRIES
+from specc.run.keys import code
+from specc.run.runner import Runner, other_version
+from specc.run.workers import TRIES, without_main
 
 if TYPE_CHECKING:
     from distributed import Client
 
 LOCAL = "local:"
+START = "'dask worker ADDRESS --nworkers 32 --nthreads 1'"
+LATER = 16  # workers that a cluster has at least when all of them have come
 PATIENCE_S = 30  # for a scheduler that does not answer, and for a first worker
 
 
@@ -42,13 +46,16 @@ def cluster_runner(address: str) -> Iterator[Runner]:
         "distributed.scheduler.allowed-failures": TRIES - 1,
         "distributed.comm.timeouts.connect": f"{PATIENCE_S}s",
         "distributed.admin.large-graph-warning-threshold": "1GB",
-        "logging.distributed": "critical",
     }
-    with dask.config.set(quiet), _client(distributed, address) as client:
+    logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)
+    # An interrupt is to end the workers too, in their own way.
+    with signals.raised(), dask.config.set(quiet), _client(distributed, address) as client:
         count = _checked(client)
+        if not address.startswith(LOCAL):
+            count = max(count, LATER)
         executor = client.get_executor(pure=False)
         try:
-            yield Runner(executor=executor, workers=count)
+            yield Runner(executor=executor, workers=count, living=lambda: len(client.nthreads()))
         finally:
             executor.shutdown(wait=False)
 
@@ -62,8 +69,7 @@ def _client(distributed: "ModuleType", address: str) -> Iterator["Client"]:
         except (OSError, ValueError, TypeError) as error:
             raise _error(
                 f"no scheduler answers at {address}",
-                "start one with 'dask scheduler', and workers with 'dask worker ADDRESS'; "
-                "local:2 starts two workers here",
+                f"start 'dask scheduler', and workers with {START}; local:2 starts two here",
                 str(error).partition("\n")[0],
             ) from None
         with client:
@@ -73,6 +79,7 @@ def _client(distributed: "ModuleType", address: str) -> Iterator["Client"]:
     if not number.isdigit() or not int(number):
         raise _error(f"'{address}' names no number of workers", "write local:2 for two of them")
     with (
+        without_main(),
         distributed.LocalCluster(
             n_workers=int(number),
             threads_per_worker=1,
@@ -90,25 +97,18 @@ def _checked(client: "Client") -> int:
     try:
         client.wait_for_workers(1, timeout=PATIENCE_S)
     except TimeoutError:
-        raise _error("the cluster has no worker", "start some with 'dask worker ADDRESS'") from None
+        raise _error("the cluster has no worker", f"start some with {START}") from None
     found = client.run(own_version, on_error="return")
     for worker, version in found.items():
-        if version != __version__:
-            has = f"specc {version}" if isinstance(version, str) else "no specc"
-            raise EvaluationError(
-                Diagnostic(
-                    "E0021",
-                    f"the worker at {worker} has {has}, and this is specc {__version__}",
-                    why="results of different versions would be mixed",
-                    help=f"install the same version there: pip install specc=={__version__}",
-                )
-            )
+        if version != code():
+            known = version if isinstance(version, str) else "that cannot be imported"
+            raise EvaluationError(other_version(f"the worker at {worker}", known))
     return sum(client.nthreads().values())
 
 
 def own_version() -> str:
-    """Return the version of specc that a worker has."""
-    return __version__
+    """Return what tells the version of specc that a worker has."""
+    return code()
 
 
 def _error(message: str, help_: str, why: str = "") -> EvaluationError:

@@ -22,5 +22,9 @@ class Events:
     def advanced(self, work: float = 1.0) -> None:
         """A piece of work is done: a candidate is evaluated, or as much as so many of them."""
 
+    def skipped(self, work: float) -> None:
+        """A piece of work is not done: what it finds is known."""
+        self.advanced(work)
+
     def simulated(self, found: "Simulated", outcome: "Outcome") -> None:
         """A subject was simulated at the rate of the spec; every step of it is in `outcome`."""

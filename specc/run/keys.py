@@ -25,9 +25,7 @@ PACKAGE = Path(__file__).parents[1]
 
 @cache
 def code() -> str:
-    """Return what tells versions of specc apart; in a checkout also what its sources say."""
-    if not (PACKAGE.parent / "pyproject.toml").is_file():
-        return __version__
+    """Return what tells versions of specc apart: the version, and a hash of its sources."""
     digest = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*.py")):
         if "_made" not in path.parts:

@@ -29,6 +29,7 @@ ONCE = Coverage(alone=True, whole=False)
 # share it, and what was found for tasks is kept until their studies are done.
 TASKS_TOGETHER = 300
 CHUNKS = 8  # of the studies of a worker
+CLAIMED = 16  # studies of a worker that a run claims before it runs them
 WAIT_S = 0.2  # for what another run finds, between two looks at the store
 
 
@@ -123,8 +124,11 @@ def _found(
     keys = [part.key for part in parts]
     missing = _looked_up(range(len(parts)), parts, keys, runner, known, order)
     while missing:
-        claimed = store.claim([keys[place] for place in missing])
-        taken = [place for place, is_own in zip(missing, claimed, strict=True) if is_own]
+        # Not all at once: several runs of a plan share its studies.
+        taken: list[int] = []
+        for place in missing:
+            if len(taken) < CLAIMED * runner.workers and store.claim([keys[place]])[0]:
+                taken.append(place)
         try:
             # Another run may have stored it between the look and the claim.
             own = _looked_up(taken, parts, keys, runner, known, order)
@@ -159,7 +163,7 @@ def _looked_up(
         part = parts[place]
         result = part.judged(plain.of(part.planned.study))
         known[place] = order.taken(place, part, result)
-        runner.events.advanced(_work(part))
+        runner.events.skipped(_work(part))
     return missing
 
 
@@ -195,8 +199,10 @@ def _give_back() -> None:
 
 def _is_worth_workers(parts: Sequence[Part], runner: Runner) -> bool:
     """Say whether workers run studies beside each other; else they do parts of one at a time."""
-    if not runner.is_parallel or runner.events.sees_steps or len(parts) < 2 * runner.workers:
+    if not runner.is_parallel or runner.events.sees_steps or len(parts) < 2:
         return False
+    if runner.living is not None:  # a cluster was asked for
+        return True
     return estimate(Plan(tuple(part.planned for part in parts))).seconds >= WORTH_PROCESSES
 
 

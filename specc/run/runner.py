@@ -5,17 +5,18 @@ this version of specc. Its result depends on nothing else: neither on where it r
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError, Executor, Future, as_completed
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import Factory, define, field, frozen
 
-from specc._version import __version__
 from specc.diagnostics import Diagnostic
 from specc.run.events import Events
 from specc.run.failure import EvaluationError
+from specc.run.keys import code
 
 if TYPE_CHECKING:
     from specc.results import StudyResult
@@ -67,7 +68,8 @@ class Runner:
     Attributes:
         events: told of progress.
         executor: runs jobs; without one they run here, one after another.
-        workers: how many of them run at a time.
+        workers: how many of them run at a time; of a cluster, to which more may come, about.
+        living: counts the workers that are there; None where the executor starts its own.
         store: of results.
         table: of all candidates, which results then do not keep.
         reused, made: results that the store had, and that were found anew.
@@ -76,6 +78,7 @@ class Runner:
     events: Events = Factory(Events)
     executor: Executor | None = None
     workers: int = 1
+    living: Callable[[], int] | None = None
     store: "Store | None" = None
     table: "Table | None" = None
     reused: int = field(default=0, init=False)
@@ -97,11 +100,13 @@ class Runner:
         for place, job in enumerate(jobs):
             known, found = self.stored(job.key, job.form)
             if known:
-                self._advanced(job)
+                self.events.skipped(job.work)
                 yield place, found
             else:
                 waiting.append(place)
-        if self.executor is None or len(waiting) < 2:  # a single one has nothing beside it
+        # A single one has nothing beside it; on a cluster it is not for this machine nevertheless.
+        alone = len(waiting) < 2 and self.living is None
+        if self.executor is None or alone:
             for place in waiting:
                 found = jobs[place].run_here()
                 self.keep(jobs[place].key, found)
@@ -118,23 +123,38 @@ class Runner:
             # The longest first: what is begun last keeps nobody waiting for long.
             for place in sorted(waiting, key=lambda n: -jobs[n].work):
                 job = jobs[place]
-                order = (__version__, job.function, job.arguments)
+                order = (code(), job.function, job.arguments)
                 futures[executor.submit(performed, *order)] = place
-            for future in as_completed(list(futures)):
-                place = futures.pop(future)
-                try:
-                    found = future.result()
-                except (Exception, CancelledError) as error:
-                    failed.append((jobs[place], error))
-                    continue
-                self.keep(jobs[place].key, found)
-                self._advanced(jobs[place])
-                yield place, found
+            while futures:
+                for future in self._completed(futures):
+                    place = futures.pop(future)
+                    try:
+                        found = future.result()
+                    except (Exception, CancelledError) as error:
+                        failed.append((jobs[place], error))
+                        continue
+                    self.keep(jobs[place].key, found)
+                    self.events.advanced(jobs[place].work)
+                    yield place, found
         finally:
             for future in futures:
                 future.cancel()
         if failed:
-            raise _failure(failed)
+            raise _failure(failed, len(waiting) - len(failed))
+
+    def _completed(self, futures: "Collection[Future[Any]]") -> "Iterable[Future[Any]]":
+        """Wait for some futures; not for ever where all workers of a cluster have gone."""
+        lost_since: float | None = None
+        while True:
+            done, _ = wait(futures, WATCH_S, FIRST_COMPLETED)
+            if done:
+                return done
+            if self.living is None or self.living():
+                lost_since = None
+                continue
+            lost_since = lost_since or time.monotonic()
+            if time.monotonic() - lost_since > NO_WORKERS_S:
+                raise EvaluationError(_no_workers())
 
     def stored(self, key: str, form: Any) -> tuple[bool, Any]:
         """Return whether the store has the result of a key, and the result."""
@@ -150,13 +170,10 @@ class Runner:
             self.made += 1
             self.store.put(key, found)
 
-    def _advanced(self, job: Job) -> None:
-        self.events.advanced(job.work)
-
     @property
     def is_parallel(self) -> bool:
         """Whether jobs run beside each other."""
-        return self.executor is not None and self.workers > 1
+        return self.executor is not None and (self.workers > 1 or self.living is not None)
 
 
 JOBS = "SPECC_JOBS"
@@ -183,6 +200,10 @@ def local_runner(jobs: int | None = None) -> Iterator[Runner]:
         executor.shutdown(cancel_futures=True)
 
 
+WATCH_S = 5.0  # between two looks at whether a cluster has workers
+NO_WORKERS_S = 60.0  # after which it is not waited for them any more
+
+
 class OtherVersionError(Exception):
     """A worker has another version of specc than the process that gives it work."""
 
@@ -197,46 +218,70 @@ def performed(version: str, function: Callable[..., Any], arguments: tuple[Any, 
     Raises:
         OtherVersionError: it has another one.
     """
-    if version != __version__:
-        raise OtherVersionError(__version__, version)
+    if version != code():
+        raise OtherVersionError(code(), version)
     return function(*arguments)
 
 
-def _failure(failed: Sequence[tuple[Job, BaseException]]) -> BaseException:
+def _failure(failed: Sequence[tuple[Job, BaseException]], done: int) -> BaseException:
     """Return what to raise of jobs that failed: what ended workers, before what is wrong itself."""
-    for job, error in failed:
+    errors = [error for _, error in failed]
+    for error in errors:
         if isinstance(error, OtherVersionError):
-            return EvaluationError(_other_version(error))
-        lost, exitcode = _lost_worker(error)
-        if lost:
-            names = dict.fromkeys(j.name for j, e in failed if _lost_worker(e)[0])
-            return EvaluationError(_lost(exitcode, list(names) or [job.name]))
-    return failed[0][1]
+            return EvaluationError(other_version("a worker", error.own))
+    if any(_is(error, GONE) for error in errors):
+        return EvaluationError(_scheduler_gone())
+    lost = [(job, error) for job, error in failed if _is(error, LOST)]
+    if lost:
+        names = list(dict.fromkeys(job.name for job, _ in lost))
+        exitcode = getattr(lost[-1][1], "exitcode", None)
+        return EvaluationError(_lost(exitcode, names, done))
+    return errors[0]
 
 
-def _lost_worker(error: BaseException) -> tuple[bool, int | None]:
-    """Return whether an executor lost its workers at a job, and how the last of them ended."""
-    kinds = {cls.__name__ for cls in type(error).__mro__}
-    return bool(kinds & LOST), getattr(error, "exitcode", None)
+def _is(error: BaseException, names: set[str]) -> bool:
+    return bool({cls.__name__ for cls in type(error).__mro__} & names)
 
 
 # By name: those of Dask, and of the standard library, are known only to whoever imports them.
-LOST = {"WorkerLostError", "KilledWorker", "BrokenExecutor", "CancelledError"}
+LOST = {"WorkerLostError", "KilledWorker", "BrokenExecutor"}
+GONE = {"CancelledError", "FutureCancelledError", "CommClosedError"}
 
 
-def _other_version(error: OtherVersionError) -> Diagnostic:
+def other_version(whose: str, own: str) -> Diagnostic:
+    """Return what to say of a worker whose specc is not that of this process."""
+    version = code().partition("+")[0]
     return Diagnostic(
         "E0021",
-        f"a worker has specc {error.own}, and this is specc {error.wanted}",
+        f"{whose} has specc {own}, and this is specc {code()}",
         why="results of different versions would be mixed",
-        help=f"install the same version where the workers run: pip install specc=={error.wanted}",
+        help=f"install the same version where the workers run: pip install specc=={version}, or "
+        "from the same commit",
+    )
+
+
+def _scheduler_gone() -> Diagnostic:
+    return Diagnostic(
+        "E0022",
+        "the scheduler of the cluster is gone",
+        why="it ended, or cannot be reached any more",
+        help="start it again and repeat the run: what was found is in the store",
+    )
+
+
+def _no_workers() -> Diagnostic:
+    return Diagnostic(
+        "E0022",
+        f"the cluster has had no worker for {NO_WORKERS_S:.0f} s",
+        why="they ended, as where the time of a batch job is over",
+        help="start workers and repeat the run: what was found is in the store",
     )
 
 
 _MOST_NAMED = 5
 
 
-def _lost(exitcode: int | None, names: Sequence[str]) -> Diagnostic:
+def _lost(exitcode: int | None, names: Sequence[str], done: int) -> Diagnostic:
     """Say that the system ended workers, and at what they were."""
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     why = "the worker is gone; usually its machine is out of memory"
@@ -247,7 +292,7 @@ def _lost(exitcode: int | None, names: Sequence[str]) -> Diagnostic:
     return Diagnostic(
         "E0020",
         f"a worker process ended twice while it evaluated {', '.join(names[:_MOST_NAMED])}{more}",
-        why=f"{why}; all else is done",
+        why=f"{why}; all else ({done}) is done" if done else why,
         help="free memory, or make the search smaller: fewer layouts (parallel) or batch sizes "
         "(engine.decode_batch), or fewer values in a sweep",
     )

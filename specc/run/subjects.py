@@ -21,7 +21,7 @@ from specc.run.keys import key_of_subject
 from specc.serving.transfer import CacheTransfer
 from specc.simulation.arrivals import RequestSource
 from specc.simulation.closed import Clients, serve_clients
-from specc.simulation.cluster import Allowance, Cluster, Disaggregated, Pool
+from specc.simulation.cluster import AT_ONCE, Allowance, Cluster, Disaggregated, Pool
 from specc.simulation.costs import PICOSECONDS, picoseconds
 from specc.simulation.instances import SimulatedInstance, measured_pool
 from specc.simulation.metrics import Outcome, of_the_middle, widest
@@ -263,17 +263,27 @@ class Simulator:
         return outcome
 
     def _served(self, cluster: Cluster, at: Conditions) -> Outcome:
+        told = 0
+
         def progress(_: int) -> None:
+            nonlocal told
+            told += 1
             self.events.advanced(SIMULATED)
 
         arrival = self.subject.simulate.arrival
         clients = self.clients(at)
         if clients is None:
             requests = self._phased(self.source.requests(at.scale, at.seed))
-            return cluster.serve(requests, progress, self._allowance(at.target, len(requests)))
-        requests = self._phased(self._source_of(clients).requests(seed=at.seed))
-        known = Clients(clients, picoseconds(arrival.think), picoseconds(self.ramp(clients)))
-        return serve_clients(cluster, requests, known, progress)
+            allowance = self._allowance(at.target, len(requests))
+            outcome = cluster.serve(requests, progress, allowance)
+        else:
+            requests = self._phased(self._source_of(clients).requests(seed=at.seed))
+            known = Clients(clients, picoseconds(arrival.think), picoseconds(self.ramp(clients)))
+            outcome = serve_clients(cluster, requests, known, progress)
+        rest = -(-len(requests) // AT_ONCE) - told
+        if rest > 0:
+            self.events.advanced(rest * SIMULATED)
+        return outcome
 
     def ramp(self, clients: int) -> Seconds:
         """Return the time over which so many clients send their first requests."""

@@ -214,7 +214,7 @@ def _started() -> _Worker | None:
         resource_tracker.ensure_running()
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs,), daemon=True)
-    with signals.held(), _without_main(), theirs:
+    with signals.held(), without_main(), theirs:
         try:
             process.start()
         except OSError:
@@ -226,7 +226,7 @@ def _started() -> _Worker | None:
 
 
 @contextlib.contextmanager
-def _without_main() -> Iterator[None]:
+def without_main() -> Iterator[None]:
     """Keep a child from importing the script that is run.
 
     It needs nothing of it, and a script that uses specc as a library may have no guard around what

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from specc._version import __version__
 from specc.run.cluster import _checked, own_version
 from specc.run.failure import EvaluationError
+from specc.run.keys import code
 from specc.run.runner import Job, OtherVersionError, Runner, local_runner, performed
 from specc.run.workers import Processes
 from specc.session import Session
@@ -219,7 +219,7 @@ def test_the_same_on_a_cluster(tmp_path: Path) -> None:
 def test_workers_of_another_version_are_refused(monkeypatch) -> None:
     with pytest.raises(OtherVersionError):
         performed("0.0.0", doubled, (1,))
-    assert performed(__version__, doubled, (1,)) == 2
+    assert performed(code(), doubled, (1,)) == 2
     executor = ThreadPoolExecutor(2)
     monkeypatch.setattr(executor, "submit", _with_another_version(executor, "0.0.0"))
     with executor, pytest.raises(EvaluationError) as caught:
@@ -244,7 +244,7 @@ class Client:
             raise TimeoutError
 
     def run(self, function, on_error: str) -> dict[str, object]:
-        assert function() == __version__
+        assert function() == code()
         return {f"tcp://w{n}": version for n, version in enumerate(self.versions)}
 
     def nthreads(self) -> dict[str, int]:
@@ -252,12 +252,12 @@ class Client:
 
 
 def test_a_cluster_is_checked_before_it_is_used() -> None:
-    assert own_version() == __version__
-    assert _checked(Client(__version__, __version__)) == 4
+    assert own_version() == code()
+    assert _checked(Client(code(), code())) == 4
     with pytest.raises(EvaluationError) as caught:
-        _checked(Client(__version__, "0.0.1"))
+        _checked(Client(code(), "0.0.1"))
     assert "tcp://w1 has specc 0.0.1" in caught.value.diagnostic.message
-    with pytest.raises(EvaluationError, match="no specc"):
+    with pytest.raises(EvaluationError, match="cannot be imported"):
         _checked(Client(ModuleNotFoundError("specc")))
     with pytest.raises(EvaluationError, match="has no worker"):
         _checked(Client())

@@ -36,10 +36,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do it; exit code 1 if something was damaged."""
-    from specc.run.store import StoreError
+    from specc.run.store import NAME, StoreError
 
     named = os.environ.get(STORE_FOLDER, "")
     folder = options.cache or (Path(named) if named and named != NO_STORE else None)
+    if folder is not None and not (folder / NAME).is_file():
+        print_diagnostics([unusable(folder, "there is none")], options.format)
+        return Exit.WRONG_INPUT
     try:
         store = opened(folder, is_asked=True)
         assert store is not None

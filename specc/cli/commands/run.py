@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -31,7 +31,7 @@ from specc.diagnostics import Diagnostic, Label
 from specc.outputs import terminal
 from specc.outputs.files import MANIFEST, Report, stale_files, write_files
 from specc.session import Session
-from specc.writing import check_folder, check_named
+from specc.writing import WriteError, check_folder, check_named
 
 if TYPE_CHECKING:
     from specc.outputs.table import CandidateTable
@@ -116,7 +116,7 @@ def _run(options: argparse.Namespace, stream: TextIO) -> Exit:
     store = store_of(options, session)
     with (
         working(options, session, store=store) as runner,
-        _table(options.table, session) as runner.table,
+        _table(options.table, session, wanted) as runner.table,
     ):
         report = session.report_in(folder)
     texts = {path: output.write(session.material) for path, output in wanted.items()}
@@ -144,7 +144,9 @@ def _run(options: argparse.Namespace, stream: TextIO) -> Exit:
 
 
 @contextmanager
-def _table(path: Path | None, session: Session) -> "Iterator[CandidateTable | None]":
+def _table(
+    path: Path | None, session: Session, others: Collection[Path]
+) -> "Iterator[CandidateTable | None]":
     """Yield the table of all candidates, if one is asked for."""
     if path is None:
         yield None
@@ -152,6 +154,8 @@ def _table(path: Path | None, session: Session) -> "Iterator[CandidateTable | No
     from specc.outputs.table import candidate_table
 
     check_named([path], session.workspace.files)
+    if path in others:
+        raise WriteError(path, "another option names this file", "name another file")
     studies = (planned.study for planned in session.plan.studies)
     swept = dict.fromkeys(name for study in studies for name, _ in study.settings)
     with candidate_table(path, tuple(swept)) as table:
