@@ -4,10 +4,12 @@ Dask gives the work of a worker that dies to another one, and tells which work e
 """
 
 import logging
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from specc import signals
 from specc.diagnostics import Diagnostic
@@ -45,6 +47,7 @@ def cluster_runner(address: str) -> Iterator[Runner]:
     quiet = {
         "distributed.scheduler.allowed-failures": TRIES - 1,
         "distributed.comm.timeouts.connect": f"{PATIENCE_S}s",
+        "logging.distributed": "critical",
         "distributed.admin.large-graph-warning-threshold": "1GB",
     }
     logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)
@@ -80,16 +83,36 @@ def _client(distributed: "ModuleType", address: str) -> Iterator["Client"]:
         raise _error(f"'{address}' names no number of workers", "write local:2 for two of them")
     with (
         without_main(),
-        distributed.LocalCluster(
-            n_workers=int(number),
+        _local_cluster(distributed, int(number)) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def _local_cluster(distributed: "ModuleType", workers: int) -> Any:
+    """Return workers of this machine. An interrupt is not theirs: this process ends them."""
+    with _unheard():
+        return distributed.LocalCluster(
+            n_workers=workers,
             threads_per_worker=1,
             processes=True,
             dashboard_address=None,
             memory_limit=0,
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
+            silence_logs=logging.CRITICAL + 1,
+        )
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Let processes that are started ignore interrupts; only a main thread can say so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, heard)
 
 
 def _checked(client: "Client") -> int:
