@@ -15,12 +15,14 @@ from attrs import evolve
 from specc._version import __version__
 from specc.ir.json import to_json
 from specc.plan import PlannedStudy
+from specc.reading import read_bytes
 from specc.run.coverage import Coverage
 
 if TYPE_CHECKING:
     from specc.run.subjects import Subject
 
 PACKAGE = Path(__file__).parents[1]
+LARGEST_SOURCE_BYTES = 2**20
 
 
 @cache
@@ -29,7 +31,7 @@ def code() -> str:
     digest = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*.py")):
         if "_made" not in path.parts:
-            digest.update(path.read_bytes())
+            digest.update(read_bytes(path, LARGEST_SOURCE_BYTES))
     return f"{__version__}+{digest.hexdigest()[:16]}"
 
 

@@ -18,7 +18,7 @@ from specc.run.estimate import estimate
 from specc.run.executors import WORTH_PROCESSES, evaluated
 from specc.run.judge import judge
 from specc.run.keys import key_of
-from specc.run.runner import Job, Runner, Table
+from specc.run.runner import Job, RowsTaker, Runner
 from specc.run.studies import run_study
 
 ALL = Coverage(alone=False, whole=True)
@@ -41,7 +41,7 @@ def run(plan: Plan, runner: Runner | None = None) -> tuple[StudyResult, ...]:
     """
     runner = runner or Runner()
     variants = [list(of) for _, of in groupby(plan.studies, lambda planned: planned.study.name)]
-    parts = [Part(planned, _coverage(own)) for own in variants for planned in own]
+    parts = [PlannedPart(planned, _coverage(own)) for own in variants for planned in own]
     most = max(LEAST_KEPT, MOST_KEPT // max(1, len(parts)))
     found = _found(parts, runner, _InOrder(runner.table, most))
     again: list[int] = []
@@ -52,7 +52,7 @@ def run(plan: Plan, runner: Runner | None = None) -> tuple[StudyResult, ...]:
             whole = shown_whole(results)
             again += [first + n for n, r in enumerate(results) if any(r is one for one in whole)]
         first += len(own)
-    wholes = _found([Part(parts[place].planned, ALL) for place in again], runner)
+    wholes = _found([PlannedPart(parts[place].planned, ALL) for place in again], runner)
     for place, result in zip(again, wholes, strict=True):
         found[place] = result
         if runner.table is not None:
@@ -68,7 +68,7 @@ def _coverage(variants: Sequence[PlannedStudy]) -> Coverage:
 
 
 @frozen(eq=False)
-class Part:
+class PlannedPart:
     """A study to run, or a variant of a swept one. Data alone."""
 
     planned: PlannedStudy
@@ -95,12 +95,12 @@ MOST_KEPT, LEAST_KEPT = 1000, 3
 class _InOrder:
     """Gives the candidates of studies to a table, in the order of the plan, and then keeps few."""
 
-    table: Table | None
+    table: RowsTaker | None
     most: int
     _next: int = 0
     _held: dict[int, Any] = Factory(dict)
 
-    def taken(self, place: int, part: Part, result: StudyResult) -> StudyResult:
+    def taken(self, place: int, part: PlannedPart, result: StudyResult) -> StudyResult:
         """Return what results keep of a study, whose candidates the table has or will have."""
         if self.table is None:
             return result
@@ -112,7 +112,7 @@ class _InOrder:
 
 
 def _found(
-    parts: Sequence[Part], runner: Runner, order: _InOrder | None = None
+    parts: Sequence[PlannedPart], runner: Runner, order: _InOrder | None = None
 ) -> list[StudyResult]:
     """Return the results of studies: from the store, or run here or by workers."""
     store, order = runner.store, order or _InOrder(None, 0)
@@ -147,7 +147,7 @@ def _found(
 
 def _looked_up(
     places: Iterable[int],
-    parts: Sequence[Part],
+    parts: Sequence[PlannedPart],
     keys: Sequence[str],
     runner: Runner,
     known: dict[int, StudyResult],
@@ -167,7 +167,7 @@ def _looked_up(
     return missing
 
 
-def _run(parts: Sequence[Part], runner: Runner) -> Iterator[tuple[int, StudyResult]]:
+def _run(parts: Sequence[PlannedPart], runner: Runner) -> Iterator[tuple[int, StudyResult]]:
     """Yield the places and the results of studies."""
     if not _is_worth_workers(parts, runner):
         for together in _together(parts):
@@ -197,7 +197,7 @@ def _give_back() -> None:
             trim(0)
 
 
-def _is_worth_workers(parts: Sequence[Part], runner: Runner) -> bool:
+def _is_worth_workers(parts: Sequence[PlannedPart], runner: Runner) -> bool:
     """Say whether workers run studies beside each other; else they do parts of one at a time."""
     if not runner.is_parallel or runner.events.sees_steps or len(parts) < 2:
         return False
@@ -206,13 +206,13 @@ def _is_worth_workers(parts: Sequence[Part], runner: Runner) -> bool:
     return estimate(Plan(tuple(part.planned for part in parts))).seconds >= WORTH_PROCESSES
 
 
-def _job(parts: Sequence[Part]) -> Job:
+def _job(parts: Sequence[PlannedPart]) -> Job:
     named = [f"'{part.planned.study.name}'" for part in parts]
     work = sum(_work(part) for part in parts)
     return Job(run_parts, (tuple(parts),), ", ".join(dict.fromkeys(named)), work=work)
 
 
-def _work(part: Part) -> float:
+def _work(part: PlannedPart) -> float:
     """Return what a study tells of progress in all, about."""
     study, work = part.planned.study, float(len(part.planned.tasks))
     if not is_simulated(study):
@@ -222,12 +222,12 @@ def _work(part: Part) -> float:
     return work + simulation_work(study)
 
 
-def run_parts(parts: Sequence[Part]) -> list[StudyResult]:
+def run_parts(parts: Sequence[PlannedPart]) -> list[StudyResult]:
     """Run studies in a worker."""
     return list(_run_parts(parts, Runner()))
 
 
-def _together(parts: Sequence[Part]) -> Iterator[list[int]]:
+def _together(parts: Sequence[PlannedPart]) -> Iterator[list[int]]:
     """Yield the places of studies that are evaluated together."""
     places: list[int] = []
     count = 0
@@ -241,7 +241,7 @@ def _together(parts: Sequence[Part]) -> Iterator[list[int]]:
         yield places
 
 
-def _run_parts(parts: Sequence[Part], runner: Runner) -> Iterator[StudyResult]:
+def _run_parts(parts: Sequence[PlannedPart], runner: Runner) -> Iterator[StudyResult]:
     known = evaluated([task for part in parts for task in part.planned.tasks], runner)
     for part in parts:
         yield run_study(part.planned, known, runner, part.coverage)

@@ -51,7 +51,7 @@ class Job:
         return self.function(*self.arguments) if self.here is None else self.here()
 
 
-class Table(Protocol):
+class RowsTaker(Protocol):
     """Where all candidates go as they are found."""
 
     def encoded(self, result: "StudyResult") -> Any:
@@ -80,7 +80,7 @@ class Runner:
     workers: int = 1
     living: Callable[[], int] | None = None
     store: "Store | None" = None
-    table: "Table | None" = None
+    table: "RowsTaker | None" = None
     reused: int = field(default=0, init=False)
     made: int = field(default=0, init=False)
 

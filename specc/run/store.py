@@ -94,10 +94,10 @@ class Store:
         except OSError as error:
             raise StoreError((error.strerror or str(error)).lower()) from None
         store = cls(place / NAME)
-        store.open()
+        store.connected()
         return store
 
-    def open(self) -> sqlite3.Connection:
+    def connected(self) -> sqlite3.Connection:
         """Return the connection of this process; it is made when it is first asked for.
 
         Raises:
@@ -118,7 +118,7 @@ class Store:
         """Return whether there is a result, and the result. What is damaged is dropped."""
         with contextlib.suppress(sqlite3.Error):
             row = (
-                self.open()
+                self.connected()
                 .execute("select body, checksum from results where key = ?", (key,))
                 .fetchone()
             )
@@ -127,9 +127,9 @@ class Store:
             try:
                 found = _read(key, row[0], row[1], form)
             except _DamagedError:
-                self.open().execute("delete from results where key = ?", (key,))
+                self.connected().execute("delete from results where key = ?", (key,))
                 return False, None
-            self.open().execute(
+            self.connected().execute(
                 "update results set used = (select now from clock) where key = ?", (key,)
             )
             return True, found
@@ -139,7 +139,7 @@ class Store:
         """Keep a result; where it cannot be kept nothing but time is lost."""
         body = zlib.compress(json.dumps(_plain(found)).encode(), _LEVEL)
         with contextlib.suppress(sqlite3.Error):
-            connection = self.open()
+            connection = self.connected()
             connection.execute("begin immediate")
             try:
                 connection.execute("update clock set now = now + 1")
@@ -180,7 +180,7 @@ class Store:
         """
         now = time.time()
         with contextlib.suppress(sqlite3.Error):
-            connection = self.open()
+            connection = self.connected()
             connection.execute("begin immediate")
             try:
                 taken = []
@@ -206,7 +206,7 @@ class Store:
         """Give up claims: their results are stored, or will not be found."""
         self._claimed = max(0, self._claimed - len(keys))
         with contextlib.suppress(sqlite3.Error):
-            self.open().executemany(
+            self.connected().executemany(
                 "delete from claims where key = ? and owner = ?",
                 [(key, self._owner) for key in keys],
             )
@@ -238,8 +238,8 @@ class Store:
             StoreError: it cannot be read.
         """
         try:
-            (rows,) = self.open().execute("select count(*) from results").fetchone()
-            stored = self._stored(self.open())
+            (rows,) = self.connected().execute("select count(*) from results").fetchone()
+            stored = self._stored(self.connected())
         except sqlite3.Error as error:
             raise StoreError(str(error)) from None
         files = (self.path.with_name(f"{self.path.name}{end}") for end in ("", "-wal", "-shm"))
@@ -253,9 +253,9 @@ class Store:
             StoreError: they cannot be dropped.
         """
         try:
-            dropped = self.open().execute("delete from results").rowcount
-            self.open().execute("vacuum")
-            self.open().execute("pragma wal_checkpoint(truncate)")
+            dropped = self.connected().execute("delete from results").rowcount
+            self.connected().execute("vacuum")
+            self.connected().execute("pragma wal_checkpoint(truncate)")
         except sqlite3.Error as error:
             raise StoreError(str(error)) from None
         return dropped
@@ -269,13 +269,13 @@ class Store:
         damaged = []
         rows = 0
         try:
-            for key, body, checksum in self.open().execute(
+            for key, body, checksum in self.connected().execute(
                 "select key, body, checksum from results"
             ):
                 rows += 1
                 if _checksum(key, body) != checksum:
                     damaged.append((key,))
-            self.open().executemany("delete from results where key = ?", damaged)
+            self.connected().executemany("delete from results where key = ?", damaged)
         except sqlite3.Error as error:
             raise StoreError(str(error)) from None
         return rows, len(damaged)

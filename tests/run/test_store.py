@@ -14,7 +14,7 @@ import pytest
 from specc.ir.json import to_json
 from specc.results import Metrics
 from specc.run import store as stores
-from specc.run.plans import ALL, Part, run
+from specc.run.plans import ALL, PlannedPart, run
 from specc.run.runner import Runner
 from specc.run.store import Store, StoreError
 from specc.session import Session
@@ -88,7 +88,7 @@ def test_only_what_changed_is_found_again(tmp_path: Path, store: Store) -> None:
 def test_another_limit_model_or_version_is_another_key(tmp_path: Path, monkeypatch) -> None:
     def keys(**changed) -> list[str]:
         planned = Session(_plan(tmp_path, **changed)).plan.studies
-        return [Part(one, ALL).key for one in planned]
+        return [PlannedPart(one, ALL).key for one in planned]
 
     base = keys()
     assert len(set(base)) == len(base)
@@ -190,7 +190,7 @@ def test_what_a_run_that_died_had_claimed_is_taken_over(tmp_path: Path, store: S
     with subprocess.Popen([sys.executable, "-c", "pass"]) as gone:
         gone.wait()
     owner = store._owner.rpartition(":")[0]
-    keys = [Part(p, ALL).key for p in Session(_plan(tmp_path, variants=2)).plan.studies]
+    keys = [PlannedPart(p, ALL).key for p in Session(_plan(tmp_path, variants=2)).plan.studies]
     with sqlite3.connect(store.path) as connection:
         for key in keys:
             connection.execute("insert into claims values (?, ?, ?)",
