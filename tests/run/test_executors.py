@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,19 +23,22 @@ from tests.conftest import ROOT
 PLAN = """use std.devices
 use std.models
 workload w { input = 1000 tok; output = 100 tok; slo { ttft.p99 <= 5 s; tpot <= 50 ms } }
+workload means { input = 1000 tok; output = 100 tok; slo { ttft <= 5 s; tpot <= 50 ms } }
 deployment d {
     model = qwen3_8b; device = atlas_800_a3_752t_die; devices = 2; parallel { tp = [1, 2] }
 }
 study s {
     workload = w
     deployments = [d]
-    simulate { arrival = poisson(8 req/s); requests = 400 }
-    capacity { attainment = 90%; rate = 40 req/s; seeds = 3 }
+    sensitivity = none
+    simulate { arrival = poisson(8 req/s); requests = 100 }
+    capacity { attainment = 90%; seeds = 3 }
 }
 study swept {
-    workload = w
+    workload = means
     deployments = [d]
-    sweep w.output in [50 tok, 60 tok, 70 tok, 80 tok]
+    simulate = none
+    sweep means.output in [50 tok, 60 tok, 70 tok, 80 tok]
 }
 study t extends s { capacity { seeds = 2 } }
 study u extends t { capacity { seeds = 1 } }
@@ -52,7 +57,14 @@ def _plan(folder: Path) -> Path:
     return folder / "plan.spec"
 
 
-def _alone(path: Path) -> str:
+@cache
+def _alone() -> str:
+    """Return what is found in this process alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        return _found_alone(_plan(Path(folder)))
+
+
+def _found_alone(path: Path) -> str:
     session = Session(path)
     session.runner = Runner()
     return session.results.to_json()
@@ -67,7 +79,7 @@ def test_processes_change_nothing(tmp_path: Path, monkeypatch, many: bool) -> No
         monkeypatch.setattr("specc.run.plans._is_worth_workers", lambda parts, runner: False)
     with local_runner(2) as runner:
         session.runner = runner
-        assert session.results.to_json() == _alone(path)
+        assert session.results.to_json() == _alone()
 
 
 class Reversed(ThreadPoolExecutor):
@@ -91,7 +103,7 @@ def test_any_executor_will_do(tmp_path: Path, monkeypatch) -> None:
     session = Session(path)
     with Reversed() as executor:
         session.runner = Runner(executor=executor, workers=2)
-        assert session.results.to_json() == _alone(path)
+        assert session.results.to_json() == _alone()
         assert len(executor.orders) > 20
 
 
@@ -135,14 +147,14 @@ if __name__ == "__main__":
 )
 def test_a_cluster_changes_nothing(tmp_path: Path, workers: int, kills: int, whole: int) -> None:
     """Also where one of the workers is killed in the middle."""
-    path = _plan(tmp_path)
+    _plan(tmp_path)
     (tmp_path / "cluster.py").write_text(CLUSTER)
     subprocess.run(
         [sys.executable, "cluster.py", str(workers), str(kills), str(whole)],
         cwd=tmp_path, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True, timeout=240,
     )  # fmt: skip
-    assert (tmp_path / "found.json").read_text() == _alone(path)
+    assert (tmp_path / "found.json").read_text() == _alone()
 
 
 def test_the_option(tmp_path: Path) -> None:
