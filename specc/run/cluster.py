@@ -96,7 +96,7 @@ def _local_cluster(distributed: "ModuleType", workers: int) -> Any:
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            dashboard_address=":0",
             memory_limit=0,
             silence_logs=logging.CRITICAL + 1,
         )

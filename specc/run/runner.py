@@ -119,6 +119,8 @@ class Runner:
     ) -> Iterator[tuple[int, Any]]:
         futures: dict[Future[Any], int] = {}
         failed: list[tuple[Job, BaseException]] = []
+        suspects: list[int] = []
+        tried: list[int] = []
         try:
             # The longest first: what is begun last keeps nobody waiting for long.
             for place in sorted(waiting, key=lambda n: -jobs[n].work):
@@ -131,11 +133,22 @@ class Runner:
                     try:
                         found = future.result()
                     except (Exception, CancelledError) as error:
-                        failed.append((jobs[place], error))
+                        # A cluster blames all that a worker had when it died: they are tried alone.
+                        again = self.living is not None and _is(error, LOST)
+                        if again and place not in suspects:
+                            suspects.append(place)
+                        else:
+                            failed.append((jobs[place], error))
                         continue
                     self.keep(jobs[place].key, found)
                     self.events.advanced(jobs[place].work)
                     yield place, found
+                if not futures and suspects != tried:
+                    place = suspects[len(tried)]
+                    tried.append(place)
+                    job = jobs[place]
+                    order = (code(), job.function, job.arguments)
+                    futures[executor.submit(performed, *order)] = place
         finally:
             for future in futures:
                 future.cancel()
