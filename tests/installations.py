@@ -46,7 +46,7 @@ QUICK = {
     "tests/units": "hypothesis",
     "tests/diagnostics": "sarif-pydantic",
     "tests/editor": "pygls, lsprotocol, pygments, and a server in a process of its own",
-    "tests/calibration": "scipy",
+    "tests/calibration/test_fit.py": "scipy",
     "tests/results": "cattrs and numpy: result files there and back",
     "tests/report": "jinja2 and syrupy: the bytes of reports, so numpy's sums too",
     "tests/cost": "numpy: the cost model",
@@ -57,6 +57,8 @@ QUICK = {
     "tests/cli/test_streams.py": "standard streams, which Python 3.13 frees in another way",
     "tests/cli/test_outputs.py": "the same",
     "tests/run/test_workers.py": "multiprocessing, and its ways to fail",
+    "tests/run/test_executors.py": "Dask",
+    "tests/outputs/test_table.py": "pyarrow and duckdb",
     "tests/run/test_signals.py": "signals",
 }
 # Of these, what takes long and tries nothing that the others do not.
@@ -68,8 +70,6 @@ SLOW = (
             "document-summaries", "deepseek-v3-supernode",
         )
     ),
-    "tests/calibration/test_damaged.py",
-    "tests/calibration/test_served.py",
     "tests/report/test_report.py::test_a_fleet_of_two_phases_in_words",
     "tests/report/test_report.py::test_the_long_table_of_fleets_has_answers",
 )  # fmt: skip

@@ -147,7 +147,7 @@ def test_random_documents_and_plans_survive(text: str) -> None:
     assert again(plan, Plan) == plan
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(text=specs())
 def test_random_results_survive(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("random") / "plan.spec"
