@@ -248,12 +248,13 @@ def costs(study: ReportedStudy, best: Configuration) -> Iterator[str]:
 
 def money_of(found: Configuration) -> str:
     """Say what a configuration costs, an hour and a token; nothing where that is not known."""
-    if found.cost_per_million_tokens is None or found.cost_per_second is None:
+    if found.cost_per_second is None:
         return ""
-    return (
-        f"{show.quantity(found.cost_per_second * 3600)} {found.currency} an hour, "
-        f"{show.quantity(found.cost_per_million_tokens)} {found.currency} a million output tokens"
-    )
+    an_hour = f"{show.quantity(found.cost_per_second * 3600)} {found.currency} an hour"
+    if found.cost_per_million_tokens is None:  # nothing is served
+        return an_hour
+    token = f"{show.quantity(found.cost_per_million_tokens)} {found.currency}"
+    return f"{an_hour}, {token} a million output tokens"
 
 
 def _has_price(study: Study, name: str) -> bool:

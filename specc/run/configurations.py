@@ -211,8 +211,8 @@ def _pair(
         throughput=throughput,
         throughput_per_device=throughput / sum(sizes),
         cost_per_second=cost,
-        cost_per_million_tokens=None if cost is None else cost / throughput * 1e6,
-        energy_per_thousand_tokens=None if power is None else power / throughput * 1e3,
+        cost_per_million_tokens=_of_tokens(cost, throughput, 1e6),
+        energy_per_thousand_tokens=_of_tokens(power, throughput, 1e3),
     )
 
 
@@ -304,10 +304,18 @@ def assembled(
         available=min(i.point.memory.available for i in instances),
         available_at_end=min(i.point.memory.available_at_end for i in instances),
         cost_per_second=cost,
-        cost_per_million_tokens=None if cost is None else cost / throughput * 1e6,
-        energy_per_thousand_tokens=None if power is None else power / throughput * 1e3,
+        cost_per_million_tokens=_of_tokens(cost, throughput, 1e6),
+        energy_per_thousand_tokens=_of_tokens(power, throughput, 1e3),
         currency=next((d.price.currency for d in known.values() if d.price), ""),
     )
+
+
+def _of_tokens(a_second: float | None, throughput: float, count: float) -> float | None:
+    """Return what so many tokens take of something; None where it is not known, or none come.
+
+    None come from instances that decode alone where all simulated outputs have one token.
+    """
+    return None if a_second is None or not throughput else a_second / throughput * count
 
 
 def _bands(instances: tuple[Instance, ...], throughput: float) -> Band:

@@ -230,3 +230,32 @@ def test_a_fleet_that_decodes_next_to_nothing(run) -> None:
     code, folder = run(text)
     assert code == 0
     assert "Runner-up" in (folder / "plan.report.md").read_text()
+
+
+@pytest.mark.parametrize("money", ["power = 500 W", "price = 14 CNY/h", ""])
+def test_instances_to_which_no_token_is_left(tmp_path: Path, money: str) -> None:
+    """Nearly all outputs have one token, which prefill brings: a token costs no known sum."""
+    (tmp_path / "plan.spec").write_text(f"""use std.devices
+use std.models
+device mine extends atlas_800_a3_752t_die {{ {money} }}
+workload w {{
+    requests {{
+        | share    | input | output |
+        | 99.9999% | 100   | 1      |
+        | 0.0001%  | 100   | 5      |
+    }}
+    slo {{ tpot <= 500 ms }}
+}}
+deployment d {{
+    mode = decode_only; model = qwen3_8b; device = mine; devices = 4; parallel {{ tp = 1 }}
+}}
+study s {{ workload = w; deployments = [d] }}
+""")
+    session = Session(tmp_path / "plan.spec")
+    best = session.results.studies[0].configurations[0]
+    assert best.throughput == 0
+    assert best.cost_per_million_tokens is best.energy_per_thousand_tokens is None
+    text = session.report.files["plan.report.md"]
+    assert ("56 CNY an hour" in text.partition("**Cost**")[2].partition("\n")[0]) is (
+        "price" in money
+    )
