@@ -21,22 +21,10 @@ def staged(target: Path, text: str) -> Iterator[Path]:
     Raises:
         OSError: it cannot be written; nothing is left.
     """
-    import tempfile  # slow, and most commands write nothing
-
-    with held():
-        handle, name = tempfile.mkstemp(prefix=PREFIX, dir=target.parent)
-        undone(name, partial(os.unlink, name))  # by then it may have its final name: no harm
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, _mode(target))
-        yield Path(name)
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        kept(name)
+    with _beside(target) as (file, path):
+        file.write(text.encode())
+        _synced(file, path, target)
+        yield path
 
 
 @contextlib.contextmanager
@@ -48,22 +36,35 @@ def growing(target: Path) -> Iterator[BinaryIO]:
     Raises:
         OSError: it cannot be written; nothing is left.
     """
-    import tempfile
+    with _beside(target) as (file, path):
+        yield file
+        _synced(file, path, target)
+        path.replace(target)
+
+
+@contextlib.contextmanager
+def _beside(target: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    """Yield a file beside its target, and where it is; it is removed unless it was renamed."""
+    import tempfile  # slow, and most commands write nothing
 
     with held():
         handle, name = tempfile.mkstemp(prefix=PREFIX, dir=target.parent)
-        undone(name, partial(os.unlink, name))
+        undone(name, partial(os.unlink, name))  # by then it may have its final name: no harm
     try:
         with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, _mode(target))
-        os.replace(name, target)
+            yield file, Path(name)
     finally:
         with contextlib.suppress(OSError):
             os.unlink(name)
         kept(name)
+
+
+def _synced(file: BinaryIO, path: Path, target: Path) -> None:
+    """Close a file when all of it is on the disk, with the mode of its target."""
+    file.flush()
+    os.fsync(file.fileno())
+    file.close()
+    os.chmod(path, _mode(target))
 
 
 def _mode(target: Path) -> int:

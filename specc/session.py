@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from specc.outputs.material import Material
     from specc.plan import Plan, PlannedStudy
     from specc.results import Configuration, Instance, Results, StudyResult
+    from specc.run.estimate import WorkEstimate
     from specc.run.events import Events
     from specc.run.runner import Runner
 
@@ -101,7 +102,7 @@ class Session:
     @plan.setter
     def plan(self, plan: "Plan") -> None:
         self._plan = plan
-        for stage in ("results", "material", "report"):
+        for stage in ("estimate", "results", "material", "report"):
             self.__dict__.pop(stage, None)
 
     def _lowered(self) -> "Plan":
@@ -201,11 +202,19 @@ class Session:
         """Refuse to begin what is very long or large."""
         if self.unlimited:
             return
+        if self.estimate.is_large:
+            raise SpecError([self.estimate.diagnostic()])
+
+    @cached_property
+    def estimate(self) -> "WorkEstimate":
+        """How long the plan takes, and how much memory.
+
+        Raises:
+            SpecError: as `plan`.
+        """
         from specc.run.estimate import estimate
 
-        expected = estimate(self.plan)
-        if expected.is_large:
-            raise SpecError([expected.diagnostic()])
+        return estimate(self.plan)
 
     @cached_property
     def material(self) -> "Material":

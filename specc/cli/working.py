@@ -105,11 +105,8 @@ def store_of(options: argparse.Namespace, session: Session) -> "Store | None":
     named = os.environ.get(STORE_FOLDER, "")
     if options.no_cache or (asked is None and named == NO_STORE):
         return None
-    if asked is None:
-        from specc.run.estimate import estimate
-
-        if estimate(session.plan).seconds < WORTH_STORING_S:
-            return None
+    if asked is None and session.estimate.seconds < WORTH_STORING_S:
+        return None
     folder = asked or (Path(named) if named else None)
     return opened(folder, is_asked=folder is not None)
 

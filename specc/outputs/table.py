@@ -10,27 +10,17 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from specc.atomic import growing
 from specc.results import StudyResult
-from specc.results.rows import TableColumn, candidate_row, columns_of, study_row
+from specc.results.rows import CandidateTable, TableColumn, candidate_row, columns_of, study_row
 from specc.writing import WriteError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 ROWS_TOGETHER = 20_000  # of Parquet, which are read and compressed as one
-
-
-class CandidateTable(Protocol):
-    """A table that grows."""
-
-    def encoded(self, result: StudyResult) -> Any:
-        """Return the rows of a study, as small as they are in the file."""
-
-    def write(self, rows: Any) -> None:
-        """Add rows."""
 
 
 @contextmanager

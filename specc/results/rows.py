@@ -1,7 +1,7 @@
 """Results as rows of tables: plain data in SI units, and what the columns of candidates are."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import asdict, fields, frozen
 
@@ -18,6 +18,16 @@ from specc.results.candidates import (
 from specc.results.files import rounded
 from specc.results.studies import StudyResult
 from specc.units import BYTES, DIMENSIONLESS, REQUESTS, TIME, TOKENS
+
+
+class CandidateTable(Protocol):
+    """A table of all candidates that grows as they are found."""
+
+    def encoded(self, result: StudyResult) -> Any:
+        """Return the rows of a study, as small as they are in the file."""
+
+    def write(self, rows: Any) -> None:
+        """Add rows."""
 
 
 @frozen

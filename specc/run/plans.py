@@ -5,7 +5,7 @@ import gc
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import Any
 
 from attrs import Factory, define, evolve, frozen
@@ -13,12 +13,13 @@ from attrs import Factory, define, evolve, frozen
 from specc.ir.load import is_simulated
 from specc.plan import Plan, PlannedStudy
 from specc.results import MOST_WHOLE, StudyResult, shown_whole, without_streamed
+from specc.results.rows import CandidateTable
 from specc.run.coverage import Coverage
 from specc.run.estimate import estimate
 from specc.run.executors import WORTH_PROCESSES, evaluated
 from specc.run.judge import judge
 from specc.run.keys import key_of
-from specc.run.runner import Job, RowsTaker, Runner
+from specc.run.runner import Job, Runner
 from specc.run.studies import run_study
 
 ALL = Coverage(alone=False, whole=True)
@@ -95,7 +96,7 @@ MOST_KEPT, LEAST_KEPT = 1000, 3
 class _InOrder:
     """Gives the candidates of studies to a table, in the order of the plan, and then keeps few."""
 
-    table: RowsTaker | None
+    table: CandidateTable | None
     most: int
     _next: int = 0
     _held: dict[int, Any] = Factory(dict)
@@ -125,10 +126,10 @@ def _found(
     missing = _looked_up(range(len(parts)), parts, keys, runner, known, order)
     while missing:
         # Not all at once: several runs of a plan share its studies.
-        taken: list[int] = []
-        for place in missing:
-            if len(taken) < CLAIMED * runner.workers and store.claim([keys[place]])[0]:
-                taken.append(place)
+        most = CLAIMED * runner.workers
+        front, missing = missing[:most], missing[most:]
+        claimed = store.claim([keys[place] for place in front])
+        taken = [place for place, is_own in zip(front, claimed, strict=True) if is_own]
         try:
             # Another run may have stored it between the look and the claim.
             own = _looked_up(taken, parts, keys, runner, known, order)
@@ -137,9 +138,9 @@ def _found(
                 known[own[place]] = order.taken(own[place], parts[own[place]], result)
         finally:
             store.release([keys[place] for place in taken])
-        # The rest is what other runs are at, who may come to an end before it is stored.
-        others = [place for place in missing if place not in known]
-        missing = _looked_up(others, parts, keys, runner, known, order)
+        # What another run is at comes last; that run may end before it has stored it.
+        theirs = [place for place in front if place not in known]
+        missing += _looked_up(theirs, parts, keys, runner, known, order)
         if missing and not taken:
             time.sleep(WAIT_S)
     return [known[place] for place in range(len(parts))]
@@ -203,7 +204,9 @@ def _is_worth_workers(parts: Sequence[PlannedPart], runner: Runner) -> bool:
         return False
     if runner.living is not None:  # a cluster was asked for
         return True
-    return estimate(Plan(tuple(part.planned for part in parts))).seconds >= WORTH_PROCESSES
+    # Study by study: the first ones of a large plan tell.
+    each = (estimate(Plan((part.planned,))).seconds for part in parts)
+    return any(seconds >= WORTH_PROCESSES for seconds in accumulate(each))
 
 
 def _job(parts: Sequence[PlannedPart]) -> Job:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from attrs import Factory, define, field, frozen
 
@@ -19,7 +19,7 @@ from specc.run.failure import EvaluationError
 from specc.run.keys import code
 
 if TYPE_CHECKING:
-    from specc.results import StudyResult
+    from specc.results.rows import CandidateTable
     from specc.run.store import Store
 
 
@@ -51,16 +51,6 @@ class Job:
         return self.function(*self.arguments) if self.here is None else self.here()
 
 
-class RowsTaker(Protocol):
-    """Where all candidates go as they are found."""
-
-    def encoded(self, result: "StudyResult") -> Any:
-        """Return the rows of a study."""
-
-    def write(self, rows: Any) -> None:
-        """Add rows."""
-
-
 @define(eq=False)
 class Runner:
     """What a run works with.
@@ -80,7 +70,7 @@ class Runner:
     workers: int = 1
     living: Callable[[], int] | None = None
     store: "Store | None" = None
-    table: "RowsTaker | None" = None
+    table: "CandidateTable | None" = None
     reused: int = field(default=0, init=False)
     made: int = field(default=0, init=False)
 

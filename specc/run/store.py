@@ -75,7 +75,6 @@ class Store:
     path: Path
     largest: Bytes = LARGEST
     _connection: sqlite3.Connection | None = field(default=None, init=False)
-    _process: int = field(default=0, init=False)
     _claimed: int = field(default=0, init=False)
     _beat: threading.Thread | None = field(default=None, init=False)
 
@@ -98,12 +97,12 @@ class Store:
         return store
 
     def connected(self) -> sqlite3.Connection:
-        """Return the connection of this process; it is made when it is first asked for.
+        """Return the connection; it is made when it is first asked for.
 
         Raises:
             StoreError: the file cannot be opened, or is no store.
         """
-        if self._connection is None or self._process != os.getpid():
+        if self._connection is None:
             try:
                 found = sqlite3.connect(self.path, timeout=_PATIENCE_S, isolation_level=None)
                 found.execute("pragma journal_mode = wal")
@@ -111,7 +110,7 @@ class Store:
                 found.executescript(_TABLES)
             except sqlite3.Error as error:
                 raise StoreError(str(error)) from None
-            self._connection, self._process = found, os.getpid()
+            self._connection = found
         return self._connection
 
     def get(self, key: str, form: Any) -> tuple[bool, Any]:

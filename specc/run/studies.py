@@ -23,6 +23,7 @@ from specc.results.curves import frontier
 from specc.run.configurations import configurations, detailed, ranked, unanswered
 from specc.run.coverage import Coverage
 from specc.run.evaluate import Evaluated
+from specc.run.events import Events
 from specc.run.executors import evaluated
 from specc.run.judge import judge
 from specc.run.runner import Runner
@@ -71,7 +72,7 @@ def run_study(
 
 def _varied(tasks: Sequence[Task], runner: Runner) -> dict[str, Evaluated]:
     """Evaluate tasks of which progress is not told: they are not among the candidates."""
-    return evaluated(tasks, Runner(executor=runner.executor, workers=runner.workers))
+    return evaluated(tasks, evolve(runner, events=Events()))
 
 
 def _frontier(study: Study, found: Sequence[Evaluated]) -> tuple[FrontierPoint, ...]:

@@ -3,6 +3,7 @@
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -10,6 +11,9 @@ from specc.cli.codes import Exit
 from specc.cli.terminal import add_format_option, print_diagnostics, print_json, say
 from specc.cli.working import NO_STORE, STORE_FOLDER, opened, unusable
 from specc.session import SpecError
+
+if TYPE_CHECKING:
+    from specc.run.store import StoreInfo
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -70,10 +74,7 @@ def run(options: argparse.Namespace) -> int:
     return Exit.FAILED if options.what == "verify" and found[1] else Exit.OK
 
 
-def _told(info: object) -> str:
-    from specc.run.store import StoreInfo
-
-    assert isinstance(info, StoreInfo)
+def _told(info: "StoreInfo") -> str:
     mebibyte = 2**20
     return (
         f"{info.path}\n  {info.rows:,} results, {info.stored / mebibyte:,.1f} MiB of at most "

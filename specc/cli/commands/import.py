@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from specc.cli.codes import Exit
+from specc.cli.given import NAME, STANDARD_INPUT, standard_input
 from specc.cli.measured import WrongInputError, find_device
 from specc.cli.terminal import add_format_option, print_diagnostics, print_json, say
 from specc.diagnostics import Diagnostic
@@ -73,8 +74,6 @@ def _run(options: argparse.Namespace) -> int:
 
 def _source(given: str) -> tuple[str, str]:
     """Return a text, and what it is called."""
-    if given == "-":
-        return sys.stdin.read(), "standard input"
     path = Path(given)
     if not given.strip():
         raise WrongInputError(
@@ -83,6 +82,8 @@ def _source(given: str) -> tuple[str, str]:
     if " " in given.strip() and not _is_file(path):
         return given, "a command"
     try:
+        if path == STANDARD_INPUT:
+            return standard_input().text, NAME
         return Workspace(Path.cwd()).read(path).text, path.name
     except UnreadableError as error:
         raise WrongInputError(error.diagnostic) from None

@@ -34,7 +34,7 @@ from specc.session import Session
 from specc.writing import WriteError, check_folder, check_named
 
 if TYPE_CHECKING:
-    from specc.outputs.table import CandidateTable
+    from specc.results.rows import CandidateTable
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
