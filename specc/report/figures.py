@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from attrs import evolve
+
 from specc.ir import Objective
 from specc.report import format as show
 from specc.report.document import Figure, Odds
@@ -34,7 +36,8 @@ def figures(study: ReportedStudy, best: Configuration) -> tuple[Figure, ...]:
         kept = nearest(limits, metric)
         if kept is not None:
             used.append(kept)
-            shown.append(of_limit(kept))
+            figure = of_limit(kept)
+            shown.append(figure if asked is None else evolve(figure, note=_rate_of(asked)))
         else:
             shown += _mean(study, best, metric)
     others = [kept for kept in limits if not any(kept is one for one in used)]
@@ -45,6 +48,11 @@ def figures(study: ReportedStudy, best: Configuration) -> tuple[Figure, ...]:
 def _at_wanted(asked: CapacityFound) -> tuple[KeptLimit, ...]:
     """Return the limits as the instances that are asked about keep them, at the rate asked for."""
     return tuple(KeptLimit(a.fact, a.limit, a.seen, a.met) for a in asked.at_wanted)
+
+
+def _rate_of(asked: CapacityFound) -> str:
+    """Say which rate a figure is at: other parts of the report have that of the given load."""
+    return f"at {show.quantity(asked.wanted or 0.0)} req/s"
 
 
 def _carried(asked: CapacityFound) -> Figure:

@@ -188,3 +188,31 @@ def test_unmet_expectations_come_first() -> None:
     results = evolve(material.results, studies=(missed,))
     first = _card(Material(results)).findings[0]
     assert (first.title, first.text) == ("Expectations", "1 of 1 expectation not met.")
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.name.partition(".")[0])
+def test_the_first_screen_says_what_the_simulation_saw(path: Path) -> None:
+    """What a recommendation is shown with is what was simulated of it, at the same load."""
+    for study in load_results(path).studies:
+        best, simulated = study.best, study.simulations[0] if study.simulations else None
+        if best is None or simulated is None:
+            continue
+        metrics = simulated.metrics
+        assert best.devices == simulated.devices
+        assert best.throughput == pytest.approx(metrics.throughput)
+        for mine, theirs in ((best.ttft, metrics.ttft), (best.tpot, metrics.tpot)):
+            if mine is not None and theirs is not None:
+                assert mine == pytest.approx(theirs.mean)
+        for kept in best.slo:
+            if kept.fast is not None:
+                assert kept.fast <= kept.value <= kept.slow
+            if kept.probability is not None and kept.met:
+                assert kept.probability >= 0.5
+        capacity = simulated.capacity
+        if capacity is not None and capacity.rate and capacity.slow and capacity.fast:
+            assert capacity.slow <= capacity.rate <= capacity.fast
+            assert all(
+                seen.attainment >= capacity.target
+                for seen in capacity.curve
+                if seen.rate < capacity.curve_rate
+            )
